@@ -1,0 +1,150 @@
+//! An HTTP server on this machine for tests, which answers as it is told, also wrongly.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What a client asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Request {
+    /// The path without its leading `/`.
+    pub(super) file: String,
+    /// The first byte asked for, if not the whole file is.
+    pub(super) from: Option<usize>,
+    /// The version on which a partial answer depends.
+    pub(super) if_range: Option<String>,
+}
+
+/// What the server sends before it closes the connection.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reply {
+    status: String,
+    headers: Vec<String>,
+    body: Vec<u8>,
+    /// Bytes of the body really sent.
+    sent: usize,
+    announced: bool,
+    delay: Duration,
+}
+
+impl Reply {
+    pub(super) fn status(status: &str) -> Self {
+        Self { status: status.to_owned(), announced: true, ..Self::default() }
+    }
+
+    /// The whole file.
+    pub(super) fn whole(body: &[u8]) -> Self {
+        Self { body: body.to_vec(), sent: body.len(), ..Self::status("200 OK") }
+    }
+
+    /// What was asked for, if only a part of the file, then that part.
+    pub(super) fn ranged(body: &[u8], request: &Request) -> Self {
+        match request.from {
+            None => Self::whole(body),
+            Some(from) if from >= body.len() => Self::status("416 Range Not Satisfiable"),
+            Some(from) => Self {
+                headers: vec![format!(
+                    "Content-Range: bytes {from}-{}/{}",
+                    body.len() - 1,
+                    body.len()
+                )],
+                status: "206 Partial Content".to_owned(),
+                ..Self::whole(&body[from..])
+            },
+        }
+    }
+
+    /// Breaks the connection off after this many bytes of the body.
+    pub(super) fn cut_off_after(mut self, bytes: usize) -> Self {
+        self.sent = bytes.min(self.body.len());
+        self
+    }
+
+    /// Does not say how long the body is: its end is the connection's.
+    pub(super) fn without_length(mut self) -> Self {
+        self.announced = false;
+        self
+    }
+
+    pub(super) fn with_header(mut self, header: &str) -> Self {
+        self.headers.push(header.to_owned());
+        self
+    }
+
+    /// Stays silent for a time before answering.
+    pub(super) fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    fn send(&self, stream: &mut TcpStream) -> std::io::Result<()> {
+        std::thread::sleep(self.delay);
+        let mut head = format!("HTTP/1.1 {}\r\nConnection: close\r\n", self.status);
+        for header in &self.headers {
+            head += &format!("{header}\r\n");
+        }
+        if self.announced {
+            head += &format!("Content-Length: {}\r\n", self.body.len());
+        }
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(b"\r\n")?;
+        stream.write_all(&self.body[..self.sent])
+    }
+}
+
+pub(super) struct Server {
+    pub(super) url: String,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Server {
+    /// Answers each request by `reply`, which also gets the number of earlier requests for the
+    /// same file. The server lives as long as the test process.
+    pub(super) fn start(reply: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::<Request>::new()));
+        let log = requests.clone();
+        let reply = Arc::new(reply);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (log, reply) = (log.clone(), reply.clone());
+                std::thread::spawn(move || {
+                    let mut stream = stream.unwrap();
+                    let Some(request) = read_request(&stream) else {
+                        return;
+                    };
+                    let earlier = {
+                        let mut log = log.lock().unwrap();
+                        let earlier = log.iter().filter(|r| r.file == request.file).count();
+                        log.push(request.clone());
+                        earlier
+                    };
+                    // A client that went away is part of some tests.
+                    let _ = reply(&request, earlier).send(&mut stream);
+                });
+            }
+        });
+        Self { url, requests }
+    }
+
+    pub(super) fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn read_request(stream: &TcpStream) -> Option<Request> {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let file = lines.next()?.split(' ').nth(1)?.trim_start_matches('/').to_owned();
+    let (mut from, mut if_range) = (None, None);
+    for line in lines.take_while(|line| !line.is_empty()) {
+        let (name, value) = line.split_once(": ")?;
+        match name.to_ascii_lowercase().as_str() {
+            "range" => from = value.strip_prefix("bytes=")?.trim_end_matches('-').parse().ok(),
+            "if-range" => if_range = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+    Some(Request { file, from, if_range })
+}

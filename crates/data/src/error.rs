@@ -1,0 +1,290 @@
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::IdxError;
+
+/// What can go wrong between a file on disk and a batch on a device. Each message is one line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// A file is not the IDX array it should be.
+    #[error("{path}: {error}")]
+    Idx {
+        /// The file.
+        path: PathBuf,
+        /// The defect, with its byte offset.
+        error: IdxError,
+    },
+    /// The operating system refused to open, read, create, lock or rename something.
+    #[error("cannot {action} {path}: {error}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        error: io::Error,
+    },
+    /// A folder that was asked for does not exist (or is not a folder).
+    #[error("{origin} {path} is not a folder")]
+    MissingFolder {
+        /// Who asked for it: "data folder" or the environment variable's name.
+        origin: &'static str,
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder that was asked for holds some or none of a data set's files.
+    #[error("{name}: no file {path} (raw or .gz)")]
+    MissingFile {
+        /// The data set.
+        name: &'static str,
+        /// Where the first missing file was expected, without `.gz`.
+        path: PathBuf,
+    },
+    /// A data set is nowhere on this machine and was not downloaded.
+    #[error("{name} not found in {}; {hint}", list(searched))]
+    NotFound {
+        /// The data set.
+        name: &'static str,
+        /// The folders looked into, in order.
+        searched: Vec<PathBuf>,
+        /// What the user can do.
+        hint: &'static str,
+    },
+    /// An IDX file holds elements of another type.
+    #[error("{path}: element type at byte {offset}: expected {expected}, found {found}")]
+    ElementType {
+        /// The file.
+        path: PathBuf,
+        /// Where the type is written: 2.
+        offset: u64,
+        /// The type needed.
+        expected: &'static str,
+        /// The file's type.
+        found: &'static str,
+    },
+    /// An IDX file holds an array of another shape.
+    #[error("{path}: dimensions at byte {offset}: expected {expected}, found {found:?}")]
+    FileShape {
+        /// The file.
+        path: PathBuf,
+        /// Where the dimensions are written: 3 if the rank is wrong, else 4 or above.
+        offset: u64,
+        /// The shape needed, in words.
+        expected: &'static str,
+        /// The file's shape.
+        found: Vec<usize>,
+    },
+    /// An image file and its label file disagree about their number.
+    #[error(
+        "{labels_path}: count at byte {offset}: expected {images} labels for the images of {images_path}, found {labels}"
+    )]
+    CountMismatch {
+        /// The image file.
+        images_path: PathBuf,
+        /// Its images.
+        images: usize,
+        /// The label file.
+        labels_path: PathBuf,
+        /// Its labels.
+        labels: usize,
+        /// Where the label file states its count: 4.
+        offset: u64,
+    },
+    /// A label in a file is not one of the data set's classes.
+    #[error("{path}: label at byte {offset}: expected less than {classes}, found {found}")]
+    FileLabel {
+        /// The label file.
+        path: PathBuf,
+        /// Where the label is written.
+        offset: u64,
+        /// Number of classes.
+        classes: usize,
+        /// The label.
+        found: u8,
+    },
+    /// A label in memory is not one of the data set's classes.
+    #[error("{name}: label of image {index}: expected less than {classes}, found {found}")]
+    Label {
+        /// The data set.
+        name: String,
+        /// Which image.
+        index: usize,
+        /// Number of classes.
+        classes: usize,
+        /// The label.
+        found: u8,
+    },
+    /// An image shape with a zero dimension, or too large to address.
+    #[error(
+        "{name}: expected image dimensions of at least 1 and an addressable size, found {found:?}"
+    )]
+    ImageShape {
+        /// The data set.
+        name: String,
+        /// Channels, height, width.
+        found: [usize; 3],
+    },
+    /// The image buffer's length is not what shape and labels ask for.
+    #[error("{name}: expected {expected} bytes for {images} images, found {found}")]
+    ImageBytes {
+        /// The data set.
+        name: String,
+        /// Number of labels.
+        images: usize,
+        /// Bytes that many images take.
+        expected: usize,
+        /// Bytes given.
+        found: usize,
+    },
+    /// A data set without a class, or with more than a `u8` label can name.
+    #[error("{name}: expected 1 to 256 classes, found {found}")]
+    ClassCount {
+        /// The data set.
+        name: String,
+        /// Classes given.
+        found: usize,
+    },
+    /// More images than an index can name.
+    #[error("{name}: expected at most 4294967295 images, found {found}")]
+    TooManyImages {
+        /// The data set.
+        name: String,
+        /// Images given.
+        found: usize,
+    },
+    /// The content of a data set is not the published one.
+    #[error("{origin}: SHA-256 of the content: expected {expected}, found {found}")]
+    Checksum {
+        /// The file or address.
+        origin: String,
+        /// The published content's digest, in hexadecimal.
+        expected: String,
+        /// The digest found.
+        found: String,
+    },
+    /// A class subset without a label.
+    #[error("class subset {name}: expected at least 1 label, found none")]
+    EmptySubset {
+        /// The subset.
+        name: String,
+    },
+    /// A class subset that names a label twice.
+    #[error("class subset {name}: expected each label once, found {found} twice")]
+    DuplicateLabel {
+        /// The subset.
+        name: String,
+        /// The label.
+        found: u8,
+    },
+    /// A class subset that names a label which the view does not have.
+    #[error("class subset {name}: expected labels less than {classes}, found {found}")]
+    UnknownLabel {
+        /// The subset.
+        name: String,
+        /// The view's number of classes.
+        classes: usize,
+        /// The label.
+        found: u8,
+    },
+    /// A range of positions that the view does not have.
+    #[error("image range: expected a range within 0..{len}, found {}..{}", found.start, found.end)]
+    Range {
+        /// Images in the view.
+        len: usize,
+        /// The range asked for.
+        found: Range<usize>,
+    },
+    /// A position that the view does not have.
+    #[error("image position: expected less than {len}, found {found}")]
+    Position {
+        /// Images in the view.
+        len: usize,
+        /// The position asked for.
+        found: usize,
+    },
+    /// A fraction outside its bounds, or not a number.
+    #[error("{what}: expected {expected}, found {found}")]
+    Fraction {
+        /// Which fraction.
+        what: &'static str,
+        /// Its bounds.
+        expected: &'static str,
+        /// The fraction given.
+        found: f64,
+    },
+    /// The official split asked of a data set that does not have its size.
+    #[error("official split of {name}: expected {expected} training images, found {found}")]
+    OfficialSplit {
+        /// The data set.
+        name: String,
+        /// 60,000.
+        expected: usize,
+        /// Its images.
+        found: usize,
+    },
+    /// The parts of a split differ in their classes or in their images' shape.
+    #[error("split: expected training and test images of the same {what}, found different ones")]
+    SplitMismatch {
+        /// "classes" or "shape".
+        what: &'static str,
+    },
+    /// Something is asked of a view without images.
+    #[error("{what}: expected at least 1 image, found none")]
+    NoImages {
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// A batch of no images.
+    #[error("batch size: expected at least 1, found 0")]
+    BatchSize,
+    /// A normalization for another number of channels.
+    #[error(
+        "normalization: expected 1 or {channels} values each, found {mean} means and {std} standard deviations"
+    )]
+    Channels {
+        /// The images' channels.
+        channels: usize,
+        /// Means given.
+        mean: usize,
+        /// Standard deviations given.
+        std: usize,
+    },
+    /// A normalization that would divide by zero or give something that is not a number.
+    #[error(
+        "normalization: expected finite numbers and a positive standard deviation, found mean {mean} and standard deviation {std} for channel {channel}"
+    )]
+    Normalization {
+        /// The channel.
+        channel: usize,
+        /// Its mean.
+        mean: f32,
+        /// Its standard deviation.
+        std: f32,
+    },
+    /// A file could not be downloaded from any host.
+    #[error(
+        "cannot download {url}: {reason} (a folder that holds the files can be named by SELVEDGE_DATA)"
+    )]
+    Download {
+        /// The address tried last.
+        url: String,
+        /// Why it failed, after all attempts.
+        reason: String,
+    },
+}
+
+impl DataError {
+    pub(crate) fn io(action: &'static str, path: &Path, error: io::Error) -> Self {
+        Self::Io { action, path: path.to_owned(), error }
+    }
+}
+
+fn list(folders: &[PathBuf]) -> String {
+    if folders.is_empty() {
+        return "any folder".to_owned();
+    }
+    let names: Vec<_> = folders.iter().map(|f| f.display().to_string()).collect();
+    names.join(", ")
+}

@@ -1,0 +1,98 @@
+//! Which images a nested, stratified fraction takes.
+
+use crate::{SplitMix64, View};
+
+/// For each position of the view, whether the fraction takes it.
+///
+/// All images are put into one fixed order of which every beginning is stratified; a fraction is
+/// a beginning of it, which makes fractions nested. Within a class the order is random. The image
+/// of rank `r` in a class of `n` comes at "time" `(2r + 1) / 2n`, so that by any time every class
+/// has given the same share of its images, to the nearest whole one: the divisor method of
+/// Webster and Sainte-Laguë. The first image of each class comes before all others, so that no
+/// class is left out.
+pub(crate) fn chosen(view: &View, fraction: f64, seed: u64) -> Vec<bool> {
+    let mut members = vec![Vec::new(); view.num_classes()];
+    for (position, &label) in view.labels().iter().enumerate() {
+        members[usize::from(label)].push(position);
+    }
+    members.retain(|positions| !positions.is_empty());
+
+    let mut order = Vec::with_capacity(view.len());
+    for (class, positions) in members.iter_mut().enumerate() {
+        SplitMix64::stream(seed, class as u64).shuffle(positions);
+        let size = positions.len() as u64;
+        for (rank, &position) in positions.iter().enumerate() {
+            let odd = if rank == 0 { 0 } else { 2 * rank as u64 + 1 };
+            order.push((odd, size, position));
+        }
+    }
+    // Compares odd/size exactly by cross-multiplication: both are below 2^33. The sort is stable,
+    // so that ties fall to the class of the lower label.
+    order.sort_by(|a, b| {
+        (u128::from(a.0) * u128::from(b.1)).cmp(&(u128::from(b.0) * u128::from(a.1)))
+    });
+
+    let count = (fraction * view.len() as f64).round() as usize;
+    let count = count.clamp(members.len(), view.len());
+    let mut chosen = vec![false; view.len()];
+    for &(_, _, position) in &order[..count] {
+        chosen[position] = true;
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::DataError;
+    use crate::test_data::synthetic;
+
+    #[test]
+    fn smaller_fractions_are_inside_larger_ones_and_keep_class_shares() {
+        let sizes = [497, 503, 250, 1000, 61];
+        let view = synthetic(&sizes).view();
+        let mut before: Vec<u32> = Vec::new();
+        for percent in 1..=100 {
+            let fraction = f64::from(percent) / 100.0;
+            let part = view.stratified_fraction(fraction, 5).unwrap();
+            assert_eq!(part.len(), (fraction * 2311.0).round() as usize);
+            assert!(before.iter().all(|i| part.indices().contains(i)), "{percent} %");
+            for (&count, size) in part.class_counts().iter().zip(sizes) {
+                let exact = fraction * size as f64;
+                assert!((count as f64 - exact).abs() < 1.5, "{percent} %: {count} of {size}");
+            }
+            before = part.indices().to_vec();
+        }
+        assert_eq!(before, view.indices(), "100 % is the view in its own order");
+    }
+
+    #[test]
+    fn the_smallest_fraction_has_one_image_of_each_class_that_has_any() {
+        let view = synthetic(&[1000, 0, 2, 1]).view();
+        let part = view.stratified_fraction(1e-300, 0).unwrap();
+        assert_eq!(part.class_counts(), [1, 0, 1, 1]);
+    }
+
+    #[test]
+    fn a_fraction_depends_on_its_seed_alone() {
+        let view = synthetic(&[50, 50]).view();
+        let draw = |seed| view.stratified_fraction(0.5, seed).unwrap();
+        assert_eq!(draw(1).indices(), draw(1).indices());
+        assert_ne!(draw(1).indices(), draw(2).indices());
+    }
+
+    #[test]
+    fn impossible_fractions_are_refused() {
+        let view = synthetic(&[5]).view();
+        for fraction in [0.0, -0.5, 1.000_001, f64::NAN, f64::INFINITY] {
+            let error = view.stratified_fraction(fraction, 0).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "fraction of the images: expected a number above 0 and at most 1, found {fraction}"
+                )
+            );
+        }
+        let none = view.range(0..0).unwrap().stratified_fraction(0.5, 0);
+        assert!(matches!(none, Err(DataError::NoImages { .. })));
+    }
+}

@@ -1,0 +1,55 @@
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read, Take};
+
+use flate2::bufread::MultiGzDecoder;
+
+/// Bytes read from the input at once.
+const BUFFER: usize = 1 << 16;
+
+/// The first bytes, read to see what the input is, followed by the rest.
+type Whole<R> = Chain<Take<Cursor<[u8; 2]>>, BufReader<R>>;
+
+/// An input that is decompressed if, and only if, it begins like gzip.
+pub(crate) enum MaybeGzip<R: Read> {
+    Raw(Whole<R>),
+    Gzip(Box<MultiGzDecoder<Whole<R>>>),
+}
+
+impl<R: Read> MaybeGzip<R> {
+    pub(crate) fn new(input: R) -> io::Result<Self> {
+        let mut input = BufReader::with_capacity(BUFFER, input);
+        let mut start = [0; 2];
+        let mut found = 0;
+        while found < start.len() {
+            let available = match input.fill_buf() {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
+            if available.is_empty() {
+                break;
+            }
+            let taken = available.len().min(start.len() - found);
+            start[found..found + taken].copy_from_slice(&available[..taken]);
+            input.consume(taken);
+            found += taken;
+        }
+        let whole = Cursor::new(start).take(found as u64).chain(input);
+        Ok(if start == [0x1F, 0x8B] {
+            Self::Gzip(Box::new(MultiGzDecoder::new(whole)))
+        } else {
+            Self::Raw(whole)
+        })
+    }
+
+    pub(crate) fn is_gzip(&self) -> bool {
+        matches!(self, Self::Gzip(_))
+    }
+}
+
+impl<R: Read> Read for MaybeGzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Raw(input) => input.read(buffer),
+            Self::Gzip(input) => input.read(buffer),
+        }
+    }
+}

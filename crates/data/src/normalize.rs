@@ -1,0 +1,168 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{DataError, View};
+
+/// How a pixel `p` of 0 to 255 becomes a number: `(p / 255 − mean) / std`, per channel.
+///
+/// One mean and one standard deviation serve all channels; else there is one per channel.
+///
+/// ```
+/// use selvedge_data::Normalization;
+///
+/// assert_eq!(Normalization::raw().value(0, 200), 200.0);
+/// assert_eq!(Normalization::unit().value(0, 51), 0.2);
+/// let imagenet_red = Normalization { mean: vec![0.485], std: vec![0.229] };
+/// assert!((imagenet_red.value(0, 0) + 2.1179).abs() < 1e-4);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Normalization {
+    /// Each channel's mean, on the scale on which a pixel of 255 is 1.
+    pub mean: Vec<f32>,
+    /// Each channel's standard deviation, on the same scale.
+    pub std: Vec<f32>,
+}
+
+impl Normalization {
+    /// Pixels as they are, 0 to 255.
+    pub fn raw() -> Self {
+        Self { mean: vec![0.0], std: vec![1.0 / 255.0] }
+    }
+
+    /// Pixels divided by 255, 0 to 1.
+    pub fn unit() -> Self {
+        Self { mean: vec![0.0], std: vec![1.0] }
+    }
+
+    /// Mean 0 and standard deviation 1 per channel over the given images, which should be the
+    /// training images. A channel that is the same everywhere is only centred.
+    pub fn standardized(view: &View) -> Self {
+        let (mean, mut std) = view.mean_std();
+        for s in &mut std {
+            if *s == 0.0 {
+                *s = 1.0;
+            }
+        }
+        Self { mean, std }
+    }
+
+    /// What a pixel of a channel becomes.
+    ///
+    /// # Panics
+    ///
+    /// If there are several means or standard deviations and `channel` is beyond them.
+    pub fn value(&self, channel: usize, pixel: u8) -> f32 {
+        Affine::new(self.of(channel)).apply(pixel)
+    }
+
+    fn of(&self, channel: usize) -> (f32, f32) {
+        let pick = |values: &[f32]| match values {
+            [all] => *all,
+            each => each[channel],
+        };
+        (pick(&self.mean), pick(&self.std))
+    }
+
+    /// The conversion of each channel.
+    pub(crate) fn channels(&self, channels: usize) -> Result<Vec<Affine>, DataError> {
+        let fits = |values: &[f32]| values.len() == 1 || values.len() == channels;
+        if !fits(&self.mean) || !fits(&self.std) {
+            return Err(DataError::Channels {
+                channels,
+                mean: self.mean.len(),
+                std: self.std.len(),
+            });
+        }
+        (0..channels)
+            .map(|channel| {
+                let (mean, std) = self.of(channel);
+                let affine = Affine::new((mean, std));
+                let finite = [0, 255].into_iter().all(|p| affine.apply(p).is_finite());
+                if std > 0.0 && affine.divisor.is_finite() && finite {
+                    Ok(affine)
+                } else {
+                    Err(DataError::Normalization { channel, mean, std })
+                }
+            })
+            .collect()
+    }
+}
+
+/// `(p / 255 − mean) / std` as `(p − 255 mean) / (255 std)`: one subtraction and one division, each
+/// rounded once, the same on every machine. For raw pixels 255 · (1/255) rounds to exactly 1, for
+/// unit scaling the divisor is exactly 255.
+///
+/// The division vectorises: it takes half the time of a table of the 256 values (784 pixels:
+/// 0.4 µs against 0.8 µs with SSE2 on an AMD EPYC core).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Affine {
+    shift: f32,
+    divisor: f32,
+}
+
+impl Affine {
+    fn new((mean, std): (f32, f32)) -> Self {
+        Self { shift: 255.0 * mean, divisor: 255.0 * std }
+    }
+
+    pub(crate) fn apply(self, pixel: u8) -> f32 {
+        (f32::from(pixel) - self.shift) / self.divisor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ImageDataset;
+    use crate::test_data::synthetic;
+
+    #[test]
+    fn raw_scaling_leaves_every_pixel_exactly_as_it_is() {
+        for pixel in 0..=255 {
+            assert_eq!(Normalization::raw().value(0, pixel), f32::from(pixel));
+        }
+    }
+
+    #[test]
+    fn unit_scaling_is_division_by_255() {
+        for pixel in 0..=255 {
+            assert_eq!(Normalization::unit().value(0, pixel), f32::from(pixel) / 255.0);
+        }
+    }
+
+    #[test]
+    fn standardized_pixels_have_mean_0_and_deviation_1() {
+        let view = synthetic(&[300]).view();
+        let scaling = Normalization::standardized(&view);
+        let values: Vec<f64> = (0..view.len())
+            .flat_map(|i| view.image(i).iter().map(|&p| f64::from(scaling.value(0, p))))
+            .collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
+        assert!(mean.abs() < 1e-6, "{mean}");
+        assert!((variance - 1.0).abs() < 1e-6, "{variance}");
+    }
+
+    #[test]
+    fn a_constant_channel_is_only_centred() {
+        let data =
+            ImageDataset::new("t", vec![51; 4], [1, 2, 2], vec![0], vec!["c".into()]).unwrap();
+        let scaling = Normalization::standardized(&data.view());
+        assert_eq!((scaling.mean[0], scaling.std[0]), (0.2, 1.0));
+        assert!(scaling.channels(1).is_ok());
+    }
+
+    #[test]
+    fn scalings_that_do_not_fit_are_refused() {
+        let two = Normalization { mean: vec![0.0; 2], std: vec![1.0] };
+        assert!(two.channels(2).is_ok());
+        assert_eq!(
+            two.channels(3).unwrap_err().to_string(),
+            "normalization: expected 1 or 3 values each, found 2 means and 1 standard deviations"
+        );
+        for (mean, std) in [(0.0, 0.0), (0.0, -1.0), (f32::NAN, 1.0), (0.0, f32::INFINITY)] {
+            let scaling = Normalization { mean: vec![mean], std: vec![std] };
+            let error = scaling.channels(1).unwrap_err();
+            assert!(matches!(error, DataError::Normalization { channel: 0, .. }));
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The backward pass of a block: undo the pool, then the gradients of weight, bias and input.
+
+use rayon::prelude::*;
+
+use crate::buffer::Aligned;
+use crate::conv::{Plan, Rows, Source, conv_rows};
+use crate::options::{Geometry, even_pieces};
+use crate::pack::{Planes, pack, pack_rows, unpack};
+use crate::pool::{Spread, unpool};
+use crate::simd::{Isa, Simd, Task};
+use crate::weight_grad::{Layout, weight_grad};
+
+/// What the backward pass starts from.
+#[derive(Clone, Copy)]
+pub(crate) struct Saved<'a> {
+    pub x: &'a [f32],
+    pub weight: &'a [f32],
+    /// As [`forward`](crate::forward::forward) returned them.
+    pub codes: &'a [u8],
+}
+
+/// Which gradients are wanted.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    pub x: bool,
+    pub weight: bool,
+}
+
+/// Gradients in the layouts of their tensors; `x` and `weight` are empty if they were not wanted.
+pub(crate) struct Gradients {
+    pub x: Vec<f32>,
+    pub weight: Vec<f32>,
+    pub bias: Vec<f32>,
+}
+
+/// Batches are cut into at most this many pieces, whose weight gradients are added in order. It
+/// bounds the memory for partial gradients, and the processor cores that a batch can use.
+const MAX_PIECES: usize = 64;
+
+/// Numbers of the output's gradient that a strip of rows of the input's gradient should not exceed:
+/// half of a second-level cache of 512 KiB.
+const STRIP_LEN: usize = 64 * 1024;
+
+/// Computes the gradients from the gradient of the output.
+pub(crate) fn backward(
+    isa: Isa,
+    g: &Geometry,
+    saved: Saved,
+    grad: &[f32],
+    wanted: Wanted,
+) -> Gradients {
+    let (lanes, taps) = (isa.lanes(), g.taps());
+    let shared = Shared::new(isa, g, saved, wanted);
+    let groups = g.batch.div_ceil(lanes);
+    // The cut depends on the batch alone, not on the threads: so do the sums.
+    let piece_images = lanes * groups.div_ceil(MAX_PIECES).max(1);
+    let mut dx = vec![0.0; if wanted.x { g.batch * g.input_len() } else { 0 }];
+    let mut dx_pieces: Vec<&mut [f32]> = match wanted.x {
+        true => dx
+            .chunks_mut((piece_images * g.input_len()).max(1))
+            .collect(),
+        false => (0..g.batch.div_ceil(piece_images))
+            .map(|_| Default::default())
+            .collect(),
+    };
+    let partial: Vec<Partial> = dx_pieces
+        .par_iter_mut()
+        .enumerate()
+        .map_init(
+            || Scratch::new(&shared, lanes),
+            |scratch, (piece, dx)| {
+                let first = piece * piece_images;
+                let images = piece_images.min(g.batch - first);
+                isa.run(BackwardPiece {
+                    shared: &shared,
+                    first,
+                    images,
+                    grad,
+                    dx,
+                    scratch,
+                })
+            },
+        )
+        .collect();
+    let mut result = Gradients {
+        x: dx,
+        weight: vec![
+            0.0;
+            if wanted.weight {
+                g.out_channels * taps
+            } else {
+                0
+            }
+        ],
+        bias: vec![0.0; g.out_channels],
+    };
+    for piece in partial {
+        add(&mut result.weight, &piece.weight);
+        add(&mut result.bias, &piece.bias);
+    }
+    result
+}
+
+fn add(to: &mut [f32], from: &[f32]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to += from;
+    }
+}
+
+/// What all pieces share.
+struct Shared<'a> {
+    g: &'a Geometry,
+    saved: Saved<'a>,
+    wanted: Wanted,
+    planes: Planes,
+    /// Distances of the taps in the packed input, and numbers in a row of it.
+    offsets: Vec<usize>,
+    row_len: usize,
+    /// Where the gradient of the convolution's result lies.
+    spread: Spread,
+    /// The convolution of that gradient which gives the gradient of the input, and the position of
+    /// its first tap.
+    input_grad: Option<(Plan, [usize; 2])>,
+}
+
+impl<'a> Shared<'a> {
+    fn new(isa: Isa, g: &'a Geometry, saved: Saved<'a>, wanted: Wanted) -> Self {
+        let planes = Planes {
+            channels: g.in_channels,
+            size: g.input,
+            padding: g.padding,
+        };
+        let source = Source {
+            in_channels: g.in_channels,
+            kernel: g.kernel,
+            plane_width: planes.padded()[1],
+        };
+        let mut shared = Shared {
+            g,
+            saved,
+            wanted,
+            planes,
+            offsets: source.offsets(isa.lanes()),
+            row_len: source.row_len(isa.lanes()),
+            spread: Spread {
+                channels: g.out_channels,
+                plane: g.conv,
+                first: [0; 2],
+                step: [1; 2],
+            },
+            input_grad: None,
+        };
+        if wanted.x {
+            shared.prepare_input_grad(isa);
+        }
+        shared
+    }
+
+    /// The gradient of the input is the convolution of the output's gradient, with `stride - 1` zeros
+    /// between its pixels and a border of `kernel - 1 - padding`, with the kernel turned by 180°. A
+    /// negative border cuts pixels off: the first tap then lies inside.
+    fn prepare_input_grad(&mut self, isa: Isa) {
+        let g = self.g;
+        let mut first_tap = [0; 2];
+        for axis in 0..2 {
+            let (reach, padding) = (g.kernel[axis] - 1, g.padding[axis]);
+            self.spread.first[axis] = reach.saturating_sub(padding);
+            self.spread.step[axis] = g.stride[axis];
+            first_tap[axis] = padding.saturating_sub(reach);
+            let last_pixel = self.spread.first[axis] + (g.conv[axis] - 1) * g.stride[axis];
+            let last_tap = first_tap[axis] + g.input[axis] + reach;
+            self.spread.plane[axis] = last_tap.max(last_pixel + 1);
+        }
+        let source = Source {
+            in_channels: g.out_channels,
+            kernel: g.kernel,
+            plane_width: self.spread.plane[1],
+        };
+        let kernel_len = g.kernel[0] * g.kernel[1];
+        let weight = self.saved.weight;
+        let plan = Plan::new(isa, &source, g.in_channels, None, |input, tap| {
+            let (output, k) = (tap / kernel_len, tap % kernel_len);
+            weight[(output * g.in_channels + input) * kernel_len + kernel_len - 1 - k]
+        });
+        self.input_grad = Some((plan, first_tap));
+    }
+}
+
+/// Working memory of one thread.
+struct Scratch {
+    /// The packed input; its borders stay zero.
+    x: Aligned,
+    /// The packed gradient of the output.
+    grad: Aligned,
+    /// The spread gradient of the convolution's result.
+    dy: Aligned,
+    /// The packed gradient of the input.
+    dx: Aligned,
+}
+
+impl Scratch {
+    fn new(shared: &Shared, lanes: usize) -> Self {
+        let (g, wanted) = (shared.g, shared.wanted);
+        let if_wanted = |wanted: bool, len: usize| Aligned::zeros(if wanted { len } else { 0 });
+        Scratch {
+            x: if_wanted(wanted.weight, shared.planes.group_len(lanes)),
+            grad: Aligned::zeros(g.output_len() * lanes),
+            dy: Aligned::zeros(shared.spread.len(lanes)),
+            dx: if_wanted(wanted.x, g.input_len() * lanes),
+        }
+    }
+}
+
+/// Gradients of one piece of a batch.
+struct Partial {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// Some groups of a batch.
+struct BackwardPiece<'a> {
+    shared: &'a Shared<'a>,
+    /// The first image; a multiple of `LANES`.
+    first: usize,
+    images: usize,
+    /// Gradient of the whole batch's output.
+    grad: &'a [f32],
+    /// This piece of the input's gradient, or nothing.
+    dx: &'a mut [f32],
+    scratch: &'a mut Scratch,
+}
+
+impl Task for BackwardPiece<'_> {
+    type Output = Partial;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> Partial {
+        let (shared, scratch, g) = (self.shared, self.scratch, self.shared.g);
+        let lanes = S::LANES;
+        let taps = shared.offsets.len();
+        let wanted = shared.wanted;
+        let mut dw = Aligned::zeros(if wanted.weight {
+            g.out_channels * taps * lanes
+        } else {
+            0
+        });
+        let mut db = Aligned::zeros(g.out_channels * lanes);
+        let code_len = if g.needs_codes() {
+            g.output_len() * lanes
+        } else {
+            0
+        };
+        for at in (0..self.images).step_by(lanes) {
+            let (first, count) = (self.first + at, lanes.min(self.images - at));
+            let grad = &self.grad[first * g.output_len()..][..count * g.output_len()];
+            let codes = &shared.saved.codes[first / lanes * code_len..][..code_len];
+            // SAFETY: `run` is only entered where the processor has `S`.
+            unsafe {
+                pack::<S>(grad, g.output_len(), &mut scratch.grad);
+                spread::<S>(shared, codes, scratch, &mut db);
+                if wanted.weight {
+                    let x = &shared.saved.x[first * g.input_len()..][..count * g.input_len()];
+                    pack_rows::<S>(x, &shared.planes, &mut scratch.x);
+                    group_weight_grad::<S>(shared, scratch, &mut dw);
+                }
+                if let Some((plan, first_tap)) = &shared.input_grad {
+                    let to = &mut self.dx[at * g.input_len()..][..count * g.input_len()];
+                    group_input_grad::<S>(shared, plan, *first_tap, scratch, to);
+                }
+            }
+        }
+        let sum_lanes = |v: &Aligned| {
+            v.chunks_exact(lanes)
+                .map(|lanes| lanes.iter().sum())
+                .collect()
+        };
+        Partial {
+            weight: sum_lanes(&dw),
+            bias: sum_lanes(&db),
+        }
+    }
+}
+
+/// From the output's gradient to the spread gradient of the convolution, and its sum.
+///
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+unsafe fn spread<S: Simd>(shared: &Shared, codes: &[u8], scratch: &mut Scratch, db: &mut [f32]) {
+    let (g, lanes) = (shared.g, S::LANES);
+    let plane = g.output[0] * g.output[1] * lanes;
+    if !g.pool_tiles() {
+        // Shares are added up, so the pixels have to start from zero in every group.
+        scratch.dy.fill(0.0);
+    }
+    for channel in 0..g.out_channels {
+        let grad = &scratch.grad[channel * plane..][..plane];
+        let codes = g.needs_codes().then(|| &codes[channel * plane..][..plane]);
+        let db = &mut db[channel * lanes..][..lanes];
+        // SAFETY: the caller's promise.
+        unsafe { unpool::<S>(g, (&shared.spread, channel), grad, codes, (&mut scratch.dy, db)) };
+    }
+}
+
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+unsafe fn group_weight_grad<S: Simd>(shared: &Shared, scratch: &Scratch, dw: &mut [f32]) {
+    let (g, lanes, spread) = (shared.g, S::LANES, &shared.spread);
+    let layout = Layout {
+        size: g.conv,
+        offsets: &shared.offsets,
+        x_step: [g.stride[0] * shared.row_len, g.stride[1] * lanes],
+        dy_step: [spread.step[0] * spread.row_len(lanes), spread.step[1] * lanes],
+        dy_channel: spread.plane[1] * lanes,
+        out_channels: g.out_channels,
+    };
+    let dy = &scratch.dy[spread.first[0] * spread.row_len(lanes) + spread.first[1] * lanes..];
+    // SAFETY: the caller's promise.
+    unsafe { weight_grad::<S>(&layout, &scratch.x, dy, dw) };
+}
+
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+unsafe fn group_input_grad<S: Simd>(
+    shared: &Shared,
+    plan: &Plan,
+    first_tap: [usize; 2],
+    scratch: &mut Scratch,
+    to: &mut [f32],
+) {
+    let (g, lanes) = (shared.g, S::LANES);
+    let x_row = shared.spread.row_len(lanes);
+    let y_row = g.input[1] * lanes;
+    let strip_rows = (STRIP_LEN / x_row).saturating_sub(g.kernel[0] - 1).max(1);
+    // A strip's rows of the gradient stay in the cache while all blocks of channels pass over them.
+    for (first, count) in even_pieces(g.input[0], strip_rows) {
+        let rows = Rows {
+            size: [count, g.input[1]],
+            x_row,
+            x_pixel: lanes,
+            y_row,
+            y_channel: g.input[0] * y_row,
+        };
+        let dy = &scratch.dy[(first_tap[0] + first) * x_row + first_tap[1] * lanes..];
+        for (block, &(channel, _)) in plan.blocks().iter().enumerate() {
+            let dx = &mut scratch.dx[channel * rows.y_channel + first * y_row..];
+            // SAFETY: the caller's promise.
+            unsafe { conv_rows::<S>(plan, block, &rows, dy, dx) };
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { unpack::<S>(&scratch.dx, g.input_len(), to) };
+}

@@ -1,0 +1,299 @@
+//! Direct convolution of a group of interleaved images.
+//!
+//! A *tap* is one pixel of the kernel in one input channel. The register block computes `XB` pixels
+//! of `OB` output channels: every tap loads `XB` vectors of input and `OB` broadcast weights for
+//! `XB * OB` multiply-adds, and nothing is stored before the last tap.
+
+use crate::buffer::Aligned;
+use crate::options::even_pieces;
+use crate::simd::{Isa, Simd, Task};
+
+/// A convolution prepared for one instruction set: reordered weights, and where the taps lie.
+pub(crate) struct Plan {
+    /// For every block of output channels: `[tap][channel of the block]`.
+    weights: Aligned,
+    bias: Aligned,
+    /// First channel and size of every block of output channels.
+    blocks: Vec<(usize, usize)>,
+    /// Distance of every tap's input from the first tap's, in numbers.
+    offsets: Vec<usize>,
+}
+
+/// Where the input of a [`Plan`] lies: `[row, channel, column, LANES]`, so that the rows under a kernel
+/// are one stretch of memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Source {
+    pub in_channels: usize,
+    pub kernel: [usize; 2],
+    /// Pixels in a row, with borders.
+    pub plane_width: usize,
+}
+
+impl Source {
+    /// Numbers in a row of all channels.
+    pub(crate) fn row_len(&self, lanes: usize) -> usize {
+        self.in_channels * self.plane_width * lanes
+    }
+
+    /// Distances of the taps from the first one, in numbers.
+    pub(crate) fn offsets(&self, lanes: usize) -> Vec<usize> {
+        let width = self.plane_width;
+        let mut offsets = Vec::with_capacity(self.in_channels * self.kernel[0] * self.kernel[1]);
+        for channel in 0..self.in_channels {
+            for ky in 0..self.kernel[0] {
+                let row = ky * self.in_channels + channel;
+                offsets.extend((0..self.kernel[1]).map(|kx| (row * width + kx) * lanes));
+            }
+        }
+        offsets
+    }
+}
+
+impl Plan {
+    /// Prepares a weight that is given as a function of output channel and tap.
+    pub(crate) fn new(
+        isa: Isa,
+        source: &Source,
+        out_channels: usize,
+        bias: Option<&[f32]>,
+        weight: impl Fn(usize, usize) -> f32,
+    ) -> Self {
+        let offsets = source.offsets(isa.lanes());
+        let blocks: Vec<_> = even_pieces(out_channels, isa.block_channels()).collect();
+        let mut weights = Aligned::zeros(out_channels * offsets.len());
+        let mut next = 0;
+        for &(first, size) in &blocks {
+            for tap in 0..offsets.len() {
+                for channel in first..first + size {
+                    weights[next] = weight(channel, tap);
+                    next += 1;
+                }
+            }
+        }
+        let mut padded_bias = Aligned::zeros(out_channels);
+        if let Some(bias) = bias {
+            padded_bias.copy_from_slice(bias);
+        }
+        Plan {
+            weights,
+            bias: padded_bias,
+            blocks,
+            offsets,
+        }
+    }
+
+    /// Blocks of output channels: `(first channel, size)`.
+    pub(crate) fn blocks(&self) -> &[(usize, usize)] {
+        &self.blocks
+    }
+}
+
+/// A run of output rows to compute, and how the memory is laid out; distances in numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows {
+    /// Number of rows, and of pixels in a row.
+    pub size: [usize; 2],
+    /// From one output row's first tap to the next one's.
+    pub x_row: usize,
+    /// From one output pixel's first tap to the next one's.
+    pub x_pixel: usize,
+    /// From one output row to the next; the pixels of a row are adjacent.
+    pub y_row: usize,
+    /// From one output channel to the next.
+    pub y_channel: usize,
+}
+
+impl Rows {
+    /// Numbers of the input from the first to behind the last, over all taps.
+    fn x_len(&self, offsets: &[usize], lanes: usize) -> usize {
+        let last = (self.size[0] - 1) * self.x_row + (self.size[1] - 1) * self.x_pixel;
+        last + offsets.iter().copied().max().unwrap_or(0) + lanes
+    }
+
+    /// Numbers of the output from the first to behind the last, over `channels` channels.
+    fn y_len(&self, channels: usize, lanes: usize) -> usize {
+        (channels - 1) * self.y_channel + (self.size[0] - 1) * self.y_row + self.size[1] * lanes
+    }
+}
+
+/// Computes rows of the output channels of one block. `x` starts at the first output's first tap,
+/// `y` at the first output.
+///
+/// # Safety
+///
+/// The processor has `S`, and the plan was made for `S`.
+#[inline(always)]
+pub(crate) unsafe fn conv_rows<S: Simd>(
+    plan: &Plan,
+    block: usize,
+    rows: &Rows,
+    x: &[f32],
+    y: &mut [f32],
+) {
+    if rows.size[0] == 0 || rows.size[1] == 0 {
+        return;
+    }
+    let (first, size) = plan.blocks[block];
+    assert!(x.len() >= rows.x_len(&plan.offsets, S::LANES));
+    assert!(y.len() >= rows.y_len(size, S::LANES));
+    let weights = &plan.weights[first * plan.offsets.len()..][..size * plan.offsets.len()];
+    let bias = &plan.bias[first..][..size];
+    let run = Run {
+        offsets: &plan.offsets,
+        weights: weights.as_ptr(),
+        bias: bias.as_ptr(),
+        rows,
+        x: x.as_ptr(),
+        y: y.as_mut_ptr(),
+    };
+    // Pieces of a row differ by at most one pixel: first the longer ones, then the others.
+    let pieces = rows.size[1].div_ceil(S::BLOCK_X);
+    let (pixels, longer) = (rows.size[1] / pieces, rows.size[1] % pieces);
+    // SAFETY: the assertions cover every address the blocks use.
+    unsafe {
+        run.each_channels::<S>(size, pixels + 1, (0, longer));
+        run.each_channels::<S>(size, pixels, (longer * (pixels + 1), pieces - longer));
+    }
+}
+
+/// Rows of one block of channels.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    offsets: &'a [usize],
+    weights: *const f32,
+    bias: *const f32,
+    rows: &'a Rows,
+    x: *const f32,
+    y: *mut f32,
+}
+
+impl Run<'_> {
+    /// `count` pieces of `pixels` pixels, from pixel `start`, of every row.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Blocks`].
+    #[inline(always)]
+    unsafe fn each_channels<S: Simd>(
+        &self,
+        channels: usize,
+        pixels: usize,
+        pieces: (usize, usize),
+    ) {
+        if pieces.1 == 0 {
+            return;
+        }
+        // SAFETY: the caller's promise.
+        unsafe {
+            match channels {
+                1 => self.each_width::<S, 1>(pixels, pieces),
+                2 => self.each_width::<S, 2>(pixels, pieces),
+                3 if S::BLOCK_C >= 3 => self.each_width::<S, 3>(pixels, pieces),
+                4 if S::BLOCK_C >= 4 => self.each_width::<S, 4>(pixels, pieces),
+                5 if S::BLOCK_C >= 5 => self.each_width::<S, 5>(pixels, pieces),
+                6 if S::BLOCK_C >= 6 => self.each_width::<S, 6>(pixels, pieces),
+                _ => unreachable!("a block has at most BLOCK_C channels"),
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Blocks`].
+    #[inline(always)]
+    unsafe fn each_width<S: Simd, const OB: usize>(&self, pixels: usize, pieces: (usize, usize)) {
+        let (run, (start, count)) = (*self, pieces);
+        // SAFETY: the caller's promise.
+        unsafe {
+            match pixels {
+                1 => S::enter(Blocks::<OB, 1> { run, start, count }),
+                2 => S::enter(Blocks::<OB, 2> { run, start, count }),
+                3 => S::enter(Blocks::<OB, 3> { run, start, count }),
+                4 if S::BLOCK_X >= 4 => S::enter(Blocks::<OB, 4> { run, start, count }),
+                _ => unreachable!("a block has at most BLOCK_X pixels"),
+            }
+        }
+    }
+}
+
+/// In every row, `count` adjacent blocks of `XB` pixels, from pixel `start`, of `OB` channels.
+///
+/// Every tap of every pixel can be read, and every output written.
+struct Blocks<'a, const OB: usize, const XB: usize> {
+    run: Run<'a>,
+    start: usize,
+    count: usize,
+}
+
+impl<const OB: usize, const XB: usize> Task for Blocks<'_, OB, XB> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let rows = self.run.rows;
+        for row in 0..rows.size[0] {
+            let mut x = self
+                .run
+                .x
+                .wrapping_add(row * rows.x_row + self.start * rows.x_pixel);
+            let mut y = self
+                .run
+                .y
+                .wrapping_add(row * rows.y_row + self.start * S::LANES);
+            for _ in 0..self.count {
+                // The distance between pixels is a constant in most convolutions: the addresses are
+                // then constants, too.
+                // SAFETY: all pixels of all rows are readable and writable.
+                unsafe {
+                    if rows.x_pixel == S::LANES {
+                        self.block::<S>(S::LANES, x, y);
+                    } else {
+                        self.block::<S>(rows.x_pixel, x, y);
+                    }
+                }
+                x = x.wrapping_add(XB * rows.x_pixel);
+                y = y.wrapping_add(XB * S::LANES);
+            }
+        }
+    }
+}
+
+impl<const OB: usize, const XB: usize> Blocks<'_, OB, XB> {
+    /// One register block.
+    ///
+    /// # Safety
+    ///
+    /// The processor has `S`; every tap of every pixel can be read from `x`, every output written to `y`.
+    #[inline(always)]
+    unsafe fn block<S: Simd>(&self, x_pixel: usize, x: *const f32, y: *mut f32) {
+        // SAFETY: all addresses are the caller's promise. `wrapping_add` is used because `add` is
+        // checked at run time where debug assertions are on.
+        unsafe {
+            let mut acc = [[S::splat(0.0); XB]; OB];
+            for o in 0..OB {
+                acc[o] = [S::splat(*self.run.bias.wrapping_add(o)); XB];
+            }
+            let mut w = self.run.weights;
+            for &offset in self.run.offsets {
+                let x = x.wrapping_add(offset);
+                let mut weights = [S::splat(0.0); OB];
+                for o in 0..OB {
+                    weights[o] = S::splat(*w.wrapping_add(o));
+                }
+                for j in 0..XB {
+                    let value = S::load(x.wrapping_add(j * x_pixel));
+                    for o in 0..OB {
+                        acc[o][j] = S::fma(weights[o], value, acc[o][j]);
+                    }
+                }
+                w = w.wrapping_add(OB);
+            }
+            for o in 0..OB {
+                for j in 0..XB {
+                    let y = y.wrapping_add(o * self.run.rows.y_channel + j * S::LANES);
+                    S::store(y, acc[o][j]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The block on Burn's flex device, with its hand-written backward pass.
+
+use burn::backend::autodiff::{
+    checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+    grads::Gradients,
+    ops::{Backward, Ops, OpsKind},
+};
+use burn::backend::{Autodiff, Flex, TensorMetadata, flex::FlexTensor, tensor::FloatTensor};
+use burn::tensor::{DType, TensorData};
+
+use crate::backward::{Saved, Wanted, backward};
+use crate::extension::{ConvBlockBackend, compose};
+use crate::forward::forward;
+use crate::options::{ConvBlockOptions, Geometry};
+use crate::simd::Isa;
+
+/// The sizes, if the fused kernels cover the case.
+fn fusable(inputs: [&FlexTensor; 3], options: &ConvBlockOptions) -> Option<Geometry> {
+    if inputs.iter().any(|t| t.dtype() != DType::F32) {
+        return None;
+    }
+    let [x, weight, _] = inputs.map(|t| t.shape());
+    let g = Geometry::new(x.dims(), weight.dims(), options);
+    g.is_fusable().then_some(g)
+}
+
+/// The numbers of a contiguous tensor.
+fn numbers(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("a contiguous f32 tensor")
+}
+
+fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+/// The result, and the pool's codes if they are asked for.
+fn run(g: &Geometry, inputs: [&FlexTensor; 3], codes: bool) -> (FlexTensor, Vec<u8>) {
+    let output = forward(Isa::current(), g, inputs.map(numbers), codes);
+    let shape = [g.batch, g.out_channels, g.output[0], g.output[1]];
+    (tensor(output.values, shape), output.codes)
+}
+
+impl ConvBlockBackend for Flex {
+    fn conv_block(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        has_bias: bool,
+        options: ConvBlockOptions,
+    ) -> FloatTensor<Self> {
+        match fusable([&x, &weight, &bias], &options) {
+            Some(g) => {
+                let inputs = [x, weight, bias].map(|t| t.to_contiguous());
+                run(&g, inputs.each_ref(), false).0
+            }
+            None => compose::<Self>(x, weight, has_bias.then_some(bias), &options),
+        }
+    }
+}
+
+/// What a block keeps for its backward pass. The tensors are shared, not copied.
+#[derive(Clone, Debug)]
+struct State {
+    geometry: Geometry,
+    x: FlexTensor,
+    weight: FlexTensor,
+    codes: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct ConvBlockBackward;
+
+impl Backward<Flex, 3> for ConvBlockBackward {
+    type State = State;
+
+    fn backward(self, ops: Ops<State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let [x, weight, bias] = ops.parents;
+        let state = ops.state;
+        let saved = Saved {
+            x: numbers(&state.x),
+            weight: numbers(&state.weight),
+            codes: &state.codes,
+        };
+        let wanted = Wanted {
+            x: x.is_some(),
+            weight: weight.is_some(),
+        };
+        let g = &state.geometry;
+        let result = backward(Isa::current(), g, saved, numbers(&grad), wanted);
+        if let Some(node) = x {
+            let shape = [g.batch, g.in_channels, g.input[0], g.input[1]];
+            grads.register::<Flex>(node.id, tensor(result.x, shape));
+        }
+        if let Some(node) = weight {
+            let shape = [g.out_channels, g.in_channels, g.kernel[0], g.kernel[1]];
+            grads.register::<Flex>(node.id, tensor(result.weight, shape));
+        }
+        if let Some(node) = bias {
+            grads.register::<Flex>(node.id, tensor(result.bias, [g.out_channels]));
+        }
+    }
+}
+
+impl<C: CheckpointStrategy> ConvBlockBackend for Autodiff<Flex, C> {
+    fn conv_block(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        has_bias: bool,
+        options: ConvBlockOptions,
+    ) -> FloatTensor<Self> {
+        let primitives = [x.primitive(), weight.primitive(), bias.primitive()];
+        let Some(g) = fusable(primitives, &options) else {
+            return compose::<Self>(x, weight, has_bias.then_some(bias), &options);
+        };
+        let nodes = [x.node(), weight.node(), bias.node()];
+        let inputs = [x, weight, bias].map(|t| t.into_primitive().to_contiguous());
+        let prepared = ConvBlockBackward
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful();
+        match prepared {
+            OpsKind::Tracked(prepared) => {
+                let (output, codes) = run(&g, inputs.each_ref(), true);
+                let [x, weight, _] = inputs;
+                prepared.finish(
+                    State {
+                        geometry: g,
+                        x,
+                        weight,
+                        codes,
+                    },
+                    output,
+                )
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(run(&g, inputs.each_ref(), false).0),
+        }
+    }
+}

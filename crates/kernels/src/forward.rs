@@ -1,0 +1,175 @@
+//! The forward pass of a block: pack, convolve and pool strip by strip, unpack.
+
+use rayon::prelude::*;
+
+use crate::buffer::Aligned;
+use crate::conv::{Plan, Rows, Source, conv_rows};
+use crate::options::Geometry;
+use crate::pack::{Planes, pack_rows, unpack};
+use crate::pool::{Strip, conv_rows_of, pool_strip};
+use crate::simd::{Isa, Simd, Task};
+
+/// The output `[batch, out_channels, height, width]`, and with `codes` what the backward pass needs.
+pub(crate) struct Output {
+    pub values: Vec<f32>,
+    /// For every group `[out_channels, height, width, LANES]`; empty if not asked for or not needed.
+    pub codes: Vec<u8>,
+}
+
+/// Computes the block.
+pub(crate) fn forward(
+    isa: Isa,
+    g: &Geometry,
+    [x, weight, bias]: [&[f32]; 3],
+    codes: bool,
+) -> Output {
+    let lanes = isa.lanes();
+    let groups = g.batch.div_ceil(lanes);
+    let planes = Planes {
+        channels: g.in_channels,
+        size: g.input,
+        padding: g.padding,
+    };
+    let source = Source {
+        in_channels: g.in_channels,
+        kernel: g.kernel,
+        plane_width: planes.padded()[1],
+    };
+    let taps = g.taps();
+    let plan = Plan::new(isa, &source, g.out_channels, Some(bias), |o, tap| {
+        weight[o * taps + tap]
+    });
+    let code_len = match codes && g.needs_codes() {
+        true => g.output_len() * lanes,
+        false => 0,
+    };
+    let mut output = Output {
+        values: vec![0.0; g.batch * g.output_len()],
+        codes: vec![0; groups * code_len],
+    };
+    let group = Group { g, planes, plan, row_len: source.row_len(lanes) };
+    // A group without codes gets an empty piece of them.
+    let mut code_pieces: Vec<&mut [u8]> = match code_len {
+        0 => (0..groups).map(|_| Default::default()).collect(),
+        _ => output.codes.chunks_mut(code_len).collect(),
+    };
+    output
+        .values
+        .par_chunks_mut(lanes * g.output_len())
+        .zip(x.par_chunks((lanes * g.input_len()).max(1)))
+        .zip(code_pieces.par_iter_mut())
+        .for_each_init(
+            || Scratch::new(&group, lanes),
+            |scratch, ((y, x), codes)| {
+                let codes = (code_len > 0).then_some(&mut **codes);
+                isa.run(ForwardGroup {
+                    group: &group,
+                    x,
+                    y,
+                    codes,
+                    scratch,
+                });
+            },
+        );
+    output
+}
+
+/// What all groups share.
+struct Group<'a> {
+    g: &'a Geometry,
+    planes: Planes,
+    plan: Plan,
+    /// Numbers in a row of the packed input.
+    row_len: usize,
+}
+
+impl Group<'_> {
+    /// Pool rows that are computed together: one if windows do not share rows, else all.
+    fn strip_rows(&self) -> usize {
+        if self.g.pool_tiles() {
+            1
+        } else {
+            self.g.output[0]
+        }
+    }
+}
+
+/// Working memory of one thread.
+struct Scratch {
+    /// The packed input; its borders stay zero.
+    x: Aligned,
+    /// Some rows of the convolution of one block of channels.
+    conv: Aligned,
+    /// The output before it is unpacked.
+    y: Aligned,
+}
+
+impl Scratch {
+    fn new(group: &Group, lanes: usize) -> Self {
+        let g = group.g;
+        let block = group.plan.blocks().iter().map(|b| b.1).max().unwrap_or(0);
+        let rows = match g.pool_tiles() {
+            true => g.pool.kernel[0].min(g.conv[0]),
+            false => g.conv[0],
+        };
+        Scratch {
+            x: Aligned::zeros(group.planes.group_len(lanes)),
+            conv: Aligned::zeros(block * rows * g.conv[1] * lanes),
+            y: Aligned::zeros(g.output_len() * lanes),
+        }
+    }
+}
+
+/// One group of images.
+struct ForwardGroup<'a> {
+    group: &'a Group<'a>,
+    x: &'a [f32],
+    y: &'a mut [f32],
+    codes: Option<&'a mut [u8]>,
+    scratch: &'a mut Scratch,
+}
+
+impl Task for ForwardGroup<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let (group, scratch, g) = (self.group, self.scratch, self.group.g);
+        let lanes = S::LANES;
+        let plane = g.output[0] * g.output[1] * lanes;
+        let row_len = g.conv[1] * lanes;
+        // SAFETY: `run` is only entered where the processor has `S`.
+        unsafe { pack_rows::<S>(self.x, &group.planes, &mut scratch.x) };
+        let mut first = 0;
+        while first < g.output[0] {
+            let end = (first + group.strip_rows()).min(g.output[0]);
+            let (conv_first, conv_end) = conv_rows_of(g, first, end);
+            let rows = Rows {
+                size: [conv_end - conv_first, g.conv[1]],
+                x_row: g.stride[0] * group.row_len,
+                x_pixel: g.stride[1] * lanes,
+                y_row: row_len,
+                y_channel: (conv_end - conv_first) * row_len,
+            };
+            let x = &scratch.x[conv_first * rows.x_row..];
+            for (block, &(channel, size)) in group.plan.blocks().iter().enumerate() {
+                // SAFETY: as above.
+                unsafe { conv_rows::<S>(&group.plan, block, &rows, x, &mut scratch.conv) };
+                for o in 0..size {
+                    let strip = Strip {
+                        conv: &scratch.conv[o * rows.y_channel..][..rows.y_channel],
+                        conv_first,
+                        rows: (first, end),
+                    };
+                    let at = (channel + o) * plane;
+                    let codes = self.codes.as_mut().map(|codes| &mut codes[at..][..plane]);
+                    // SAFETY: as above.
+                    unsafe { pool_strip::<S>(g, &strip, &mut scratch.y[at..][..plane], codes) };
+                }
+            }
+            first = end;
+        }
+        // SAFETY: as above.
+        unsafe { unpack::<S>(&scratch.y, g.output_len(), self.y) };
+    }
+}

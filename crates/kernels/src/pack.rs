@@ -1,0 +1,210 @@
+//! Between Burn's layout and the kernels' layout.
+//!
+//! Burn keeps images one after the other, `[batch, channel, height, width]`. The kernels interleave a
+//! group of `LANES` images, so that a vector holds the same pixel of `LANES` images; the lanes behind
+//! the last image of a batch are 0. What a convolution reads is `[row, channel, column, LANES]` with a
+//! border of zeros; what is only passed through is `[channel, row, column, LANES]`.
+
+use std::borrow::Cow;
+
+use crate::simd::{Simd, Task};
+
+/// The input of a convolution.
+#[derive(Clone, Copy)]
+pub(crate) struct Planes {
+    pub channels: usize,
+    pub size: [usize; 2],
+    /// Border on each side of the interleaved rows and columns.
+    pub padding: [usize; 2],
+}
+
+impl Planes {
+    /// Height and width with the border.
+    pub(crate) fn padded(&self) -> [usize; 2] {
+        [self.size[0] + 2 * self.padding[0], self.size[1] + 2 * self.padding[1]]
+    }
+
+    /// Numbers of one image, without borders.
+    pub(crate) fn image_len(&self) -> usize {
+        self.channels * self.size[0] * self.size[1]
+    }
+
+    /// Numbers of an interleaved group, with borders.
+    pub(crate) fn group_len(&self, lanes: usize) -> usize {
+        let [height, width] = self.padded();
+        self.channels * height * width * lanes
+    }
+}
+
+/// The images of a group, filled up with images of zeros if there are fewer than `LANES`.
+fn whole(images: &[f32], len: usize) -> Cow<'_, [f32]> {
+    assert!(images.len() <= len, "at most LANES images");
+    if images.len() == len {
+        return Cow::Borrowed(images);
+    }
+    let mut filled = vec![0.0; len];
+    filled[..images.len()].copy_from_slice(images);
+    Cow::Owned(filled)
+}
+
+/// Interleaves one run of `len` numbers of `LANES` images that are `image_len` numbers apart.
+///
+/// # Safety
+///
+/// The processor has `S`; the runs are readable, and `len * LANES` numbers at `to` are writable.
+#[inline(always)]
+unsafe fn interleave<S: Simd>(from: *const f32, image_len: usize, len: usize, to: *mut f32) {
+    let lanes = S::LANES;
+    // SAFETY: every block starts at most at `len - lanes`; the rest is the caller's promise.
+    unsafe {
+        if len < lanes {
+            for i in 0..len {
+                for lane in 0..lanes {
+                    *to.wrapping_add(i * lanes + lane) = *from.wrapping_add(lane * image_len + i);
+                }
+            }
+            return;
+        }
+        let mut at = 0;
+        while at < len {
+            // The last block overlaps the one before it, and writes the same numbers again.
+            let start = at.min(len - lanes);
+            let (from, to) = (from.wrapping_add(start), to.wrapping_add(start * lanes));
+            S::transpose(from, image_len, to, lanes);
+            at += lanes;
+        }
+    }
+}
+
+/// Interleaves at most `LANES` images of `image_len` numbers, keeping the order of the numbers.
+///
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+pub(crate) unsafe fn pack<S: Simd>(images: &[f32], image_len: usize, to: &mut [f32]) {
+    let images = whole(images, S::LANES * image_len);
+    assert!(to.len() >= S::LANES * image_len);
+    let task = Interleave { from: &images, image_len, to };
+    // SAFETY: the processor is the caller's promise.
+    unsafe { S::enter(task) }
+}
+
+/// A whole group, in the order of its numbers.
+struct Interleave<'a> {
+    from: &'a [f32],
+    image_len: usize,
+    to: &'a mut [f32],
+}
+
+impl Task for Interleave<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        // SAFETY: both slices have `LANES` images.
+        unsafe {
+            interleave::<S>(self.from.as_ptr(), self.image_len, self.image_len, self.to.as_mut_ptr());
+        }
+    }
+}
+
+/// Interleaves at most `LANES` images as a convolution reads them. Borders are left as they are.
+///
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+pub(crate) unsafe fn pack_rows<S: Simd>(images: &[f32], planes: &Planes, to: &mut [f32]) {
+    let images = whole(images, S::LANES * planes.image_len());
+    assert!(to.len() >= planes.group_len(S::LANES));
+    // SAFETY: the processor is the caller's promise.
+    unsafe { S::enter(InterleaveRows { from: &images, planes, to }) }
+}
+
+/// A whole group, row by row.
+struct InterleaveRows<'a> {
+    from: &'a [f32],
+    planes: &'a Planes,
+    to: &'a mut [f32],
+}
+
+impl Task for InterleaveRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let planes = self.planes;
+        let ([height, width], [border_y, border_x]) = (planes.size, planes.padding);
+        let (lanes, image_len) = (S::LANES, planes.image_len());
+        let padded_width = planes.padded()[1];
+        // Rows that are shorter than a block are interleaved a plane at a time, then put in place.
+        let mut plane = match width < lanes {
+            true => vec![0.0; height * width * lanes],
+            false => Vec::new(),
+        };
+        for channel in 0..planes.channels {
+            let from = self.from[channel * height * width..].as_ptr();
+            if width < lanes {
+                // SAFETY: the run is a plane of every image, and `plane` has room for it.
+                unsafe { interleave::<S>(from, image_len, height * width, plane.as_mut_ptr()) };
+            }
+            for row in 0..height {
+                let to_row = (row + border_y) * planes.channels + channel;
+                let to = &mut self.to[(to_row * padded_width + border_x) * lanes..][..width * lanes];
+                if width < lanes {
+                    to.copy_from_slice(&plane[row * width * lanes..][..width * lanes]);
+                } else {
+                    let from = from.wrapping_add(row * width);
+                    // SAFETY: the run is a row of every image, and `to` has room for it.
+                    unsafe { interleave::<S>(from, image_len, width, to.as_mut_ptr()) };
+                }
+            }
+        }
+    }
+}
+
+/// The reverse of [`pack`]: `images` receives at most `LANES` images.
+///
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+pub(crate) unsafe fn unpack<S: Simd>(from: &[f32], image_len: usize, images: &mut [f32]) {
+    let lanes = S::LANES;
+    assert!(images.len() <= lanes * image_len && from.len() >= lanes * image_len);
+    if images.len() < lanes * image_len || image_len < lanes {
+        for (lane, image) in images.chunks_exact_mut(image_len.max(1)).enumerate() {
+            for (i, value) in image.iter_mut().enumerate() {
+                *value = from[i * lanes + lane];
+            }
+        }
+        return;
+    }
+    // SAFETY: the processor is the caller's promise.
+    unsafe { S::enter(Separate { from, image_len, images }) }
+}
+
+/// A whole group of images that are not shorter than a block.
+struct Separate<'a> {
+    from: &'a [f32],
+    image_len: usize,
+    images: &'a mut [f32],
+}
+
+impl Task for Separate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let mut at = 0;
+        while at < self.image_len {
+            let start = at.min(self.image_len - S::LANES);
+            let from = self.from.as_ptr().wrapping_add(start * S::LANES);
+            let to = self.images.as_mut_ptr().wrapping_add(start);
+            // SAFETY: the block ends at most at `image_len`, and both slices have `LANES` images.
+            unsafe { S::transpose(from, S::LANES, to, self.image_len) };
+            at += S::LANES;
+        }
+    }
+}

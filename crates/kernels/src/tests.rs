@@ -1,0 +1,371 @@
+//! The kernels against the oracle, on every instruction set of the machine.
+
+use proptest::prelude::*;
+
+use crate::backward::{Saved, Wanted, backward};
+use crate::forward::forward;
+use crate::naive;
+use crate::options::{ConvBlockOptions, Geometry, PoolOptions};
+use crate::simd::Isa;
+
+const ALL: Wanted = Wanted {
+    x: true,
+    weight: true,
+};
+
+/// Pseudo-random numbers between -1 and 1 (a multiplicative congruential generator).
+fn numbers(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2).wrapping_add(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d);
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// A block with its inputs and the gradient of its output.
+struct Case {
+    g: Geometry,
+    x: Vec<f32>,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    grad: Vec<f32>,
+}
+
+impl Case {
+    fn new(
+        x: [usize; 4],
+        out_channels: usize,
+        kernel: [usize; 2],
+        options: ConvBlockOptions,
+    ) -> Self {
+        let weight = [out_channels, x[1], kernel[0], kernel[1]];
+        let g = Geometry::new(x, weight, &options);
+        assert!(g.is_fusable());
+        Case {
+            g,
+            x: numbers(x.iter().product(), 1),
+            weight: numbers(weight.iter().product(), 2),
+            bias: numbers(out_channels, 3),
+            grad: numbers(g.batch * g.output_len(), 4),
+        }
+    }
+
+    fn saved<'a>(&'a self, codes: &'a [u8]) -> Saved<'a> {
+        Saved {
+            x: &self.x,
+            weight: &self.weight,
+            codes,
+        }
+    }
+
+    /// Compares outputs and gradients of one instruction set with the oracle.
+    fn check(&self, isa: Isa) {
+        let g = &self.g;
+        let expected = naive::forward(g, &self.x, &self.weight, &self.bias);
+        let output = forward(isa, g, [&self.x, &self.weight, &self.bias], true);
+        self.close(isa, "output", &output.values, &expected.output, g.taps());
+        let plain = forward(isa, g, [&self.x, &self.weight, &self.bias], false);
+        assert_eq!(
+            output.values, plain.values,
+            "codes do not change the output"
+        );
+        assert!(plain.codes.is_empty());
+
+        let saved = self.saved(&output.codes);
+        let gradients = backward(isa, g, saved, &self.grad, ALL);
+        let naive = naive::backward(g, &self.x, &self.weight, &expected.choice, &self.grad);
+        self.close(
+            isa,
+            "gradient of x",
+            &gradients.x,
+            &naive.x,
+            g.out_channels * g.kernel[0] * g.kernel[1],
+        );
+        let pixels = g.batch * g.conv[0] * g.conv[1];
+        self.close(
+            isa,
+            "gradient of weight",
+            &gradients.weight,
+            &naive.weight,
+            pixels,
+        );
+        self.close(
+            isa,
+            "gradient of bias",
+            &gradients.bias,
+            &naive.bias,
+            pixels,
+        );
+    }
+
+    /// Sums of `terms` products of numbers up to 1 may differ by their rounding errors.
+    fn close(&self, isa: Isa, what: &str, values: &[f32], expected: &[f64], terms: usize) {
+        assert_eq!(values.len(), expected.len(), "{what}");
+        let tolerance = f64::from(f32::EPSILON) * (terms as f64 + 2.0);
+        for (i, (&value, &expected)) in values.iter().zip(expected).enumerate() {
+            assert!(
+                (f64::from(value) - expected).abs() <= tolerance,
+                "{isa:?} {what}[{i}]: {value}, expected {expected}; {:?}",
+                self.g
+            );
+        }
+    }
+}
+
+fn options(
+    stride: usize,
+    padding: usize,
+    relu: bool,
+    pool: Option<PoolOptions>,
+) -> ConvBlockOptions {
+    ConvBlockOptions {
+        stride: [stride; 2],
+        padding: [padding; 2],
+        relu,
+        pool,
+    }
+}
+
+#[test]
+fn blocks_of_the_experiments_equal_the_oracle() {
+    let tiles = Some(PoolOptions::tiles(2));
+    let overlapping = Some(PoolOptions {
+        kernel: [3, 3],
+        stride: [2, 2],
+        padding: [1, 1],
+    });
+    for isa in Isa::available() {
+        Case::new([19, 1, 28, 28], 10, [3, 3], options(1, 1, true, tiles)).check(isa);
+        Case::new([17, 10, 14, 14], 20, [3, 3], options(1, 1, true, tiles)).check(isa);
+        Case::new([3, 1, 28, 28], 28, [5, 5], options(1, 0, true, tiles)).check(isa);
+        Case::new([3, 28, 12, 12], 20, [3, 3], options(1, 0, true, None)).check(isa);
+        Case::new([2, 3, 32, 32], 16, [7, 7], options(2, 3, true, overlapping)).check(isa);
+        Case::new([2, 40, 8, 8], 48, [1, 1], options(2, 0, false, None)).check(isa);
+        Case::new([2, 33, 8, 8], 35, [3, 3], options(1, 1, false, tiles)).check(isa);
+    }
+}
+
+#[test]
+fn an_empty_batch_gives_an_empty_output_and_zero_gradients() {
+    let case = Case::new(
+        [0, 2, 6, 6],
+        3,
+        [3, 3],
+        options(1, 1, true, Some(PoolOptions::tiles(2))),
+    );
+    for isa in Isa::available() {
+        let output = forward(isa, &case.g, [&case.x, &case.weight, &case.bias], true);
+        assert!(output.values.is_empty());
+        let gradients = backward(isa, &case.g, case.saved(&output.codes), &[], ALL);
+        assert!(gradients.x.is_empty());
+        assert_eq!(gradients.weight, vec![0.0; 3 * 2 * 9]);
+        assert_eq!(gradients.bias, vec![0.0; 3]);
+    }
+}
+
+#[test]
+fn results_are_the_same_bits_for_any_number_of_threads() {
+    let case = Case::new(
+        [150, 3, 9, 9],
+        7,
+        [3, 3],
+        options(1, 1, true, Some(PoolOptions::tiles(2))),
+    );
+    for isa in Isa::available() {
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| {
+                let output = forward(isa, &case.g, [&case.x, &case.weight, &case.bias], true);
+                let saved = case.saved(&output.codes);
+                let gradients = backward(isa, &case.g, saved, &case.grad, ALL);
+                let all = [output.values, gradients.x, gradients.weight, gradients.bias];
+                all.concat().iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+            })
+        };
+        let one = run(1);
+        assert_eq!(one, run(2), "{isa:?}");
+        assert_eq!(one, run(3), "{isa:?}");
+    }
+}
+
+#[test]
+fn gradients_that_nobody_wants_are_left_out_and_change_no_other() {
+    let case = Case::new([5, 3, 7, 7], 4, [3, 3], options(2, 2, true, None));
+    for isa in Isa::available() {
+        let output = forward(isa, &case.g, [&case.x, &case.weight, &case.bias], true);
+        let run = |x, weight| {
+            backward(
+                isa,
+                &case.g,
+                case.saved(&output.codes),
+                &case.grad,
+                Wanted { x, weight },
+            )
+        };
+        let (all, only_x, only_weight) = (run(true, true), run(true, false), run(false, true));
+        assert_eq!(only_x.x, all.x);
+        assert!(only_x.weight.is_empty());
+        assert_eq!(only_weight.weight, all.weight);
+        assert!(only_weight.x.is_empty());
+        assert_eq!(only_x.bias, all.bias);
+        assert_eq!(only_weight.bias, all.bias);
+    }
+}
+
+#[test]
+fn equal_maxima_give_the_gradient_to_the_first() {
+    // A 1×1 kernel of weight 1 copies the image; all four pixels of a window are 2.
+    let mut case = Case::new(
+        [1, 1, 4, 4],
+        1,
+        [1, 1],
+        options(1, 0, true, Some(PoolOptions::tiles(2))),
+    );
+    case.x.fill(2.0);
+    (case.weight, case.bias) = (vec![1.0], vec![0.0]);
+    case.grad = vec![1.0, 2.0, 3.0, 4.0];
+    for isa in Isa::available() {
+        let output = forward(isa, &case.g, [&case.x, &case.weight, &case.bias], true);
+        let gradients = backward(isa, &case.g, case.saved(&output.codes), &case.grad, ALL);
+        let first = [
+            1.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0,
+        ];
+        assert_eq!(gradients.x, first, "{isa:?}");
+    }
+}
+
+#[test]
+fn relu_has_no_gradient_at_zero() {
+    let mut case = Case::new([1, 1, 1, 3], 1, [1, 1], options(1, 0, true, None));
+    case.x = vec![-1.0, 0.0, 1.0];
+    (case.weight, case.bias, case.grad) = (vec![1.0], vec![0.0], vec![1.0; 3]);
+    for isa in Isa::available() {
+        let output = forward(isa, &case.g, [&case.x, &case.weight, &case.bias], true);
+        assert_eq!(output.values, [0.0, 0.0, 1.0], "{isa:?}");
+        let gradients = backward(isa, &case.g, case.saved(&output.codes), &case.grad, ALL);
+        assert_eq!(gradients.x, [0.0, 0.0, 1.0], "{isa:?}");
+    }
+}
+
+#[test]
+fn nan_passes_relu_and_pool_and_is_chosen() {
+    let mut case = Case::new(
+        [1, 1, 2, 4],
+        1,
+        [1, 1],
+        options(1, 0, true, Some(PoolOptions::tiles(2))),
+    );
+    case.x = vec![1.0, f32::NAN, 1.0, 2.0, 5.0, 3.0, 0.0, -1.0];
+    (case.weight, case.bias, case.grad) = (vec![1.0], vec![0.0], vec![1.0, 1.0]);
+    for isa in Isa::available() {
+        let output = forward(isa, &case.g, [&case.x, &case.weight, &case.bias], true);
+        assert!(
+            output.values[0].is_nan() && output.values[1] == 2.0,
+            "{isa:?}"
+        );
+        let gradients = backward(isa, &case.g, case.saved(&output.codes), &case.grad, ALL);
+        assert_eq!(
+            gradients.x,
+            [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+            "{isa:?}"
+        );
+    }
+}
+
+#[test]
+fn gradients_are_the_slopes_of_the_output() {
+    // Central differences of the loss sum(grad * output) in double precision, by the oracle's forward
+    // pass; the step keeps away from the kinks of ReLU and pool for these inputs.
+    let tiles = Some(PoolOptions::tiles(2));
+    let case = Case::new([2, 2, 5, 6], 3, [2, 3], options(1, 2, true, tiles));
+    let loss = |x: &[f32], weight: &[f32], bias: &[f32]| -> f64 {
+        let output = naive::forward(&case.g, x, weight, bias).output;
+        output
+            .iter()
+            .zip(&case.grad)
+            .map(|(y, g)| y * f64::from(*g))
+            .sum()
+    };
+    let step = 1e-4_f32;
+    let slope = |which: usize, i: usize| {
+        let at = |delta: f32| {
+            let mut inputs = [case.x.clone(), case.weight.clone(), case.bias.clone()];
+            inputs[which][i] += delta;
+            (inputs[which][i], loss(&inputs[0], &inputs[1], &inputs[2]))
+        };
+        let ((above, high), (below, low)) = (at(step), at(-step));
+        (high - low) / (f64::from(above) - f64::from(below))
+    };
+    for isa in Isa::available() {
+        let output = forward(isa, &case.g, [&case.x, &case.weight, &case.bias], true);
+        let gradients = backward(isa, &case.g, case.saved(&output.codes), &case.grad, ALL);
+        for (which, gradient) in [&gradients.x, &gradients.weight, &gradients.bias]
+            .iter()
+            .enumerate()
+        {
+            for (i, &value) in gradient.iter().enumerate() {
+                let expected = slope(which, i);
+                assert!(
+                    (f64::from(value) - expected).abs() < 1e-4,
+                    "{isa:?} {which} {i}: {value} {expected}"
+                );
+            }
+        }
+    }
+}
+
+/// Pool windows whose padding is at most half of the window.
+fn pools() -> impl Strategy<Value = Option<PoolOptions>> {
+    let window = (1usize..5).prop_flat_map(|kernel| (Just(kernel), 1usize..4, 0..=kernel / 2));
+    let pool = (window.clone(), window).prop_map(|(y, x)| PoolOptions {
+        kernel: [y.0, x.0],
+        stride: [y.1, x.1],
+        padding: [y.2, x.2],
+    });
+    proptest::option::of(pool)
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let sizes = (1usize..20, 1usize..6, 1usize..9, 1usize..14, 1usize..14);
+    let window = (1usize..6, 1usize..4, 0usize..7);
+    (sizes, window.clone(), window, any::<bool>(), pools()).prop_filter_map(
+        "a window does not fit",
+        |((batch, inputs, outputs, height, width), y, x, relu, pool)| {
+            let options = ConvBlockOptions {
+                stride: [y.1, x.1],
+                padding: [y.2, x.2],
+                relu,
+                pool,
+            };
+            let kernel = [y.0, x.0];
+            options.output_size([height, width], kernel)?;
+            Some(Case::new(
+                [batch, inputs, height, width],
+                outputs,
+                kernel,
+                options,
+            ))
+        },
+    )
+}
+
+impl std::fmt::Debug for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.g.fmt(f)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_block_equals_the_oracle(case in cases()) {
+        for isa in Isa::available() {
+            case.check(isa);
+        }
+    }
+}

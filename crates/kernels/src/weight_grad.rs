@@ -1,0 +1,161 @@
+//! Gradient of a convolution's weight, summed over a group of interleaved images.
+//!
+//! The register block holds `OB` output channels × `TB` taps. It stays in registers over a strip of
+//! rows; every pixel loads `OB + TB` vectors for `OB * TB` multiply-adds. The lanes are added only
+//! when all groups of a batch's piece are done.
+
+use crate::options::even_pieces;
+use crate::simd::{Simd, Task};
+
+/// Where input and gradient lie; distances in numbers.
+pub(crate) struct Layout<'a> {
+    /// Number of rows and columns of the convolution's result.
+    pub size: [usize; 2],
+    /// Distances of the taps from the first one.
+    pub offsets: &'a [usize],
+    /// From one row or pixel to the next, at the first tap of the input.
+    pub x_step: [usize; 2],
+    /// From one row or pixel to the next, in the gradient.
+    pub dy_step: [usize; 2],
+    /// From one output channel to the next, in the gradient.
+    pub dy_channel: usize,
+    pub out_channels: usize,
+}
+
+/// Numbers of input and gradient that a strip of rows should not exceed, so that they stay in the
+/// first-level cache while all blocks of channels and taps pass over them.
+const STRIP_LEN: usize = 6 * 1024;
+/// Pixels that a strip should at least have, so that loading and storing accumulators is little work.
+const STRIP_PIXELS: usize = 48;
+
+/// Adds to `dw`, `[out_channels, taps, LANES]`. `x` starts at the first tap of the first pixel, `dy`
+/// at the first pixel.
+///
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+pub(crate) unsafe fn weight_grad<S: Simd>(layout: &Layout, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    let ([height, width], taps) = (layout.size, layout.offsets.len());
+    if height == 0 || width == 0 || taps == 0 || layout.out_channels == 0 {
+        return;
+    }
+    let end = |step: [usize; 2]| (height - 1) * step[0] + (width - 1) * step[1] + S::LANES;
+    let last_tap = layout.offsets.iter().copied().max().unwrap_or(0);
+    assert!(x.len() >= end(layout.x_step) + last_tap);
+    assert!(dy.len() >= end(layout.dy_step) + (layout.out_channels - 1) * layout.dy_channel);
+    assert!(dw.len() >= layout.out_channels * taps * S::LANES);
+    let kernel_rows = layout.x_step[0].max(1);
+    let row_len = layout.out_channels * width * S::LANES + last_tap / kernel_rows.max(1) * S::LANES;
+    let rows = (STRIP_LEN / row_len.max(1)).max(STRIP_PIXELS.div_ceil(width));
+    for (first, rows) in even_pieces(height, rows) {
+        let x = x.as_ptr().wrapping_add(first * layout.x_step[0]);
+        let dy = dy.as_ptr().wrapping_add(first * layout.dy_step[0]);
+        for (channel, channels) in even_pieces(layout.out_channels, S::BLOCK_C) {
+            let dy = dy.wrapping_add(channel * layout.dy_channel);
+            for (tap, taps_here) in even_pieces(taps, S::BLOCK_X) {
+                let block = Block {
+                    layout,
+                    rows,
+                    offsets: &layout.offsets[tap..][..taps_here],
+                    x,
+                    dy,
+                    dw: dw
+                        .as_mut_ptr()
+                        .wrapping_add((channel * taps + tap) * S::LANES),
+                };
+                // SAFETY: the assertions cover all rows, pixels, taps and channels.
+                unsafe {
+                    match channels {
+                        1 => block.each_taps::<S, 1>(),
+                        2 => block.each_taps::<S, 2>(),
+                        3 if S::BLOCK_C >= 3 => block.each_taps::<S, 3>(),
+                        4 if S::BLOCK_C >= 4 => block.each_taps::<S, 4>(),
+                        5 if S::BLOCK_C >= 5 => block.each_taps::<S, 5>(),
+                        6 if S::BLOCK_C >= 6 => block.each_taps::<S, 6>(),
+                        _ => unreachable!("a block has at most BLOCK_C channels"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One strip for one block of channels and taps.
+#[derive(Clone, Copy)]
+struct Block<'a> {
+    layout: &'a Layout<'a>,
+    rows: usize,
+    offsets: &'a [usize],
+    x: *const f32,
+    dy: *const f32,
+    dw: *mut f32,
+}
+
+impl Block<'_> {
+    /// # Safety
+    ///
+    /// As for [`Accumulate`].
+    #[inline(always)]
+    unsafe fn each_taps<S: Simd, const OB: usize>(&self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.offsets.len() {
+                1 => S::enter(Accumulate::<OB, 1>(*self)),
+                2 => S::enter(Accumulate::<OB, 2>(*self)),
+                3 => S::enter(Accumulate::<OB, 3>(*self)),
+                4 if S::BLOCK_X >= 4 => S::enter(Accumulate::<OB, 4>(*self)),
+                _ => unreachable!("a block has at most BLOCK_X taps"),
+            }
+        }
+    }
+}
+
+/// A block of `OB` channels and `TB` taps: all their pixels can be read, and their accumulators read
+/// and written.
+struct Accumulate<'a, const OB: usize, const TB: usize>(Block<'a>);
+
+impl<const OB: usize, const TB: usize> Task for Accumulate<'_, OB, TB> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let block = self.0;
+        let layout = block.layout;
+        let dw_channel = layout.offsets.len() * S::LANES;
+        // SAFETY: as the struct says; `wrapping_add` as in `conv`.
+        unsafe {
+            let mut acc = [[S::splat(0.0); TB]; OB];
+            let mut x_tap = [block.x; TB];
+            for t in 0..TB {
+                x_tap[t] = block
+                    .x
+                    .wrapping_add(*block.offsets.as_ptr().wrapping_add(t));
+            }
+            for row in 0..block.rows {
+                let mut x_at = row * layout.x_step[0];
+                let mut dy = block.dy.wrapping_add(row * layout.dy_step[0]);
+                for _ in 0..layout.size[1] {
+                    let mut grad = [S::splat(0.0); OB];
+                    for o in 0..OB {
+                        grad[o] = S::load(dy.wrapping_add(o * layout.dy_channel));
+                    }
+                    for t in 0..TB {
+                        let x = S::load(x_tap[t].wrapping_add(x_at));
+                        for o in 0..OB {
+                            acc[o][t] = S::fma(grad[o], x, acc[o][t]);
+                        }
+                    }
+                    x_at = x_at.wrapping_add(layout.x_step[1]);
+                    dy = dy.wrapping_add(layout.dy_step[1]);
+                }
+            }
+            for o in 0..OB {
+                for t in 0..TB {
+                    let dw = block.dw.wrapping_add(o * dw_channel + t * S::LANES);
+                    S::store(dw, S::add(S::load(dw), acc[o][t]));
+                }
+            }
+        }
+    }
+}

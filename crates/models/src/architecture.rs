@@ -1,0 +1,345 @@
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::{Init, ModelError, Network};
+
+/// One operation of a network. Channels and features that come in follow from what stands before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "op")]
+pub enum Op {
+    /// 2-d convolution with a square kernel; weight `[out_channels, in_channels, kernel, kernel]`.
+    Conv2d {
+        /// Channels that come out.
+        out_channels: usize,
+        /// Side of the kernel, in pixels.
+        kernel: usize,
+        /// Step of the kernel, in pixels.
+        stride: usize,
+        /// Rows and columns of zeros added on every side.
+        padding: usize,
+        /// Whether a bias is added.
+        bias: bool,
+    },
+    /// Batch normalisation over each channel (Ioffe and Szegedy, 2015); ε 1e-5, momentum 0.1.
+    BatchNorm2d,
+    /// Linear layer; PyTorch's weight is `[out_features, in_features]`.
+    Linear {
+        /// Features that come out.
+        out_features: usize,
+    },
+    /// max(x, 0).
+    Relu,
+    /// The largest of each `kernel` × `kernel` window; sizes round down, as in PyTorch.
+    MaxPool2d {
+        /// Side of the window, in pixels.
+        kernel: usize,
+        /// Step of the window, in pixels.
+        stride: usize,
+    },
+    /// Sets single values to 0 while training (Srivastava et al., 2014).
+    Dropout {
+        /// The probability of a zero.
+        probability: f64,
+    },
+    /// Sets whole channels to 0 while training (Tompson et al., 2015).
+    ChannelDropout {
+        /// The probability that a channel is 0.
+        probability: f64,
+    },
+    /// `[batch, channels, height, width]` to `[batch, channels · height · width]`.
+    Flatten,
+}
+
+impl Op {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Conv2d { .. } => "conv",
+            Self::BatchNorm2d => "bn",
+            Self::Linear { .. } => "fc",
+            Self::Relu => "relu",
+            Self::MaxPool2d { .. } => "pool",
+            Self::Dropout { .. } => "dropout",
+            Self::ChannelDropout { .. } => "channel_dropout",
+            Self::Flatten => "flatten",
+        }
+    }
+
+    /// The shape after this operation, or why there is none.
+    fn apply(&self, input: Shape) -> Result<Shape, String> {
+        use Shape::{Features, Images};
+        match (self, input) {
+            (Self::Relu | Self::Dropout { .. }, _) | (Self::ChannelDropout { .. }, Images(_)) => {
+                self.check_probability()?;
+                Ok(input)
+            }
+            (Self::BatchNorm2d, Images(_)) => Ok(input),
+            (&Self::Conv2d { out_channels, kernel, stride, padding, .. }, Images([_, h, w])) => {
+                if out_channels == 0 {
+                    return Err("a convolution needs at least one output channel".into());
+                }
+                let h = windows(h + 2 * padding, kernel, stride)?;
+                let w = windows(w + 2 * padding, kernel, stride)?;
+                Ok(Images([out_channels, h, w]))
+            }
+            (&Self::MaxPool2d { kernel, stride }, Images([c, h, w])) => {
+                Ok(Images([c, windows(h, kernel, stride)?, windows(w, kernel, stride)?]))
+            }
+            (Self::Flatten, Images([c, h, w])) => Ok(Features(c * h * w)),
+            (&Self::Linear { out_features }, Features(_)) if out_features > 0 => {
+                Ok(Features(out_features))
+            }
+            (Self::Linear { .. }, Features(_)) => {
+                Err("a linear layer needs at least one output feature".into())
+            }
+            (op, shape) => Err(format!("`{}` cannot follow {shape}", op.kind())),
+        }
+    }
+
+    fn check_probability(&self) -> Result<(), String> {
+        match self {
+            Self::Dropout { probability } | Self::ChannelDropout { probability }
+                if !(0.0..1.0).contains(probability) =>
+            {
+                Err(format!("dropout probability {probability} is not in [0, 1)"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How many windows of `kernel` fit into `size` at every `stride`.
+fn windows(size: usize, kernel: usize, stride: usize) -> Result<usize, String> {
+    match (kernel, stride) {
+        (0, _) | (_, 0) => Err(format!("kernel {kernel} and stride {stride} must be at least 1")),
+        _ if kernel > size => Err(format!("kernel {kernel} is larger than the padded input, {size}")),
+        _ => Ok((size - kernel) / stride + 1),
+    }
+}
+
+/// The shape of what flows between two layers, without the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// `[channels, height, width]`
+    Images([usize; 3]),
+    /// The number of features.
+    Features(usize),
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Images([c, h, w]) => write!(f, "images of {c} × {h} × {w}"),
+            Self::Features(n) => write!(f, "{n} features"),
+        }
+    }
+}
+
+/// An operation with its name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Layer {
+    /// The name; parameters are called `<name>.weight` and `<name>.bias`.
+    pub name: String,
+    /// The operation.
+    #[serde(flatten)]
+    pub op: Op,
+}
+
+/// A network as data: what goes in, and the operations in their order.
+///
+/// ```
+/// use selvedge_models::{Architecture, Shape};
+///
+/// let tiny = Architecture::new("tiny", [1, 28, 28])
+///     .conv("conv1", 8, 3, 1).relu().max_pool(2)
+///     .flatten()
+///     .linear("fc1", 10);
+/// assert_eq!(tiny.output_shape()?, Shape::Features(10));
+/// # Ok::<(), selvedge_models::ModelError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Architecture {
+    /// The name, for messages and reports.
+    pub name: String,
+    /// `[channels, height, width]` of an input image.
+    pub input: [usize; 3],
+    /// The layers in their order.
+    pub layers: Vec<Layer>,
+}
+
+impl Architecture {
+    /// An architecture without layers.
+    pub fn new(name: impl Into<String>, input: [usize; 3]) -> Self {
+        Self {
+            name: name.into(),
+            input,
+            layers: Vec::new(),
+        }
+    }
+
+    /// Adds an operation under a name.
+    #[must_use]
+    pub fn layer(mut self, name: impl Into<String>, op: Op) -> Self {
+        let name = name.into();
+        self.layers.push(Layer { name, op });
+        self
+    }
+
+    /// Adds an operation without parameters, named after its kind and count: `relu1`, `relu2`.
+    #[must_use]
+    pub fn op(self, op: Op) -> Self {
+        let same = self.layers.iter().filter(|l| l.op.kind() == op.kind());
+        let name = format!("{}{}", op.kind(), same.count() + 1);
+        self.layer(name, op)
+    }
+
+    /// Adds a convolution with stride 1 and a bias.
+    #[must_use]
+    pub fn conv(self, name: &str, out_channels: usize, kernel: usize, padding: usize) -> Self {
+        let op = Op::Conv2d {
+            out_channels,
+            kernel,
+            stride: 1,
+            padding,
+            bias: true,
+        };
+        self.layer(name, op)
+    }
+
+    /// Adds a linear layer.
+    #[must_use]
+    pub fn linear(self, name: &str, out_features: usize) -> Self {
+        self.layer(name, Op::Linear { out_features })
+    }
+
+    /// Adds max(x, 0).
+    #[must_use]
+    pub fn relu(self) -> Self {
+        self.op(Op::Relu)
+    }
+
+    /// Adds a max-pool whose stride is its kernel.
+    #[must_use]
+    pub fn max_pool(self, kernel: usize) -> Self {
+        let stride = kernel;
+        self.op(Op::MaxPool2d { kernel, stride })
+    }
+
+    /// Adds a dropout of single values.
+    #[must_use]
+    pub fn dropout(self, probability: f64) -> Self {
+        self.op(Op::Dropout { probability })
+    }
+
+    /// Adds a dropout of whole channels.
+    #[must_use]
+    pub fn channel_dropout(self, probability: f64) -> Self {
+        self.op(Op::ChannelDropout { probability })
+    }
+
+    /// Adds the step from images to features.
+    #[must_use]
+    pub fn flatten(self) -> Self {
+        self.op(Op::Flatten)
+    }
+
+    /// The shape after each layer.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Layer`] names the first layer that does not fit what reaches it,
+    /// [`ModelError::DuplicateLayer`] a name that occurs twice.
+    pub fn shapes(&self) -> Result<Vec<Shape>, ModelError> {
+        let mut shape = Shape::Images(self.input);
+        let mut shapes = Vec::with_capacity(self.layers.len());
+        for (i, Layer { name, op }) in self.layers.iter().enumerate() {
+            if self.layers[..i].iter().any(|l| l.name == *name) {
+                return Err(ModelError::DuplicateLayer {
+                    architecture: self.name.clone(),
+                    layer: name.clone(),
+                });
+            }
+            shape = op.apply(shape).map_err(|reason| ModelError::Layer {
+                architecture: self.name.clone(),
+                layer: name.clone(),
+                reason,
+            })?;
+            shapes.push(shape);
+        }
+        Ok(shapes)
+    }
+
+    /// The shape that comes out.
+    ///
+    /// # Errors
+    ///
+    /// As [`shapes`](Self::shapes).
+    pub fn output_shape(&self) -> Result<Shape, ModelError> {
+        let shapes = self.shapes()?;
+        Ok(shapes.last().copied().unwrap_or(Shape::Images(self.input)))
+    }
+
+    /// The name of the last linear layer: the head that a transfer replaces.
+    pub fn head(&self) -> Option<&str> {
+        let is_linear = |l: &&Layer| matches!(l.op, Op::Linear { .. });
+        self.layers.iter().rfind(is_linear).map(|l| l.name.as_str())
+    }
+
+    /// Builds the network on `device`, its weights drawn from `seed`.
+    ///
+    /// # Errors
+    ///
+    /// As [`shapes`](Self::shapes).
+    pub fn init(&self, init: Init, seed: u64, device: &Device) -> Result<Network, ModelError> {
+        Network::new(self.clone(), init, seed, device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_follow_pytorchs_arithmetic() {
+        let a = Architecture::new("a", [3, 29, 28])
+            .conv("conv1", 4, 5, 2)
+            .max_pool(2)
+            .layer("conv2", Op::Conv2d { out_channels: 6, kernel: 3, stride: 2, padding: 0, bias: false })
+            .flatten()
+            .linear("fc1", 7);
+        // 29 + 4 - 5 + 1 = 29; 29 / 2 = 14; (14 - 3) / 2 + 1 = 6
+        let expected = [
+            Shape::Images([4, 29, 28]),
+            Shape::Images([4, 14, 14]),
+            Shape::Images([6, 6, 6]),
+            Shape::Features(216),
+            Shape::Features(7),
+        ];
+        assert_eq!(a.shapes().unwrap(), expected);
+        assert_eq!(a.head(), Some("fc1"));
+    }
+
+    #[test]
+    fn a_kernel_larger_than_its_input_names_the_layer() {
+        let error = Architecture::new("a", [1, 4, 4]).conv("conv1", 1, 5, 0).shapes().unwrap_err();
+        assert_eq!(error.to_string(), "layer `conv1` of `a`: kernel 5 is larger than the padded input, 4");
+    }
+
+    #[test]
+    fn a_linear_layer_before_the_flattening_is_refused() {
+        let error = Architecture::new("a", [1, 4, 4]).linear("fc1", 5).shapes().unwrap_err();
+        assert_eq!(error.to_string(), "layer `fc1` of `a`: `fc` cannot follow images of 1 × 4 × 4");
+    }
+
+    #[test]
+    fn a_name_used_twice_is_refused() {
+        let error = Architecture::new("a", [1, 4, 4]).conv("c", 1, 1, 0).conv("c", 1, 1, 0).shapes();
+        assert_eq!(error.unwrap_err().to_string(), "`a` has two layers named `c`");
+    }
+
+    #[test]
+    fn a_dropout_probability_of_one_is_refused() {
+        let error = Architecture::new("a", [1, 4, 4]).dropout(1.0).shapes().unwrap_err();
+        assert!(error.to_string().ends_with("dropout probability 1 is not in [0, 1)"));
+    }
+}

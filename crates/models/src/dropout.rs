@@ -1,0 +1,59 @@
+use burn::tensor::{Tensor, TensorData};
+
+use crate::{Rng, init::unit};
+
+/// Sets single values to 0 with `probability` and scales the others by 1 / (1 - probability).
+///
+/// The choice is drawn on the host from `rng`: it is then the same on every device, and independent
+/// of whatever else draws random numbers in the same process.
+pub(crate) fn values<const D: usize>(x: Tensor<D>, probability: f64, rng: &mut Rng) -> Tensor<D> {
+    let mask = Tensor::from_data(mask(&x.dims(), probability, rng), &x.device());
+    x * mask
+}
+
+/// Sets whole channels of `[batch, channels, height, width]` to 0 with `probability` and scales the
+/// others by 1 / (1 - probability).
+pub(crate) fn channels(x: Tensor<4>, probability: f64, rng: &mut Rng) -> Tensor<4> {
+    let [batch, channels, _, _] = x.dims();
+    let mask = mask(&[batch, channels, 1, 1], probability, rng);
+    let mask = Tensor::<4>::from_data(mask, &x.device());
+    x * mask
+}
+
+fn mask(shape: &[usize], probability: f64, rng: &mut Rng) -> TensorData {
+    let scale = (1.0 / (1.0 - probability)) as f32;
+    let values: Vec<f32> = (0..shape.iter().product())
+        .map(|_| if unit(rng) < probability { 0.0 } else { scale })
+        .collect();
+    TensorData::new(values, shape.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+    use rand::SeedableRng;
+
+    #[test]
+    fn a_dropped_channel_is_zero_everywhere_and_the_others_are_scaled() {
+        let x = Tensor::<4>::ones([50, 20, 2, 3], &Device::flex());
+        let y = channels(x, 0.2, &mut Rng::seed_from_u64(7));
+        let y: Vec<f32> = y.into_data().try_to_vec().unwrap();
+        let mut dropped = 0;
+        for channel in y.chunks(6) {
+            assert!(channel.iter().all(|v| *v == channel[0]));
+            assert!(channel[0] == 0.0 || channel[0] == 1.25, "{}", channel[0]);
+            dropped += usize::from(channel[0] == 0.0);
+        }
+        // 1000 draws with p = .2: mean 200, standard deviation 12.6; five deviations allowed.
+        assert!((137..=263).contains(&dropped), "{dropped}");
+    }
+
+    #[test]
+    fn the_mean_is_kept() {
+        let x = Tensor::<2>::ones([100, 100], &Device::flex());
+        let y = values(x, 0.5, &mut Rng::seed_from_u64(7)).mean().into_scalar::<f32>();
+        // 10,000 values of 0 or 2: standard deviation of the mean .01; five deviations allowed.
+        assert!((y - 1.0).abs() < 0.05, "{y}");
+    }
+}

@@ -1,0 +1,89 @@
+use std::path::PathBuf;
+
+/// What can be wrong with an architecture, or with the weights that are to fill it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// An operation does not fit the shape that reaches it.
+    #[error("layer `{layer}` of `{architecture}`: {reason}")]
+    Layer {
+        /// The architecture's name.
+        architecture: String,
+        /// The layer's name.
+        layer: String,
+        /// What does not fit, with the shape that was found.
+        reason: String,
+    },
+    /// Two layers of one network have the same name, so their parameters would collide.
+    #[error("`{architecture}` has two layers named `{layer}`")]
+    DuplicateLayer {
+        /// The architecture's name.
+        architecture: String,
+        /// The name that occurs twice.
+        layer: String,
+    },
+    /// A probability, size or count is outside its range.
+    #[error("{name} is {value}, but must be {expected}")]
+    Setting {
+        /// The setting's name.
+        name: &'static str,
+        /// The value that was given.
+        value: String,
+        /// The values that are allowed.
+        expected: &'static str,
+    },
+    /// The network has no linear layer that could be its head.
+    #[error("`{architecture}` has no linear layer that could serve as its head")]
+    NoHead {
+        /// The architecture's name.
+        architecture: String,
+    },
+    /// No parameter of the network is selected.
+    #[error("no parameter of `{architecture}` is selected by `{selection}`")]
+    NothingSelected {
+        /// The architecture's name.
+        architecture: String,
+        /// The selection as it was given.
+        selection: String,
+    },
+    /// A file of weights cannot be read or written.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The tensors of a file are not those of the network.
+    #[error("{}: the weights do not fit `{architecture}`: {}", path.display(), describe(missing, unexpected, shapes))]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// The architecture's name.
+        architecture: String,
+        /// Parameters of the network that the file lacks.
+        missing: Vec<String>,
+        /// Tensors of the file that the network does not have.
+        unexpected: Vec<String>,
+        /// Parameters whose shapes differ: name, expected, found; in PyTorch's layout.
+        shapes: Vec<(String, Vec<usize>, Vec<usize>)>,
+    },
+}
+
+fn describe(
+    missing: &[String],
+    unexpected: &[String],
+    shapes: &[(String, Vec<usize>, Vec<usize>)],
+) -> String {
+    let mut parts = Vec::new();
+    if !missing.is_empty() {
+        parts.push(format!("missing {}", missing.join(", ")));
+    }
+    if !unexpected.is_empty() {
+        parts.push(format!("unexpected {}", unexpected.join(", ")));
+    }
+    for (name, expected, found) in shapes {
+        parts.push(format!("{name} has shape {found:?}, expected {expected:?}"));
+    }
+    parts.join("; ")
+}

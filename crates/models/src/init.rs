@@ -1,0 +1,145 @@
+use burn::tensor::TensorData;
+use rand::{Rng as _, SeedableRng, rngs::Xoshiro256PlusPlus};
+use serde::{Deserialize, Serialize};
+
+/// How the weights of a network are drawn before training.
+///
+/// The numbers are drawn on the host by one generator with a fixed algorithm (xoshiro256++), tensor
+/// after tensor in the order of the layers: the same seed gives the same weights on every device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Init {
+    /// PyTorch's default: weights and biases uniform in ±1/√fan_in.
+    #[default]
+    PyTorch,
+    /// Normal with standard deviation √(2 / fan_in); biases 0 (He et al., 2015).
+    HeNormal,
+    /// Uniform in ±√(6 / fan_in); biases 0 (He et al., 2015).
+    HeUniform,
+    /// Normal with standard deviation √(2 / (fan_in + fan_out)); biases 0 (Glorot and Bengio, 2010).
+    XavierNormal,
+    /// Uniform in ±√(6 / (fan_in + fan_out)); biases 0 (Glorot and Bengio, 2010).
+    XavierUniform,
+}
+
+/// The number of inputs that reach one output, and the number of outputs that one input reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fan {
+    pub input: usize,
+    pub output: usize,
+}
+
+/// Draws the initial values of one network.
+pub(crate) struct Sampler {
+    init: Init,
+    rng: Xoshiro256PlusPlus,
+}
+
+impl Sampler {
+    pub fn new(init: Init, seed: u64) -> Self {
+        Self {
+            init,
+            rng: Xoshiro256PlusPlus::seed_from_u64(seed),
+        }
+    }
+
+    /// The values of a weight tensor of `shape`.
+    pub fn weight(&mut self, shape: &[usize], fan: Fan) -> TensorData {
+        let (input, output) = (fan.input as f64, fan.output as f64);
+        match self.init {
+            Init::PyTorch => self.uniform(shape, 1.0 / input.sqrt()),
+            Init::HeUniform => self.uniform(shape, (6.0 / input).sqrt()),
+            Init::XavierUniform => self.uniform(shape, (6.0 / (input + output)).sqrt()),
+            Init::HeNormal => self.normal(shape, (2.0 / input).sqrt()),
+            Init::XavierNormal => self.normal(shape, (2.0 / (input + output)).sqrt()),
+        }
+    }
+
+    /// The values of a bias of `length` entries.
+    pub fn bias(&mut self, length: usize, fan: Fan) -> TensorData {
+        match self.init {
+            Init::PyTorch => self.uniform(&[length], 1.0 / (fan.input as f64).sqrt()),
+            _ => TensorData::new(vec![0f32; length], [length]),
+        }
+    }
+
+    fn uniform(&mut self, shape: &[usize], bound: f64) -> TensorData {
+        let rng = &mut self.rng;
+        fill(shape, || ((2.0 * unit(rng) - 1.0) * bound) as f32)
+    }
+
+    fn normal(&mut self, shape: &[usize], std: f64) -> TensorData {
+        let rng = &mut self.rng;
+        // Box and Muller's transform; 1 - u is never 0, so the logarithm is finite.
+        fill(shape, || {
+            let radius = (-2.0 * (1.0 - unit(rng)).ln()).sqrt();
+            (radius * (std::f64::consts::TAU * unit(rng)).cos() * std) as f32
+        })
+    }
+}
+
+/// A number in [0, 1) from the upper 53 bits of the generator's next word.
+pub(crate) fn unit(rng: &mut Xoshiro256PlusPlus) -> f64 {
+    (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+}
+
+fn fill(shape: &[usize], mut next: impl FnMut() -> f32) -> TensorData {
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| next()).collect();
+    TensorData::new(values, shape.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAN: Fan = Fan {
+        input: 300,
+        output: 100,
+    };
+
+    fn values(init: Init, seed: u64) -> Vec<f32> {
+        let data = Sampler::new(init, seed).weight(&[100, 300], FAN);
+        data.try_to_vec().unwrap()
+    }
+
+    fn std(values: &[f32]) -> f64 {
+        let n = values.len() as f64;
+        let mean = values.iter().map(|v| *v as f64).sum::<f64>() / n;
+        (values.iter().map(|v| (*v as f64 - mean).powi(2)).sum::<f64>() / n).sqrt()
+    }
+
+    #[test]
+    fn standard_deviations_are_those_of_the_papers() {
+        // A uniform distribution in ±b has standard deviation b / √3.
+        for (init, expected) in [
+            (Init::PyTorch, (1.0f64 / 300.0 / 3.0).sqrt()),
+            (Init::HeNormal, (2.0f64 / 300.0).sqrt()),
+            (Init::HeUniform, (2.0f64 / 300.0).sqrt()),
+            (Init::XavierNormal, (2.0f64 / 400.0).sqrt()),
+            (Init::XavierUniform, (2.0f64 / 400.0).sqrt()),
+        ] {
+            let found = std(&values(init, 1));
+            assert!((found / expected - 1.0).abs() < 0.02, "{init:?}: {found} against {expected}");
+        }
+    }
+
+    #[test]
+    fn uniform_values_stay_within_their_bound() {
+        let bound = (1.0f32 / 300.0).sqrt();
+        assert!(values(Init::PyTorch, 2).iter().all(|v| v.abs() <= bound));
+    }
+
+    #[test]
+    fn the_seed_alone_decides() {
+        assert_eq!(values(Init::HeNormal, 3), values(Init::HeNormal, 3));
+        assert_ne!(values(Init::HeNormal, 3), values(Init::HeNormal, 4));
+    }
+
+    #[test]
+    fn biases_are_zero_unless_pytorch_draws_them() {
+        let zero = Sampler::new(Init::HeNormal, 0).bias(4, FAN);
+        assert_eq!(zero.try_to_vec::<f32>().unwrap(), [0.0; 4]);
+        let drawn = Sampler::new(Init::PyTorch, 0).bias(4, FAN);
+        assert!(drawn.try_to_vec::<f32>().unwrap().iter().all(|v| *v != 0.0));
+    }
+}

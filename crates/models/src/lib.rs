@@ -1,0 +1,47 @@
+//! Small image classifiers for [Burn](burn), described as data.
+//!
+//! | to | use |
+//! |---|---|
+//! | take a known network | [`Cnn`], [`TransferCnn`] |
+//! | describe one of your own | [`Architecture`], [`Op`] |
+//! | run and train it | [`Network`] |
+//! | choose the initial weights | [`Init`] |
+//! | move weights in and out of files | [`weights`] |
+//! | carry weights from one network to another | [`transfer`] |
+//!
+//! An [`Architecture`] is a list of named operations, nothing else: it can be compared, printed,
+//! saved as JSON and built on any device. The names are PyTorch's (`conv1.weight`, `fc2.bias`), so
+//! that a checkpoint written here loads there and the other way round.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use selvedge_models::{Init, TransferCnn};
+//!
+//! let device = Device::flex();
+//! let network = TransferCnn::new(5).architecture().init(Init::PyTorch, 0, &device)?;
+//! let images = Tensor::<4>::zeros([2, 1, 28, 28], &device);
+//! let logits = network.forward(images);
+//! assert_eq!(logits.dims(), [2, 5]);
+//! # Ok::<(), selvedge_models::ModelError>(())
+//! ```
+
+mod activation;
+mod architecture;
+mod cnn;
+mod dropout;
+mod error;
+mod init;
+mod network;
+mod node;
+pub mod state;
+mod transfer_cnn;
+pub mod transfer;
+pub mod weights;
+
+pub use activation::Activation;
+pub use architecture::{Architecture, Layer, Op, Shape};
+pub use cnn::Cnn;
+pub use error::ModelError;
+pub use init::Init;
+pub use network::{Network, Rng};
+pub use transfer_cnn::TransferCnn;

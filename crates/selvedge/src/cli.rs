@@ -1,0 +1,204 @@
+//! What command-line programs share: arguments for data and device, Ctrl-C, one-line errors.
+//!
+//! ```no_run
+//! use clap::Parser;
+//! use selvedge::cli;
+//!
+//! #[derive(Parser)]
+//! struct Args {
+//!     #[command(flatten)]
+//!     common: cli::Common,
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     cli::run(|args: Args| {
+//!         let (context, device_name) = args.common.context("training")?;
+//!         eprintln!("on {device_name}, {:?}", context.progress);
+//!         Ok(())
+//!     })
+//! }
+//! ```
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use selvedge_data::Source;
+use selvedge_train::transfer::Scaling;
+use selvedge_train::{Context, OptimizerConfig, Progress, Stop};
+
+use crate::device;
+
+/// Arguments that every example takes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Common {
+    /// Where to compute: flex and ndarray are CPUs, wgpu and cuda are GPUs; auto takes the first
+    /// that works of cuda, wgpu, flex and ndarray
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub device: String,
+    /// Folder that holds the data set [default: datasets/ of the workspace, then the user's cache
+    /// folder, else a download into it]
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+}
+
+impl Common {
+    /// Where the data set is looked for: the folder that was given and no other, or everywhere.
+    pub fn source(&self) -> Source {
+        match &self.data_dir {
+            Some(folder) => Source::folder(folder),
+            None => Source::default(),
+        }
+    }
+
+    /// Opens the device, shows progress under `label`, and lets Ctrl-C end the run with what is
+    /// there; a second Ctrl-C ends the program. Also gives the name of the device.
+    ///
+    /// # Errors
+    ///
+    /// If the device cannot be opened, see [`device::open`], or Ctrl-C cannot be caught.
+    pub fn context(&self, label: &str) -> Result<(Context, &'static str), Box<dyn Error>> {
+        let (device, name) = device::open_named(&self.device)?;
+        let stop = Stop::default();
+        let raised = stop.clone();
+        ctrlc::set_handler(move || {
+            if raised.is_requested() {
+                std::process::exit(130);
+            }
+            eprintln!("\nstopping after this batch; press Ctrl-C again to end at once");
+            raised.request();
+        })?;
+        let context = Context::new(&device).with_progress(Progress::auto(label)).with_stop(stop);
+        Ok((context, name))
+    }
+}
+
+/// A fraction of the training images: `0.05` or `5%`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fraction(pub f64);
+
+impl std::str::FromStr for Fraction {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, unit) = match text.trim().strip_suffix('%') {
+            Some(percent) => (percent, 100.0),
+            None => (text, 1.0),
+        };
+        let fraction = number.trim().parse::<f64>().map_err(|e| e.to_string())? / unit;
+        match fraction > 0.0 && fraction <= 1.0 {
+            true => Ok(Self(fraction)),
+            false => Err("a fraction is above 0 and at most 1, or above 0 % and at most 100%".into()),
+        }
+    }
+}
+
+/// The optimizers by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "lower")]
+pub enum Optimizer {
+    /// Adam
+    Adam,
+    /// Stochastic gradient descent with momentum 0.9
+    Sgd,
+    /// RMSprop without momentum
+    RmsProp,
+}
+
+impl From<Optimizer> for OptimizerConfig {
+    fn from(optimizer: Optimizer) -> Self {
+        match optimizer {
+            Optimizer::Adam => Self::Adam,
+            Optimizer::Sgd => Self::Sgd { momentum: 0.9, nesterov: false },
+            Optimizer::RmsProp => Self::RmsProp { momentum: 0.0 },
+        }
+    }
+}
+
+/// How pixels become numbers, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Pixels {
+    /// As they are, 0 to 255
+    Raw,
+    /// Divided by 255
+    Unit,
+    /// Mean 0 and standard deviation 1
+    Standardized,
+}
+
+impl From<Pixels> for Scaling {
+    fn from(pixels: Pixels) -> Self {
+        match pixels {
+            Pixels::Raw => Self::Raw,
+            Pixels::Unit => Self::Unit,
+            Pixels::Standardized => Self::Standardized,
+        }
+    }
+}
+
+/// Parses the arguments and runs the program. An error becomes one line on standard error and exit
+/// status 1; a wrong argument, one line that says what was expected and exit status 2.
+pub fn run<A: Parser>(main: impl FnOnce(A) -> Result<(), Box<dyn Error>>) -> ExitCode {
+    let args = match A::try_parse() {
+        Ok(args) => args,
+        Err(error) if error.use_stderr() => {
+            eprintln!("{}", one_line(&error.to_string()));
+            return ExitCode::from(2);
+        }
+        Err(help) => {
+            print!("{help}");
+            return ExitCode::SUCCESS;
+        }
+    };
+    match main(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", one_line(&error.to_string()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The message without clap's usage and hints below it, on one line.
+fn one_line(message: &str) -> String {
+    let kept = message.split("\n\nUsage").next().unwrap_or(message);
+    let kept = kept.split("\n\nFor more information").next().unwrap_or(kept);
+    kept.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Args {
+        #[command(flatten)]
+        common: Common,
+    }
+
+    #[test]
+    fn a_misspelled_flag_is_answered_on_one_line_with_the_right_one() {
+        let error = Args::try_parse_from(["x", "--devise", "flex"]).unwrap_err();
+        let line = one_line(&error.to_string());
+        assert!(line.contains("'--devise'") && line.contains("'--device'"), "{line}");
+        assert!(!line.contains('\n') && !line.contains("Usage"), "{line}");
+    }
+
+    #[test]
+    fn fractions_are_read_as_numbers_and_as_percentages() {
+        assert_eq!("0.05".parse(), Ok(Fraction(0.05)));
+        assert_eq!("100%".parse(), Ok(Fraction(1.0)));
+        assert_eq!(" 25 % ".parse(), Ok(Fraction(0.25)));
+        for wrong in ["0", "-0.1", "1.5", "5", "nan", "101%", "x", ""] {
+            assert!(wrong.parse::<Fraction>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_device_is_an_error_and_not_a_panic() {
+        let args = Args::parse_from(["x", "--device", "abacus"]);
+        let message = args.common.context("x").unwrap_err().to_string();
+        assert!(message.starts_with("unknown device `abacus`"), "{message}");
+    }
+}

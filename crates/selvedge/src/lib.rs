@@ -1,0 +1,63 @@
+//! Image-classification studies in pure Rust: data sets, models, training and transfer on
+//! [Burn](burn).
+//!
+//! Depend on this crate alone; it brings the others:
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`data`] | IDX files, Fashion-MNIST and MNIST, class subsets, splits, fractions, batches |
+//! | [`models`] | networks as data, their weights in and out of files |
+//! | [`train`] | fit, evaluate, transfer, plot |
+//! | [`device`] | a device by its name |
+//! | `cli` | what command-line programs share (feature `cli`) |
+//!
+//! The parts that most programs need are also in the [`prelude`].
+//!
+//! # A classifier in fifteen lines
+//!
+//! ```no_run
+//! use selvedge::prelude::*;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let device = selvedge::device::open("auto")?;
+//! let images = FashionMnist::load(&Source::default())?;
+//! let split = Split::official(&images.train, &images.test)?.select(&ClassSubset::fm1())?;
+//! let data = FitData {
+//!     normalization: Normalization::standardized(&split.train),
+//!     train: split.train,
+//!     validation: split.validation,
+//! };
+//! let network = Cnn::cnn2_small(5).architecture().init(Init::PyTorch, 0, &device)?;
+//! let context = Context::new(&device).with_progress(Progress::auto("FM-1"));
+//! let fitted = fit(network, &data, &FitConfig::default(), &context)?;
+//! let test = evaluate(&fitted.model, &split.test, &data.normalization, &context)?;
+//! println!("test accuracy {:.2} %", 100.0 * test.metrics.accuracy);
+//! fitted.model.save_safetensors("fm1.safetensors")?;
+//! # Ok(())
+//! # }
+//! ```
+
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod device;
+
+pub use burn;
+pub use selvedge_data as data;
+pub use selvedge_models as models;
+pub use selvedge_train as train;
+
+/// What most programs need, in one line.
+pub mod prelude {
+    pub use crate::device::DeviceError;
+    pub use burn::module::Module;
+    pub use burn::tensor::{Device, Tensor};
+    pub use selvedge_data::{
+        BatchLoader, ClassSubset, FashionMnist, ImageDataset, Mnist, Normalization, Source, Split,
+        View,
+    };
+    pub use selvedge_models::{Architecture, Cnn, Init, Network, TransferCnn};
+    pub use selvedge_train::{
+        Classifier, Context, FitConfig, FitData, Fitted, OptimizerConfig, Progress, Stop, evaluate,
+        fit,
+    };
+}

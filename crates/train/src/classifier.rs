@@ -1,0 +1,28 @@
+use burn::module::Module;
+use burn::tensor::Tensor;
+use selvedge_models::{Network, Rng};
+
+/// A module that turns images into one logit a class.
+///
+/// [`Network`] is one; implement it for a derived Burn module to train that with [`fit`](crate::fit).
+pub trait Classifier: Module {
+    /// The logits, `[batch, channels, height, width]` to `[batch, classes]`.
+    fn logits(&self, images: Tensor<4>) -> Tensor<2>;
+
+    /// The logits while training; `rng` is there for dropout and whatever else is random, so that
+    /// the seed alone decides. By default the same as [`logits`](Self::logits).
+    fn logits_train(&self, images: Tensor<4>, rng: &mut Rng) -> Tensor<2> {
+        let _ = rng;
+        self.logits(images)
+    }
+}
+
+impl Classifier for Network {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        self.forward(images)
+    }
+
+    fn logits_train(&self, images: Tensor<4>, rng: &mut Rng) -> Tensor<2> {
+        self.forward_train(images, rng)
+    }
+}

@@ -1,0 +1,76 @@
+use std::path::PathBuf;
+
+use selvedge_data::DataError;
+use selvedge_models::ModelError;
+
+/// What can go wrong in a run or a study.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The data cannot be read or batched.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The network cannot be built, or its weights read or written.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A setting is outside its range.
+    #[error("{name} is {value}, but must be {expected}")]
+    Setting {
+        /// The setting's name.
+        name: &'static str,
+        /// The value that was given.
+        value: String,
+        /// The values that are allowed.
+        expected: &'static str,
+    },
+    /// The loss became infinite or NaN, so that no later weight means anything.
+    #[error("training diverged: the loss is {loss} in epoch {epoch}, batch {batch}")]
+    Diverged {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The batch in it, counted from 1.
+        batch: usize,
+        /// The loss: infinite or NaN.
+        loss: f64,
+    },
+    /// The model gives another number of logits than there are classes.
+    #[error("the model gives {logits} logits, but the images have {classes} classes")]
+    Classes {
+        /// Logits an image.
+        logits: usize,
+        /// Classes of the data.
+        classes: usize,
+    },
+    /// The run was stopped before there was anything to report.
+    #[error("stopped before the first epoch of {what} was complete")]
+    Stopped {
+        /// What was being trained.
+        what: String,
+    },
+    /// A picture cannot be drawn.
+    #[cfg(feature = "plot")]
+    #[error(transparent)]
+    Plot(#[from] crate::plot::PlotError),
+    /// A file or folder of results cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Output {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// `Ok` if `holds`, else [`TrainError::Setting`].
+pub(crate) fn require(
+    holds: bool,
+    name: &'static str,
+    value: impl std::fmt::Display,
+    expected: &'static str,
+) -> Result<(), TrainError> {
+    if holds {
+        return Ok(());
+    }
+    let value = value.to_string();
+    Err(TrainError::Setting { name, value, expected })
+}

@@ -1,0 +1,109 @@
+use std::cell::Cell;
+use std::io::IsTerminal;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::EpochRecord;
+use crate::metrics::Totals;
+
+/// How a run is shown, always on standard error.
+#[derive(Clone, Debug, Default)]
+pub enum Progress {
+    /// Not at all.
+    #[default]
+    Hidden,
+    /// One plain line an epoch, beginning with the label.
+    Lines(String),
+    /// A bar with loss, accuracy, images a second and time left, then a line for the epoch.
+    Bar(String),
+}
+
+impl Progress {
+    /// A bar if standard error is a terminal, else plain lines.
+    pub fn auto(label: impl Into<String>) -> Self {
+        match std::io::stderr().is_terminal() {
+            true => Self::Bar(label.into()),
+            false => Self::Lines(label.into()),
+        }
+    }
+
+    /// The same kind of display under another label.
+    #[must_use]
+    pub fn relabel(&self, label: impl Into<String>) -> Self {
+        match self {
+            Self::Hidden => Self::Hidden,
+            Self::Lines(_) => Self::Lines(label.into()),
+            Self::Bar(_) => Self::Bar(label.into()),
+        }
+    }
+
+    /// The label; of a hidden run, "the run".
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Hidden => "the run",
+            Self::Lines(label) | Self::Bar(label) => label,
+        }
+    }
+
+    pub(crate) fn epoch(&self, epoch: usize, epochs: usize, images: usize) -> EpochDisplay {
+        let title = format!("{} · epoch {epoch}/{epochs}", self.label());
+        let bar = matches!(self, Self::Bar(_)).then(|| {
+            let template = "{prefix} {bar:24} {pos}/{len} · {msg} · {eta} left";
+            let style = ProgressStyle::with_template(template).expect("the template is constant");
+            let bar = ProgressBar::new(images as u64).with_style(style);
+            bar.with_prefix(title.clone())
+        });
+        EpochDisplay {
+            title,
+            bar,
+            lines: matches!(self, Self::Lines(_)),
+            start: Instant::now(),
+            images: Cell::new(0),
+        }
+    }
+}
+
+/// The display of one epoch; a bar that is not finished is removed when this is dropped.
+pub(crate) struct EpochDisplay {
+    title: String,
+    bar: Option<ProgressBar>,
+    lines: bool,
+    start: Instant,
+    images: Cell<usize>,
+}
+
+impl EpochDisplay {
+    pub fn update(&self, totals: &Totals) {
+        self.images.set(totals.images);
+        if let Some(bar) = &self.bar {
+            let rate = totals.images as f64 / self.start.elapsed().as_secs_f64();
+            bar.set_message(format!("{} · {rate:.0} images/s", totals.metrics()));
+            bar.set_position(totals.images as u64);
+        }
+    }
+
+    pub fn finish(&self, record: &EpochRecord) {
+        let rate = self.images.get() as f64 / record.seconds;
+        let line = format!(
+            "{}: train {} · validation {} · {:.1} s, {rate:.0} images/s",
+            self.title, record.train, record.validation, record.seconds
+        );
+        match &self.bar {
+            Some(bar) => {
+                bar.finish_and_clear();
+                eprintln!("{line}");
+            }
+            None if self.lines => eprintln!("{line}"),
+            None => {}
+        }
+    }
+}
+
+impl Drop for EpochDisplay {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

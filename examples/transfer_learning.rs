@@ -1,0 +1,110 @@
+//! How much does pre-training on five kinds of clothing (FM-2) help to learn five others (FM-1) when
+//! labels are few?
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use selvedge::cli::{self, Fraction, Optimizer, Pixels};
+use selvedge::prelude::*;
+use selvedge::train::output::Output;
+use selvedge::train::transfer::{TransferConfig, TransferStudy};
+
+/// Pre-trains a CNN on FM-2 (pullover, dress, shirt, sneaker, ankle boot), then trains it on growing
+/// fractions of FM-1 (T-shirt, trouser, coat, sandal, bag), from random weights and from FM-2's, and
+/// compares the test accuracies.
+#[derive(Parser)]
+struct Args {
+    /// 1 epoch and 2 fractions: a check that everything works, in under a minute
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
+    /// The long protocol: 30 + 20 epochs, steps of 5 %, SGD at 0.001 with momentum 0.9 on raw
+    /// pixels, dropout 0.3
+    #[arg(long)]
+    full: bool,
+    /// Fractions of FM-1's training images, such as 0.05,0.5 or 5%,50% [default: 5, 10, 25, 50 and
+    /// 100 %]
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    fractions: Option<Vec<Fraction>>,
+    /// Epochs on each fraction of FM-1
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// Epochs on FM-2
+    #[arg(long)]
+    pretrain_epochs: Option<usize>,
+    /// Number of seeds: pairs of runs at each fraction
+    #[arg(long)]
+    seeds: Option<u64>,
+    /// Images a step [default: 128]
+    #[arg(long)]
+    batch_size: Option<usize>,
+    /// Step size of the optimizer [default: 0.001]
+    #[arg(long)]
+    learning_rate: Option<f64>,
+    /// The optimizer; SGD with momentum 0.9 [default: adam]
+    #[arg(long)]
+    optimizer: Option<Optimizer>,
+    /// Probability of dropout
+    #[arg(long)]
+    dropout: Option<f64>,
+    /// How pixels become numbers [default: standardized]
+    #[arg(long)]
+    pixels: Option<Pixels>,
+    /// Folder for results, pictures and models
+    #[arg(long, default_value = "runs/transfer_learning", value_name = "FOLDER")]
+    out: PathBuf,
+    #[command(flatten)]
+    common: cli::Common,
+}
+
+impl Args {
+    fn config(&self) -> TransferConfig {
+        let base = match (self.quick, self.full) {
+            (true, _) => TransferConfig::quick(),
+            (_, true) => TransferConfig::full(),
+            _ => TransferConfig::default(),
+        };
+        let fractions = self.fractions.as_ref().map(|list| list.iter().map(|f| f.0).collect());
+        TransferConfig {
+            fractions: fractions.unwrap_or(base.fractions),
+            pretrain_epochs: self.pretrain_epochs.unwrap_or(base.pretrain_epochs),
+            epochs: self.epochs.unwrap_or(base.epochs),
+            seeds: self.seeds.map_or(base.seeds, |n| (1..=n).collect()),
+            batch_size: self.batch_size.unwrap_or(base.batch_size),
+            learning_rate: self.learning_rate.unwrap_or(base.learning_rate),
+            optimizer: self.optimizer.map_or(base.optimizer, Into::into),
+            dropout: self.dropout.unwrap_or(base.dropout),
+            scaling: self.pixels.map_or(base.scaling, Into::into),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    cli::run(|args: Args| study(&args))
+}
+
+fn study(args: &Args) -> Result<(), Box<dyn Error>> {
+    let config = args.config();
+    config.check()?;
+    let (context, device_name) = args.common.context("transfer learning")?;
+    let output = Output::new(&args.out)?;
+    let images = FashionMnist::load(&args.common.source())?;
+    let split = Split::official(&images.train, &images.test)?;
+    let network = TransferCnn::new(5).with_dropout(config.dropout).architecture();
+    let study = TransferStudy {
+        source_name: "FM-2".into(),
+        source: split.select(&ClassSubset::fm2())?,
+        target_name: "FM-1".into(),
+        target: split.select(&ClassSubset::fm1())?,
+        source_network: network.clone(),
+        target_network: network,
+        config,
+    };
+    let outcome = study.run(device_name, &context)?;
+    outcome.write(&output)?;
+    print!("{}", outcome.results.table());
+    println!("{}", outcome.results.answer());
+    println!("results, pictures and models are in {}", args.out.display());
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! What the examples answer to wrong input: one clear line, an exit status that is not 0, no
+//! backtrace, nothing left behind.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Cargo builds the examples of a package before its tests, in the folder beside theirs.
+fn example(name: &str) -> Command {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).unwrap().join("examples");
+    let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let mut command = Command::new(program);
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("RUST_BACKTRACE", "1");
+    command
+}
+
+fn transfer_learning(arguments: &[&str]) -> Output {
+    example("transfer_learning").arg("--quick").args(arguments).output().unwrap()
+}
+
+/// Asserts that the program failed with one line that holds every one of `parts`.
+#[track_caller]
+fn assert_refused(output: &Output, parts: &[&str]) {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "it succeeded: {errors}");
+    assert_eq!(errors.trim_end().lines().count(), 1, "not one line: {errors}");
+    assert!(output.stdout.is_empty());
+    for part in parts {
+        assert!(errors.contains(part), "no `{part}` in: {errors}");
+    }
+}
+
+/// A copy of the committed data set's folder, with one file changed.
+fn data_with(file: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) -> tempfile::TempDir {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/fashion-mnist");
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(source).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap();
+        if name != file {
+            std::fs::copy(&path, folder.path().join(name)).unwrap();
+        } else {
+            let bytes = change(std::fs::read(&path).unwrap());
+            let mut changed = std::fs::File::create(folder.path().join(name)).unwrap();
+            changed.write_all(&bytes).unwrap();
+        }
+    }
+    folder
+}
+
+/// A folder for results that must not come into being.
+struct Nowhere(tempfile::TempDir);
+
+impl Nowhere {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn out(&self) -> PathBuf {
+        self.0.path().join("out")
+    }
+
+    /// The program may have made the folder, but left no file in it.
+    fn assert_empty(&self) {
+        let left = std::fs::read_dir(self.out()).map_or(0, |entries| entries.count());
+        assert_eq!(left, 0, "{left} files are left behind");
+    }
+}
+
+#[test]
+fn a_misspelled_flag_is_answered_with_the_right_one() {
+    assert_refused(&transfer_learning(&["--fraction", "0.5"]), &["--fraction", "--fractions"]);
+}
+
+#[test]
+fn quick_and_full_exclude_each_other() {
+    assert_refused(&transfer_learning(&["--full"]), &["--quick", "--full"]);
+}
+
+#[test]
+fn an_impossible_fraction_is_refused() {
+    for fraction in ["0", "1.5", "-1", "nan", "150%", "half"] {
+        let flag = format!("--fractions={fraction}");
+        assert_refused(&transfer_learning(&[&flag]), &["--fractions"]);
+    }
+}
+
+#[test]
+fn impossible_settings_are_refused_by_name() {
+    for (flag, name) in [
+        ("--batch-size=0", "batch size"),
+        ("--epochs=0", "epochs"),
+        ("--pretrain-epochs=0", "pretrain epochs"),
+        ("--seeds=0", "seeds"),
+        ("--learning-rate=-0.1", "learning rate"),
+        ("--learning-rate=nan", "learning rate"),
+        ("--dropout=1", "dropout"),
+        ("--optimizer=lion", "optimizer"),
+        ("--batch-size=many", "--batch-size"),
+    ] {
+        assert_refused(&transfer_learning(&[flag]), &[name]);
+    }
+}
+
+#[test]
+fn an_unknown_device_is_answered_with_those_that_exist() {
+    let output = transfer_learning(&["--device", "abacus"]);
+    assert_refused(&output, &["`abacus`", "flex, ndarray, wgpu and cuda"]);
+}
+
+#[test]
+fn a_device_that_was_not_compiled_in_names_its_feature() {
+    for device in ["ndarray", "wgpu", "cuda"] {
+        if !selvedge::device::compiled().contains(&device) {
+            let output = transfer_learning(&["--device", device]);
+            assert_refused(&output, &[&format!("--features {device}")]);
+        }
+    }
+}
+
+#[test]
+fn a_missing_data_folder_is_named() {
+    let nowhere = Nowhere::new();
+    let out = nowhere.out();
+    let output = transfer_learning(&["--data-dir", "no/such/folder", "--out", out.to_str().unwrap()]);
+    assert_refused(&output, &["no/such/folder"]);
+    nowhere.assert_empty();
+}
+
+#[test]
+fn a_truncated_data_file_is_named() {
+    let file = "train-images-idx3-ubyte.gz";
+    let data = data_with(file, |bytes| bytes[..bytes.len() / 2].to_vec());
+    let nowhere = Nowhere::new();
+    let out = nowhere.out();
+    let arguments = ["--data-dir", data.path().to_str().unwrap(), "--out", out.to_str().unwrap()];
+    assert_refused(&transfer_learning(&arguments), &[file]);
+    nowhere.assert_empty();
+}
+
+#[test]
+fn a_data_file_of_garbage_is_named() {
+    let file = "t10k-labels-idx1-ubyte.gz";
+    let data = data_with(file, |bytes| bytes.iter().map(|b| b ^ 0x5a).collect());
+    let output = transfer_learning(&["--data-dir", data.path().to_str().unwrap()]);
+    assert_refused(&output, &[file]);
+}
+
+#[test]
+fn an_output_folder_that_is_a_file_is_refused_before_anything_is_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = folder.path().join("taken");
+    std::fs::write(&taken, "mine").unwrap();
+    let output = transfer_learning(&["--out", taken.to_str().unwrap()]);
+    assert_refused(&output, &["cannot write", "taken"]);
+    assert_eq!(std::fs::read_to_string(&taken).unwrap(), "mine");
+}
+
+#[test]
+fn help_explains_every_setting() {
+    let output = example("transfer_learning").arg("--help").output().unwrap();
+    let help = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success());
+    for flag in [
+        "--quick", "--full", "--fractions", "--epochs", "--pretrain-epochs", "--seeds",
+        "--batch-size", "--learning-rate", "--optimizer", "--dropout", "--device", "--data-dir",
+        "--out",
+    ] {
+        assert!(help.contains(flag), "{flag} is missing");
+    }
+}

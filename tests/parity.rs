@@ -1,0 +1,201 @@
+//! Every architecture computes what PyTorch computes.
+//!
+//! `tests/data/parity.json` holds what PyTorch 2.15 computes in f64 for networks whose parameters
+//! and input are filled by a formula: tensor t of the state dict, entry j, is
+//! s = sin(0.7 j + 1.3 t), times √(2 / fan_in) for a weight and 0.1 for a bias; entry j of the input
+//! is 0.5 + 0.5 sin(0.05 j + 0.3); image n has label (3 n + 1) mod classes.
+
+use std::collections::BTreeMap;
+
+use selvedge::burn::optim::GradientsParams;
+use selvedge::burn::tensor::{Int, TensorData};
+use selvedge::models::state::{self, State};
+use selvedge::prelude::*;
+use serde::Deserialize;
+
+/// Relative to the largest entry of what is compared; f32 against f64.
+const TOLERANCE: f64 = 1e-4;
+
+#[derive(Deserialize)]
+struct Expected {
+    input_shape: [usize; 4],
+    classes: usize,
+    state_dict: Vec<(String, Vec<usize>)>,
+    parameters: usize,
+    eval_output: Output,
+    loss: f64,
+    grads: BTreeMap<String, Gradient>,
+    after_sgd: BTreeMap<String, Vec<f64>>,
+    after_adam: BTreeMap<String, Vec<f64>>,
+    after_rmsprop: BTreeMap<String, Vec<f64>>,
+}
+
+#[derive(Deserialize)]
+struct Output {
+    shape: Vec<usize>,
+    head: Vec<f64>,
+    norm: f64,
+}
+
+#[derive(Deserialize)]
+struct Gradient {
+    norm: f64,
+    head: Vec<f64>,
+}
+
+fn expected(name: &str) -> Expected {
+    let text = include_str!("data/parity.json");
+    let mut all: BTreeMap<String, Expected> = serde_json::from_str(text).unwrap();
+    all.remove(name).unwrap_or_else(|| panic!("no entry {name}"))
+}
+
+/// The state of a network under the formula, in Burn's layout: linear weights are transposed.
+fn filled(expected: &Expected) -> State {
+    let fill = |(t, (name, shape)): (usize, &(String, Vec<usize>))| {
+        let count: usize = shape.iter().product();
+        let scale = match shape.len() {
+            1 => 0.1,
+            _ => (2.0 / (count / shape[0]) as f64).sqrt(),
+        };
+        let value = |j: usize| ((0.7 * j as f64 + 1.3 * t as f64).sin() * scale) as f32;
+        let data = match shape[..] {
+            [out, input] => {
+                let transposed = (0..count).map(|i| value(i % out * input + i / out)).collect();
+                TensorData::new::<f32, _>(transposed, [input, out])
+            }
+            _ => TensorData::new::<f32, _>((0..count).map(value).collect(), shape.clone()),
+        };
+        (name.clone(), data)
+    };
+    expected.state_dict.iter().enumerate().map(fill).collect()
+}
+
+/// The values of a tensor in PyTorch's layout.
+fn in_pytorchs_layout(data: &TensorData) -> Vec<f64> {
+    let values: Vec<f32> = data.try_to_vec().unwrap();
+    let values = match data.shape()[..] {
+        [input, out] => (0..values.len()).map(|i| values[i % input * out + i / input]).collect(),
+        _ => values,
+    };
+    values.into_iter().map(f64::from).collect()
+}
+
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+/// Compares the first entries, relative to `scale`.
+fn assert_close(what: &str, found: &[f64], expected: &[f64], scale: f64) {
+    for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+        let error = (f - e).abs() / scale.max(1e-30);
+        assert!(error < TOLERANCE, "{what}[{i}]: {f} instead of {e}, off by {error:.1e}");
+    }
+}
+
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |m, v| v.abs().max(m))
+}
+
+fn images(expected: &Expected, device: &Device) -> Tensor<4> {
+    let count = expected.input_shape.iter().product();
+    let value = |j: usize| (0.5 + 0.5 * (0.05 * j as f64 + 0.3).sin()) as f32;
+    let values: Vec<f32> = (0..count).map(value).collect();
+    Tensor::from_data(TensorData::new(values, expected.input_shape), device)
+}
+
+fn labels(expected: &Expected, device: &Device) -> Tensor<1, Int> {
+    let count = expected.input_shape[0];
+    let values: Vec<i32> = (0..count).map(|n| ((3 * n + 1) % expected.classes) as i32).collect();
+    Tensor::from_data(TensorData::new(values, [count]), device)
+}
+
+fn check(name: &str, architecture: &Architecture, device: &Device) {
+    let expected = expected(name);
+    let network = architecture.init(Init::PyTorch, 0, device).unwrap();
+    assert_eq!(network.num_params(), expected.parameters, "{name}");
+    let state = filled(&expected);
+    let names: Vec<String> = state::read(&network).into_keys().collect();
+    assert_eq!(names, state.keys().cloned().collect::<Vec<_>>(), "{name}");
+    let network = state::write(network, state);
+
+    let output = network.forward(images(&expected, device));
+    assert_eq!(output.dims()[..], expected.eval_output.shape[..], "{name}");
+    let output: Vec<f32> = output.into_data().try_to_vec().unwrap();
+    let output: Vec<f64> = output.into_iter().map(f64::from).collect();
+    let Output { head, norm: output_norm, .. } = &expected.eval_output;
+    assert_close(&format!("{name} output"), &output, head, largest(head));
+    assert_close(&format!("{name} norm of output"), &[norm(&output)], &[*output_norm], *output_norm);
+
+    // SGD with weight decay 0.001 and momentum 0.9, the others with PyTorch's defaults.
+    let sgd = OptimizerConfig::Sgd { momentum: 0.9, nesterov: false };
+    let rmsprop = OptimizerConfig::RmsProp { momentum: 0.0 };
+    for (optimizer, rate, decay, after) in [
+        (sgd, 0.01, 0.001, &expected.after_sgd),
+        (OptimizerConfig::Adam, 0.001, 0.0, &expected.after_adam),
+        (rmsprop, 0.001, 0.0, &expected.after_rmsprop),
+    ] {
+        let what = format!("{name} {optimizer:?}");
+        let device = device.clone().autodiff();
+        let network = network.clone().train();
+        let logits = network.forward(images(&expected, &device));
+        let loss = selvedge::train::cross_entropy(logits, labels(&expected, &device));
+        let gradients = loss.backward();
+        let loss = loss.into_scalar::<f32>() as f64;
+        assert_close(&format!("{what} loss"), &[loss], &[expected.loss], expected.loss);
+
+        let gradients = GradientsParams::from_grads(gradients, &network);
+        check_gradients(&what, &network, &gradients, &expected);
+        let network = optimizer.init(decay).unwrap().step(rate, network, gradients);
+        for (parameter, found) in state::read(&network) {
+            let found = in_pytorchs_layout(&found);
+            let what = format!("{what} {parameter}");
+            assert_close(&what, &found, &after[&parameter], largest(&after[&parameter]));
+        }
+    }
+}
+
+/// Gradients are compared by their norm and their first entries, the latter relative to the norm.
+fn check_gradients(what: &str, network: &Network, found: &GradientsParams, expected: &Expected) {
+    let found = state::gradients(network, found);
+    assert_eq!(found.len(), expected.grads.len(), "{what}");
+    for (parameter, data) in found {
+        let values = in_pytorchs_layout(&data);
+        let Gradient { norm: n, head } = &expected.grads[&parameter];
+        let what = format!("{what} gradient of {parameter}");
+        assert_close(&format!("{what}, norm"), &[norm(&values)], &[*n], *n);
+        assert_close(&what, &values, head, largest(&values));
+    }
+}
+
+fn check_everywhere(name: &str, architecture: Architecture) {
+    for device in selvedge::device::compiled() {
+        if ["flex", "ndarray"].contains(&device) {
+            check(name, &architecture, &selvedge::device::open(device).unwrap());
+        }
+    }
+}
+
+#[test]
+fn cnn2_small_computes_what_pytorch_computes() {
+    check_everywhere("cnn2_task1", Cnn::cnn2_small(5).architecture());
+}
+
+#[test]
+fn cnn2_computes_what_pytorch_computes() {
+    check_everywhere("cnn2", Cnn::cnn2(5).architecture());
+}
+
+#[test]
+fn cnn3_computes_what_pytorch_computes() {
+    check_everywhere("cnn3", Cnn::cnn3(5).architecture());
+}
+
+#[test]
+fn cnn5_computes_what_pytorch_computes() {
+    check_everywhere("cnn5", Cnn::cnn5(5).architecture());
+}
+
+#[test]
+fn transfer_cnn_computes_what_pytorch_computes() {
+    check_everywhere("transfer_cnn", TransferCnn::new(5).architecture());
+}
