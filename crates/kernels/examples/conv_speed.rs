@@ -13,13 +13,23 @@ use std::time::Instant;
 use burn::tensor::{
     Device, Distribution, Tensor,
     activation::relu,
-    module::{conv2d, max_pool2d},
-    ops::{ConvOptions, MaxPoolOptions},
+    module::{conv_transpose2d, conv2d, interpolate, max_pool2d},
+    ops::{ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions},
 };
-use selvedge_kernels::{ConvBlockOptions, PoolOptions, conv_block};
+use selvedge_kernels::{
+    ConvBlockOptions, ConvTransposeBlockOptions, PoolOptions, conv_block, conv_transpose_block,
+};
 
-/// One convolution: output channels, kernel, padding, whether a 2×2 pool follows.
-struct Layer(usize, usize, usize, bool);
+/// One layer with ReLU: output channels and kernel size.
+enum Layer {
+    /// Convolution with this padding.
+    Conv(usize, usize, usize),
+    /// Convolution with this padding, and a 2×2 pool.
+    Pooled(usize, usize, usize),
+    /// ×2 upsampling and a transposed convolution without padding.
+    Decoder(usize, usize),
+}
+use Layer::{Conv, Decoder, Pooled};
 
 /// The convolutions of a network.
 struct Network {
@@ -33,58 +43,74 @@ const NETWORKS: &[Network] = &[
     Network {
         name: "A1: 1-10-20, 3x3, pool",
         input: [128, 1, 28, 28],
-        layers: &[Layer(10, 3, 1, true), Layer(20, 3, 1, true)],
+        layers: &[Pooled(10, 3, 1), Pooled(20, 3, 1)],
     },
     Network {
         name: "A5: 1-28 5x5 pool, 28-20 3x3",
         input: [128, 1, 28, 28],
-        layers: &[Layer(28, 5, 0, true), Layer(20, 3, 0, false)],
+        layers: &[Pooled(28, 5, 0), Conv(20, 3, 0)],
+    },
+    Network {
+        name: "A4: 1-10-20, 5x5, pool, decoder",
+        input: [128, 1, 28, 28],
+        layers: &[Pooled(10, 5, 0), Pooled(20, 5, 0), Decoder(10, 5), Decoder(1, 5)],
     },
     Network {
         name: "A2: 1-20-40-80, 3x3, pool",
         input: [128, 1, 28, 28],
-        layers: &[
-            Layer(20, 3, 1, true),
-            Layer(40, 3, 1, true),
-            Layer(80, 3, 1, true),
-        ],
+        layers: &[Pooled(20, 3, 1), Pooled(40, 3, 1), Pooled(80, 3, 1)],
     },
-    Network {
-        name: "64-64 3x3 at 32x32",
-        input: [32, 64, 32, 32],
-        layers: &[Layer(64, 3, 1, false)],
-    },
-    Network {
-        name: "256-256 3x3 at 8x8",
-        input: [32, 256, 8, 8],
-        layers: &[Layer(256, 3, 1, false)],
-    },
+    Network { name: "64-64 3x3 at 32x32", input: [32, 64, 32, 32], layers: &[Conv(64, 3, 1)] },
+    Network { name: "256-256 3x3 at 8x8", input: [32, 256, 8, 8], layers: &[Conv(256, 3, 1)] },
 ];
 
 impl Layer {
-    fn options(&self) -> ConvBlockOptions {
-        ConvBlockOptions {
-            stride: [1, 1],
-            padding: [self.2; 2],
-            relu: true,
-            pool: self.3.then_some(PoolOptions::tiles(2)),
+    /// Output channels and kernel size.
+    fn size(&self) -> (usize, usize) {
+        match *self {
+            Conv(out, kernel, _) | Pooled(out, kernel, _) | Decoder(out, kernel) => (out, kernel),
+        }
+    }
+
+    fn fused(&self, x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
+        let block = |padding, pool| {
+            let padding = [padding; 2];
+            ConvBlockOptions { padding, relu: true, pool, ..Default::default() }
+        };
+        match *self {
+            Conv(_, _, padding) => conv_block(x, weight, Some(bias), &block(padding, None)),
+            Pooled(_, _, padding) => {
+                let pool = Some(PoolOptions::tiles(2));
+                conv_block(x, weight, Some(bias), &block(padding, pool))
+            }
+            Decoder(..) => {
+                let upsample = [2, 2];
+                let options =
+                    ConvTransposeBlockOptions { upsample, relu: true, ..Default::default() };
+                conv_transpose_block(x, weight, Some(bias), &options)
+            }
+        }
+    }
+
+    fn plain(&self, x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
+        let conv = |padding| ConvOptions::new([1, 1], [padding; 2], [1, 1], 1);
+        match *self {
+            Conv(_, _, padding) => relu(conv2d(x, weight, Some(bias), conv(padding))),
+            Pooled(_, _, padding) => {
+                let y = relu(conv2d(x, weight, Some(bias), conv(padding)));
+                max_pool2d(y, MaxPoolOptions::new([2, 2]))
+            }
+            Decoder(..) => {
+                let twice = InterpolateOptions::new(InterpolateMode::Nearest);
+                let x = interpolate(x, twice.with_scale_factor([2.0, 2.0]));
+                let settings = ConvTransposeOptions::new([1, 1], [0, 0], [0, 0], [1, 1], 1);
+                relu(conv_transpose2d(x, weight, Some(bias), settings))
+            }
         }
     }
 
     fn forward(&self, x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, fused: bool) -> Tensor<4> {
-        if fused {
-            return conv_block(x, weight, Some(bias), &self.options());
-        }
-        let y = relu(conv2d(
-            x,
-            weight,
-            Some(bias),
-            ConvOptions::new([1, 1], [self.2; 2], [1, 1], 1),
-        ));
-        match self.3 {
-            true => max_pool2d(y, MaxPoolOptions::new([2, 2])),
-            false => y,
-        }
+        if fused { self.fused(x, weight, bias) } else { self.plain(x, weight, bias) }
     }
 }
 
@@ -121,10 +147,7 @@ fn median(mut seconds: Vec<f64>) -> f64 {
 }
 
 fn main() {
-    let runs: usize = std::env::args()
-        .nth(1)
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(5);
+    let runs: usize = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(5);
     let only = std::env::args().nth(2).unwrap_or_default();
     let compare = std::env::args().nth(3).is_none_or(|word| word != "fused");
     let device = Device::flex();
@@ -138,9 +161,14 @@ fn main() {
         let x = Tensor::random(network.input, Distribution::Normal(0.0, 1.0), &device);
         let mut channels = network.input[1];
         let mut parameters = Vec::new();
-        for &Layer(out, kernel, _, _) in network.layers {
+        for layer in network.layers {
+            let (out, kernel) = layer.size();
             let init = Distribution::Normal(0.0, 0.1);
-            let weight = Tensor::random([out, channels, kernel, kernel], init, &device);
+            let shape = match layer {
+                Decoder(..) => [channels, out, kernel, kernel],
+                _ => [out, channels, kernel, kernel],
+            };
+            let weight = Tensor::random(shape, init, &device);
             let bias = Tensor::random([out], init, &device);
             parameters.push((weight.require_grad(), bias.require_grad()));
             channels = out;

@@ -4,9 +4,10 @@ use rayon::prelude::*;
 
 use crate::buffer::Aligned;
 use crate::conv::{Plan, Rows, Source, conv_rows};
+use crate::forward::group_scale;
 use crate::options::{Geometry, even_pieces};
-use crate::pack::{Planes, pack, pack_rows, unpack};
-use crate::pool::{Spread, unpool};
+use crate::pack::{Planes, fold, pack, pack_rows, unpack};
+use crate::pool::{Outputs, Spread, unpool};
 use crate::simd::{Isa, Simd, Task};
 use crate::weight_grad::{Layout, weight_grad};
 
@@ -15,6 +16,7 @@ use crate::weight_grad::{Layout, weight_grad};
 pub(crate) struct Saved<'a> {
     pub x: &'a [f32],
     pub weight: &'a [f32],
+    pub scale: Option<&'a [f32]>,
     /// As [`forward`](crate::forward::forward) returned them.
     pub codes: &'a [u8],
 }
@@ -56,12 +58,8 @@ pub(crate) fn backward(
     let piece_images = lanes * groups.div_ceil(MAX_PIECES).max(1);
     let mut dx = vec![0.0; if wanted.x { g.batch * g.input_len() } else { 0 }];
     let mut dx_pieces: Vec<&mut [f32]> = match wanted.x {
-        true => dx
-            .chunks_mut((piece_images * g.input_len()).max(1))
-            .collect(),
-        false => (0..g.batch.div_ceil(piece_images))
-            .map(|_| Default::default())
-            .collect(),
+        true => dx.chunks_mut((piece_images * g.input_len()).max(1)).collect(),
+        false => (0..g.batch.div_ceil(piece_images)).map(|_| Default::default()).collect(),
     };
     let partial: Vec<Partial> = dx_pieces
         .par_iter_mut()
@@ -71,27 +69,13 @@ pub(crate) fn backward(
             |scratch, (piece, dx)| {
                 let first = piece * piece_images;
                 let images = piece_images.min(g.batch - first);
-                isa.run(BackwardPiece {
-                    shared: &shared,
-                    first,
-                    images,
-                    grad,
-                    dx,
-                    scratch,
-                })
+                isa.run(BackwardPiece { shared: &shared, first, images, grad, dx, scratch })
             },
         )
         .collect();
     let mut result = Gradients {
         x: dx,
-        weight: vec![
-            0.0;
-            if wanted.weight {
-                g.out_channels * taps
-            } else {
-                0
-            }
-        ],
+        weight: vec![0.0; if wanted.weight { g.out_channels * taps } else { 0 }],
         bias: vec![0.0; g.out_channels],
     };
     for piece in partial {
@@ -125,11 +109,7 @@ struct Shared<'a> {
 
 impl<'a> Shared<'a> {
     fn new(isa: Isa, g: &'a Geometry, saved: Saved<'a>, wanted: Wanted) -> Self {
-        let planes = Planes {
-            channels: g.in_channels,
-            size: g.input,
-            padding: g.padding,
-        };
+        let planes = Planes::of_input(g);
         let source = Source {
             in_channels: g.in_channels,
             kernel: g.kernel,
@@ -142,12 +122,7 @@ impl<'a> Shared<'a> {
             planes,
             offsets: source.offsets(isa.lanes()),
             row_len: source.row_len(isa.lanes()),
-            spread: Spread {
-                channels: g.out_channels,
-                plane: g.conv,
-                first: [0; 2],
-                step: [1; 2],
-            },
+            spread: Spread { channels: g.out_channels, plane: g.conv, first: [0; 2], step: [1; 2] },
             input_grad: None,
         };
         if wanted.x {
@@ -194,8 +169,10 @@ struct Scratch {
     grad: Aligned,
     /// The spread gradient of the convolution's result.
     dy: Aligned,
-    /// The packed gradient of the input.
+    /// The packed gradient of the upsampled input.
     dx: Aligned,
+    /// The packed factors.
+    scale: Aligned,
 }
 
 impl Scratch {
@@ -206,7 +183,8 @@ impl Scratch {
             x: if_wanted(wanted.weight, shared.planes.group_len(lanes)),
             grad: Aligned::zeros(g.output_len() * lanes),
             dy: Aligned::zeros(shared.spread.len(lanes)),
-            dx: if_wanted(wanted.x, g.input_len() * lanes),
+            dx: if_wanted(wanted.x, g.in_channels * g.input[0] * g.input[1] * lanes),
+            scale: Aligned::zeros(g.out_channels * lanes),
         }
     }
 }
@@ -239,17 +217,9 @@ impl Task for BackwardPiece<'_> {
         let lanes = S::LANES;
         let taps = shared.offsets.len();
         let wanted = shared.wanted;
-        let mut dw = Aligned::zeros(if wanted.weight {
-            g.out_channels * taps * lanes
-        } else {
-            0
-        });
+        let mut dw = Aligned::zeros(if wanted.weight { g.out_channels * taps * lanes } else { 0 });
         let mut db = Aligned::zeros(g.out_channels * lanes);
-        let code_len = if g.needs_codes() {
-            g.output_len() * lanes
-        } else {
-            0
-        };
+        let code_len = if g.needs_codes() { g.output_len() * lanes } else { 0 };
         for at in (0..self.images).step_by(lanes) {
             let (first, count) = (self.first + at, lanes.min(self.images - at));
             let grad = &self.grad[first * g.output_len()..][..count * g.output_len()];
@@ -257,6 +227,10 @@ impl Task for BackwardPiece<'_> {
             // SAFETY: `run` is only entered where the processor has `S`.
             unsafe {
                 pack::<S>(grad, g.output_len(), &mut scratch.grad);
+                if let Some(scale) = shared.saved.scale {
+                    let scale = group_scale(g, scale, first, lanes);
+                    pack::<S>(scale, g.out_channels, &mut scratch.scale);
+                }
                 spread::<S>(shared, codes, scratch, &mut db);
                 if wanted.weight {
                     let x = &shared.saved.x[first * g.input_len()..][..count * g.input_len()];
@@ -269,15 +243,9 @@ impl Task for BackwardPiece<'_> {
                 }
             }
         }
-        let sum_lanes = |v: &Aligned| {
-            v.chunks_exact(lanes)
-                .map(|lanes| lanes.iter().sum())
-                .collect()
-        };
-        Partial {
-            weight: sum_lanes(&dw),
-            bias: sum_lanes(&db),
-        }
+        let sum_lanes =
+            |v: &Aligned| v.chunks_exact(lanes).map(|lanes| lanes.iter().sum()).collect();
+        Partial { weight: sum_lanes(&dw), bias: sum_lanes(&db) }
     }
 }
 
@@ -295,11 +263,16 @@ unsafe fn spread<S: Simd>(shared: &Shared, codes: &[u8], scratch: &mut Scratch, 
         scratch.dy.fill(0.0);
     }
     for channel in 0..g.out_channels {
-        let grad = &scratch.grad[channel * plane..][..plane];
-        let codes = g.needs_codes().then(|| &codes[channel * plane..][..plane]);
+        let outputs = Outputs {
+            spread: &shared.spread,
+            channel,
+            grad: &scratch.grad[channel * plane..][..plane],
+            codes: g.needs_codes().then(|| &codes[channel * plane..][..plane]),
+            scale: shared.saved.scale.map(|_| &scratch.scale[channel * lanes..][..lanes]),
+        };
         let db = &mut db[channel * lanes..][..lanes];
         // SAFETY: the caller's promise.
-        unsafe { unpool::<S>(g, (&shared.spread, channel), grad, codes, (&mut scratch.dy, db)) };
+        unsafe { unpool::<S>(g, &outputs, &mut scratch.dy, db) };
     }
 }
 
@@ -354,5 +327,8 @@ unsafe fn group_input_grad<S: Simd>(
         }
     }
     // SAFETY: the caller's promise.
-    unsafe { unpack::<S>(&scratch.dx, g.input_len(), to) };
+    unsafe {
+        fold::<S>(&shared.planes, &mut scratch.dx);
+        unpack::<S>(&scratch.dx, g.input_len(), to);
+    }
 }

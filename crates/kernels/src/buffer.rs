@@ -1,5 +1,7 @@
 //! Working memory for the kernels.
 
+use std::cell::RefCell;
+
 /// One cache line.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
@@ -7,6 +9,14 @@ struct Line([f32; Line::LEN]);
 
 impl Line {
     const LEN: usize = 16;
+}
+
+/// Buffers that a thread keeps for its next operation. Fresh memory costs more than the zeros in it:
+/// the system hands it out page by page.
+const KEPT: usize = 8;
+
+thread_local! {
+    static FREE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Zero-initialised numbers that start at a cache line, so that no vector straddles two lines.
@@ -18,8 +28,35 @@ pub(crate) struct Aligned {
 impl Aligned {
     /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
-        let lines = vec![Line([0.0; Line::LEN]); len.div_ceil(Line::LEN)];
+        let count = len.div_ceil(Line::LEN);
+        let mut lines = FREE.with_borrow_mut(|free| {
+            // The smallest buffer that is large enough; else a new one.
+            let fits = free.iter().enumerate().filter(|(_, lines)| lines.capacity() >= count);
+            let best = fits.min_by_key(|(_, lines)| lines.capacity()).map(|(i, _)| i);
+            best.map(|i| free.swap_remove(i)).unwrap_or_default()
+        });
+        lines.clear();
+        lines.resize(count, Line([0.0; Line::LEN]));
         Aligned { lines, len }
+    }
+}
+
+impl Drop for Aligned {
+    fn drop(&mut self) {
+        let lines = std::mem::take(&mut self.lines);
+        if lines.capacity() == 0 {
+            return;
+        }
+        // The thread may be ending; then the memory is simply given back.
+        let _ = FREE.try_with(|free| {
+            let mut free = free.borrow_mut();
+            free.push(lines);
+            if free.len() > KEPT {
+                let smallest = free.iter().enumerate().min_by_key(|(_, lines)| lines.capacity());
+                let smallest = smallest.map(|(i, _)| i).unwrap_or_default();
+                free.swap_remove(smallest);
+            }
+        });
     }
 }
 
@@ -44,13 +81,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buffers_of_any_length_are_zero_and_aligned() {
-        for len in [0, 1, 15, 16, 17, 1000] {
-            let mut buffer = Aligned::zeros(len);
-            assert_eq!(buffer.len(), len);
-            assert!(buffer.iter().all(|&v| v == 0.0));
-            assert_eq!(buffer.as_ptr() as usize % 64, 0);
-            buffer.fill(1.0);
+    fn buffers_of_any_length_are_zero_and_aligned_also_when_reused() {
+        for _ in 0..3 {
+            let mut held = Vec::new();
+            for len in [0, 1, 15, 16, 17, 1000, 5, 40, 900, 3, 2000] {
+                let mut buffer = Aligned::zeros(len);
+                assert_eq!(buffer.len(), len);
+                assert!(buffer.iter().all(|&v| v == 0.0));
+                assert_eq!(buffer.as_ptr() as usize % 64, 0);
+                buffer.fill(1.0);
+                held.push(buffer);
+            }
+            drop(held);
+            assert!(FREE.with_borrow(|free| free.len() <= KEPT));
         }
     }
 }

@@ -74,12 +74,7 @@ impl Plan {
         if let Some(bias) = bias {
             padded_bias.copy_from_slice(bias);
         }
-        Plan {
-            weights,
-            bias: padded_bias,
-            blocks,
-            offsets,
-        }
+        Plan { weights, bias: padded_bias, blocks, offsets }
     }
 
     /// Blocks of output channels: `(first channel, size)`.
@@ -107,7 +102,8 @@ impl Rows {
     /// Numbers of the input from the first to behind the last, over all taps.
     fn x_len(&self, offsets: &[usize], lanes: usize) -> usize {
         let last = (self.size[0] - 1) * self.x_row + (self.size[1] - 1) * self.x_pixel;
-        last + offsets.iter().copied().max().unwrap_or(0) + lanes
+        // Offsets grow from tap to tap.
+        last + offsets.last().copied().unwrap_or(0) + lanes
     }
 
     /// Numbers of the output from the first to behind the last, over `channels` channels.
@@ -232,14 +228,8 @@ impl<const OB: usize, const XB: usize> Task for Blocks<'_, OB, XB> {
     unsafe fn run<S: Simd>(self) {
         let rows = self.run.rows;
         for row in 0..rows.size[0] {
-            let mut x = self
-                .run
-                .x
-                .wrapping_add(row * rows.x_row + self.start * rows.x_pixel);
-            let mut y = self
-                .run
-                .y
-                .wrapping_add(row * rows.y_row + self.start * S::LANES);
+            let mut x = self.run.x.wrapping_add(row * rows.x_row + self.start * rows.x_pixel);
+            let mut y = self.run.y.wrapping_add(row * rows.y_row + self.start * S::LANES);
             for _ in 0..self.count {
                 // The distance between pixels is a constant in most convolutions: the addresses are
                 // then constants, too.

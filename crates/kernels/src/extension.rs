@@ -1,20 +1,18 @@
 //! The block as an operation of Burn's backends.
 
+#[cfg(any(feature = "ndarray", feature = "wgpu", feature = "cuda"))]
+use burn::backend::Autodiff;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 use burn::backend::Cube;
-#[cfg(feature = "flex")]
-use burn::backend::Flex;
-#[cfg(any(feature = "flex", feature = "ndarray", feature = "wgpu", feature = "cuda"))]
-use burn::backend::Autodiff;
 #[cfg(feature = "ndarray")]
 #[allow(deprecated)]
 use burn::backend::NdArray;
 #[cfg(any(feature = "ndarray", feature = "wgpu", feature = "cuda"))]
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::{
-    Backend, Dispatch, backend_extension, ops::ConvOptions, tensor::FloatTensor,
+    Backend, Dispatch, TensorMetadata, backend_extension, ops::ConvOptions, tensor::FloatTensor,
 };
-use burn::tensor::Tensor;
+use burn::tensor::{Shape, Tensor};
 
 use crate::options::{ConvBlockOptions, Geometry};
 
@@ -29,36 +27,62 @@ use crate::options::{ConvBlockOptions, Geometry};
     Cube: cfg(any(feature = "wgpu", feature = "cuda"))
 )]
 pub trait ConvBlockBackend: Backend {
-    /// The block on primitive tensors. `bias` is ignored unless `has_bias`.
+    /// The block on primitive tensors. `scale` counts as a constant.
     ///
     /// The default composes Burn's own operations.
     fn conv_block(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        has_bias: bool,
-        options: ConvBlockOptions,
+        scale: FloatTensor<Self>,
+        settings: ConvBlockSettings,
     ) -> FloatTensor<Self> {
-        compose::<Self>(x, weight, has_bias.then_some(bias), &options)
+        compose::<Self>([x, weight, bias, scale], &settings)
     }
 }
 
-/// The block out of Burn's own operations.
+/// What to do, and which of the tensors that an operation is given it is to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvBlockSettings {
+    /// The block.
+    pub options: ConvBlockOptions,
+    /// Whether the bias is added.
+    pub has_bias: bool,
+    /// Whether the result is scaled.
+    pub has_scale: bool,
+}
+
+/// The block out of Burn's own operations, for `[x, weight, bias, scale]`.
 pub(crate) fn compose<B: Backend>(
-    x: FloatTensor<B>,
-    weight: FloatTensor<B>,
-    bias: Option<FloatTensor<B>>,
-    options: &ConvBlockOptions,
+    [x, weight, bias, scale]: [FloatTensor<B>; 4],
+    settings: &ConvBlockSettings,
 ) -> FloatTensor<B> {
+    let options = &settings.options;
+    let x = repeat::<B>(x, options.upsample);
     let conv = ConvOptions::new(options.stride, options.padding, [1, 1], 1);
-    let mut y = B::conv2d(x, weight, bias, conv);
+    let mut y = B::conv2d(x, weight, settings.has_bias.then_some(bias), conv);
     if options.relu {
         y = B::relu(y);
     }
-    match options.pool {
-        Some(pool) => B::max_pool2d(y, pool.kernel, pool.stride, pool.padding, [1, 1], false),
-        None => y,
+    if let Some(pool) = options.pool {
+        y = B::max_pool2d(y, pool.kernel, pool.stride, pool.padding, [1, 1], false);
     }
+    if settings.has_scale {
+        let [batch, channels] = scale.shape().dims();
+        y = B::float_mul(y, B::float_reshape(scale, Shape::new([batch, channels, 1, 1])));
+    }
+    y
+}
+
+/// Repeats the rows and columns of `[batch, channels, height, width]`.
+fn repeat<B: Backend>(x: FloatTensor<B>, [rows, columns]: [usize; 2]) -> FloatTensor<B> {
+    if [rows, columns] == [1, 1] {
+        return x;
+    }
+    let [batch, channels, height, width] = x.shape().dims();
+    let x = B::float_reshape(x, Shape::new([batch, channels, height, 1, width, 1]));
+    let x = B::float_expand(x, Shape::new([batch, channels, height, rows, width, columns]));
+    B::float_reshape(x, Shape::new([batch, channels, height * rows, width * columns]))
 }
 
 #[cfg(feature = "ndarray")]
@@ -116,25 +140,72 @@ pub fn conv_block(
     bias: Option<Tensor<1>>,
     options: &ConvBlockOptions,
 ) -> Tensor<4> {
-    let geometry = Geometry::new(x.dims(), weight.dims(), options);
+    block([x, weight], bias, None, options)
+}
+
+/// [`conv_block`], and then every output channel of every image times a number of its own.
+///
+/// This is channel dropout: `scale`, `[batch, out_channels]`, holds 0 for a dropped channel and
+/// 1 / (1 − rate) for a kept one. Where factors are not negative it makes no difference whether they
+/// are applied before or after ReLU and pool. `scale` counts as a constant: it gets no gradient.
+///
+/// # Panics
+///
+/// As [`conv_block`], and if `scale` has another shape.
+pub fn conv_block_scaled(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    scale: Tensor<2>,
+    options: &ConvBlockOptions,
+) -> Tensor<4> {
+    block([x, weight], bias, Some(scale), options)
+}
+
+fn block(
+    [x, weight]: [Tensor<4>; 2],
+    bias: Option<Tensor<1>>,
+    scale: Option<Tensor<2>>,
+    options: &ConvBlockOptions,
+) -> Tensor<4> {
+    let g = Geometry::new(x.dims(), weight.dims(), options);
     if let Some(bias) = &bias {
         assert_eq!(
             bias.dims(),
-            [geometry.out_channels],
+            [g.out_channels],
             "conv_block: the bias has {:?} numbers, the weight {} output channels",
             bias.dims(),
-            geometry.out_channels
+            g.out_channels
         );
     }
-    let has_bias = bias.is_some();
-    // The operation has a fixed number of inputs: without a bias, zeros that need no gradient.
-    let bias =
-        bias.unwrap_or_else(|| Tensor::zeros([geometry.out_channels], (&x.device(), x.dtype())));
+    if let Some(scale) = &scale {
+        assert_eq!(
+            scale.dims(),
+            [g.batch, g.out_channels],
+            "conv_block_scaled: the scale has the shape {:?}, expected [{}, {}]",
+            scale.dims(),
+            g.batch,
+            g.out_channels
+        );
+    }
+    let settings = ConvBlockSettings {
+        options: *options,
+        has_bias: bias.is_some(),
+        has_scale: scale.is_some(),
+    };
+    // An operation has a fixed number of inputs: what is not given is replaced by zeros, which need no
+    // gradient.
+    let like_x = (&x.device(), x.dtype());
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([g.out_channels], like_x.clone()));
+    let scale = match scale {
+        Some(scale) => scale.detach(),
+        None => Tensor::zeros([0, 0], like_x),
+    };
     Tensor::from_dispatch(<Dispatch as ConvBlockBackend>::conv_block(
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
-        has_bias,
-        *options,
+        scale.into_dispatch(),
+        settings,
     ))
 }

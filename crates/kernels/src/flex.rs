@@ -9,17 +9,17 @@ use burn::backend::{Autodiff, Flex, TensorMetadata, flex::FlexTensor, tensor::Fl
 use burn::tensor::{DType, TensorData};
 
 use crate::backward::{Saved, Wanted, backward};
-use crate::extension::{ConvBlockBackend, compose};
-use crate::forward::forward;
+use crate::extension::{ConvBlockBackend, ConvBlockSettings, compose};
+use crate::forward::{Inputs, forward};
 use crate::options::{ConvBlockOptions, Geometry};
 use crate::simd::Isa;
 
-/// The sizes, if the fused kernels cover the case.
-fn fusable(inputs: [&FlexTensor; 3], options: &ConvBlockOptions) -> Option<Geometry> {
+/// The sizes, if the fused kernels cover the case of `[x, weight, bias, scale]`.
+fn fusable(inputs: [&FlexTensor; 4], options: &ConvBlockOptions) -> Option<Geometry> {
     if inputs.iter().any(|t| t.dtype() != DType::F32) {
         return None;
     }
-    let [x, weight, _] = inputs.map(|t| t.shape());
+    let [x, weight, ..] = inputs.map(|t| t.shape());
     let g = Geometry::new(x.dims(), weight.dims(), options);
     g.is_fusable().then_some(g)
 }
@@ -33,9 +33,11 @@ fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
-/// The result, and the pool's codes if they are asked for.
-fn run(g: &Geometry, inputs: [&FlexTensor; 3], codes: bool) -> (FlexTensor, Vec<u8>) {
-    let output = forward(Isa::current(), g, inputs.map(numbers), codes);
+/// The result, and the pool's codes if they are asked for, of contiguous `[x, weight, bias, scale]`.
+fn run(g: &Geometry, inputs: [&FlexTensor; 4], scaled: bool, codes: bool) -> (FlexTensor, Vec<u8>) {
+    let [x, weight, bias, scale] = inputs.map(numbers);
+    let inputs = Inputs { x, weight, bias, scale: scaled.then_some(scale) };
+    let output = forward(Isa::current(), g, inputs, codes);
     let shape = [g.batch, g.out_channels, g.output[0], g.output[1]];
     (tensor(output.values, shape), output.codes)
 }
@@ -45,15 +47,16 @@ impl ConvBlockBackend for Flex {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        has_bias: bool,
-        options: ConvBlockOptions,
+        scale: FloatTensor<Self>,
+        settings: ConvBlockSettings,
     ) -> FloatTensor<Self> {
-        match fusable([&x, &weight, &bias], &options) {
+        let inputs = [x, weight, bias, scale];
+        match fusable(inputs.each_ref(), &settings.options) {
             Some(g) => {
-                let inputs = [x, weight, bias].map(|t| t.to_contiguous());
-                run(&g, inputs.each_ref(), false).0
+                let inputs = inputs.map(|t| t.to_contiguous());
+                run(&g, inputs.each_ref(), settings.has_scale, false).0
             }
-            None => compose::<Self>(x, weight, has_bias.then_some(bias), &options),
+            None => compose::<Self>(inputs, &settings),
         }
     }
 }
@@ -64,6 +67,7 @@ struct State {
     geometry: Geometry,
     x: FlexTensor,
     weight: FlexTensor,
+    scale: Option<FlexTensor>,
     codes: Vec<u8>,
 }
 
@@ -80,16 +84,14 @@ impl Backward<Flex, 3> for ConvBlockBackward {
         let saved = Saved {
             x: numbers(&state.x),
             weight: numbers(&state.weight),
+            scale: state.scale.as_ref().map(numbers),
             codes: &state.codes,
         };
-        let wanted = Wanted {
-            x: x.is_some(),
-            weight: weight.is_some(),
-        };
+        let wanted = Wanted { x: x.is_some(), weight: weight.is_some() };
         let g = &state.geometry;
         let result = backward(Isa::current(), g, saved, numbers(&grad), wanted);
         if let Some(node) = x {
-            let shape = [g.batch, g.in_channels, g.input[0], g.input[1]];
+            let shape = [g.batch, g.in_channels, g.source[0], g.source[1]];
             grads.register::<Flex>(node.id, tensor(result.x, shape));
         }
         if let Some(node) = weight {
@@ -107,34 +109,27 @@ impl<C: CheckpointStrategy> ConvBlockBackend for Autodiff<Flex, C> {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        has_bias: bool,
-        options: ConvBlockOptions,
+        scale: FloatTensor<Self>,
+        settings: ConvBlockSettings,
     ) -> FloatTensor<Self> {
-        let primitives = [x.primitive(), weight.primitive(), bias.primitive()];
-        let Some(g) = fusable(primitives, &options) else {
-            return compose::<Self>(x, weight, has_bias.then_some(bias), &options);
+        let inputs = [x, weight, bias, scale];
+        let Some(g) = fusable(inputs.each_ref().map(|t| t.primitive()), &settings.options) else {
+            return compose::<Self>(inputs, &settings);
         };
-        let nodes = [x.node(), weight.node(), bias.node()];
-        let inputs = [x, weight, bias].map(|t| t.into_primitive().to_contiguous());
-        let prepared = ConvBlockBackward
-            .prepare::<C>(nodes)
-            .compute_bound()
-            .stateful();
+        let nodes = [inputs[0].node(), inputs[1].node(), inputs[2].node()];
+        let inputs = inputs.map(|t| t.into_primitive().to_contiguous());
+        let scaled = settings.has_scale;
+        let prepared = ConvBlockBackward.prepare::<C>(nodes).compute_bound().stateful();
         match prepared {
             OpsKind::Tracked(prepared) => {
-                let (output, codes) = run(&g, inputs.each_ref(), true);
-                let [x, weight, _] = inputs;
-                prepared.finish(
-                    State {
-                        geometry: g,
-                        x,
-                        weight,
-                        codes,
-                    },
-                    output,
-                )
+                let (output, codes) = run(&g, inputs.each_ref(), scaled, true);
+                let [x, weight, _, scale] = inputs;
+                let scale = scaled.then_some(scale);
+                prepared.finish(State { geometry: g, x, weight, scale, codes }, output)
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(run(&g, inputs.each_ref(), false).0),
+            OpsKind::UnTracked(prepared) => {
+                prepared.finish(run(&g, inputs.each_ref(), scaled, false).0)
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::buffer::Aligned;
 use crate::conv::{Plan, Rows, Source, conv_rows};
 use crate::options::Geometry;
-use crate::pack::{Planes, pack_rows, unpack};
+use crate::pack::{Planes, pack, pack_rows, unpack};
 use crate::pool::{Strip, conv_rows_of, pool_strip};
 use crate::simd::{Isa, Simd, Task};
 
@@ -16,37 +16,32 @@ pub(crate) struct Output {
     pub codes: Vec<u8>,
 }
 
-/// Computes the block.
-pub(crate) fn forward(
-    isa: Isa,
-    g: &Geometry,
-    [x, weight, bias]: [&[f32]; 3],
-    codes: bool,
-) -> Output {
+/// The numbers that a block is computed from, in Burn's layouts.
+#[derive(Clone, Copy)]
+pub(crate) struct Inputs<'a> {
+    pub x: &'a [f32],
+    pub weight: &'a [f32],
+    pub bias: &'a [f32],
+    /// A factor for every image and output channel, if the result is scaled.
+    pub scale: Option<&'a [f32]>,
+}
+
+/// Computes the block, with the codes of its outputs if they are asked for.
+pub(crate) fn forward(isa: Isa, g: &Geometry, inputs: Inputs, codes: bool) -> Output {
+    let Inputs { x, weight, bias, scale } = inputs;
     let lanes = isa.lanes();
     let groups = g.batch.div_ceil(lanes);
-    let planes = Planes {
-        channels: g.in_channels,
-        size: g.input,
-        padding: g.padding,
-    };
-    let source = Source {
-        in_channels: g.in_channels,
-        kernel: g.kernel,
-        plane_width: planes.padded()[1],
-    };
+    let planes = Planes::of_input(g);
+    let source =
+        Source { in_channels: g.in_channels, kernel: g.kernel, plane_width: planes.padded()[1] };
     let taps = g.taps();
-    let plan = Plan::new(isa, &source, g.out_channels, Some(bias), |o, tap| {
-        weight[o * taps + tap]
-    });
+    let plan = Plan::new(isa, &source, g.out_channels, Some(bias), |o, tap| weight[o * taps + tap]);
     let code_len = match codes && g.needs_codes() {
         true => g.output_len() * lanes,
         false => 0,
     };
-    let mut output = Output {
-        values: vec![0.0; g.batch * g.output_len()],
-        codes: vec![0; groups * code_len],
-    };
+    let mut output =
+        Output { values: vec![0.0; g.batch * g.output_len()], codes: vec![0; groups * code_len] };
     let group = Group { g, planes, plan, row_len: source.row_len(lanes) };
     // A group without codes gets an empty piece of them.
     let mut code_pieces: Vec<&mut [u8]> = match code_len {
@@ -58,20 +53,27 @@ pub(crate) fn forward(
         .par_chunks_mut(lanes * g.output_len())
         .zip(x.par_chunks((lanes * g.input_len()).max(1)))
         .zip(code_pieces.par_iter_mut())
+        .enumerate()
         .for_each_init(
             || Scratch::new(&group, lanes),
-            |scratch, ((y, x), codes)| {
+            |scratch, (index, ((y, x), codes))| {
+                let scale = scale.map(|scale| group_scale(g, scale, index * lanes, lanes));
                 let codes = (code_len > 0).then_some(&mut **codes);
-                isa.run(ForwardGroup {
-                    group: &group,
-                    x,
-                    y,
-                    codes,
-                    scratch,
-                });
+                isa.run(ForwardGroup { group: &group, x, scale, y, codes, scratch });
             },
         );
     output
+}
+
+/// The factors of at most `lanes` images from image `first` on.
+pub(crate) fn group_scale<'a>(
+    g: &Geometry,
+    scale: &'a [f32],
+    first: usize,
+    lanes: usize,
+) -> &'a [f32] {
+    let end = (first + lanes).min(g.batch);
+    &scale[first * g.out_channels..end * g.out_channels]
 }
 
 /// What all groups share.
@@ -86,11 +88,7 @@ struct Group<'a> {
 impl Group<'_> {
     /// Pool rows that are computed together: one if windows do not share rows, else all.
     fn strip_rows(&self) -> usize {
-        if self.g.pool_tiles() {
-            1
-        } else {
-            self.g.output[0]
-        }
+        if self.g.pool_tiles() { 1 } else { self.g.output[0] }
     }
 }
 
@@ -102,6 +100,8 @@ struct Scratch {
     conv: Aligned,
     /// The output before it is unpacked.
     y: Aligned,
+    /// The packed factors.
+    scale: Aligned,
 }
 
 impl Scratch {
@@ -116,6 +116,7 @@ impl Scratch {
             x: Aligned::zeros(group.planes.group_len(lanes)),
             conv: Aligned::zeros(block * rows * g.conv[1] * lanes),
             y: Aligned::zeros(g.output_len() * lanes),
+            scale: Aligned::zeros(g.out_channels * lanes),
         }
     }
 }
@@ -124,6 +125,7 @@ impl Scratch {
 struct ForwardGroup<'a> {
     group: &'a Group<'a>,
     x: &'a [f32],
+    scale: Option<&'a [f32]>,
     y: &'a mut [f32],
     codes: Option<&'a mut [u8]>,
     scratch: &'a mut Scratch,
@@ -140,6 +142,10 @@ impl Task for ForwardGroup<'_> {
         let row_len = g.conv[1] * lanes;
         // SAFETY: `run` is only entered where the processor has `S`.
         unsafe { pack_rows::<S>(self.x, &group.planes, &mut scratch.x) };
+        if let Some(scale) = self.scale {
+            // SAFETY: as above.
+            unsafe { pack::<S>(scale, g.out_channels, &mut scratch.scale) };
+        }
         let mut first = 0;
         while first < g.output[0] {
             let end = (first + group.strip_rows()).min(g.output[0]);
@@ -160,6 +166,7 @@ impl Task for ForwardGroup<'_> {
                         conv: &scratch.conv[o * rows.y_channel..][..rows.y_channel],
                         conv_first,
                         rows: (first, end),
+                        scale: self.scale.map(|_| &scratch.scale[(channel + o) * lanes..][..lanes]),
                     };
                     let at = (channel + o) * plane;
                     let codes = self.codes.as_mut().map(|codes| &mut codes[at..][..plane]);

@@ -14,6 +14,7 @@
 //! Results are the same bits for any number of threads. Different instruction sets round differently,
 //! in the last bits.
 
+mod adam;
 #[cfg(feature = "flex")]
 mod backward;
 #[cfg(feature = "flex")]
@@ -36,8 +37,11 @@ mod pool;
 mod simd;
 #[cfg(test)]
 mod tests;
+mod transpose;
 #[cfg(feature = "flex")]
 mod weight_grad;
 
-pub use extension::{ConvBlockBackend, conv_block};
+pub use adam::{AdamOptions, FusedAdam};
+pub use extension::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
 pub use options::{ConvBlockOptions, PoolOptions};
+pub use transpose::{ConvTransposeBlockOptions, conv_transpose_block};

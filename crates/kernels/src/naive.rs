@@ -18,10 +18,10 @@ pub(crate) struct Gradients {
     pub bias: Vec<f64>,
 }
 
-/// Index of the input pixel under kernel pixel `k` at output position `o`, if it is not padding.
+/// Index of the source pixel under kernel pixel `k` at output position `o`, if it is not padding.
 fn source(g: &Geometry, axis: usize, o: usize, k: usize) -> Option<usize> {
     let position = (o * g.stride[axis] + k).checked_sub(g.padding[axis])?;
-    (position < g.input[axis]).then_some(position)
+    (position < g.input[axis]).then(|| position / g.upsample[axis])
 }
 
 /// Calls `f(weight index, input index)` for every product behind one output of the convolution.
@@ -36,7 +36,7 @@ fn for_each_product(
                 if let (Some(y), Some(x)) = (source(g, 0, row, ky), source(g, 1, column, kx)) {
                     let weight =
                         ((channel * g.in_channels + i) * g.kernel[0] + ky) * g.kernel[1] + kx;
-                    let input = ((image * g.in_channels + i) * g.input[0] + y) * g.input[1] + x;
+                    let input = ((image * g.in_channels + i) * g.source[0] + y) * g.source[1] + x;
                     f(weight, input);
                 }
             }
@@ -46,10 +46,7 @@ fn for_each_product(
 
 /// Convolution, bias, ReLU, max-pool, in double precision.
 pub(crate) fn forward(g: &Geometry, x: &[f32], weight: &[f32], bias: &[f32]) -> Forward {
-    let mut result = Forward {
-        output: Vec::new(),
-        choice: Vec::new(),
-    };
+    let mut result = Forward { output: Vec::new(), choice: Vec::new() };
     for image in 0..g.batch {
         for channel in 0..g.out_channels {
             let conv = |row: usize, column: usize| {

@@ -17,20 +17,17 @@ pub struct PoolOptions {
 impl PoolOptions {
     /// Square windows that tile the image: `size` × `size`, as far apart as they are wide.
     pub const fn tiles(size: usize) -> Self {
-        PoolOptions {
-            kernel: [size; 2],
-            stride: [size; 2],
-            padding: [0; 2],
-        }
+        PoolOptions { kernel: [size; 2], stride: [size; 2], padding: [0; 2] }
     }
 
     /// Windows of one pixel, which change nothing.
     pub(crate) const IDENTITY: Self = PoolOptions::tiles(1);
 }
 
-/// What follows the products of a convolution, and where its kernel is applied.
+/// What surrounds the products of a convolution, and where its kernel is applied.
 ///
-/// All pairs are `[vertical, horizontal]`. The default is stride 1, no padding, no ReLU, no pool.
+/// All pairs are `[vertical, horizontal]`. The default is no upsampling, stride 1, no padding, no ReLU,
+/// no pool.
 ///
 /// ```
 /// use selvedge_kernels::{ConvBlockOptions, PoolOptions};
@@ -45,6 +42,9 @@ impl PoolOptions {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvBlockOptions {
+    /// How often every row and every column of the input is repeated before the convolution
+    /// (nearest-neighbour upsampling).
+    pub upsample: [usize; 2],
     /// Distance between applications of the kernel.
     pub stride: [usize; 2],
     /// Border of zeros, on each side.
@@ -58,6 +58,7 @@ pub struct ConvBlockOptions {
 impl Default for ConvBlockOptions {
     fn default() -> Self {
         ConvBlockOptions {
+            upsample: [1; 2],
             stride: [1; 2],
             padding: [0; 2],
             relu: false,
@@ -70,12 +71,18 @@ impl ConvBlockOptions {
     /// Height and width of the result for an input and a kernel of the given height and width;
     /// `None` where nothing fits, or a stride or a kernel is 0.
     pub fn output_size(&self, input: [usize; 2], kernel: [usize; 2]) -> Option<[usize; 2]> {
+        let input = upsampled(input, self.upsample);
         let conv = windows(input, kernel, self.stride, self.padding)?;
         match self.pool {
             Some(pool) => windows(conv, pool.kernel, pool.stride, pool.padding),
             None => Some(conv),
         }
     }
+}
+
+/// Size of a plane after upsampling.
+fn upsampled(size: [usize; 2], factor: [usize; 2]) -> [usize; 2] {
+    [size[0] * factor[0], size[1] * factor[1]]
 }
 
 /// How many windows fit, vertically and horizontally.
@@ -100,6 +107,9 @@ pub(crate) struct Geometry {
     pub in_channels: usize,
     pub out_channels: usize,
     /// Size of an input plane.
+    pub source: [usize; 2],
+    pub upsample: [usize; 2],
+    /// Size of an input plane after upsampling.
     pub input: [usize; 2],
     /// Size of the convolution's kernel.
     pub kernel: [usize; 2],
@@ -127,7 +137,8 @@ impl Geometry {
             in_channels, expected,
             "conv_block: the input {x:?} has {in_channels} channels, the weight {weight:?} expects {expected}"
         );
-        let (input, kernel) = ([height, width], [kernel_height, kernel_width]);
+        let kernel = [kernel_height, kernel_width];
+        let input = upsampled([height, width], options.upsample);
         let conv = windows(input, kernel, options.stride, options.padding);
         let conv = conv.unwrap_or_else(|| {
             panic!("conv_block: no kernel {kernel:?} fits into the input {x:?} with {options:?}")
@@ -141,6 +152,8 @@ impl Geometry {
             batch,
             in_channels,
             out_channels,
+            source: [height, width],
+            upsample: options.upsample,
             input,
             kernel,
             stride: options.stride,
@@ -171,7 +184,7 @@ impl Geometry {
 
     /// Numbers in the input of one image.
     pub(crate) fn input_len(&self) -> usize {
-        self.in_channels * self.input[0] * self.input[1]
+        self.in_channels * self.source[0] * self.source[1]
     }
 
     /// Numbers in the output of one image.
@@ -213,19 +226,13 @@ mod tests {
             padding: [padding; 2],
             relu: true,
             pool,
+            ..Default::default()
         };
-        let overlapping = PoolOptions {
-            kernel: [3, 3],
-            stride: [2, 2],
-            padding: [1, 1],
-        };
+        let overlapping = PoolOptions { kernel: [3, 3], stride: [2, 2], padding: [1, 1] };
         let size = |o: ConvBlockOptions, k: usize| o.output_size([28, 28], [k, k]);
         assert_eq!(size(options(1, 0, None), 5), Some([24, 24]));
         assert_eq!(size(options(2, 1, None), 3), Some([14, 14]));
-        assert_eq!(
-            size(options(1, 0, Some(PoolOptions::tiles(2))), 4),
-            Some([12, 12])
-        );
+        assert_eq!(size(options(1, 0, Some(PoolOptions::tiles(2))), 4), Some([12, 12]));
         assert_eq!(size(options(2, 3, Some(overlapping)), 7), Some([7, 7]));
         assert_eq!(size(options(1, 0, None), 29), None);
         assert_eq!(size(options(0, 0, None), 3), None);

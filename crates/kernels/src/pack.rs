@@ -7,21 +7,31 @@
 
 use std::borrow::Cow;
 
+use crate::options::Geometry;
 use crate::simd::{Simd, Task};
 
 /// The input of a convolution.
 #[derive(Clone, Copy)]
 pub(crate) struct Planes {
     pub channels: usize,
+    /// Size of a plane in Burn's layout.
     pub size: [usize; 2],
+    /// How often rows and columns are repeated.
+    pub upsample: [usize; 2],
     /// Border on each side of the interleaved rows and columns.
     pub padding: [usize; 2],
 }
 
 impl Planes {
-    /// Height and width with the border.
+    /// The input of a block.
+    pub(crate) fn of_input(g: &Geometry) -> Self {
+        Planes { channels: g.in_channels, size: g.source, upsample: g.upsample, padding: g.padding }
+    }
+
+    /// Height and width, upsampled and with the border.
     pub(crate) fn padded(&self) -> [usize; 2] {
-        [self.size[0] + 2 * self.padding[0], self.size[1] + 2 * self.padding[1]]
+        let along = |axis: usize| self.size[axis] * self.upsample[axis] + 2 * self.padding[axis];
+        [along(0), along(1)]
     }
 
     /// Numbers of one image, without borders.
@@ -104,7 +114,12 @@ impl Task for Interleave<'_> {
     unsafe fn run<S: Simd>(self) {
         // SAFETY: both slices have `LANES` images.
         unsafe {
-            interleave::<S>(self.from.as_ptr(), self.image_len, self.image_len, self.to.as_mut_ptr());
+            interleave::<S>(
+                self.from.as_ptr(),
+                self.image_len,
+                self.image_len,
+                self.to.as_mut_ptr(),
+            );
         }
     }
 }
@@ -138,26 +153,80 @@ impl Task for InterleaveRows<'_> {
         let ([height, width], [border_y, border_x]) = (planes.size, planes.padding);
         let (lanes, image_len) = (S::LANES, planes.image_len());
         let padded_width = planes.padded()[1];
-        // Rows that are shorter than a block are interleaved a plane at a time, then put in place.
-        let mut plane = match width < lanes {
-            true => vec![0.0; height * width * lanes],
-            false => Vec::new(),
-        };
+        let direct = width >= lanes && planes.upsample == [1, 1];
+        // Rows that are repeated, or shorter than a block, are interleaved a plane at a time, and then
+        // put in place.
+        let mut plane = vec![0.0; if direct { 0 } else { height * width * lanes }];
         for channel in 0..planes.channels {
             let from = self.from[channel * height * width..].as_ptr();
-            if width < lanes {
+            if !direct {
                 // SAFETY: the run is a plane of every image, and `plane` has room for it.
                 unsafe { interleave::<S>(from, image_len, height * width, plane.as_mut_ptr()) };
             }
-            for row in 0..height {
+            for row in 0..height * planes.upsample[0] {
                 let to_row = (row + border_y) * planes.channels + channel;
-                let to = &mut self.to[(to_row * padded_width + border_x) * lanes..][..width * lanes];
-                if width < lanes {
-                    to.copy_from_slice(&plane[row * width * lanes..][..width * lanes]);
-                } else {
+                let to = &mut self.to[(to_row * padded_width + border_x) * lanes..];
+                if direct {
+                    let to = &mut to[..width * lanes];
                     let from = from.wrapping_add(row * width);
                     // SAFETY: the run is a row of every image, and `to` has room for it.
                     unsafe { interleave::<S>(from, image_len, width, to.as_mut_ptr()) };
+                    continue;
+                }
+                let from = &plane[row / planes.upsample[0] * width * lanes..][..width * lanes];
+                let repeated = planes.upsample[1] * lanes;
+                let to = to[..width * repeated].chunks_exact_mut(repeated);
+                for (to, pixel) in to.zip(from.chunks_exact(lanes)) {
+                    for to in to.chunks_exact_mut(lanes) {
+                        to.copy_from_slice(pixel);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds up the pixels that upsampling made of one: `[channel, row, column, LANES]`, in place.
+///
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+pub(crate) unsafe fn fold<S: Simd>(planes: &Planes, numbers: &mut [f32]) {
+    let repeats = planes.upsample[0] * planes.upsample[1];
+    assert!(numbers.len() >= planes.image_len() * repeats * S::LANES);
+    if repeats > 1 {
+        // SAFETY: the processor is the caller's promise.
+        unsafe { S::enter(Fold { planes, numbers }) }
+    }
+}
+
+struct Fold<'a> {
+    planes: &'a Planes,
+    numbers: &'a mut [f32],
+}
+
+impl Task for Fold<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let ([_, width], [repeat_y, repeat_x]) = (self.planes.size, self.planes.upsample);
+        let numbers = self.numbers.as_mut_ptr();
+        // A sum lies at or before the first of its terms, so no term is overwritten before it is read.
+        for row in 0..self.planes.channels * self.planes.size[0] {
+            for column in 0..width {
+                // SAFETY: the rows of all channels follow each other, and their number is asserted.
+                unsafe {
+                    let mut sum = S::splat(0.0);
+                    for y in 0..repeat_y {
+                        for x in 0..repeat_x {
+                            let at =
+                                (row * repeat_y + y) * width * repeat_x + column * repeat_x + x;
+                            sum = S::add(sum, S::load(numbers.wrapping_add(at * S::LANES)));
+                        }
+                    }
+                    S::store(numbers.wrapping_add((row * width + column) * S::LANES), sum);
                 }
             }
         }

@@ -14,9 +14,7 @@ const CLOSED: f32 = 255.0;
 fn clip(g: &Geometry, axis: usize, output: usize) -> (usize, usize) {
     let start = output * g.pool.stride[axis];
     let first = g.pool.padding[axis].saturating_sub(start);
-    let end = (g.conv[axis] + g.pool.padding[axis])
-        .saturating_sub(start)
-        .min(g.pool.kernel[axis]);
+    let end = (g.conv[axis] + g.pool.padding[axis]).saturating_sub(start).min(g.pool.kernel[axis]);
     (first, end)
 }
 
@@ -38,6 +36,8 @@ pub(crate) struct Strip<'a> {
     pub conv_first: usize,
     /// Pool rows `[first, end)`.
     pub rows: (usize, usize),
+    /// A factor for every image, if the result is scaled.
+    pub scale: Option<&'a [f32]>,
 }
 
 /// Pools one channel's strip into that channel's output plane and code plane.
@@ -55,11 +55,7 @@ pub(crate) unsafe fn pool_strip<S: Simd>(
     let lanes = S::LANES;
     let [height, width] = g.output;
     assert!(output.len() >= height * width * lanes && strip.rows.1 <= height);
-    assert!(
-        codes
-            .as_ref()
-            .is_none_or(|codes| codes.len() >= height * width * lanes)
-    );
+    assert!(codes.as_ref().is_none_or(|codes| codes.len() >= height * width * lanes));
     let row_len = g.conv[1] * lanes;
     let (conv_first, conv_end) = conv_rows_of(g, strip.rows.0, strip.rows.1);
     assert!(conv_first >= strip.conv_first);
@@ -74,6 +70,7 @@ pub(crate) unsafe fn pool_strip<S: Simd>(
             rows: (top, bottom),
             output: output[at..].as_mut_ptr(),
             codes: codes.as_mut().map(|codes| codes[at..].as_mut_ptr()),
+            scale: strip.scale.map(|scale| scale[..lanes].as_ptr()),
         };
         // SAFETY: the assertions cover a row of the output and all rows of the convolution below it.
         unsafe {
@@ -95,10 +92,12 @@ struct PoolRow<'a> {
     rows: (usize, usize),
     output: *mut f32,
     codes: Option<*mut u8>,
+    /// A factor for every lane.
+    scale: Option<*const f32>,
 }
 
 impl PoolRow<'_> {
-    /// ReLU, then stores pixel `column`.
+    /// ReLU and scale, then stores pixel `column`.
     ///
     /// # Safety
     ///
@@ -111,6 +110,9 @@ impl PoolRow<'_> {
                 let open = S::greater_or_nan(best, S::splat(0.0));
                 best = S::select(open, best, S::splat(0.0));
                 code = S::select(open, code, S::splat(CLOSED));
+            }
+            if let Some(scale) = self.scale {
+                best = S::fma(best, S::load(scale), S::splat(0.0));
             }
             S::store(self.output.wrapping_add(column * S::LANES), best);
             if let Some(codes) = self.codes {
@@ -210,6 +212,17 @@ impl Spread {
     }
 }
 
+/// What the gradient of the convolution's result is made of.
+pub(crate) struct Outputs<'a> {
+    pub spread: &'a Spread,
+    pub channel: usize,
+    /// Gradient of this channel's outputs, and their codes.
+    pub grad: &'a [f32],
+    pub codes: Option<&'a [u8]>,
+    /// The factors of the forward pass.
+    pub scale: Option<&'a [f32]>,
+}
+
 /// Hands the gradient of one channel's outputs to the pixels that were chosen, and adds it up in every
 /// lane of `sum`. `to` holds zeros where windows overlap or leave gaps.
 ///
@@ -219,24 +232,26 @@ impl Spread {
 #[inline(always)]
 pub(crate) unsafe fn unpool<S: Simd>(
     g: &Geometry,
-    (spread, channel): (&Spread, usize),
-    grad: &[f32],
-    codes: Option<&[u8]>,
-    (to, sum): (&mut [f32], &mut [f32]),
+    from: &Outputs,
+    to: &mut [f32],
+    sum: &mut [f32],
 ) {
-    let lanes = S::LANES;
+    let (lanes, spread) = (S::LANES, from.spread);
     let [height, width] = g.output;
-    let last = |axis: usize| spread.first[axis] + (g.conv[axis] - 1) * spread.step[axis];
-    assert!(last(0) < spread.plane[0] && last(1) < spread.plane[1]);
-    assert!(channel < spread.channels && to.len() >= spread.len(lanes) && sum.len() >= lanes);
-    assert!(grad.len() >= height * width * lanes);
-    assert!(codes.is_none_or(|codes| codes.len() >= height * width * lanes));
+    for axis in 0..2 {
+        let last = spread.first[axis] + (g.conv[axis] - 1) * spread.step[axis];
+        assert!(last < spread.plane[axis]);
+    }
+    assert!(from.channel < spread.channels && to.len() >= spread.len(lanes) && sum.len() >= lanes);
+    assert!(from.grad.len() >= height * width * lanes);
+    assert!(from.codes.is_none_or(|codes| codes.len() >= height * width * lanes));
     let task = Unpool {
         g,
         spread,
-        grad: grad.as_ptr(),
-        codes: codes.map(|codes| codes.as_ptr()),
-        to: to[channel * spread.plane[1] * lanes..].as_mut_ptr(),
+        grad: from.grad.as_ptr(),
+        codes: from.codes.map(|codes| codes.as_ptr()),
+        scale: from.scale.map(|scale| scale[..lanes].as_ptr()),
+        to: to[from.channel * spread.plane[1] * lanes..].as_mut_ptr(),
         sum: sum.as_mut_ptr(),
     };
     // SAFETY: clipped windows lie in the convolution's plane, whose last pixel lies in `to`.
@@ -256,6 +271,7 @@ struct Unpool<'a> {
     spread: &'a Spread,
     grad: *const f32,
     codes: Option<*const u8>,
+    scale: Option<*const f32>,
     to: *mut f32,
     sum: *mut f32,
 }
@@ -274,7 +290,11 @@ impl Unpool<'_> {
                 Some(codes) => S::load_bytes(codes.wrapping_add(at * S::LANES)),
                 None => S::splat(0.0),
             };
-            (S::load(self.grad.wrapping_add(at * S::LANES)), code)
+            let mut grad = S::load(self.grad.wrapping_add(at * S::LANES));
+            if let Some(scale) = self.scale {
+                grad = S::fma(grad, S::load(scale), S::splat(0.0));
+            }
+            (grad, code)
         }
     }
 
@@ -353,14 +373,7 @@ impl Task for UnpoolClipped<'_> {
                             let k = (ky * g.pool.kernel[1] + kx) as f32;
                             let share = S::select(S::equal(code, S::splat(k)), grad, zero);
                             sum = S::add(sum, share);
-                            S::store(
-                                to,
-                                if tiles {
-                                    share
-                                } else {
-                                    S::add(S::load(to), share)
-                                },
-                            );
+                            S::store(to, if tiles { share } else { S::add(S::load(to), share) });
                         }
                     }
                 }

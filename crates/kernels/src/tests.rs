@@ -3,15 +3,12 @@
 use proptest::prelude::*;
 
 use crate::backward::{Saved, Wanted, backward};
-use crate::forward::forward;
+use crate::forward::{Inputs, Output};
 use crate::naive;
 use crate::options::{ConvBlockOptions, Geometry, PoolOptions};
 use crate::simd::Isa;
 
-const ALL: Wanted = Wanted {
-    x: true,
-    weight: true,
-};
+const ALL: Wanted = Wanted { x: true, weight: true };
 
 /// Pseudo-random numbers between -1 and 1 (a multiplicative congruential generator).
 fn numbers(len: usize, seed: u64) -> Vec<f32> {
@@ -29,6 +26,7 @@ struct Case {
     x: Vec<f32>,
     weight: Vec<f32>,
     bias: Vec<f32>,
+    scale: Option<Vec<f32>>,
     grad: Vec<f32>,
 }
 
@@ -47,56 +45,56 @@ impl Case {
             x: numbers(x.iter().product(), 1),
             weight: numbers(weight.iter().product(), 2),
             bias: numbers(out_channels, 3),
+            scale: None,
             grad: numbers(g.batch * g.output_len(), 4),
         }
     }
 
-    fn saved<'a>(&'a self, codes: &'a [u8]) -> Saved<'a> {
-        Saved {
+    fn forward(&self, isa: Isa, codes: bool) -> Output {
+        let inputs = Inputs {
             x: &self.x,
             weight: &self.weight,
-            codes,
-        }
+            bias: &self.bias,
+            scale: self.scale.as_deref(),
+        };
+        crate::forward::forward(isa, &self.g, inputs, codes)
+    }
+
+    fn saved<'a>(&'a self, codes: &'a [u8]) -> Saved<'a> {
+        Saved { x: &self.x, weight: &self.weight, scale: self.scale.as_deref(), codes }
     }
 
     /// Compares outputs and gradients of one instruction set with the oracle.
     fn check(&self, isa: Isa) {
         let g = &self.g;
-        let expected = naive::forward(g, &self.x, &self.weight, &self.bias);
-        let output = forward(isa, g, [&self.x, &self.weight, &self.bias], true);
+        let mut expected = naive::forward(g, &self.x, &self.weight, &self.bias);
+        let mut grad = self.grad.clone();
+        if let Some(scale) = &self.scale {
+            let plane = g.output[0] * g.output[1];
+            for (i, output) in expected.output.iter_mut().enumerate() {
+                *output *= f64::from(scale[i / plane]);
+                grad[i] *= scale[i / plane];
+            }
+        }
+        let output = self.forward(isa, true);
         self.close(isa, "output", &output.values, &expected.output, g.taps());
-        let plain = forward(isa, g, [&self.x, &self.weight, &self.bias], false);
-        assert_eq!(
-            output.values, plain.values,
-            "codes do not change the output"
-        );
+        let plain = self.forward(isa, false);
+        assert_eq!(output.values, plain.values, "codes do not change the output");
         assert!(plain.codes.is_empty());
 
         let saved = self.saved(&output.codes);
         let gradients = backward(isa, g, saved, &self.grad, ALL);
-        let naive = naive::backward(g, &self.x, &self.weight, &expected.choice, &self.grad);
+        let naive = naive::backward(g, &self.x, &self.weight, &expected.choice, &grad);
         self.close(
             isa,
             "gradient of x",
             &gradients.x,
             &naive.x,
-            g.out_channels * g.kernel[0] * g.kernel[1],
+            g.out_channels * g.kernel[0] * g.kernel[1] * g.upsample[0] * g.upsample[1],
         );
         let pixels = g.batch * g.conv[0] * g.conv[1];
-        self.close(
-            isa,
-            "gradient of weight",
-            &gradients.weight,
-            &naive.weight,
-            pixels,
-        );
-        self.close(
-            isa,
-            "gradient of bias",
-            &gradients.bias,
-            &naive.bias,
-            pixels,
-        );
+        self.close(isa, "gradient of weight", &gradients.weight, &naive.weight, pixels);
+        self.close(isa, "gradient of bias", &gradients.bias, &naive.bias, pixels);
     }
 
     /// Sums of `terms` products of numbers up to 1 may differ by their rounding errors.
@@ -124,17 +122,14 @@ fn options(
         padding: [padding; 2],
         relu,
         pool,
+        ..Default::default()
     }
 }
 
 #[test]
 fn blocks_of_the_experiments_equal_the_oracle() {
     let tiles = Some(PoolOptions::tiles(2));
-    let overlapping = Some(PoolOptions {
-        kernel: [3, 3],
-        stride: [2, 2],
-        padding: [1, 1],
-    });
+    let overlapping = Some(PoolOptions { kernel: [3, 3], stride: [2, 2], padding: [1, 1] });
     for isa in Isa::available() {
         Case::new([19, 1, 28, 28], 10, [3, 3], options(1, 1, true, tiles)).check(isa);
         Case::new([17, 10, 14, 14], 20, [3, 3], options(1, 1, true, tiles)).check(isa);
@@ -142,20 +137,18 @@ fn blocks_of_the_experiments_equal_the_oracle() {
         Case::new([3, 28, 12, 12], 20, [3, 3], options(1, 0, true, None)).check(isa);
         Case::new([2, 3, 32, 32], 16, [7, 7], options(2, 3, true, overlapping)).check(isa);
         Case::new([2, 40, 8, 8], 48, [1, 1], options(2, 0, false, None)).check(isa);
+        let upsample = ConvBlockOptions { upsample: [2, 2], ..options(1, 4, true, None) };
+        Case::new([9, 20, 4, 4], 10, [5, 5], upsample).check(isa);
+        Case::new([9, 10, 12, 12], 1, [5, 5], upsample).check(isa);
         Case::new([2, 33, 8, 8], 35, [3, 3], options(1, 1, false, tiles)).check(isa);
     }
 }
 
 #[test]
 fn an_empty_batch_gives_an_empty_output_and_zero_gradients() {
-    let case = Case::new(
-        [0, 2, 6, 6],
-        3,
-        [3, 3],
-        options(1, 1, true, Some(PoolOptions::tiles(2))),
-    );
+    let case = Case::new([0, 2, 6, 6], 3, [3, 3], options(1, 1, true, Some(PoolOptions::tiles(2))));
     for isa in Isa::available() {
-        let output = forward(isa, &case.g, [&case.x, &case.weight, &case.bias], true);
+        let output = case.forward(isa, true);
         assert!(output.values.is_empty());
         let gradients = backward(isa, &case.g, case.saved(&output.codes), &[], ALL);
         assert!(gradients.x.is_empty());
@@ -166,20 +159,13 @@ fn an_empty_batch_gives_an_empty_output_and_zero_gradients() {
 
 #[test]
 fn results_are_the_same_bits_for_any_number_of_threads() {
-    let case = Case::new(
-        [150, 3, 9, 9],
-        7,
-        [3, 3],
-        options(1, 1, true, Some(PoolOptions::tiles(2))),
-    );
+    let case =
+        Case::new([150, 3, 9, 9], 7, [3, 3], options(1, 1, true, Some(PoolOptions::tiles(2))));
     for isa in Isa::available() {
         let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
-                let output = forward(isa, &case.g, [&case.x, &case.weight, &case.bias], true);
+                let output = case.forward(isa, true);
                 let saved = case.saved(&output.codes);
                 let gradients = backward(isa, &case.g, saved, &case.grad, ALL);
                 let all = [output.values, gradients.x, gradients.weight, gradients.bias];
@@ -196,15 +182,9 @@ fn results_are_the_same_bits_for_any_number_of_threads() {
 fn gradients_that_nobody_wants_are_left_out_and_change_no_other() {
     let case = Case::new([5, 3, 7, 7], 4, [3, 3], options(2, 2, true, None));
     for isa in Isa::available() {
-        let output = forward(isa, &case.g, [&case.x, &case.weight, &case.bias], true);
+        let output = case.forward(isa, true);
         let run = |x, weight| {
-            backward(
-                isa,
-                &case.g,
-                case.saved(&output.codes),
-                &case.grad,
-                Wanted { x, weight },
-            )
+            backward(isa, &case.g, case.saved(&output.codes), &case.grad, Wanted { x, weight })
         };
         let (all, only_x, only_weight) = (run(true, true), run(true, false), run(false, true));
         assert_eq!(only_x.x, all.x);
@@ -219,21 +199,16 @@ fn gradients_that_nobody_wants_are_left_out_and_change_no_other() {
 #[test]
 fn equal_maxima_give_the_gradient_to_the_first() {
     // A 1×1 kernel of weight 1 copies the image; all four pixels of a window are 2.
-    let mut case = Case::new(
-        [1, 1, 4, 4],
-        1,
-        [1, 1],
-        options(1, 0, true, Some(PoolOptions::tiles(2))),
-    );
+    let mut case =
+        Case::new([1, 1, 4, 4], 1, [1, 1], options(1, 0, true, Some(PoolOptions::tiles(2))));
     case.x.fill(2.0);
     (case.weight, case.bias) = (vec![1.0], vec![0.0]);
     case.grad = vec![1.0, 2.0, 3.0, 4.0];
     for isa in Isa::available() {
-        let output = forward(isa, &case.g, [&case.x, &case.weight, &case.bias], true);
+        let output = case.forward(isa, true);
         let gradients = backward(isa, &case.g, case.saved(&output.codes), &case.grad, ALL);
-        let first = [
-            1.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0,
-        ];
+        let first =
+            [1.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0];
         assert_eq!(gradients.x, first, "{isa:?}");
     }
 }
@@ -244,7 +219,7 @@ fn relu_has_no_gradient_at_zero() {
     case.x = vec![-1.0, 0.0, 1.0];
     (case.weight, case.bias, case.grad) = (vec![1.0], vec![0.0], vec![1.0; 3]);
     for isa in Isa::available() {
-        let output = forward(isa, &case.g, [&case.x, &case.weight, &case.bias], true);
+        let output = case.forward(isa, true);
         assert_eq!(output.values, [0.0, 0.0, 1.0], "{isa:?}");
         let gradients = backward(isa, &case.g, case.saved(&output.codes), &case.grad, ALL);
         assert_eq!(gradients.x, [0.0, 0.0, 1.0], "{isa:?}");
@@ -253,26 +228,15 @@ fn relu_has_no_gradient_at_zero() {
 
 #[test]
 fn nan_passes_relu_and_pool_and_is_chosen() {
-    let mut case = Case::new(
-        [1, 1, 2, 4],
-        1,
-        [1, 1],
-        options(1, 0, true, Some(PoolOptions::tiles(2))),
-    );
+    let mut case =
+        Case::new([1, 1, 2, 4], 1, [1, 1], options(1, 0, true, Some(PoolOptions::tiles(2))));
     case.x = vec![1.0, f32::NAN, 1.0, 2.0, 5.0, 3.0, 0.0, -1.0];
     (case.weight, case.bias, case.grad) = (vec![1.0], vec![0.0], vec![1.0, 1.0]);
     for isa in Isa::available() {
-        let output = forward(isa, &case.g, [&case.x, &case.weight, &case.bias], true);
-        assert!(
-            output.values[0].is_nan() && output.values[1] == 2.0,
-            "{isa:?}"
-        );
+        let output = case.forward(isa, true);
+        assert!(output.values[0].is_nan() && output.values[1] == 2.0, "{isa:?}");
         let gradients = backward(isa, &case.g, case.saved(&output.codes), &case.grad, ALL);
-        assert_eq!(
-            gradients.x,
-            [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0],
-            "{isa:?}"
-        );
+        assert_eq!(gradients.x, [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0], "{isa:?}");
     }
 }
 
@@ -284,11 +248,7 @@ fn gradients_are_the_slopes_of_the_output() {
     let case = Case::new([2, 2, 5, 6], 3, [2, 3], options(1, 2, true, tiles));
     let loss = |x: &[f32], weight: &[f32], bias: &[f32]| -> f64 {
         let output = naive::forward(&case.g, x, weight, bias).output;
-        output
-            .iter()
-            .zip(&case.grad)
-            .map(|(y, g)| y * f64::from(*g))
-            .sum()
+        output.iter().zip(&case.grad).map(|(y, g)| y * f64::from(*g)).sum()
     };
     let step = 1e-4_f32;
     let slope = |which: usize, i: usize| {
@@ -301,11 +261,10 @@ fn gradients_are_the_slopes_of_the_output() {
         (high - low) / (f64::from(above) - f64::from(below))
     };
     for isa in Isa::available() {
-        let output = forward(isa, &case.g, [&case.x, &case.weight, &case.bias], true);
+        let output = case.forward(isa, true);
         let gradients = backward(isa, &case.g, case.saved(&output.codes), &case.grad, ALL);
-        for (which, gradient) in [&gradients.x, &gradients.weight, &gradients.bias]
-            .iter()
-            .enumerate()
+        for (which, gradient) in
+            [&gradients.x, &gradients.weight, &gradients.bias].iter().enumerate()
         {
             for (i, &value) in gradient.iter().enumerate() {
                 let expected = slope(which, i);
@@ -331,11 +290,13 @@ fn pools() -> impl Strategy<Value = Option<PoolOptions>> {
 
 fn cases() -> impl Strategy<Value = Case> {
     let sizes = (1usize..20, 1usize..6, 1usize..9, 1usize..14, 1usize..14);
-    let window = (1usize..6, 1usize..4, 0usize..7);
-    (sizes, window.clone(), window, any::<bool>(), pools()).prop_filter_map(
+    let axis = (1usize..6, 1usize..4, 0usize..7, 1usize..4);
+    let flags = (any::<bool>(), any::<bool>());
+    (sizes, axis.clone(), axis, flags, pools()).prop_filter_map(
         "a window does not fit",
-        |((batch, inputs, outputs, height, width), y, x, relu, pool)| {
+        |((batch, inputs, outputs, height, width), y, x, (relu, scaled), pool)| {
             let options = ConvBlockOptions {
+                upsample: [y.3, x.3],
                 stride: [y.1, x.1],
                 padding: [y.2, x.2],
                 relu,
@@ -343,12 +304,9 @@ fn cases() -> impl Strategy<Value = Case> {
             };
             let kernel = [y.0, x.0];
             options.output_size([height, width], kernel)?;
-            Some(Case::new(
-                [batch, inputs, height, width],
-                outputs,
-                kernel,
-                options,
-            ))
+            let mut case = Case::new([batch, inputs, height, width], outputs, kernel, options);
+            case.scale = scaled.then(|| numbers(batch * outputs, 5));
+            Some(case)
         },
     )
 }

@@ -41,12 +41,11 @@ pub(crate) unsafe fn weight_grad<S: Simd>(layout: &Layout, x: &[f32], dy: &[f32]
         return;
     }
     let end = |step: [usize; 2]| (height - 1) * step[0] + (width - 1) * step[1] + S::LANES;
-    let last_tap = layout.offsets.iter().copied().max().unwrap_or(0);
+    let last_tap = layout.offsets.last().copied().unwrap_or(0);
     assert!(x.len() >= end(layout.x_step) + last_tap);
     assert!(dy.len() >= end(layout.dy_step) + (layout.out_channels - 1) * layout.dy_channel);
     assert!(dw.len() >= layout.out_channels * taps * S::LANES);
-    let kernel_rows = layout.x_step[0].max(1);
-    let row_len = layout.out_channels * width * S::LANES + last_tap / kernel_rows.max(1) * S::LANES;
+    let row_len = layout.dy_step[0] + layout.x_step[0];
     let rows = (STRIP_LEN / row_len.max(1)).max(STRIP_PIXELS.div_ceil(width));
     for (first, rows) in even_pieces(height, rows) {
         let x = x.as_ptr().wrapping_add(first * layout.x_step[0]);
@@ -60,9 +59,7 @@ pub(crate) unsafe fn weight_grad<S: Simd>(layout: &Layout, x: &[f32], dy: &[f32]
                     offsets: &layout.offsets[tap..][..taps_here],
                     x,
                     dy,
-                    dw: dw
-                        .as_mut_ptr()
-                        .wrapping_add((channel * taps + tap) * S::LANES),
+                    dw: dw.as_mut_ptr().wrapping_add((channel * taps + tap) * S::LANES),
                 };
                 // SAFETY: the assertions cover all rows, pixels, taps and channels.
                 unsafe {
@@ -128,9 +125,7 @@ impl<const OB: usize, const TB: usize> Task for Accumulate<'_, OB, TB> {
             let mut acc = [[S::splat(0.0); TB]; OB];
             let mut x_tap = [block.x; TB];
             for t in 0..TB {
-                x_tap[t] = block
-                    .x
-                    .wrapping_add(*block.offsets.as_ptr().wrapping_add(t));
+                x_tap[t] = block.x.wrapping_add(*block.offsets.as_ptr().wrapping_add(t));
             }
             for row in 0..block.rows {
                 let mut x_at = row * layout.x_step[0];

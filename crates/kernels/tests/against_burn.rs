@@ -3,10 +3,13 @@
 use burn::tensor::{
     DType, Device, Distribution, Tensor, TensorData,
     activation::relu,
-    module::{conv2d, max_pool2d},
-    ops::{ConvOptions, MaxPoolOptions},
+    module::{conv_transpose2d, conv2d, interpolate, max_pool2d},
+    ops::{ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions},
 };
-use selvedge_kernels::{ConvBlockOptions, PoolOptions, conv_block};
+use selvedge_kernels::{
+    ConvBlockOptions, ConvTransposeBlockOptions, PoolOptions, conv_block, conv_block_scaled,
+    conv_transpose_block,
+};
 
 /// The block out of Burn's operations.
 fn plain(
@@ -15,12 +18,7 @@ fn plain(
     bias: Option<Tensor<1>>,
     o: &ConvBlockOptions,
 ) -> Tensor<4> {
-    let mut y = conv2d(
-        x,
-        weight,
-        bias,
-        ConvOptions::new(o.stride, o.padding, [1, 1], 1),
-    );
+    let mut y = conv2d(x, weight, bias, ConvOptions::new(o.stride, o.padding, [1, 1], 1));
     if o.relu {
         y = relu(y);
     }
@@ -55,6 +53,7 @@ fn options(
         padding: [padding; 2],
         relu,
         pool,
+        ..Default::default()
     }
 }
 
@@ -65,11 +64,7 @@ fn outputs_and_all_gradients_equal_burns() {
     let device = Device::flex();
     device.seed(1);
     let device = device.autodiff();
-    let overlapping = Some(PoolOptions {
-        kernel: [3, 3],
-        stride: [2, 2],
-        padding: [1, 1],
-    });
+    let overlapping = Some(PoolOptions { kernel: [3, 3], stride: [2, 2], padding: [1, 1] });
     for (x, out, kernel, options) in [
         ([37, 1, 28, 28], 10, 3, options(1, 1, true, TILES)),
         ([37, 10, 14, 14], 20, 3, options(1, 1, true, TILES)),
@@ -89,20 +84,12 @@ fn outputs_and_all_gradients_equal_burns() {
                 // A loss whose gradient differs from pixel to pixel.
                 let grads = (y.clone() * y.clone()).sum().backward();
                 let bias = bias.as_ref().map(|b| b.grad(&grads).unwrap());
-                (
-                    y.inner(),
-                    x.grad(&grads).unwrap(),
-                    weight.grad(&grads).unwrap(),
-                    bias,
-                )
+                (y.inner(), x.grad(&grads).unwrap(), weight.grad(&grads).unwrap(), bias)
             };
             let (a, b) = (run(true), run(false));
             assert!(difference(a.0, b.0) < 1e-5, "output, {options:?}");
             assert!(difference(a.1, b.1) < 1e-5, "gradient of x, {options:?}");
-            assert!(
-                difference(a.2, b.2) < 1e-5,
-                "gradient of weight, {options:?}"
-            );
+            assert!(difference(a.2, b.2) < 1e-5, "gradient of weight, {options:?}");
             if let (Some(a), Some(b)) = (a.3, b.3) {
                 assert!(difference(a, b) < 1e-5, "gradient of bias, {options:?}");
             }
@@ -119,12 +106,7 @@ fn inference_gives_the_bits_of_training() {
     let inference = conv_block(x.clone(), weight.clone(), None, &options);
     let train =
         |t: TensorData| Tensor::<4>::from_data(t, &Device::flex().autodiff()).require_grad();
-    let training = conv_block(
-        train(x.into_data()),
-        train(weight.into_data()),
-        None,
-        &options,
-    );
+    let training = conv_block(train(x.into_data()), train(weight.into_data()), None, &options);
     inference.into_data().assert_eq(&training.into_data(), true);
 }
 
@@ -132,9 +114,7 @@ fn inference_gives_the_bits_of_training() {
 fn inputs_that_are_views_are_read_in_their_order() {
     let device = Device::flex();
     device.seed(3);
-    let x = random([9, 9, 2, 5], &device)
-        .permute([3, 2, 1, 0])
-        .slice([1..4]);
+    let x = random([9, 9, 2, 5], &device).permute([3, 2, 1, 0]).slice([1..4]);
     let weight = random([3, 3, 2, 3], &device).permute([0, 2, 1, 3]);
     let options = options(1, 1, true, None);
     let fused = conv_block(x.clone(), weight.clone(), None, &options);
@@ -145,10 +125,7 @@ fn inputs_that_are_views_are_read_in_their_order() {
 fn nan_goes_where_burn_sends_it() {
     let device = Device::flex();
     device.seed(4);
-    let mut data = random::<4>([2, 1, 8, 8], &device)
-        .into_data()
-        .try_to_vec::<f32>()
-        .unwrap();
+    let mut data = random::<4>([2, 1, 8, 8], &device).into_data().try_to_vec::<f32>().unwrap();
     data[10] = f32::NAN;
     data[80] = f32::INFINITY;
     let x = Tensor::<4>::from_data(TensorData::new(data, [2, 1, 8, 8]), &device);
@@ -171,9 +148,8 @@ fn an_input_that_needs_no_gradient_gets_none() {
     let device = Device::flex().autodiff();
     let x = random([2, 1, 6, 6], &device);
     let weight = random([3, 1, 3, 3], &device).require_grad();
-    let grads = conv_block(x.clone(), weight.clone(), None, &options(1, 0, true, None))
-        .sum()
-        .backward();
+    let grads =
+        conv_block(x.clone(), weight.clone(), None, &options(1, 0, true, None)).sum().backward();
     assert!(x.grad(&grads).is_none());
     assert!(weight.grad(&grads).is_some());
 }
@@ -187,25 +163,17 @@ fn other_number_types_are_composed() {
     let options = options(1, 1, true, TILES);
     let fused = conv_block(x.clone(), weight.clone(), Some(bias.clone()), &options);
     assert_eq!(fused.dtype(), DType::F64);
-    fused
-        .into_data()
-        .assert_eq(&plain(x, weight, Some(bias), &options).into_data(), true);
+    fused.into_data().assert_eq(&plain(x, weight, Some(bias), &options).into_data(), true);
 }
 
 #[test]
 fn pools_that_reach_beyond_the_border_are_composed() {
     let device = Device::flex();
     let (x, weight) = (random([2, 1, 6, 6], &device), random([3, 1, 3, 3], &device));
-    let pool = PoolOptions {
-        kernel: [2, 2],
-        stride: [2, 2],
-        padding: [2, 2],
-    };
+    let pool = PoolOptions { kernel: [2, 2], stride: [2, 2], padding: [2, 2] };
     let options = options(1, 1, true, Some(pool));
     let fused = conv_block(x.clone(), weight.clone(), None, &options);
-    fused
-        .into_data()
-        .assert_eq(&plain(x, weight, None, &options).into_data(), true);
+    fused.into_data().assert_eq(&plain(x, weight, None, &options).into_data(), true);
 }
 
 #[test]
@@ -213,10 +181,105 @@ fn pools_that_reach_beyond_the_border_are_composed() {
 fn a_bias_of_the_wrong_length_is_a_mistake() {
     let device = Device::flex();
     let (x, weight) = (random([2, 1, 6, 6], &device), random([3, 1, 3, 3], &device));
-    conv_block(
-        x,
-        weight,
-        Some(random([4], &device)),
-        &options(1, 1, true, None),
+    conv_block(x, weight, Some(random([4], &device)), &options(1, 1, true, None));
+}
+
+#[test]
+fn scaled_blocks_equal_burns_product() {
+    // Channel dropout, between pool and ReLU as in experiment A5.
+    let device = Device::flex();
+    device.seed(8);
+    let device = device.autodiff();
+    let x = random([21, 2, 10, 10], &device).require_grad();
+    let weight = random([5, 2, 3, 3], &device).require_grad();
+    let bias = random([5], &device).require_grad();
+    let kept = Tensor::<2>::random([21, 5], Distribution::Bernoulli(0.7), &device) / 0.7;
+    let run = |fused: bool| {
+        let inputs = (x.clone(), weight.clone(), Some(bias.clone()));
+        let y = if fused {
+            conv_block_scaled(
+                inputs.0,
+                inputs.1,
+                inputs.2,
+                kept.clone(),
+                &options(1, 1, true, TILES),
+            )
+        } else {
+            let y = plain(inputs.0, inputs.1, inputs.2, &options(1, 1, false, TILES));
+            relu(y * kept.clone().reshape([21, 5, 1, 1]))
+        };
+        let grads = (y.clone() * y.clone()).sum().backward();
+        let gradients = (x.grad(&grads).unwrap(), weight.grad(&grads).unwrap());
+        (y.inner(), gradients, bias.grad(&grads).unwrap())
+    };
+    let (a, b) = (run(true), run(false));
+    assert!(difference(a.0, b.0) < 1e-6);
+    assert!(difference(a.1.0, b.1.0) < 1e-5);
+    assert!(difference(a.1.1, b.1.1) < 1e-5);
+    assert!(difference(a.2, b.2) < 1e-5);
+}
+
+#[test]
+fn transposed_convolutions_equal_burns() {
+    let device = Device::flex();
+    device.seed(9);
+    let device = device.autodiff();
+    for (upsample, stride, padding, relu_on) in [
+        (2, 1, 0, true), // experiment A4's decoder
+        (1, 1, 0, false),
+        (1, 1, 2, true),
+        (2, 1, 4, true),
+        (1, 2, 1, true),
+        (2, 3, 5, false),
+    ] {
+        let options = ConvTransposeBlockOptions {
+            upsample: [upsample; 2],
+            stride: [stride; 2],
+            padding: [padding; 2],
+            relu: relu_on,
+        };
+        let x = random([11, 4, 7, 8], &device).require_grad();
+        let weight = random([4, 3, 5, 5], &device).require_grad();
+        let bias = random([3], &device).require_grad();
+        let run = |fused: bool| {
+            let inputs = (x.clone(), weight.clone(), Some(bias.clone()));
+            let y = if fused {
+                conv_transpose_block(inputs.0, inputs.1, inputs.2, &options)
+            } else {
+                let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
+                let nearest = nearest.with_output_size([7 * upsample, 8 * upsample]);
+                let x = interpolate(inputs.0, nearest);
+                let settings =
+                    ConvTransposeOptions::new([stride; 2], [padding; 2], [0, 0], [1, 1], 1);
+                let y = conv_transpose2d(x, inputs.1, inputs.2, settings);
+                if relu_on { relu(y) } else { y }
+            };
+            let grads = (y.clone() * y.clone()).sum().backward();
+            let gradients = (x.grad(&grads).unwrap(), weight.grad(&grads).unwrap());
+            (y.inner(), gradients, bias.grad(&grads).unwrap())
+        };
+        let (a, b) = (run(true), run(false));
+        assert!(difference(a.0, b.0) < 1e-5, "output, {options:?}");
+        assert!(difference(a.1.0, b.1.0) < 1e-5, "gradient of x, {options:?}");
+        assert!(difference(a.1.1, b.1.1) < 1e-5, "gradient of weight, {options:?}");
+        assert!(difference(a.2, b.2) < 1e-5, "gradient of bias, {options:?}");
+    }
+}
+
+#[test]
+fn upsampled_and_scaled_blocks_are_composed_for_other_number_types() {
+    let device = Device::flex();
+    device.seed(10);
+    let (x, weight) = (random([3, 2, 4, 5], &device), random([4, 2, 3, 3], &device));
+    let scale = random([3, 4], &device);
+    let options = ConvBlockOptions { upsample: [2, 3], ..options(1, 1, true, TILES) };
+    let double = conv_block_scaled(
+        x.clone().cast(DType::F64),
+        weight.clone().cast(DType::F64),
+        None,
+        scale.clone().cast(DType::F64),
+        &options,
     );
+    let single = conv_block_scaled(x, weight, None, scale, &options);
+    assert!(difference(single, double.cast(DType::F32)) < 1e-5);
 }

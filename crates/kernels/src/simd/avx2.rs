@@ -50,10 +50,7 @@ pub(super) unsafe fn transpose8(from: *const f32, fs: usize, to: *mut f32, ts: u
             let (low, high) = (s[i], s[i + 4]);
             let to = to.wrapping_add(i * ts);
             _mm256_storeu_ps(to, _mm256_permute2f128_ps::<0x20>(low, high));
-            _mm256_storeu_ps(
-                to.wrapping_add(4 * ts),
-                _mm256_permute2f128_ps::<0x31>(low, high),
-            );
+            _mm256_storeu_ps(to.wrapping_add(4 * ts), _mm256_permute2f128_ps::<0x31>(low, high));
         }
     }
 }
@@ -111,10 +108,7 @@ impl Simd for Avx2 {
     unsafe fn store_bytes(to: *mut u8, v: Self::V) {
         unsafe {
             let words = _mm256_cvtps_epi32(v);
-            let (low, high) = (
-                _mm256_castsi256_si128(words),
-                _mm256_extracti128_si256::<1>(words),
-            );
+            let (low, high) = (_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
             let halves = _mm_packus_epi32(low, high);
             _mm_storel_epi64(to.cast(), _mm_packus_epi16(halves, halves));
         }

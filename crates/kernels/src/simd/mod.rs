@@ -211,9 +211,8 @@ mod tests {
             let n = S::LANES;
             let a: Vec<f32> = (0..n).map(|i| i as f32 - 1.0).collect();
             let b: Vec<f32> = (0..n).map(|i| 3.0 - 2.0 * i as f32).collect();
-            let c: Vec<f32> = (0..n)
-                .map(|i| if i % 3 == 1 { f32::NAN } else { i as f32 })
-                .collect();
+            let c: Vec<f32> =
+                (0..n).map(|i| if i % 3 == 1 { f32::NAN } else { i as f32 }).collect();
             let mut out = vec![0.0; n];
             let mut check = |v: S::V, expected: &dyn Fn(usize) -> f32, name: &str| {
                 // SAFETY: `out` has LANES elements.
@@ -229,11 +228,7 @@ mod tests {
             };
             // SAFETY: the slices have LANES elements (LANES² for the transposition).
             unsafe {
-                let (va, vb, vc) = (
-                    S::load(a.as_ptr()),
-                    S::load(b.as_ptr()),
-                    S::load(c.as_ptr()),
-                );
+                let (va, vb, vc) = (S::load(a.as_ptr()), S::load(b.as_ptr()), S::load(c.as_ptr()));
                 let (one, zero) = (S::splat(1.0), S::splat(0.0));
                 check(S::add(va, vb), &|i| a[i] + b[i], "add");
                 check(S::fma(va, vb, vc), &|i| a[i] * b[i] + c[i], "fma");
