@@ -124,7 +124,12 @@ fn check(name: &str, architecture: &Architecture, device: &Device) {
     let output: Vec<f64> = output.into_iter().map(f64::from).collect();
     let Output { head, norm: output_norm, .. } = &expected.eval_output;
     assert_close(&format!("{name} output"), &output, head, largest(head));
-    assert_close(&format!("{name} norm of output"), &[norm(&output)], &[*output_norm], *output_norm);
+    assert_close(
+        &format!("{name} norm of output"),
+        &[norm(&output)],
+        &[*output_norm],
+        *output_norm,
+    );
 
     // SGD with weight decay 0.001 and momentum 0.9, the others with PyTorch's defaults.
     let sgd = OptimizerConfig::Sgd { momentum: 0.9, nesterov: false };

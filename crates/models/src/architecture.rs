@@ -111,7 +111,9 @@ impl Op {
 fn windows(size: usize, kernel: usize, stride: usize) -> Result<usize, String> {
     match (kernel, stride) {
         (0, _) | (_, 0) => Err(format!("kernel {kernel} and stride {stride} must be at least 1")),
-        _ if kernel > size => Err(format!("kernel {kernel} is larger than the padded input, {size}")),
+        _ if kernel > size => {
+            Err(format!("kernel {kernel} is larger than the padded input, {size}"))
+        }
         _ => Ok((size - kernel) / stride + 1),
     }
 }
@@ -170,11 +172,7 @@ pub struct Architecture {
 impl Architecture {
     /// An architecture without layers.
     pub fn new(name: impl Into<String>, input: [usize; 3]) -> Self {
-        Self {
-            name: name.into(),
-            input,
-            layers: Vec::new(),
-        }
+        Self { name: name.into(), input, layers: Vec::new() }
     }
 
     /// Adds an operation under a name.
@@ -196,13 +194,7 @@ impl Architecture {
     /// Adds a convolution with stride 1 and a bias.
     #[must_use]
     pub fn conv(self, name: &str, out_channels: usize, kernel: usize, padding: usize) -> Self {
-        let op = Op::Conv2d {
-            out_channels,
-            kernel,
-            stride: 1,
-            padding,
-            bias: true,
-        };
+        let op = Op::Conv2d { out_channels, kernel, stride: 1, padding, bias: true };
         self.layer(name, op)
     }
 
@@ -304,7 +296,10 @@ mod tests {
         let a = Architecture::new("a", [3, 29, 28])
             .conv("conv1", 4, 5, 2)
             .max_pool(2)
-            .layer("conv2", Op::Conv2d { out_channels: 6, kernel: 3, stride: 2, padding: 0, bias: false })
+            .layer(
+                "conv2",
+                Op::Conv2d { out_channels: 6, kernel: 3, stride: 2, padding: 0, bias: false },
+            )
             .flatten()
             .linear("fc1", 7);
         // 29 + 4 - 5 + 1 = 29; 29 / 2 = 14; (14 - 3) / 2 + 1 = 6
@@ -322,7 +317,10 @@ mod tests {
     #[test]
     fn a_kernel_larger_than_its_input_names_the_layer() {
         let error = Architecture::new("a", [1, 4, 4]).conv("conv1", 1, 5, 0).shapes().unwrap_err();
-        assert_eq!(error.to_string(), "layer `conv1` of `a`: kernel 5 is larger than the padded input, 4");
+        assert_eq!(
+            error.to_string(),
+            "layer `conv1` of `a`: kernel 5 is larger than the padded input, 4"
+        );
     }
 
     #[test]
@@ -333,7 +331,8 @@ mod tests {
 
     #[test]
     fn a_name_used_twice_is_refused() {
-        let error = Architecture::new("a", [1, 4, 4]).conv("c", 1, 1, 0).conv("c", 1, 1, 0).shapes();
+        let error =
+            Architecture::new("a", [1, 4, 4]).conv("c", 1, 1, 0).conv("c", 1, 1, 0).shapes();
         assert_eq!(error.unwrap_err().to_string(), "`a` has two layers named `c`");
     }
 

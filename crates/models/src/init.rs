@@ -37,10 +37,7 @@ pub(crate) struct Sampler {
 
 impl Sampler {
     pub fn new(init: Init, seed: u64) -> Self {
-        Self {
-            init,
-            rng: Xoshiro256PlusPlus::seed_from_u64(seed),
-        }
+        Self { init, rng: Xoshiro256PlusPlus::seed_from_u64(seed) }
     }
 
     /// The values of a weight tensor of `shape`.
@@ -92,10 +89,7 @@ fn fill(shape: &[usize], mut next: impl FnMut() -> f32) -> TensorData {
 mod tests {
     use super::*;
 
-    const FAN: Fan = Fan {
-        input: 300,
-        output: 100,
-    };
+    const FAN: Fan = Fan { input: 300, output: 100 };
 
     fn values(init: Init, seed: u64) -> Vec<f32> {
         let data = Sampler::new(init, seed).weight(&[100, 300], FAN);

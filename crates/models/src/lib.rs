@@ -33,9 +33,10 @@ mod error;
 mod init;
 mod network;
 mod node;
+mod plan;
 pub mod state;
-mod transfer_cnn;
 pub mod transfer;
+mod transfer_cnn;
 pub mod weights;
 
 pub use activation::Activation;

@@ -1,6 +1,6 @@
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, PaddingConfig2d};
 use burn::tensor::Device;
 
 use crate::init::{Fan, Sampler};
@@ -54,10 +54,7 @@ fn conv2d(op: &Op, in_channels: usize, sampler: &mut Sampler, device: &Device) -
     let &Op::Conv2d { out_channels, kernel, stride, padding, bias } = op else {
         unreachable!("called for convolutions alone")
     };
-    let fan = Fan {
-        input: in_channels * kernel * kernel,
-        output: out_channels * kernel * kernel,
-    };
+    let fan = Fan { input: in_channels * kernel * kernel, output: out_channels * kernel * kernel };
     let weight = sampler.weight(&[out_channels, in_channels, kernel, kernel], fan);
     let bias_values = bias.then(|| sampler.bias(out_channels, fan));
     let config = Conv2dConfig::new([in_channels, out_channels], [kernel, kernel])
@@ -78,11 +75,7 @@ fn linear(input: usize, output: usize, sampler: &mut Sampler, device: &Device) -
     let transposed = (0..input * output).map(|i| drawn[i % output * input + i / output]).collect();
     let weight = burn::tensor::TensorData::new::<f32, _>(transposed, [input, output]);
     let bias = sampler.bias(output, fan);
-    Linear {
-        weight: Param::from_data(weight, device),
-        bias: Some(Param::from_data(bias, device)),
-        ..LinearConfig::new(input, output).init(device)
-    }
+    Linear { weight: Param::from_data(weight, device), bias: Some(Param::from_data(bias, device)) }
 }
 
 /// Calls a method of [`Module`] on whatever parameters there are.

@@ -44,7 +44,8 @@ impl Network {
         for (name, old) in state::read(&self) {
             if name.starts_with(&head) {
                 report.fresh.push(name);
-            } else if let Some(new) = source.remove(&name).filter(|new| new.shape() == old.shape()) {
+            } else if let Some(new) = source.remove(&name).filter(|new| new.shape() == old.shape())
+            {
                 report.copied.push(name.clone());
                 copies.insert(name, new);
             } else {
@@ -67,9 +68,9 @@ impl Network {
 
     fn head(&self) -> Result<&str, ModelError> {
         let architecture = self.architecture();
-        architecture.head().ok_or_else(|| ModelError::NoHead {
-            architecture: architecture.name.clone(),
-        })
+        architecture
+            .head()
+            .ok_or_else(|| ModelError::NoHead { architecture: architecture.name.clone() })
     }
 }
 
@@ -112,7 +113,10 @@ mod tests {
     fn a_network_without_a_linear_layer_has_no_head_to_keep() {
         let headless = network(Architecture::new("headless", [1, 8, 8]).conv("conv1", 2, 3, 0), 0);
         let error = headless.clone().transfer_from(&headless).unwrap_err();
-        assert_eq!(error.to_string(), "`headless` has no linear layer that could serve as its head");
+        assert_eq!(
+            error.to_string(),
+            "`headless` has no linear layer that could serve as its head"
+        );
     }
 
     #[test]

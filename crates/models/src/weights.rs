@@ -7,7 +7,6 @@ use burn::store::{
     BurnToPyTorchAdapter, ModuleSnapshot, ModuleStore, PyTorchToBurnAdapter, SafetensorsStore,
 };
 
-
 use crate::{ModelError, Network};
 
 impl Network {
@@ -20,9 +19,8 @@ impl Network {
     /// [`ModelError::File`] if the file cannot be written.
     pub fn save_safetensors(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
         let path = path.as_ref();
-        let mut store = SafetensorsStore::from_file(path)
-            .overwrite(true)
-            .with_to_adapter(BurnToPyTorchAdapter);
+        let mut store =
+            SafetensorsStore::from_file(path).overwrite(true).with_to_adapter(BurnToPyTorchAdapter);
         store.collect_from(&self.valid()).map_err(|e| file_error(path, e))
     }
 
@@ -79,10 +77,7 @@ impl Network {
 }
 
 fn file_error(path: &Path, reason: impl std::fmt::Display) -> ModelError {
-    ModelError::File {
-        path: path.into(),
-        reason: reason.to_string(),
-    }
+    ModelError::File { path: path.into(), reason: reason.to_string() }
 }
 
 #[cfg(test)]

@@ -1,0 +1,104 @@
+use selvedge_kernels::{ConvBlockOptions, PoolOptions};
+
+use crate::{Layer, Op};
+
+/// Layers that are computed together.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step {
+    /// A layer of its own.
+    Layer(usize),
+    /// A convolution with the ReLU and the max-pool that follow it, in either order: max(x, 0)
+    /// grows with x, so it may trade places with a maximum. A channel dropout among them is applied
+    /// after them: it multiplies by a number that is not negative, which may trade places with both.
+    Block { conv: usize, options: ConvBlockOptions, dropout: Option<usize> },
+}
+
+/// Groups the layers into steps.
+pub(crate) fn plan(layers: &[Layer]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut next = 0;
+    while next < layers.len() {
+        let (step, length) = match layers[next].op {
+            Op::Conv2d { stride, padding, .. } => block(layers, next, stride, padding),
+            _ => (Step::Layer(next), 1),
+        };
+        steps.push(step);
+        next += length;
+    }
+    steps
+}
+
+/// The block that begins with the convolution `conv`, and its number of layers.
+fn block(layers: &[Layer], conv: usize, stride: usize, padding: usize) -> (Step, usize) {
+    let mut options = ConvBlockOptions {
+        stride: [stride; 2],
+        padding: [padding; 2],
+        ..ConvBlockOptions::default()
+    };
+    let mut dropout = None;
+    let mut length = 1;
+    for (i, layer) in layers.iter().enumerate().skip(conv + 1) {
+        match layer.op {
+            // ReLU is the same once or twice, but a block computes it once.
+            Op::Relu if !options.relu => options.relu = true,
+            Op::MaxPool2d { kernel, stride } if options.pool.is_none() => {
+                let (kernel, stride) = ([kernel; 2], [stride; 2]);
+                options.pool = Some(PoolOptions { kernel, stride, padding: [0; 2] });
+            }
+            Op::ChannelDropout { .. } if dropout.is_none() => dropout = Some(i),
+            _ => break,
+        }
+        length += 1;
+    }
+    (Step::Block { conv, options, dropout }, length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Architecture, Cnn, TransferCnn};
+
+    fn blocks(architecture: &Architecture) -> Vec<(bool, bool, bool)> {
+        let steps = plan(&architecture.layers);
+        let of = |step: &Step| match step {
+            Step::Layer(_) => None,
+            Step::Block { options, dropout, .. } => {
+                Some((options.relu, options.pool.is_some(), dropout.is_some()))
+            }
+        };
+        steps.iter().filter_map(of).collect()
+    }
+
+    #[test]
+    fn relu_pool_and_dropout_join_their_convolution_in_any_order() {
+        // convolution, pool, dropout, ReLU; convolution, dropout, ReLU
+        let transfer = TransferCnn::new(5).with_dropout(0.3).architecture();
+        assert_eq!(blocks(&transfer), [(true, true, true), (true, false, true)]);
+        // convolution, ReLU, pool, dropout; the last without dropout
+        let cnn = Cnn::cnn2(5).with_dropout(0.3).architecture();
+        assert_eq!(blocks(&cnn), [(true, true, true), (true, true, false)]);
+    }
+
+    #[test]
+    fn every_layer_is_in_exactly_one_step() {
+        let architecture = Architecture::new("a", [1, 20, 20])
+            .relu()
+            .conv("conv1", 2, 3, 0)
+            .max_pool(2)
+            .max_pool(2)
+            .relu()
+            .conv("conv2", 2, 3, 0)
+            .flatten();
+        let options = |pool| ConvBlockOptions { pool, ..ConvBlockOptions::default() };
+        let pool = PoolOptions { kernel: [2; 2], stride: [2; 2], padding: [0; 2] };
+        let expected = [
+            Step::Layer(0),
+            Step::Block { conv: 1, options: options(Some(pool)), dropout: None },
+            Step::Layer(3),
+            Step::Layer(4),
+            Step::Block { conv: 5, options: options(None), dropout: None },
+            Step::Layer(6),
+        ];
+        assert_eq!(plan(&architecture.layers), expected);
+    }
+}
