@@ -130,13 +130,9 @@ pub fn fit<M: Classifier>(
 ) -> Result<Fitted<M>, TrainError> {
     let optimizer = config.check()?;
     let device = context.device.clone().autodiff();
-    let loader = BatchLoader::new(
-        data.train.clone(),
-        config.batch_size,
-        &data.normalization,
-        &device,
-    )?
-    .with_shuffle(config.seed);
+    let loader =
+        BatchLoader::new(data.train.clone(), config.batch_size, &data.normalization, &device)?
+            .with_shuffle(config.seed);
     let mut trainer = Trainer {
         model: Some(model.fork(&context.device).train()),
         optimizer,
@@ -163,6 +159,10 @@ pub fn fit<M: Classifier>(
         let snapshot = trainer.model().valid();
         let validation =
             evaluate(&snapshot, &data.validation, &data.normalization, context)?.metrics;
+        if !validation.loss.is_finite() {
+            let (batch, loss) = (loader.num_batches(), validation.loss);
+            return Err(TrainError::Diverged { epoch, batch, loss });
+        }
         let record = EpochRecord {
             epoch,
             train: pass.metrics(),
@@ -249,5 +249,111 @@ impl<M: Classifier> Trainer<M> {
 impl std::fmt::Display for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "loss {:.4}, accuracy {:.2} %", self.loss, 100.0 * self.accuracy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Progress, Stop};
+    use burn::tensor::Device;
+    use selvedge_data::ImageDataset;
+    use selvedge_models::{Architecture, Init, Network, state};
+
+    /// Images of one grey each; bright ones are of class 1.
+    fn greys(count: usize) -> View {
+        let pixels = (0..count).flat_map(|i| [if i % 2 == 0 { 20 } else { 200 }; 16]).collect();
+        let labels = (0..count).map(|i| (i % 2) as u8).collect();
+        let classes = vec!["dark".into(), "bright".into()];
+        ImageDataset::new("greys", pixels, [1, 4, 4], labels, classes).unwrap().view()
+    }
+
+    fn data(normalization: Normalization) -> FitData {
+        let (train, validation) = (greys(50), greys(20));
+        FitData { train, validation, normalization }
+    }
+
+    fn network() -> Network {
+        let network = Architecture::new("tiny", [1, 4, 4]).flatten().linear("fc1", 2);
+        network.init(Init::PyTorch, 0, &Device::flex()).unwrap()
+    }
+
+    fn sgd(learning_rate: f64, epochs: usize) -> FitConfig {
+        let optimizer = OptimizerConfig::Sgd { momentum: 0.0, nesterov: false };
+        FitConfig { learning_rate, epochs, batch_size: 16, optimizer, ..FitConfig::default() }
+    }
+
+    #[test]
+    fn a_diverging_run_names_epoch_and_batch() {
+        let result = fit(network(), &data(Normalization::raw()), &sgd(1e36, 3), &context());
+        let Err(TrainError::Diverged { epoch, batch, loss }) = result else {
+            panic!("it did not diverge")
+        };
+        // The first batch is computed with the initial weights; its step ruins them.
+        assert!(epoch == 1 && batch == 2 && !loss.is_finite(), "{epoch} {batch} {loss}");
+    }
+
+    fn context() -> Context {
+        Context::new(&Device::flex())
+    }
+
+    #[test]
+    fn the_model_is_the_one_of_the_best_epoch() {
+        // One step too far in every epoch: on raw pixels this rate makes the loss jump about.
+        let data = data(Normalization::raw());
+        let fitted = fit(network(), &data, &sgd(0.002, 12), &context()).unwrap();
+        let best = fitted.history.best().unwrap();
+        let losses: Vec<f64> = fitted.history.epochs.iter().map(|e| e.validation.loss).collect();
+        assert!(best.epoch < 12, "the last epoch is the best, so nothing is shown: {losses:?}");
+        assert_eq!(best, &fitted.best);
+        let again =
+            evaluate(&fitted.model, &data.validation, &data.normalization, &context()).unwrap();
+        assert_eq!(again.metrics, best.validation);
+    }
+
+    #[test]
+    fn patience_ends_a_run_that_no_longer_improves() {
+        let config = FitConfig { patience: Some(2), ..sgd(0.002, 50) };
+        let fitted = fit(network(), &data(Normalization::raw()), &config, &context()).unwrap();
+        assert_eq!(fitted.history.epochs.len(), fitted.best.epoch + 2);
+        assert!(!fitted.stopped);
+    }
+
+    #[test]
+    fn a_stop_before_the_first_epoch_leaves_nothing_to_report() {
+        let stop = Stop::default();
+        stop.request();
+        let context = context().with_stop(stop);
+        let result = fit(network(), &data(Normalization::unit()), &sgd(0.1, 2), &context);
+        assert!(matches!(result, Err(TrainError::Stopped { .. })));
+    }
+
+    #[test]
+    fn a_model_for_other_classes_is_refused() {
+        let network = Architecture::new("tiny", [1, 4, 4]).flatten().linear("fc1", 3);
+        let network = network.init(Init::PyTorch, 0, &Device::flex()).unwrap();
+        let error = fit(network, &data(Normalization::unit()), &sgd(0.1, 1), &context());
+        let message = error.map(drop).unwrap_err().to_string();
+        assert_eq!(message, "the model gives 3 logits, but the images have 2 classes");
+    }
+
+    #[test]
+    fn showing_progress_changes_nothing() {
+        let run = |progress| {
+            let context = context().with_progress(progress);
+            let fitted = fit(network(), &data(Normalization::unit()), &sgd(0.1, 2), &context);
+            state::read(&fitted.unwrap().model)
+        };
+        let hidden = run(Progress::Hidden);
+        assert_eq!(run(Progress::Lines("lines".into())), hidden);
+        assert_eq!(run(Progress::Bar("bar".into())), hidden);
+    }
+
+    #[test]
+    fn the_model_that_was_passed_in_is_not_changed() {
+        let before = network();
+        let kept = before.clone();
+        fit(before, &data(Normalization::unit()), &sgd(0.1, 2), &context()).unwrap();
+        assert_eq!(state::read(&kept), state::read(&network()));
     }
 }

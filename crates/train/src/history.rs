@@ -23,12 +23,11 @@ pub struct History {
 }
 
 impl History {
-    /// The epoch of lowest validation loss, the earlier of equal ones; `None` if there is none.
+    /// The epoch of lowest finite validation loss, the earlier of equal ones; `None` if there is none.
     pub fn best(&self) -> Option<&EpochRecord> {
-        let by_loss = |a: &&EpochRecord, b: &&EpochRecord| {
-            a.validation.loss.total_cmp(&b.validation.loss)
-        };
-        self.epochs.iter().min_by(by_loss)
+        let by_loss =
+            |a: &&EpochRecord, b: &&EpochRecord| a.validation.loss.total_cmp(&b.validation.loss);
+        self.epochs.iter().filter(|e| e.validation.loss.is_finite()).min_by(by_loss)
     }
 
     /// A table with a header: epoch, losses, accuracies and seconds, separated by commas.
@@ -68,6 +67,7 @@ mod tests {
     #[test]
     fn the_best_epoch_is_the_first_of_lowest_validation_loss() {
         assert_eq!(history(&[3.0, 1.0, 2.0, 1.0]).best().unwrap().epoch, 2);
+        assert_eq!(history(&[f64::NAN, -f64::NAN, 2.0]).best().unwrap().epoch, 3);
         assert!(history(&[]).best().is_none());
     }
 

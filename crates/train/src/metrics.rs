@@ -21,10 +21,7 @@ pub struct ConfusionMatrix {
 impl ConfusionMatrix {
     /// A matrix of zeros.
     pub fn new(classes: &[String]) -> Self {
-        Self {
-            classes: classes.to_vec(),
-            counts: vec![vec![0; classes.len()]; classes.len()],
-        }
+        Self { classes: classes.to_vec(), counts: vec![vec![0; classes.len()]; classes.len()] }
     }
 
     /// Counts one image.
@@ -75,10 +72,7 @@ impl Totals {
 
     pub fn metrics(&self) -> Metrics {
         let n = self.images.max(1) as f64;
-        Metrics {
-            loss: self.loss / n,
-            accuracy: self.right as f64 / n,
-        }
+        Metrics { loss: self.loss / n, accuracy: self.right as f64 / n }
     }
 }
 

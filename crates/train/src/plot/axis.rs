@@ -34,15 +34,8 @@ impl Axis {
         if low >= 0.0 && low < 0.35 * high {
             ends_low = 0.0;
         }
-        let ends = (
-            ends_low.max(limits.0.min(low)),
-            ends_high.min(limits.1.max(high)),
-        );
-        Self {
-            ends,
-            logarithmic: false,
-            ticks: round_ticks(ends, 8.0, 0.0),
-        }
+        let ends = (ends_low.max(limits.0.min(low)), ends_high.min(limits.1.max(high)));
+        Self { ends, logarithmic: false, ticks: round_ticks(ends, 8.0, 0.0) }
     }
 
     /// An axis of epochs; its ticks are whole numbers.
@@ -52,29 +45,12 @@ impl Axis {
         let ends = (low - room, high + room);
         let mut ticks = round_ticks(ends, 12.0, 1.0);
         // The first epoch has no round number: it gets its tick where there is space for it.
-        let step = ticks
-            .windows(2)
-            .map(|t| t[1].value - t[0].value)
-            .next()
-            .unwrap_or(1.0);
+        let step = ticks.windows(2).map(|t| t[1].value - t[0].value).next().unwrap_or(1.0);
         ticks.retain(|tick| tick.value >= low);
-        if ticks
-            .first()
-            .is_none_or(|tick| tick.value - low > 0.4 * step)
-        {
-            ticks.insert(
-                0,
-                Tick {
-                    value: low,
-                    label: number(low),
-                },
-            );
+        if ticks.first().is_none_or(|tick| tick.value - low > 0.4 * step) {
+            ticks.insert(0, Tick { value: low, label: number(low) });
         }
-        Self {
-            ends,
-            logarithmic: false,
-            ticks,
-        }
+        Self { ends, logarithmic: false, ticks }
     }
 
     /// An axis of per cents with a tick at each of them, on whichever of the linear and the
@@ -88,10 +64,7 @@ impl Axis {
             marks.first().is_some_and(|p| *p > 0.0) && closest(&logs) > closest(&marks);
         let (low, high) = extent(if logarithmic { &logs } else { &marks }).unwrap_or((0.0, 100.0));
         let room = room(low, high, 0.025);
-        let tick = |value: f64| Tick {
-            value,
-            label: number(value),
-        };
+        let tick = |value: f64| Tick { value, label: number(value) };
         Self {
             ends: (low - room, high + room),
             logarithmic,
@@ -122,11 +95,7 @@ fn extent(values: &[f64]) -> Option<(f64, f64)> {
 /// Space beyond the ends: a share of their distance, or half a unit around a single value, and never
 /// so little that it is lost beside them.
 fn room(low: f64, high: f64, share: f64) -> f64 {
-    let space = if high > low {
-        (high - low) * share
-    } else {
-        0.5
-    };
+    let space = if high > low { (high - low) * share } else { 0.5 };
     space.max(1e-6 * low.abs().max(high.abs()))
 }
 
@@ -141,10 +110,7 @@ fn closest(values: &[f64]) -> f64 {
 fn round_ticks((low, high): (f64, f64), count: f64, least: f64) -> Vec<Tick> {
     let rough = (high - low) / count;
     let power = 10f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .map(|m| m * power)
-        .find(|step| *step >= rough);
+    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|step| *step >= rough);
     let step = step.unwrap_or(10.0 * power).max(least);
     let decimals = (-step.log10().floor()).max(0.0) as usize;
     let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
@@ -178,11 +144,7 @@ pub fn number(value: f64) -> String {
     }
     let decimals = (3.0 - magnitude).max(0.0) as usize;
     let text = format!("{value:.decimals$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').into()
-    } else {
-        text
-    }
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
 }
 
 #[cfg(test)]
@@ -238,18 +200,7 @@ mod tests {
 
     #[test]
     fn any_values_have_an_axis_with_finite_positions() {
-        let odd = [
-            0.0,
-            -0.0,
-            1.0,
-            -3.0,
-            1e-320,
-            1e99,
-            -1e99,
-            1e300,
-            f64::NAN,
-            f64::INFINITY,
-        ];
+        let odd = [0.0, -0.0, 1.0, -3.0, 1e-320, 1e99, -1e99, 1e300, f64::NAN, f64::INFINITY];
         for (a, b) in odd.iter().flat_map(|a| odd.map(|b| (*a, b))) {
             for axis in [
                 Axis::values(&[a, b], (0.0, 100.0)),
@@ -258,10 +209,7 @@ mod tests {
             ] {
                 assert!(axis.ticks.len() <= 51);
                 for value in [a, b].into_iter().filter(|value| drawable(*value)) {
-                    assert!(
-                        (0.0..=1.0).contains(&axis.share(value)),
-                        "{a} {b}: {axis:?}"
-                    );
+                    assert!((0.0..=1.0).contains(&axis.share(value)), "{a} {b}: {axis:?}");
                 }
             }
         }

@@ -66,19 +66,11 @@ pub struct Style {
 
 impl Style {
     pub fn new(size: f64, color: RGBColor, anchor: Anchor) -> Self {
-        Self {
-            size,
-            color,
-            anchor,
-            upwards: false,
-        }
+        Self { size, color, anchor, upwards: false }
     }
 
     pub fn upwards(self) -> Self {
-        Self {
-            upwards: true,
-            ..self
-        }
+        Self { upwards: true, ..self }
     }
 }
 
@@ -164,20 +156,12 @@ impl Canvas<'_> {
 
     /// Fills a disc.
     pub fn disc(&self, center: Point, radius: f64, color: RGBColor) -> Result<(), DrawError> {
-        self.area.draw(&Circle::new(
-            device_point(center),
-            device(radius),
-            color.filled(),
-        ))
+        self.area.draw(&Circle::new(device_point(center), device(radius), color.filled()))
     }
 
     /// Connects points by straight lines with round corners.
     pub fn line(&self, points: &[Point], stroke: Stroke) -> Result<(), DrawError> {
-        let pieces = if stroke.dashed {
-            dashes(points, 14.0, 9.0)
-        } else {
-            vec![points.to_vec()]
-        };
+        let pieces = if stroke.dashed { dashes(points, 14.0, 9.0) } else { vec![points.to_vec()] };
         for piece in &pieces {
             for pair in piece.windows(2) {
                 self.segment(pair[0], pair[1], stroke)?;
@@ -234,10 +218,7 @@ impl Canvas<'_> {
     ) -> Result<(), DrawError> {
         for (radius, color) in [(radius + 2.0, PAPER), (radius, color)] {
             let corners = |steps: &[Point]| -> Vec<Point> {
-                steps
-                    .iter()
-                    .map(|(x, y)| (at.0 + x * radius, at.1 + y * radius))
-                    .collect()
+                steps.iter().map(|(x, y)| (at.0 + x * radius, at.1 + y * radius)).collect()
             };
             // The factors make the four equally large to the eye.
             match marker {
@@ -273,9 +254,7 @@ impl Canvas<'_> {
             (FontTransform::None, (at.0, at.1 - rise))
         };
         let font = text::font(style.size * DETAIL as f64).transform(transform);
-        let font = font
-            .color(&style.color)
-            .pos(Pos::new(horizontal, VPos::Top));
+        let font = font.color(&style.color).pos(Pos::new(horizontal, VPos::Top));
         self.area.draw_text(text, &font, device_point(at))
     }
 
@@ -289,11 +268,7 @@ impl Canvas<'_> {
     ) -> Result<(), DrawError> {
         let style = Style::new(text.size, color, Anchor::Left);
         for (i, line) in text.lines.iter().enumerate() {
-            self.text(
-                line,
-                (left, top + (i as f64 + 0.5) * text.size * text::LEADING),
-                style,
-            )?;
+            self.text(line, (left, top + (i as f64 + 0.5) * text.size * text::LEADING), style)?;
         }
         Ok(())
     }
@@ -313,17 +288,10 @@ mod tests {
 
     #[test]
     fn a_line_is_as_wide_as_asked() {
-        let stroke = Stroke {
-            color: INK,
-            width: 4.0,
-            dashed: false,
-        };
+        let stroke = Stroke { color: INK, width: 4.0, dashed: false };
         let at = picture(|canvas| canvas.line(&[(10.0, 30.0), (90.0, 30.0)], stroke));
         let dark = (0..60).filter(|&y| at(50, y) == [26, 26, 26]).count();
-        assert_eq!(
-            (dark, at(50, 30), at(5, 30)),
-            (4, [26, 26, 26], [255, 255, 255])
-        );
+        assert_eq!((dark, at(50, 30), at(5, 30)), (4, [26, 26, 26], [255, 255, 255]));
     }
 
     #[test]
@@ -332,24 +300,16 @@ mod tests {
         for style in [style, style.upwards()] {
             let at = picture(|canvas| canvas.text("H", (50.0, 30.0), style));
             let inked = |&(x, y): &(usize, usize)| at(x, y)[0] < 128;
-            let ink: Vec<_> = (0..100)
-                .flat_map(|x| (0..60).map(move |y| (x, y)))
-                .filter(inked)
-                .collect();
+            let ink: Vec<_> =
+                (0..100).flat_map(|x| (0..60).map(move |y| (x, y))).filter(inked).collect();
             let middle = |values: Vec<usize>| {
                 (*values.iter().min().unwrap() + *values.iter().max().unwrap() + 1) as f64 / 2.0
             };
-            let (x, y) = (
-                ink.iter().map(|p| p.0).collect(),
-                ink.iter().map(|p| p.1).collect(),
-            );
+            let (x, y) = (ink.iter().map(|p| p.0).collect(), ink.iter().map(|p| p.1).collect());
             let (x, y) = (middle(x), middle(y));
             // Along the line the library leaves out the space before the first letter.
-            let (across, along) = if style.upwards {
-                (x - 50.0, y - 30.0)
-            } else {
-                (y - 30.0, x - 50.0)
-            };
+            let (across, along) =
+                if style.upwards { (x - 50.0, y - 30.0) } else { (y - 30.0, x - 50.0) };
             assert!(across.abs() <= 1.0 && along.abs() <= 4.0, "at {x}, {y}");
         }
     }
@@ -365,19 +325,11 @@ mod tests {
 
     #[test]
     fn shapes_beyond_the_picture_are_cut() {
-        let stroke = Stroke {
-            color: INK,
-            width: 3.0,
-            dashed: true,
-        };
+        let stroke = Stroke { color: INK, width: 3.0, dashed: true };
         let at = picture(|canvas| {
             canvas.line(&[(-500.0, 30.0), (900.0, 30.0)], stroke)?;
             canvas.marker(Marker::Triangle, (-3.0, -3.0), 9.0, INK)?;
-            canvas.text(
-                "far away",
-                (95.0, 58.0),
-                Style::new(40.0, INK, Anchor::Left),
-            )
+            canvas.text("far away", (95.0, 58.0), Style::new(40.0, INK, Anchor::Left))
         });
         assert_eq!(at(50, 10), [255, 255, 255]);
     }

@@ -23,12 +23,7 @@ pub fn draw(canvas: &Canvas, (left, top): Point, bottom: f64) -> Result<(), Draw
         let share = 1.0 - f64::from(step) / (steps - 1.0);
         canvas.rectangle((left, y), (right, y + 1.0), heat(share))?;
     }
-    canvas.border(
-        (left - 1.0, top - 1.0),
-        (right + 1.0, bottom + 1.0),
-        INK,
-        1.5,
-    )?;
+    canvas.border((left - 1.0, top - 1.0), (right + 1.0, bottom + 1.0), INK, 1.5)?;
     for tick in [0.0, 25.0, 50.0, 75.0, 100.0] {
         let y = bottom - tick / 100.0 * (bottom - top);
         canvas.rectangle((right, y - 0.5), (right + 7.0, y + 0.5), INK)?;

@@ -22,10 +22,7 @@ const MOST: usize = 100;
 /// [`PlotError::Data`] if there are no classes, more than 100, or not as many rows and columns as
 /// classes; [`PlotError::Write`] if the file cannot be written.
 pub fn confusion(path: &Path, title: &str, matrix: &ConfusionMatrix) -> Result<(), PlotError> {
-    let data = |reason| PlotError::Data {
-        path: path.into(),
-        reason,
-    };
+    let data = |reason| PlotError::Data { path: path.into(), reason };
     check(matrix).map_err(data)?;
     let map = HeatMap::new(title, matrix);
     save(path, map.size(), |canvas| map.draw(canvas))
@@ -38,9 +35,7 @@ fn check(matrix: &ConfusionMatrix) -> Result<(), String> {
     }
     if matrix.counts.len() != classes {
         let rows = matrix.counts.len();
-        return Err(format!(
-            "expected a row of counts for each of {classes} classes, got {rows}"
-        ));
+        return Err(format!("expected a row of counts for each of {classes} classes, got {rows}"));
     }
     match matrix.counts.iter().position(|row| row.len() != classes) {
         Some(i) => {
@@ -75,10 +70,7 @@ mod tests {
                 matrix(&["a", "b"], &[&[1, 2]]),
                 "expected a row of counts for each of 2 classes, got 1",
             ),
-            (
-                matrix(&["a", "b"], &[&[1, 2], &[3]]),
-                "expected 2 counts in row 1, got 1",
-            ),
+            (matrix(&["a", "b"], &[&[1, 2], &[3]]), "expected 2 counts in row 1, got 1"),
         ] {
             let message = confusion(&path, "", &bad).unwrap_err().to_string();
             assert_eq!(message, format!("cannot draw {}: {reason}", path.display()));

@@ -55,27 +55,14 @@ fn figure(title: &str, subtitle: Option<&str>, all: &[CurveSeries]) -> Figure {
     let panel = |y_label: &str, limits, value: fn(&Metrics) -> f64| Panel {
         y_label: y_label.into(),
         limits,
-        lines: all
-            .iter()
-            .enumerate()
-            .map(|(i, s)| line(i, s, limits, value))
-            .collect(),
+        lines: all.iter().enumerate().map(|(i, s)| line(i, s, limits, value)).collect(),
     };
     let panels = [
-        panel("test loss (nats per image)", (0.0, f64::INFINITY), |m| {
-            m.loss
-        }),
+        panel("test loss (nats per image)", (0.0, f64::INFINITY), |m| m.loss),
         panel("test accuracy (%)", (0.0, 100.0), |m| 100.0 * m.accuracy),
     ];
-    let scale = if x.is_logarithmic() {
-        ", logarithmic"
-    } else {
-        ""
-    };
-    let spread = panels
-        .iter()
-        .flat_map(|panel| &panel.lines)
-        .any(|line| !line.spread.is_empty());
+    let scale = if x.is_logarithmic() { ", logarithmic" } else { "" };
+    let spread = panels.iter().flat_map(|panel| &panel.lines).any(|line| !line.spread.is_empty());
     Figure {
         title: title.into(),
         subtitle: subtitle.map(Into::into),
@@ -89,19 +76,11 @@ fn figure(title: &str, subtitle: Option<&str>, all: &[CurveSeries]) -> Figure {
 /// The fraction in per cent, without the rounding error of the multiplication.
 fn percent(point: &CurvePoint) -> f64 {
     let percent = 100.0 * point.fraction;
-    if drawable(percent) {
-        (percent * 1e9).round() / 1e9
-    } else {
-        percent
-    }
+    if drawable(percent) { (percent * 1e9).round() / 1e9 } else { percent }
 }
 
 fn stroke(index: usize) -> Stroke {
-    Stroke {
-        color: series(index),
-        width: 3.5,
-        dashed: false,
-    }
+    Stroke { color: series(index), width: 3.5, dashed: false }
 }
 
 fn line(
@@ -116,12 +95,7 @@ fn line(
     let mut ordered: Vec<&CurvePoint> = series.points.iter().collect();
     ordered.sort_by(|a, b| a.fraction.total_cmp(&b.fraction));
     for point in ordered {
-        let values: Vec<f64> = point
-            .values
-            .iter()
-            .map(value)
-            .filter(|v| drawable(*v))
-            .collect();
+        let values: Vec<f64> = point.values.iter().map(value).filter(|v| drawable(*v)).collect();
         let x = percent(point);
         if values.is_empty() || !drawable(x) {
             continue;
@@ -135,13 +109,7 @@ fn line(
     if !deviates {
         spread.clear();
     }
-    Line {
-        points,
-        spread,
-        stroke: stroke(index),
-        marker: Some(Marker::series(index)),
-        best: None,
-    }
+    Line { points, spread, stroke: stroke(index), marker: Some(Marker::series(index)), best: None }
 }
 
 /// The mean and the sample standard deviation, which is 0 for a single value.
@@ -154,33 +122,20 @@ fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
 
 fn legend(all: &[CurveSeries], spread: bool) -> Vec<Entry> {
     let sample = |i| Sample::Line(stroke(i), Some(Marker::series(i)));
-    let entry = |(i, s): (usize, &CurveSeries)| Entry {
-        sample: sample(i),
-        label: s.label.clone(),
-    };
+    let entry = |(i, s): (usize, &CurveSeries)| Entry { sample: sample(i), label: s.label.clone() };
     let mut entries: Vec<Entry> = all.iter().enumerate().map(entry).collect();
     if spread {
         let label = seeds(all) + ": mean ± 1 standard deviation";
-        entries.push(Entry {
-            sample: Sample::Band(MUTED),
-            label,
-        });
+        entries.push(Entry { sample: Sample::Band(MUTED), label });
     }
     entries
 }
 
 /// "3 seeds", or the least and the largest number of them.
 fn seeds(all: &[CurveSeries]) -> String {
-    let counts = all
-        .iter()
-        .flat_map(|s| &s.points)
-        .map(|point| point.values.len());
+    let counts = all.iter().flat_map(|s| &s.points).map(|point| point.values.len());
     let (least, most) = (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0));
-    if least == most {
-        format!("{most} seeds")
-    } else {
-        format!("{least} to {most} seeds")
-    }
+    if least == most { format!("{most} seeds") } else { format!("{least} to {most} seeds") }
 }
 
 #[cfg(test)]
@@ -189,58 +144,34 @@ mod tests {
     use crate::plot::testing::png_size;
 
     fn point(fraction: f64, values: &[(f64, f64)]) -> CurvePoint {
-        let values = values
-            .iter()
-            .map(|&(loss, accuracy)| Metrics { loss, accuracy })
-            .collect();
+        let values = values.iter().map(|&(loss, accuracy)| Metrics { loss, accuracy }).collect();
         CurvePoint { fraction, values }
     }
 
     fn named(label: &str, points: Vec<CurvePoint>) -> CurveSeries {
-        CurveSeries {
-            label: label.into(),
-            points,
-        }
+        CurveSeries { label: label.into(), points }
     }
 
     fn labels(figure: &Figure) -> Vec<&str> {
-        figure
-            .legend
-            .iter()
-            .map(|entry| entry.label.as_str())
-            .collect()
+        figure.legend.iter().map(|entry| entry.label.as_str()).collect()
     }
 
     #[test]
     fn the_line_is_the_mean_and_the_band_one_sample_deviation() {
         // 1, 2 and 3 have the mean 2 and the deviation sqrt((1 + 0 + 1) / 2) = 1.
-        let all = [named(
-            "a",
-            vec![point(0.1, &[(1.0, 0.5), (2.0, 0.5), (3.0, 0.5)])],
-        )];
+        let all = [named("a", vec![point(0.1, &[(1.0, 0.5), (2.0, 0.5), (3.0, 0.5)])])];
         let figure = figure("", None, &all);
         let line = &figure.panels[0].lines[0];
         assert_eq!(line.points, [(10.0, 2.0)]);
         assert_eq!(line.spread, [(10.0, 1.0, 3.0)]);
-        assert_eq!(
-            labels(&figure),
-            ["a", "3 seeds: mean ± 1 standard deviation"]
-        );
+        assert_eq!(labels(&figure), ["a", "3 seeds: mean ± 1 standard deviation"]);
     }
 
     #[test]
     fn one_seed_has_no_band() {
-        let all = [named(
-            "a",
-            vec![point(0.1, &[(1.0, 0.5)]), point(0.2, &[(0.5, 0.6)])],
-        )];
+        let all = [named("a", vec![point(0.1, &[(1.0, 0.5)]), point(0.2, &[(0.5, 0.6)])])];
         let figure = figure("", None, &all);
-        assert!(
-            figure
-                .panels
-                .iter()
-                .all(|panel| panel.lines[0].spread.is_empty())
-        );
+        assert!(figure.panels.iter().all(|panel| panel.lines[0].spread.is_empty()));
         assert_eq!(labels(&figure), ["a"]);
     }
 
@@ -267,14 +198,8 @@ mod tests {
 
     #[test]
     fn the_better_series_is_drawn_lower_in_loss_and_higher_in_accuracy() {
-        let good = named(
-            "good",
-            vec![point(0.1, &[(0.5, 0.8)]), point(1.0, &[(0.4, 0.9)])],
-        );
-        let poor = named(
-            "poor",
-            vec![point(0.1, &[(0.9, 0.6)]), point(1.0, &[(0.8, 0.7)])],
-        );
+        let good = named("good", vec![point(0.1, &[(0.5, 0.8)]), point(1.0, &[(0.4, 0.9)])]);
+        let poor = named("poor", vec![point(0.1, &[(0.9, 0.6)]), point(1.0, &[(0.8, 0.7)])]);
         let picture = figure("", None, &[good, poor]).pixels();
         let height = |index, columns: std::ops::Range<u32>| {
             let found = picture.find(series(index), columns);
@@ -291,10 +216,7 @@ mod tests {
         let forward = figure("", None, &[named("a", points.clone())]);
         points.reverse();
         let backward = figure("", None, &[named("a", points)]);
-        assert_eq!(
-            forward.panels[0].lines[0].points,
-            backward.panels[0].lines[0].points
-        );
+        assert_eq!(forward.panels[0].lines[0].points, backward.panels[0].lines[0].points);
     }
 
     #[test]
@@ -303,19 +225,13 @@ mod tests {
             let points = fractions.iter().map(|f| point(*f, &[(1.0, 0.5)])).collect();
             figure("", None, &[named("a", points)]).x_label
         };
-        assert_eq!(
-            at(&[0.05, 0.1, 0.25, 0.5, 1.0]),
-            "training images (%, logarithmic)"
-        );
+        assert_eq!(at(&[0.05, 0.1, 0.25, 0.5, 1.0]), "training images (%, logarithmic)");
         assert_eq!(at(&[0.25, 0.5, 0.75, 1.0]), "training images (%)");
     }
 
     #[test]
     fn values_that_are_not_finite_are_left_out() {
-        let all = [named(
-            "a",
-            vec![point(0.1, &[(f64::NAN, 0.5), (1.0, 0.5)]), point(0.2, &[])],
-        )];
+        let all = [named("a", vec![point(0.1, &[(f64::NAN, 0.5), (1.0, 0.5)]), point(0.2, &[])])];
         let line = &figure("", None, &all).panels[0].lines[0];
         assert_eq!(line.points, [(10.0, 1.0)]);
         assert!(line.spread.is_empty());
@@ -326,19 +242,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("curve.png");
         let odd = [0.0, -1.0, f64::NAN, f64::INFINITY, 1e99, 1e300, 1e-320];
-        let points = odd
-            .iter()
-            .map(|x| point(*x, &[(*x, *x), (1.0, 2.0)]))
-            .collect();
-        let many = (0..60)
-            .map(|i| named(&"name ".repeat(i), vec![point(0.5, &[(1.0, 0.5)])]))
-            .collect();
-        for all in [
-            vec![],
-            vec![named("", vec![])],
-            vec![named("odd", points)],
-            many,
-        ] {
+        let points = odd.iter().map(|x| point(*x, &[(*x, *x), (1.0, 2.0)])).collect();
+        let many =
+            (0..60).map(|i| named(&"name ".repeat(i), vec![point(0.5, &[(1.0, 0.5)])])).collect();
+        for all in [vec![], vec![named("", vec![])], vec![named("odd", points)], many] {
             curve(&path, "title", Some("subtitle"), &all).unwrap();
             let picture = figure("title", Some("subtitle"), &all).pixels();
             assert_eq!(png_size(&path), picture.size);

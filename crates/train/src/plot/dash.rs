@@ -12,15 +12,9 @@ pub fn dashes(points: &[Point], on: f64, off: f64) -> Vec<Vec<Point>> {
         let mut done = 0.0;
         while length - done > left {
             done += left;
-            let at = (
-                x0 + (x1 - x0) * done / length,
-                y0 + (y1 - y0) * done / length,
-            );
+            let at = (x0 + (x1 - x0) * done / length, y0 + (y1 - y0) * done / length);
             if drawing {
-                pieces
-                    .last_mut()
-                    .into_iter()
-                    .for_each(|piece| piece.push(at));
+                pieces.last_mut().into_iter().for_each(|piece| piece.push(at));
             } else {
                 pieces.push(vec![at]);
             }
@@ -29,10 +23,7 @@ pub fn dashes(points: &[Point], on: f64, off: f64) -> Vec<Vec<Point>> {
         }
         left -= length - done;
         if drawing {
-            pieces
-                .last_mut()
-                .into_iter()
-                .for_each(|piece| piece.push(pair[1]));
+            pieces.last_mut().into_iter().for_each(|piece| piece.push(pair[1]));
         }
     }
     pieces

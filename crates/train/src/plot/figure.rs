@@ -52,14 +52,7 @@ impl Figure {
         let legend_top = MARGIN * 0.7 + title.height() + subtitle.height() + 8.0;
         let frame_top = legend_top + legend.height() + 20.0;
         let height = frame_top + FRAME + BELOW + MARGIN * 0.7;
-        Layout {
-            title,
-            subtitle,
-            legend,
-            legend_top,
-            frame_top,
-            height,
-        }
+        Layout { title, subtitle, legend, legend_top, frame_top, height }
     }
 
     fn draw(&self, canvas: &Canvas, layout: &Layout) -> Result<(), DrawError> {
@@ -70,12 +63,7 @@ impl Figure {
         let half = (WIDTH - 3.0 * MARGIN) / 2.0;
         for (panel, left) in self.panels.iter().zip([MARGIN, MARGIN * 2.0 + half]) {
             let (top, bottom) = (layout.frame_top, layout.frame_top + FRAME);
-            let place = Place {
-                left,
-                right: left + half,
-                top,
-                bottom,
-            };
+            let place = Place { left, right: left + half, top, bottom };
             panel.draw(canvas, place, (&self.x, &self.x_label))?;
         }
         Ok(())
@@ -99,21 +87,11 @@ mod tests {
     use crate::plot::legend::Sample;
 
     fn figure(title: &str, entries: usize) -> Figure {
-        let panel = Panel {
-            y_label: "loss".into(),
-            limits: (0.0, 1.0),
-            lines: Vec::new(),
-        };
+        let panel = Panel { y_label: "loss".into(), limits: (0.0, 1.0), lines: Vec::new() };
         Figure {
             title: title.into(),
             subtitle: None,
-            legend: vec![
-                Entry {
-                    sample: Sample::Nothing,
-                    label: "a label".repeat(5)
-                };
-                entries
-            ],
+            legend: vec![Entry { sample: Sample::Nothing, label: "a label".repeat(5) }; entries],
             x: Axis::epochs(&[1.0, 3.0]),
             x_label: "epoch".into(),
             panels: [panel.clone(), panel],
@@ -122,11 +100,7 @@ mod tests {
 
     #[test]
     fn a_title_of_two_hundred_characters_is_not_clipped() {
-        for title in [
-            "Does it help? ".repeat(15),
-            "m".repeat(200),
-            "WWW ".repeat(50),
-        ] {
+        for title in ["Does it help? ".repeat(15), "m".repeat(200), "WWW ".repeat(50)] {
             assert!(figure(&title, 1).pixels().border_is_clear(), "{title}");
         }
     }

@@ -38,11 +38,8 @@ impl<'a> HeatMap<'a> {
     /// Lays out a matrix that has been checked.
     pub fn new(title: &str, matrix: &'a ConfusionMatrix) -> Self {
         let count = matrix.classes.len() as f64;
-        let across = if count <= 10.0 {
-            (1150.0 / count).min(220.0)
-        } else {
-            (1500.0 / count).max(26.0)
-        };
+        let across =
+            if count <= 10.0 { (1150.0 / count).min(220.0) } else { (1500.0 / count).max(26.0) };
         let cell = (across, if count <= 10.0 { across * 0.72 } else { across });
 
         let row_size = LABEL.min(cell.1 * 0.9).max(LEAST);
@@ -52,17 +49,10 @@ impl<'a> HeatMap<'a> {
             22.0_f64.min(row_size),
             NAME,
         );
-        let row_names: Vec<String> = matrix
-            .classes
-            .iter()
-            .map(|name| text::shorten(name, row_size, NAME))
-            .collect();
-        let widest = |names: &[String], size| {
-            names
-                .iter()
-                .map(|n| text::width(n, size))
-                .fold(0.0, f64::max)
-        };
+        let row_names: Vec<String> =
+            matrix.classes.iter().map(|name| text::shorten(name, row_size, NAME)).collect();
+        let widest =
+            |names: &[String], size| names.iter().map(|n| text::width(n, size)).fold(0.0, f64::max);
         let (column_names, column_size) = column_names(&matrix.classes, cell.0);
 
         let left = MARGIN + LABEL + 16.0 + widest(&row_names, row_size) + 14.0;
@@ -104,17 +94,11 @@ impl<'a> HeatMap<'a> {
     /// The lower right corner of the cells.
     fn end(&self) -> Point {
         let count = self.matrix.classes.len() as f64;
-        (
-            self.origin.0 + count * self.cell.0,
-            self.origin.1 + count * self.cell.1,
-        )
+        (self.origin.0 + count * self.cell.0, self.origin.1 + count * self.cell.1)
     }
 
     fn corner(&self, row: usize, column: usize) -> Point {
-        (
-            self.origin.0 + column as f64 * self.cell.0,
-            self.origin.1 + row as f64 * self.cell.1,
-        )
+        (self.origin.0 + column as f64 * self.cell.0, self.origin.1 + row as f64 * self.cell.1)
     }
 
     /// Draws the picture.
@@ -125,20 +109,11 @@ impl<'a> HeatMap<'a> {
         }
         let (left, top) = self.origin;
         let (right, bottom) = self.end();
-        canvas.border(
-            (left - 1.0, top - 1.0),
-            (right + 1.0, bottom + 1.0),
-            INK,
-            1.5,
-        )?;
+        canvas.border((left - 1.0, top - 1.0), (right + 1.0, bottom + 1.0), INK, 1.5)?;
         self.names(canvas)?;
         let style = Style::new(LABEL, INK, Anchor::Middle);
         let middle = (top + bottom) / 2.0;
-        canvas.text(
-            "true class",
-            (MARGIN + LABEL / 2.0, middle),
-            style.upwards(),
-        )?;
+        canvas.text("true class", (MARGIN + LABEL / 2.0, middle), style.upwards())?;
         let foot = self.height - MARGIN * 0.7 - LABEL / 2.0;
         canvas.text("predicted class", ((left + right) / 2.0, foot), style)?;
         color_scale::draw(canvas, (self.end().0, top), bottom)
@@ -148,20 +123,12 @@ impl<'a> HeatMap<'a> {
         let counts = &self.matrix.counts[row];
         let total: f64 = counts.iter().map(|count| *count as f64).sum();
         for (column, count) in counts.iter().enumerate() {
-            let share = if total > 0.0 {
-                *count as f64 / total
-            } else {
-                0.0
-            };
+            let share = if total > 0.0 { *count as f64 / total } else { 0.0 };
             let (left, top) = self.corner(row, column);
             let (right, bottom) = (left + self.cell.0, top + self.cell.1);
             canvas.rectangle((left, top), (right, bottom), heat(share))?;
             canvas.border((left, top), (right, bottom), GRID, 0.5)?;
-            self.cell_text(
-                canvas,
-                ((left + right) / 2.0, (top + bottom) / 2.0),
-                (*count, share),
-            )?;
+            self.cell_text(canvas, ((left + right) / 2.0, (top + bottom) / 2.0), (*count, share))?;
         }
         Ok(())
     }
@@ -196,10 +163,7 @@ impl<'a> HeatMap<'a> {
 
     fn names(&self, canvas: &Canvas) -> Result<(), DrawError> {
         for (i, name) in self.row_names.iter().enumerate() {
-            let at = (
-                self.origin.0 - 14.0,
-                self.corner(i, 0).1 + self.cell.1 / 2.0,
-            );
+            let at = (self.origin.0 - 14.0, self.corner(i, 0).1 + self.cell.1 / 2.0);
             canvas.text(name, at, Style::new(self.row_size, INK, Anchor::Right))?;
         }
         let top = self.end().1 + 12.0;
@@ -215,10 +179,7 @@ impl<'a> HeatMap<'a> {
                 }
             }
             ColumnNames::Upwards(names) => {
-                let style = Style {
-                    anchor: Anchor::Right,
-                    ..style.upwards()
-                };
+                let style = Style { anchor: Anchor::Right, ..style.upwards() };
                 for (i, name) in names.iter().enumerate() {
                     canvas.text(name, (middle(i), top), style)?;
                 }
@@ -237,10 +198,7 @@ fn column_names(classes: &[String], width: f64) -> (ColumnNames, f64) {
         }
     }
     let size = TICK.min(width * 0.9);
-    let names = classes
-        .iter()
-        .map(|name| text::shorten(name, size, NAME))
-        .collect();
+    let names = classes.iter().map(|name| text::shorten(name, size, NAME)).collect();
     (ColumnNames::Upwards(names), size)
 }
 
@@ -304,11 +262,7 @@ mod tests {
         let map = HeatMap::new("title", &matrix);
         let picture = picture("title", &matrix);
         for (row, column, share) in [(0, 0, 0.75), (0, 1, 0.25), (1, 0, 0.01), (1, 1, 0.99)] {
-            assert_eq!(
-                cell(&map, &picture, row, column),
-                heat(share),
-                "{row} {column}"
-            );
+            assert_eq!(cell(&map, &picture, row, column), heat(share), "{row} {column}");
         }
     }
 
@@ -321,11 +275,7 @@ mod tests {
             let ((x, y), (width, height)) = (map.corner(row, column), map.cell);
             let columns = (x + 3.0) as u32..(x + width - 3.0) as u32;
             let rows = (y + 3.0) as u32..(y + height - 3.0) as u32;
-            picture
-                .find(color, columns)
-                .iter()
-                .filter(|at| rows.contains(&at.1))
-                .count()
+            picture.find(color, columns).iter().filter(|at| rows.contains(&at.1)).count()
         };
         assert!(inside(0, 0, PAPER) > 50 && inside(0, 0, INK) == 0);
         assert!(inside(0, 1, INK) > 50);
@@ -338,9 +288,7 @@ mod tests {
         let matrix = ConfusionMatrix { classes, counts };
         let map = HeatMap::new("", &matrix);
         assert_eq!(map.row_names, FASHION);
-        let ColumnNames::Level(names) = &map.column_names else {
-            panic!("names are upwards")
-        };
+        let ColumnNames::Level(names) = &map.column_names else { panic!("names are upwards") };
         assert!(names.iter().map(|lines| lines.join(" ")).eq(FASHION));
         assert!(map.column_size >= 20.0);
     }
@@ -348,14 +296,9 @@ mod tests {
     #[test]
     fn nothing_is_clipped_whatever_the_number_of_classes_and_the_lengths() {
         let long = "a name that is much longer than any cell is wide";
-        for (count, name) in [
-            (1, long),
-            (2, "a"),
-            (3, long),
-            (10, "Ankle boot"),
-            (10, long),
-            (40, long),
-        ] {
+        for (count, name) in
+            [(1, long), (2, "a"), (3, long), (10, "Ankle boot"), (10, long), (40, long)]
+        {
             let classes = vec![name.to_string(); count];
             let counts = vec![vec![u64::MAX / 40; count]; count];
             let picture = picture(&"Title ".repeat(34), &ConfusionMatrix { classes, counts });

@@ -25,11 +25,8 @@ pub fn history(path: &Path, title: &str, runs: &[(&str, &History)]) -> Result<()
 }
 
 fn figure(title: &str, runs: &[(&str, &History)]) -> Figure {
-    let epochs: Vec<f64> = runs
-        .iter()
-        .flat_map(|(_, run)| &run.epochs)
-        .map(|e| e.epoch as f64)
-        .collect();
+    let epochs: Vec<f64> =
+        runs.iter().flat_map(|(_, run)| &run.epochs).map(|e| e.epoch as f64).collect();
     let panel = |y_label: &str, limits, value: fn(&Metrics) -> f64| Panel {
         y_label: y_label.into(),
         limits,
@@ -38,11 +35,7 @@ fn figure(title: &str, runs: &[(&str, &History)]) -> Figure {
     Figure {
         title: title.into(),
         // The name of the only run needs no sample of its colour.
-        subtitle: if let [(name, _)] = runs {
-            Some((*name).into())
-        } else {
-            None
-        },
+        subtitle: if let [(name, _)] = runs { Some((*name).into()) } else { None },
         legend: legend(runs),
         x: Axis::epochs(&epochs),
         x_label: "epoch".into(),
@@ -72,11 +65,7 @@ fn lines(runs: &[(&str, &History)], value: fn(&Metrics) -> f64) -> Vec<Line> {
 }
 
 fn stroke(run: usize, dashed: bool) -> Stroke {
-    Stroke {
-        color: series(run),
-        width: if dashed { 2.5 } else { 4.0 },
-        dashed,
-    }
+    Stroke { color: series(run), width: if dashed { 2.5 } else { 4.0 }, dashed }
 }
 
 /// As [`History::best`], among the epochs that are drawn.
@@ -86,10 +75,7 @@ fn best(run: &History) -> Option<&EpochRecord> {
 }
 
 fn legend(runs: &[(&str, &History)]) -> Vec<Entry> {
-    let entry = |sample, label: &str| Entry {
-        sample,
-        label: label.into(),
-    };
+    let entry = |sample, label: &str| Entry { sample, label: label.into() };
     let mut entries = Vec::new();
     // The colour of the only run, or none in particular.
     let color = if runs.len() == 1 {
@@ -100,15 +86,7 @@ fn legend(runs: &[(&str, &History)]) -> Vec<Entry> {
         }
         MUTED
     };
-    let key = |dashed| {
-        Sample::Line(
-            Stroke {
-                color,
-                ..stroke(0, dashed)
-            },
-            None,
-        )
-    };
+    let key = |dashed| Sample::Line(Stroke { color, ..stroke(0, dashed) }, None);
     entries.push(entry(key(true), "training"));
     entries.push(entry(key(false), "validation"));
     entries.push(entry(Sample::Best(color), "lowest validation loss"));
@@ -123,19 +101,11 @@ mod tests {
     fn run(validation: &[f64]) -> History {
         let epoch = |(i, &loss): (usize, &f64)| EpochRecord {
             epoch: i + 1,
-            train: Metrics {
-                loss: 0.8 * loss,
-                accuracy: 0.9,
-            },
-            validation: Metrics {
-                loss,
-                accuracy: 1.0 / (1.0 + loss),
-            },
+            train: Metrics { loss: 0.8 * loss, accuracy: 0.9 },
+            validation: Metrics { loss, accuracy: 1.0 / (1.0 + loss) },
             seconds: 1.0,
         };
-        History {
-            epochs: validation.iter().enumerate().map(epoch).collect(),
-        }
+        History { epochs: validation.iter().enumerate().map(epoch).collect() }
     }
 
     #[test]
@@ -144,10 +114,7 @@ mod tests {
         let picture = figure("One epoch.", &[("", &single)]).pixels();
         // Below the legend, in the left and in the right half.
         for columns in [0..800, 800..1600] {
-            let found = picture
-                .find(series(0), columns)
-                .into_iter()
-                .filter(|at| at.1 > 150);
+            let found = picture.find(series(0), columns).into_iter().filter(|at| at.1 > 150);
             // A diamond and a ring, each of well over a hundred pixels.
             assert!(found.count() > 200);
         }
@@ -157,19 +124,11 @@ mod tests {
     #[test]
     fn the_diamond_is_at_the_lowest_validation_loss_in_both_panels() {
         let run = run(&[2.0, 1.0, 1.2]);
-        let best = |panel: &Panel| {
-            panel
-                .lines
-                .iter()
-                .filter_map(|line| line.best)
-                .collect::<Vec<_>>()
-        };
+        let best =
+            |panel: &Panel| panel.lines.iter().filter_map(|line| line.best).collect::<Vec<_>>();
         let [loss, accuracy] = figure("", &[("", &run)]).panels;
         // The accuracy of that epoch is 1 / (1 + 1) = 50 %.
-        assert_eq!(
-            (best(&loss), best(&accuracy)),
-            (vec![(2.0, 1.0)], vec![(2.0, 50.0)])
-        );
+        assert_eq!((best(&loss), best(&accuracy)), (vec![(2.0, 1.0)], vec![(2.0, 50.0)]));
     }
 
     #[test]
@@ -189,10 +148,7 @@ mod tests {
             let legend = found.iter().filter(|at| at.1 < 115).count();
             let left = found.iter().filter(|at| at.1 > 125 && at.0 < 800).count();
             let right = found.iter().filter(|at| at.1 > 125 && at.0 >= 800).count();
-            assert!(
-                legend > 50 && left > 200 && right > 200,
-                "run {i}: {legend} {left} {right}"
-            );
+            assert!(legend > 50 && left > 200 && right > 200, "run {i}: {legend} {left} {right}");
         }
     }
 
@@ -211,10 +167,7 @@ mod tests {
         let path = folder.path().join("history.png");
         let (none, nan) = (History::default(), run(&[f64::NAN, f64::INFINITY, 1e300]));
         let far = History {
-            epochs: vec![EpochRecord {
-                epoch: usize::MAX,
-                ..run(&[1.0]).epochs[0].clone()
-            }],
+            epochs: vec![EpochRecord { epoch: usize::MAX, ..run(&[1.0]).epochs[0].clone() }],
         };
         history(&path, "", &[]).unwrap();
         history(&path, "", &[("none", &none), ("nan", &nan)]).unwrap();

@@ -44,10 +44,7 @@ impl Legend {
         if entries.len() > MOST {
             let label = format!("and {} more", entries.len() - (MOST - 1));
             entries.truncate(MOST - 1);
-            entries.push(Entry {
-                sample: Sample::Nothing,
-                label,
-            });
+            entries.push(Entry { sample: Sample::Nothing, label });
         }
         let (mut x, mut row) = (left, 0);
         let mut place = |mut entry: Entry| {
@@ -60,16 +57,12 @@ impl Legend {
             x += width + BETWEEN;
             placed
         };
-        Self {
-            entries: entries.drain(..).map(&mut place).collect(),
-        }
+        Self { entries: entries.drain(..).map(&mut place).collect() }
     }
 
     /// Height of all rows in pixels.
     pub fn height(&self) -> f64 {
-        self.entries
-            .last()
-            .map_or(0.0, |(_, _, row)| (row + 1) as f64 * ROW)
+        self.entries.last().map_or(0.0, |(_, _, row)| (row + 1) as f64 * ROW)
     }
 
     /// Draws the rows below `top`.
@@ -86,10 +79,7 @@ impl Legend {
                 }
                 Sample::Band(color) => {
                     canvas.band(
-                        &[
-                            (*left, y + 11.0, y - 11.0),
-                            (left + SAMPLE, y + 11.0, y - 11.0),
-                        ],
+                        &[(*left, y + 11.0, y - 11.0), (left + SAMPLE, y + 11.0, y - 11.0)],
                         color,
                     )?;
                 }
@@ -108,13 +98,7 @@ mod tests {
     use super::*;
 
     fn entries(count: usize, label: &str) -> Vec<Entry> {
-        vec![
-            Entry {
-                sample: Sample::Nothing,
-                label: label.into()
-            };
-            count
-        ]
+        vec![Entry { sample: Sample::Nothing, label: label.into() }; count]
     }
 
     #[test]

@@ -36,22 +36,11 @@ pub fn series(index: usize) -> RGBColor {
 /// The colour of a share between 0 (white) and 1 (navy): the larger the darker.
 pub fn heat(share: f64) -> RGBColor {
     // Through the blue of the series to the darkest that still reads as blue.
-    const STOPS: [(f64, RGBColor); 3] = [
-        (0.0, RGBColor(255, 255, 255)),
-        (0.6, RGBColor(0, 114, 178)),
-        (1.0, RGBColor(0, 38, 84)),
-    ];
-    let share = if share.is_finite() {
-        share.clamp(0.0, 1.0)
-    } else {
-        0.0
-    };
+    const STOPS: [(f64, RGBColor); 3] =
+        [(0.0, RGBColor(255, 255, 255)), (0.6, RGBColor(0, 114, 178)), (1.0, RGBColor(0, 38, 84))];
+    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
     let [low, middle, high] = STOPS;
-    let ((from, a), (to, b)) = if share < middle.0 {
-        (low, middle)
-    } else {
-        (middle, high)
-    };
+    let ((from, a), (to, b)) = if share < middle.0 { (low, middle) } else { (middle, high) };
     let t = (share - from) / (to - from);
     let mix = |a: u8, b: u8| (f64::from(a) + t * (f64::from(b) - f64::from(a))).round() as u8;
     RGBColor(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
@@ -59,11 +48,7 @@ pub fn heat(share: f64) -> RGBColor {
 
 /// White or ink, whichever is easier to read on the background.
 pub fn readable_on(background: RGBColor) -> RGBColor {
-    if contrast(PAPER, background) > contrast(INK, background) {
-        PAPER
-    } else {
-        INK
-    }
+    if contrast(PAPER, background) > contrast(INK, background) { PAPER } else { INK }
 }
 
 /// Contrast ratio of two colours, from 1 to 21 (WCAG 2.2, "contrast ratio").
@@ -76,11 +61,7 @@ fn contrast(a: RGBColor, b: RGBColor) -> f64 {
 fn luminance(color: RGBColor) -> f64 {
     let linear = |value: u8| {
         let value = f64::from(value) / 255.0;
-        if value <= 0.04045 {
-            value / 12.92
-        } else {
-            ((value + 0.055) / 1.055).powf(2.4)
-        }
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
     };
     let (r, g, b) = color.rgb();
     0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b)
@@ -102,10 +83,7 @@ mod tests {
         // 3 is what WCAG 2.2 asks of large text, 4.5 of small text.
         for i in 0..=1000 {
             let background = heat(f64::from(i) / 1000.0);
-            assert!(
-                contrast(readable_on(background), background) >= 4.0,
-                "at {i} of 1000"
-            );
+            assert!(contrast(readable_on(background), background) >= 4.0, "at {i} of 1000");
         }
     }
 

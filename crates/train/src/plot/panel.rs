@@ -48,38 +48,18 @@ impl Panel {
     /// Draws the panel.
     pub fn draw(&self, canvas: &Canvas, place: Place, x: (&Axis, &str)) -> Result<(), DrawError> {
         let y = Axis::values(&self.values(), self.limits);
-        let widest = y
-            .ticks
-            .iter()
-            .map(|tick| text::width(&tick.label, TICK))
-            .fold(0.0, f64::max);
+        let widest = y.ticks.iter().map(|tick| text::width(&tick.label, TICK)).fold(0.0, f64::max);
         let left = place.left + LABEL + 10.0 + widest + 14.0;
-        let area = Area {
-            place: Place { left, ..place },
-            x: x.0,
-            y: &y,
-        };
+        let area = Area { place: Place { left, ..place }, x: x.0, y: &y };
         area.grid(canvas)?;
         let middle = (place.top + place.bottom) / 2.0;
         let style = Style::new(LABEL, INK, Anchor::Middle);
-        canvas.text(
-            &self.y_label,
-            (place.left + LABEL / 2.0, middle),
-            style.upwards(),
-        )?;
+        canvas.text(&self.y_label, (place.left + LABEL / 2.0, middle), style.upwards())?;
         let below = place.bottom + BELOW - LABEL / 2.0;
         canvas.text(x.1, ((left + place.right) / 2.0, below), style)?;
-        if !self
-            .lines
-            .iter()
-            .any(|line| line.points.iter().any(is_drawable))
-        {
+        if !self.lines.iter().any(|line| line.points.iter().any(is_drawable)) {
             let style = Style::new(LABEL, MUTED, Anchor::Middle);
-            return canvas.text(
-                "no finite values",
-                ((left + place.right) / 2.0, middle),
-                style,
-            );
+            return canvas.text("no finite values", ((left + place.right) / 2.0, middle), style);
         }
         for line in &self.lines {
             area.spread(canvas, line)?;
@@ -99,11 +79,8 @@ impl Panel {
         let lines = self.lines.iter();
         lines
             .flat_map(|line| {
-                let points = line
-                    .points
-                    .iter()
-                    .filter(|point| is_drawable(point))
-                    .map(|point| point.1);
+                let points =
+                    line.points.iter().filter(|point| is_drawable(point)).map(|point| point.1);
                 points.chain(line.spread.iter().flat_map(|(_, low, high)| [*low, *high]))
             })
             .collect()
@@ -129,25 +106,12 @@ struct Area<'a> {
 
 impl Area<'_> {
     fn at(&self, (x, y): Point) -> Point {
-        let Place {
-            left,
-            right,
-            top,
-            bottom,
-        } = self.place;
-        (
-            left + self.x.share(x) * (right - left),
-            bottom - self.y.share(y) * (bottom - top),
-        )
+        let Place { left, right, top, bottom } = self.place;
+        (left + self.x.share(x) * (right - left), bottom - self.y.share(y) * (bottom - top))
     }
 
     fn grid(&self, canvas: &Canvas) -> Result<(), DrawError> {
-        let Place {
-            left,
-            right,
-            top,
-            bottom,
-        } = self.place;
+        let Place { left, right, top, bottom } = self.place;
         let y_of = |tick: &Tick| bottom - self.y.share(tick.value) * (bottom - top);
         let x_of = |tick: &Tick| left + self.x.share(tick.value) * (right - left);
         for tick in &self.y.ticks {
@@ -162,23 +126,14 @@ impl Area<'_> {
             canvas.rectangle((x - 0.5, bottom), (x + 0.5, bottom + 7.0), INK)?;
             canvas.rectangle((x - 0.5, top), (x + 0.5, bottom), GRID)?;
         }
-        let labels: Vec<_> = self
-            .x
-            .ticks
-            .iter()
-            .map(|tick| (x_of(tick), tick.label.as_str()))
-            .collect();
+        let labels: Vec<_> =
+            self.x.ticks.iter().map(|tick| (x_of(tick), tick.label.as_str())).collect();
         let (size, kept) = labels_that_fit(&labels);
         for (x, label) in kept {
             let style = Style::new(size, INK, Anchor::Middle);
             canvas.text(label, (x, bottom + 12.0 + TICK / 2.0), style)?;
         }
-        canvas.border(
-            (left - 1.0, top - 1.0),
-            (right + 1.0, bottom + 1.0),
-            INK,
-            1.5,
-        )
+        canvas.border((left - 1.0, top - 1.0), (right + 1.0, bottom + 1.0), INK, 1.5)
     }
 
     fn spread(&self, canvas: &Canvas, line: &Line) -> Result<(), DrawError> {
@@ -189,11 +144,7 @@ impl Area<'_> {
         let edges: Vec<_> = line.spread.iter().map(edge).collect();
         if let [(x, low, high)] = edges[..] {
             // A band has no width here.
-            let stroke = Stroke {
-                width: 2.0,
-                dashed: false,
-                ..line.stroke
-            };
+            let stroke = Stroke { width: 2.0, dashed: false, ..line.stroke };
             canvas.line(&[(x, low), (x, high)], stroke)?;
             for y in [low, high] {
                 canvas.line(&[(x - MARKER, y), (x + MARKER, y)], stroke)?;
@@ -235,10 +186,7 @@ fn labels_that_fit<'a>(labels: &[(f64, &'a str)]) -> (f64, Vec<(f64, &'a str)>) 
         b.0 - a.0 >= (text::width(a.1, size) + text::width(b.1, size)) / 2.0 + 0.2 * size
     };
     for size in [TICK, 24.0, 22.5, 21.0] {
-        if labels
-            .windows(2)
-            .all(|pair| apart(size, &pair[0], &pair[1]))
-        {
+        if labels.windows(2).all(|pair| apart(size, &pair[0], &pair[1])) {
             return (size, labels.to_vec());
         }
     }
@@ -262,32 +210,17 @@ mod tests {
         Line {
             points: vec![at],
             spread: Vec::new(),
-            stroke: Stroke {
-                color: series(index),
-                width: 3.0,
-                dashed: false,
-            },
+            stroke: Stroke { color: series(index), width: 3.0, dashed: false },
             marker: Some(Marker::Circle),
             best: None,
         }
     }
 
     fn picture(lines: Vec<Line>) -> Picture {
-        let panel = Panel {
-            y_label: "loss".into(),
-            limits: (0.0, f64::INFINITY),
-            lines,
-        };
-        let place = Place {
-            left: 20.0,
-            right: 600.0,
-            top: 20.0,
-            bottom: 400.0,
-        };
+        let panel = Panel { y_label: "loss".into(), limits: (0.0, f64::INFINITY), lines };
+        let place = Place { left: 20.0, right: 600.0, top: 20.0, bottom: 400.0 };
         let x = Axis::epochs(&[1.0, 4.0]);
-        Picture::new((620, 500), |canvas| {
-            panel.draw(canvas, place, (&x, "epoch"))
-        })
+        Picture::new((620, 500), |canvas| panel.draw(canvas, place, (&x, "epoch")))
     }
 
     /// The middle of everything in the colour of a series.
@@ -295,20 +228,15 @@ mod tests {
         let found = picture.find(series(index), 0..620);
         let count = found.len() as f64;
         assert!(count > 50.0, "series {index} has {count} pixels");
-        let sum = found.iter().fold((0.0, 0.0), |s, p| {
-            (s.0 + f64::from(p.0), s.1 + f64::from(p.1))
-        });
+        let sum =
+            found.iter().fold((0.0, 0.0), |s, p| (s.0 + f64::from(p.0), s.1 + f64::from(p.1)));
         (sum.0 / count, sum.1 / count)
     }
 
     #[test]
     fn distances_on_the_picture_are_those_of_the_data() {
         let data = [(1.0, 1.0), (2.0, 2.0), (4.0, 3.0)];
-        let lines = data
-            .iter()
-            .enumerate()
-            .map(|(i, at)| point(i, *at))
-            .collect();
+        let lines = data.iter().enumerate().map(|(i, at)| point(i, *at)).collect();
         let picture = picture(lines);
         let [a, b, c] = [0, 1, 2].map(|i| middle(&picture, i));
         // One epoch, then two; each time one unit of loss upwards.
@@ -321,10 +249,7 @@ mod tests {
         let picture = picture(vec![point(0, (1.0, 1.0)), point(1, (4.0, 3.0))]);
         let (_, y) = middle(&picture, 1);
         let between = picture.at(300, y.round() as u32);
-        assert!(
-            between != crate::plot::palette::PAPER,
-            "no grid line at loss 3.0"
-        );
+        assert!(between != crate::plot::palette::PAPER, "no grid line at loss 3.0");
     }
 
     #[test]
@@ -333,15 +258,8 @@ mod tests {
         line.points = vec![(1.0, 1.0), (2.0, f64::NAN), (3.0, 1.0), (4.0, 1.0)];
         line.marker = None;
         let picture = picture(vec![line]);
-        let columns: Vec<u32> = picture
-            .find(series(0), 0..620)
-            .iter()
-            .map(|p| p.0)
-            .collect();
-        let (left, right) = (
-            *columns.iter().min().unwrap(),
-            *columns.iter().max().unwrap(),
-        );
+        let columns: Vec<u32> = picture.find(series(0), 0..620).iter().map(|p| p.0).collect();
+        let (left, right) = (*columns.iter().min().unwrap(), *columns.iter().max().unwrap());
         let at = |epoch: f64| left + ((epoch - 1.0) / 3.0 * f64::from(right - left)) as u32;
         assert!(columns.contains(&at(3.5)) && !columns.contains(&at(2.0)));
     }
@@ -349,22 +267,16 @@ mod tests {
     #[test]
     fn twenty_fractions_all_get_a_label() {
         let names: Vec<String> = (1..=20).map(|i| (5 * i).to_string()).collect();
-        let labels: Vec<_> = names
-            .iter()
-            .zip(0..)
-            .map(|(n, i)| (33.5 * f64::from(i), n.as_str()))
-            .collect();
+        let labels: Vec<_> =
+            names.iter().zip(0..).map(|(n, i)| (33.5 * f64::from(i), n.as_str())).collect();
         assert_eq!(labels_that_fit(&labels).1.len(), 20);
     }
 
     #[test]
     fn crowded_labels_are_thinned_but_the_last_stays() {
         let names: Vec<String> = (1..=100).map(|i| i.to_string()).collect();
-        let labels: Vec<_> = names
-            .iter()
-            .zip(0..)
-            .map(|(n, i)| (6.0 * f64::from(i), n.as_str()))
-            .collect();
+        let labels: Vec<_> =
+            names.iter().zip(0..).map(|(n, i)| (6.0 * f64::from(i), n.as_str())).collect();
         let (size, kept) = labels_that_fit(&labels);
         assert!(kept.len() < 30 && kept[0].1 == "100");
         for pair in kept.windows(2) {

@@ -14,15 +14,9 @@ pub fn save(
     size: (u32, u32),
     draw: impl FnOnce(&Canvas) -> Result<(), DrawError>,
 ) -> Result<(), PlotError> {
-    let failed = |e: DrawError| PlotError::Draw {
-        path: path.into(),
-        reason: e.to_string(),
-    };
+    let failed = |e: DrawError| PlotError::Draw { path: path.into(), reason: e.to_string() };
     let picture = pixels(size, draw).map_err(failed)?;
-    let write = |source| PlotError::Write {
-        path: path.into(),
-        source,
-    };
+    let write = |source| PlotError::Write { path: path.into(), source };
     write_png(path, size, &picture).map_err(write)
 }
 
@@ -36,9 +30,7 @@ fn write_png(path: &Path, size: (u32, u32), picture: &[u8]) -> io::Result<()> {
     {
         let mut backend = BitMapBackend::new(&temporary, size);
         let result = backend.blit_bitmap((0, 0), size, picture);
-        result
-            .and_then(|()| backend.present())
-            .map_err(io::Error::other)?;
+        result.and_then(|()| backend.present()).map_err(io::Error::other)?;
     }
     check_complete(&temporary)?;
     temporary.persist(path).map_err(|e| e.error)
@@ -55,9 +47,7 @@ fn temporary_in(folder: &Path) -> io::Result<tempfile::TempPath> {
         // The process's umask takes away what the user does not grant.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    builder
-        .tempfile_in(folder)
-        .map(tempfile::NamedTempFile::into_temp_path)
+    builder.tempfile_in(folder).map(tempfile::NamedTempFile::into_temp_path)
 }
 
 /// The encoder drops the error of its last, buffered write: a full disk would leave half a picture.
@@ -65,14 +55,9 @@ fn check_complete(path: &Path) -> io::Result<()> {
     const LAST_CHUNK: [u8; 8] = *b"IEND\xae\x42\x60\x82";
     let mut file = std::fs::File::open(path)?;
     let mut end = [0; 8];
-    let read = file
-        .seek(SeekFrom::End(-8))
-        .and_then(|_| file.read_exact(&mut end));
+    let read = file.seek(SeekFrom::End(-8)).and_then(|_| file.read_exact(&mut end));
     if read.is_err() || end != LAST_CHUNK {
-        return Err(io::Error::new(
-            io::ErrorKind::StorageFull,
-            "the picture was cut short",
-        ));
+        return Err(io::Error::new(io::ErrorKind::StorageFull, "the picture was cut short"));
     }
     Ok(())
 }
@@ -103,10 +88,7 @@ mod tests {
     fn a_saved_picture_is_as_readable_as_any_new_file() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let (picture, other) = (
-            folder.path().join("picture.png"),
-            folder.path().join("other"),
-        );
+        let (picture, other) = (folder.path().join("picture.png"), folder.path().join("other"));
         save(&picture, (3, 2), |_| Ok(())).unwrap();
         std::fs::write(&other, "").unwrap();
         let mode = |path| std::fs::metadata(path).unwrap().permissions().mode();
@@ -118,17 +100,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
-        for path in [
-            folder.path().join("missing/picture.png"),
-            file.join("picture.png"),
-        ] {
+        for path in [folder.path().join("missing/picture.png"), file.join("picture.png")] {
             let error = save(&path, (30, 20), |_| Ok(())).unwrap_err();
             assert!(matches!(error, PlotError::Write { .. }));
-            assert!(
-                error
-                    .to_string()
-                    .starts_with(&format!("cannot write {}: ", path.display()))
-            );
+            assert!(error.to_string().starts_with(&format!("cannot write {}: ", path.display())));
         }
         assert_eq!(entries(folder.path()), 1);
     }
@@ -138,10 +113,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("taken");
         std::fs::create_dir(&path).unwrap();
-        assert!(matches!(
-            save(&path, (30, 20), |_| Ok(())),
-            Err(PlotError::Write { .. })
-        ));
+        assert!(matches!(save(&path, (30, 20), |_| Ok(())), Err(PlotError::Write { .. })));
         assert_eq!((entries(folder.path()), entries(&path)), (1, 0));
     }
 

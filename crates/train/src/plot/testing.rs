@@ -22,10 +22,7 @@ pub struct Picture {
 
 impl Picture {
     pub fn new(size: (u32, u32), draw: impl FnOnce(&Canvas) -> Result<(), DrawError>) -> Self {
-        Self {
-            size,
-            bytes: pixels(size, draw).unwrap(),
-        }
+        Self { size, bytes: pixels(size, draw).unwrap() }
     }
 
     pub fn at(&self, x: u32, y: u32) -> RGBColor {
@@ -44,7 +41,6 @@ impl Picture {
         let (width, height) = self.size;
         let outside = |x, y| x < 4 || y < 4 || x >= width - 4 || y >= height - 4;
         let all = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-        all.filter(|&(x, y)| outside(x, y))
-            .all(|(x, y)| self.at(x, y) == RGBColor(255, 255, 255))
+        all.filter(|&(x, y)| outside(x, y)).all(|(x, y)| self.at(x, y) == RGBColor(255, 255, 255))
     }
 }

@@ -30,9 +30,7 @@ pub fn width(text: &str, size: f64) -> f64 {
     // The layout is in whole pixels: measured large, it is exact to a part of one.
     const ZOOM: f64 = 16.0;
     let layout = font(size * ZOOM).layout_box(text);
-    layout.map_or(0.0, |((left, _), (right, _))| {
-        f64::from(right - left) / ZOOM
-    })
+    layout.map_or(0.0, |((left, _), (right, _))| f64::from(right - left) / ZOOM)
 }
 
 /// Lines of text and their size.
@@ -47,19 +45,13 @@ impl Paragraph {
     /// of them, and shortened behind the eighth.
     pub fn fit(text: &str, size: f64, width: f64) -> Self {
         let text = clean(text);
-        let mut paragraph = Self {
-            size,
-            lines: wrap(&text, size, width),
-        };
+        let mut paragraph = Self { size, lines: wrap(&text, size, width) };
         for step in 1..=3 {
             if paragraph.lines.len() <= 3 {
                 break;
             }
             let size = size * f64::from(9 - step) / 9.0;
-            paragraph = Self {
-                size,
-                lines: wrap(&text, size, width),
-            };
+            paragraph = Self { size, lines: wrap(&text, size, width) };
         }
         if paragraph.lines.len() > 8 {
             let rest = paragraph.lines.split_off(7).join(" ");
@@ -86,11 +78,7 @@ fn wrap(text: &str, size: f64, limit: f64) -> Vec<String> {
     for part in text.lines() {
         let mut line = String::new();
         for word in part.split_whitespace() {
-            let longer = if line.is_empty() {
-                word.to_string()
-            } else {
-                format!("{line} {word}")
-            };
+            let longer = if line.is_empty() { word.to_string() } else { format!("{line} {word}") };
             if width(&longer, size) <= limit {
                 line = longer;
                 continue;
@@ -123,9 +111,7 @@ fn break_word(word: &str, size: f64, limit: f64, lines: &mut Vec<String>) -> Str
 /// The text on at most `most` lines broken between words; `None` if it does not fit.
 pub fn wrap_whole_words(text: &str, size: f64, limit: f64, most: usize) -> Option<Vec<String>> {
     let text = clean(text);
-    let fits = text
-        .split_whitespace()
-        .all(|word| width(word, size) <= limit);
+    let fits = text.split_whitespace().all(|word| width(word, size) <= limit);
     let lines = if fits {
         wrap(&text, size, limit)
     } else {
@@ -141,23 +127,13 @@ pub fn shorten(text: &str, size: f64, limit: f64) -> String {
         return text;
     }
     let chars: Vec<char> = text.chars().collect();
-    let start = |count: usize| {
-        chars[..count]
-            .iter()
-            .collect::<String>()
-            .trim_end()
-            .to_string()
-            + "…"
-    };
+    let start =
+        |count: usize| chars[..count].iter().collect::<String>().trim_end().to_string() + "…";
     // Bisection: the first `short` characters fit, the first `long` do not.
     let (mut short, mut long) = (0, chars.len());
     while long - short > 1 {
         let middle = (short + long) / 2;
-        if width(&start(middle), size) <= limit {
-            short = middle
-        } else {
-            long = middle
-        }
+        if width(&start(middle), size) <= limit { short = middle } else { long = middle }
     }
     start(short)
 }
@@ -170,15 +146,8 @@ pub fn shrink<'a>(
     least: f64,
     limit: f64,
 ) -> f64 {
-    let widest = texts
-        .into_iter()
-        .map(|text| width(text, size))
-        .fold(0.0, f64::max);
-    if widest <= limit {
-        size
-    } else {
-        (size * limit / widest).max(least)
-    }
+    let widest = texts.into_iter().map(|text| width(text, size)).fold(0.0, f64::max);
+    if widest <= limit { size } else { (size * limit / widest).max(least) }
 }
 
 #[cfg(test)]
@@ -195,12 +164,7 @@ mod tests {
     fn every_line_of_a_paragraph_fits_and_no_word_is_lost() {
         let text = "How much does pre-training help a small network? ".repeat(4);
         let paragraph = Paragraph::fit(&text, 36.0, 700.0);
-        assert!(
-            paragraph
-                .lines
-                .iter()
-                .all(|line| width(line, paragraph.size) <= 700.0)
-        );
+        assert!(paragraph.lines.iter().all(|line| width(line, paragraph.size) <= 700.0));
         assert_eq!(paragraph.lines.join(" "), text.trim());
     }
 
@@ -237,14 +201,9 @@ mod tests {
 
     #[test]
     fn hostile_text_is_laid_out_without_a_panic() {
-        for text in [
-            "",
-            " ",
-            "\n\n",
-            "\0\u{7f}\t",
-            "\u{202e}\u{1f9f5}\u{0301}",
-            &"x".repeat(99_999),
-        ] {
+        for text in
+            ["", " ", "\n\n", "\0\u{7f}\t", "\u{202e}\u{1f9f5}\u{0301}", &"x".repeat(99_999)]
+        {
             for limit in [0.0, 1.0, 500.0] {
                 Paragraph::fit(text, 30.0, limit);
                 shorten(text, 30.0, limit);

@@ -1,6 +1,6 @@
-use super::study::TransferOutcome;
 #[cfg(feature = "plot")]
 use super::Init;
+use super::study::TransferOutcome;
 use crate::TrainError;
 use crate::output::Output;
 

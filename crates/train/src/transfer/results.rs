@@ -166,7 +166,8 @@ impl TransferResults {
 
     /// The study's question and its answer at the smallest fraction, in one sentence.
     pub fn answer(&self) -> String {
-        let question = format!("Does pre-training on {} help on {}?", self.pretrain.dataset, self.target);
+        let question =
+            format!("Does pre-training on {} help on {}?", self.pretrain.dataset, self.target);
         let smallest = self.rows().into_iter().min_by(|a, b| a.fraction.total_cmp(&b.fraction));
         let pair = smallest.and_then(|row| Some((row, row.random?, row.transferred?)));
         let Some((row, random, transferred)) = pair else {

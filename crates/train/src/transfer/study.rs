@@ -3,11 +3,9 @@ use std::time::Instant;
 use selvedge_data::Split;
 use selvedge_models::{Architecture, Init as Weights, Network};
 
-use super::results::{CurvePoint, Diverged, Init, Pretraining, TransferResults};
 use super::TransferConfig;
-use crate::{
-    Context, Evaluation, FitData, Fitted, History, TrainError, evaluate, fit,
-};
+use super::results::{CurvePoint, Diverged, Init, Pretraining, TransferResults};
+use crate::{Context, Evaluation, FitData, Fitted, History, TrainError, evaluate, fit};
 
 /// A comparison of learning a target task from random weights and from those of a source task.
 #[derive(Clone, Debug)]
