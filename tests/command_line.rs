@@ -123,7 +123,8 @@ fn a_device_that_was_not_compiled_in_names_its_feature() {
 fn a_missing_data_folder_is_named() {
     let nowhere = Nowhere::new();
     let out = nowhere.out();
-    let output = transfer_learning(&["--data-dir", "no/such/folder", "--out", out.to_str().unwrap()]);
+    let output =
+        transfer_learning(&["--data-dir", "no/such/folder", "--out", out.to_str().unwrap()]);
     assert_refused(&output, &["no/such/folder"]);
     nowhere.assert_empty();
 }
@@ -163,8 +164,18 @@ fn help_explains_every_setting() {
     let help = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success());
     for flag in [
-        "--quick", "--full", "--fractions", "--epochs", "--pretrain-epochs", "--seeds",
-        "--batch-size", "--learning-rate", "--optimizer", "--dropout", "--device", "--data-dir",
+        "--quick",
+        "--full",
+        "--fractions",
+        "--epochs",
+        "--pretrain-epochs",
+        "--seeds",
+        "--batch-size",
+        "--learning-rate",
+        "--optimizer",
+        "--dropout",
+        "--device",
+        "--data-dir",
         "--out",
     ] {
         assert!(help.contains(flag), "{flag} is missing");

@@ -89,7 +89,9 @@ impl std::str::FromStr for Fraction {
         let fraction = number.trim().parse::<f64>().map_err(|e| e.to_string())? / unit;
         match fraction > 0.0 && fraction <= 1.0 {
             true => Ok(Self(fraction)),
-            false => Err("a fraction is above 0 and at most 1, or above 0 % and at most 100%".into()),
+            false => {
+                Err("a fraction is above 0 and at most 1, or above 0 % and at most 100%".into())
+            }
         }
     }
 }

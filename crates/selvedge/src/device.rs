@@ -99,10 +99,8 @@ fn auto() -> Result<(Device, &'static str), DeviceError> {
             }
         }
     }
-    Err(failure.unwrap_or(DeviceError::NotCompiled {
-        name: "flex".into(),
-        compiled: "none".into(),
-    }))
+    Err(failure
+        .unwrap_or(DeviceError::NotCompiled { name: "flex".into(), compiled: "none".into() }))
 }
 
 /// Makes a device and lets it add two numbers.
@@ -127,7 +125,8 @@ fn make(name: &str) -> Device {
         #[cfg(feature = "flex")]
         "flex" => Device::flex(),
         #[cfg(feature = "ndarray")]
-        #[allow(deprecated)] // Burn advises against it; it is here for those who ask for it.
+        #[allow(deprecated)]
+        // Burn advises against it; it is here for those who ask for it.
         "ndarray" => Device::ndarray(),
         #[cfg(feature = "wgpu")]
         "wgpu" => Device::wgpu(Default::default()),
