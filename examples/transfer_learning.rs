@@ -88,8 +88,8 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     let config = args.config();
     config.check()?;
     let (context, device_name) = args.common.context("transfer learning")?;
-    let output = Output::new(&args.out)?;
     let images = FashionMnist::load(&args.common.source())?;
+    let output = Output::new(&args.out)?;
     let split = Split::official(&images.train, &images.test)?;
     let network = TransferCnn::new(5).with_dropout(config.dropout).architecture();
     let study = TransferStudy {

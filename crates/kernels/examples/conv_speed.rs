@@ -62,6 +62,17 @@ const NETWORKS: &[Network] = &[
     },
     Network { name: "64-64 3x3 at 32x32", input: [32, 64, 32, 32], layers: &[Conv(64, 3, 1)] },
     Network { name: "256-256 3x3 at 8x8", input: [32, 256, 8, 8], layers: &[Conv(256, 3, 1)] },
+    Network { name: "512-512 3x3 at 4x4", input: [64, 512, 4, 4], layers: &[Conv(512, 3, 1)] },
+    Network {
+        name: "64-64 3x3 at 56x56, batch 8",
+        input: [8, 64, 56, 56],
+        layers: &[Conv(64, 3, 1)],
+    },
+    Network {
+        name: "256-256 3x3 at 8x8, batch 8",
+        input: [8, 256, 8, 8],
+        layers: &[Conv(256, 3, 1)],
+    },
 ];
 
 impl Layer {

@@ -36,12 +36,19 @@ pub(crate) struct Gradients {
 }
 
 /// Batches are cut into at most this many pieces, whose weight gradients are added in order. It
-/// bounds the memory for partial gradients, and the processor cores that a batch can use.
+/// bounds the processor cores that a batch can use.
 const MAX_PIECES: usize = 64;
+
+/// Numbers that the weight gradients of all pieces together should not exceed (32 MiB).
+const MAX_PARTIAL_LEN: usize = 8 * 1024 * 1024;
 
 /// Numbers of the output's gradient that a strip of rows of the input's gradient should not exceed:
 /// half of a second-level cache of 512 KiB.
 const STRIP_LEN: usize = 64 * 1024;
+
+/// Numbers of a weight above which the lanes of its gradient are added at once: the gradient with its
+/// lanes would not fit into a second-level cache of 512 KiB. Measured on Zen 3.
+const LANE_SUMS_LEN: usize = 16 * 1024;
 
 /// Computes the gradients from the gradient of the output.
 pub(crate) fn backward(
@@ -55,7 +62,8 @@ pub(crate) fn backward(
     let shared = Shared::new(isa, g, saved, wanted);
     let groups = g.batch.div_ceil(lanes);
     // The cut depends on the batch alone, not on the threads: so do the sums.
-    let piece_images = lanes * groups.div_ceil(MAX_PIECES).max(1);
+    let max_pieces = (MAX_PARTIAL_LEN / (g.out_channels * taps)).clamp(2, MAX_PIECES);
+    let piece_images = lanes * groups.div_ceil(max_pieces).max(1);
     let mut dx = vec![0.0; if wanted.x { g.batch * g.input_len() } else { 0 }];
     let mut dx_pieces: Vec<&mut [f32]> = match wanted.x {
         true => dx.chunks_mut((piece_images * g.input_len()).max(1)).collect(),
@@ -217,7 +225,9 @@ impl Task for BackwardPiece<'_> {
         let lanes = S::LANES;
         let taps = shared.offsets.len();
         let wanted = shared.wanted;
-        let mut dw = Aligned::zeros(if wanted.weight { g.out_channels * taps * lanes } else { 0 });
+        let weight_len = if wanted.weight { g.out_channels * taps } else { 0 };
+        let add_lanes = weight_len > LANE_SUMS_LEN;
+        let mut dw = Aligned::zeros(if add_lanes { weight_len } else { weight_len * lanes });
         let mut db = Aligned::zeros(g.out_channels * lanes);
         let code_len = if g.needs_codes() { g.output_len() * lanes } else { 0 };
         for at in (0..self.images).step_by(lanes) {
@@ -235,7 +245,7 @@ impl Task for BackwardPiece<'_> {
                 if wanted.weight {
                     let x = &shared.saved.x[first * g.input_len()..][..count * g.input_len()];
                     pack_rows::<S>(x, &shared.planes, &mut scratch.x);
-                    group_weight_grad::<S>(shared, scratch, &mut dw);
+                    group_weight_grad::<S>(shared, scratch, &mut dw, add_lanes);
                 }
                 if let Some((plan, first_tap)) = &shared.input_grad {
                     let to = &mut self.dx[at * g.input_len()..][..count * g.input_len()];
@@ -245,7 +255,10 @@ impl Task for BackwardPiece<'_> {
         }
         let sum_lanes =
             |v: &Aligned| v.chunks_exact(lanes).map(|lanes| lanes.iter().sum()).collect();
-        Partial { weight: sum_lanes(&dw), bias: sum_lanes(&db) }
+        Partial {
+            weight: if add_lanes { dw.to_vec() } else { sum_lanes(&dw) },
+            bias: sum_lanes(&db),
+        }
     }
 }
 
@@ -280,7 +293,12 @@ unsafe fn spread<S: Simd>(shared: &Shared, codes: &[u8], scratch: &mut Scratch, 
 ///
 /// The processor has `S`.
 #[inline(always)]
-unsafe fn group_weight_grad<S: Simd>(shared: &Shared, scratch: &Scratch, dw: &mut [f32]) {
+unsafe fn group_weight_grad<S: Simd>(
+    shared: &Shared,
+    scratch: &Scratch,
+    dw: &mut [f32],
+    add_lanes: bool,
+) {
     let (g, lanes, spread) = (shared.g, S::LANES, &shared.spread);
     let layout = Layout {
         size: g.conv,
@@ -289,6 +307,7 @@ unsafe fn group_weight_grad<S: Simd>(shared: &Shared, scratch: &Scratch, dw: &mu
         dy_step: [spread.step[0] * spread.row_len(lanes), spread.step[1] * lanes],
         dy_channel: spread.plane[1] * lanes,
         out_channels: g.out_channels,
+        add_lanes,
     };
     let dy = &scratch.dy[spread.first[0] * spread.row_len(lanes) + spread.first[1] * lanes..];
     // SAFETY: the caller's promise.

@@ -6,7 +6,7 @@
 
 use crate::buffer::Aligned;
 use crate::options::even_pieces;
-use crate::simd::{Isa, Simd, Task};
+use crate::simd::{Isa, Simd, Task, block_x};
 
 /// A convolution prepared for one instruction set: reordered weights, and where the taps lie.
 pub(crate) struct Plan {
@@ -143,7 +143,7 @@ pub(crate) unsafe fn conv_rows<S: Simd>(
         y: y.as_mut_ptr(),
     };
     // Pieces of a row differ by at most one pixel: first the longer ones, then the others.
-    let pieces = rows.size[1].div_ceil(S::BLOCK_X);
+    let pieces = rows.size[1].div_ceil(block_x::<S>(size));
     let (pixels, longer) = (rows.size[1] / pieces, rows.size[1] % pieces);
     // SAFETY: the assertions cover every address the blocks use.
     unsafe {
@@ -205,8 +205,12 @@ impl Run<'_> {
                 1 => S::enter(Blocks::<OB, 1> { run, start, count }),
                 2 => S::enter(Blocks::<OB, 2> { run, start, count }),
                 3 => S::enter(Blocks::<OB, 3> { run, start, count }),
-                4 if S::BLOCK_X >= 4 => S::enter(Blocks::<OB, 4> { run, start, count }),
-                _ => unreachable!("a block has at most BLOCK_X pixels"),
+                4 if block_x::<S>(OB) >= 4 => S::enter(Blocks::<OB, 4> { run, start, count }),
+                5 if block_x::<S>(OB) >= 5 => S::enter(Blocks::<OB, 5> { run, start, count }),
+                6 if block_x::<S>(OB) >= 6 => S::enter(Blocks::<OB, 6> { run, start, count }),
+                7 if block_x::<S>(OB) >= 7 => S::enter(Blocks::<OB, 7> { run, start, count }),
+                8 if block_x::<S>(OB) >= 8 => S::enter(Blocks::<OB, 8> { run, start, count }),
+                _ => unreachable!("a block has at most `block_x` pixels"),
             }
         }
     }

@@ -5,7 +5,6 @@ use burn::backend::Autodiff;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 use burn::backend::Cube;
 #[cfg(feature = "ndarray")]
-#[allow(deprecated)]
 use burn::backend::NdArray;
 #[cfg(any(feature = "ndarray", feature = "wgpu", feature = "cuda"))]
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -19,7 +18,6 @@ use crate::options::{ConvBlockOptions, Geometry};
 /// Backends that compute a block of convolution, bias, ReLU and max-pool.
 ///
 /// This is the layer below [`conv_block`]; only code that is generic over Burn's backends needs it.
-#[allow(deprecated)]
 #[backend_extension(
     Autodiff,
     Flex: cfg(feature = "flex"),
@@ -86,10 +84,8 @@ fn repeat<B: Backend>(x: FloatTensor<B>, [rows, columns]: [usize; 2]) -> FloatTe
 }
 
 #[cfg(feature = "ndarray")]
-#[allow(deprecated)]
 impl ConvBlockBackend for NdArray {}
 #[cfg(feature = "ndarray")]
-#[allow(deprecated)]
 impl<C: CheckpointStrategy> ConvBlockBackend for Autodiff<NdArray, C> {}
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 impl ConvBlockBackend for Cube {}
@@ -196,7 +192,7 @@ fn block(
     // An operation has a fixed number of inputs: what is not given is replaced by zeros, which need no
     // gradient.
     let like_x = (&x.device(), x.dtype());
-    let bias = bias.unwrap_or_else(|| Tensor::zeros([g.out_channels], like_x.clone()));
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([g.out_channels], like_x));
     let scale = match scale {
         Some(scale) => scale.detach(),
         None => Tensor::zeros([0, 0], like_x),

@@ -1,8 +1,29 @@
-//! Fused CPU operations for small convolutional networks.
+//! Fused CPU operations for small convolutional networks, on Burn tensors.
 //!
-//! [`conv_block`] is convolution + bias + ReLU + max-pool in one differentiable operation on Burn
-//! tensors. On Burn's flex device it runs on kernels written for small images; on every other device
-//! the same call composes Burn's own operations, so a model is written once.
+//! | | |
+//! |---|---|
+//! | [`conv_block`] | convolution + bias + ReLU + max-pool |
+//! | [`conv_block_scaled`] | the same, with channel dropout |
+//! | [`conv_transpose_block`] | nearest upsampling + transposed convolution + bias + ReLU |
+//! | [`AdamOptions`] | Burn's Adam in one pass over memory |
+//!
+//! Each block is one differentiable operation. On Burn's flex device, in `f32`, it runs on kernels
+//! written for small images; on every other device the same call composes Burn's own operations. So a
+//! model is written once and never asks which device it is on.
+//!
+//! # How the kernels work
+//!
+//! The same pixel of several images lies in the lanes of a vector, so no kernel size, image size or
+//! channel count leaves lanes unused; only the last images of a batch may. A convolution is computed
+//! directly, a few pixels of a few output channels at a time, with all sums in registers; bias, ReLU
+//! and pool follow while the result is in the first-level cache. What the backward pass needs of it is
+//! one byte for every output. Groups of images are spread over the threads of
+//! [rayon](https://docs.rs/rayon)'s current pool.
+//!
+//! On one core of a Zen 3 server (AVX2, 102 GFLOP/s in registers) 3×3 convolutions of 10 to 256 input
+//! channels reach 75 to 90 GFLOP/s, in the forward pass and in both gradients, packing and pool
+//! included; the weight's gradient of 512→512 channels 47; and convolutions of one input channel, which
+//! have little to compute, 40 to 65.
 //!
 //! # Choosing instructions
 //!
@@ -13,6 +34,20 @@
 //!
 //! Results are the same bits for any number of threads. Different instruction sets round differently,
 //! in the last bits.
+//!
+//! # Building
+//!
+//! Debug assertions in this crate cost a factor of four, because the standard library then checks every
+//! vector that is loaded. A release build has none; a workspace whose dev profile is optimised should
+//! turn them off for this crate (`[profile.dev.package.selvedge-kernels] debug-assertions = false`).
+
+// Kernels index several arrays of registers by one variable; the closures of iterators would be
+// compiled without the instructions.
+#![allow(clippy::needless_range_loop)]
+// Burn calls its ndarray device deprecated; who asks for the feature knows.
+#![cfg_attr(feature = "ndarray", allow(deprecated))]
+// Without the flex device, only the composed operations are left.
+#![cfg_attr(not(feature = "flex"), allow(dead_code))]
 
 mod adam;
 #[cfg(feature = "flex")]

@@ -140,6 +140,8 @@ fn blocks_of_the_experiments_equal_the_oracle() {
         let upsample = ConvBlockOptions { upsample: [2, 2], ..options(1, 4, true, None) };
         Case::new([9, 20, 4, 4], 10, [5, 5], upsample).check(isa);
         Case::new([9, 10, 12, 12], 1, [5, 5], upsample).check(isa);
+        // A weight whose gradient is added lane by lane at once.
+        Case::new([9, 48, 4, 5], 40, [3, 3], options(1, 1, true, None)).check(isa);
         Case::new([2, 33, 8, 8], 35, [3, 3], options(1, 1, false, tiles)).check(isa);
     }
 }

@@ -1,11 +1,12 @@
 //! Gradient of a convolution's weight, summed over a group of interleaved images.
 //!
 //! The register block holds `OB` output channels × `TB` taps. It stays in registers over a strip of
-//! rows; every pixel loads `OB + TB` vectors for `OB * TB` multiply-adds. The lanes are added only
-//! when all groups of a batch's piece are done.
+//! rows; every pixel loads `OB + TB` vectors for `OB * TB` multiply-adds. The lanes of small
+//! gradients are added only when all groups of a batch's piece are done, those of large ones after
+//! every strip.
 
 use crate::options::even_pieces;
-use crate::simd::{Simd, Task};
+use crate::simd::{Simd, Task, block_x};
 
 /// Where input and gradient lie; distances in numbers.
 pub(crate) struct Layout<'a> {
@@ -20,6 +21,15 @@ pub(crate) struct Layout<'a> {
     /// From one output channel to the next, in the gradient.
     pub dy_channel: usize,
     pub out_channels: usize,
+    /// Whether lanes are added at once, rather than by the caller.
+    pub add_lanes: bool,
+}
+
+impl Layout<'_> {
+    /// Numbers of an accumulator in memory.
+    fn accumulator_len(&self, lanes: usize) -> usize {
+        if self.add_lanes { 1 } else { lanes }
+    }
 }
 
 /// Numbers of input and gradient that a strip of rows should not exceed, so that they stay in the
@@ -28,7 +38,7 @@ const STRIP_LEN: usize = 6 * 1024;
 /// Pixels that a strip should at least have, so that loading and storing accumulators is little work.
 const STRIP_PIXELS: usize = 48;
 
-/// Adds to `dw`, `[out_channels, taps, LANES]`. `x` starts at the first tap of the first pixel, `dy`
+/// Adds to `dw`, `[out_channels, taps, LANES]` or, with the lanes added, `[out_channels, taps]`. `x` starts at the first tap of the first pixel, `dy`
 /// at the first pixel.
 ///
 /// # Safety
@@ -44,7 +54,8 @@ pub(crate) unsafe fn weight_grad<S: Simd>(layout: &Layout, x: &[f32], dy: &[f32]
     let last_tap = layout.offsets.last().copied().unwrap_or(0);
     assert!(x.len() >= end(layout.x_step) + last_tap);
     assert!(dy.len() >= end(layout.dy_step) + (layout.out_channels - 1) * layout.dy_channel);
-    assert!(dw.len() >= layout.out_channels * taps * S::LANES);
+    let accumulator = layout.accumulator_len(S::LANES);
+    assert!(dw.len() >= layout.out_channels * taps * accumulator);
     let row_len = layout.dy_step[0] + layout.x_step[0];
     let rows = (STRIP_LEN / row_len.max(1)).max(STRIP_PIXELS.div_ceil(width));
     for (first, rows) in even_pieces(height, rows) {
@@ -52,14 +63,14 @@ pub(crate) unsafe fn weight_grad<S: Simd>(layout: &Layout, x: &[f32], dy: &[f32]
         let dy = dy.as_ptr().wrapping_add(first * layout.dy_step[0]);
         for (channel, channels) in even_pieces(layout.out_channels, S::BLOCK_C) {
             let dy = dy.wrapping_add(channel * layout.dy_channel);
-            for (tap, taps_here) in even_pieces(taps, S::BLOCK_X) {
+            for (tap, taps_here) in even_pieces(taps, block_x::<S>(channels)) {
                 let block = Block {
                     layout,
                     rows,
                     offsets: &layout.offsets[tap..][..taps_here],
                     x,
                     dy,
-                    dw: dw.as_mut_ptr().wrapping_add((channel * taps + tap) * S::LANES),
+                    dw: dw.as_mut_ptr().wrapping_add((channel * taps + tap) * accumulator),
                 };
                 // SAFETY: the assertions cover all rows, pixels, taps and channels.
                 unsafe {
@@ -101,8 +112,12 @@ impl Block<'_> {
                 1 => S::enter(Accumulate::<OB, 1>(*self)),
                 2 => S::enter(Accumulate::<OB, 2>(*self)),
                 3 => S::enter(Accumulate::<OB, 3>(*self)),
-                4 if S::BLOCK_X >= 4 => S::enter(Accumulate::<OB, 4>(*self)),
-                _ => unreachable!("a block has at most BLOCK_X taps"),
+                4 if block_x::<S>(OB) >= 4 => S::enter(Accumulate::<OB, 4>(*self)),
+                5 if block_x::<S>(OB) >= 5 => S::enter(Accumulate::<OB, 5>(*self)),
+                6 if block_x::<S>(OB) >= 6 => S::enter(Accumulate::<OB, 6>(*self)),
+                7 if block_x::<S>(OB) >= 7 => S::enter(Accumulate::<OB, 7>(*self)),
+                8 if block_x::<S>(OB) >= 8 => S::enter(Accumulate::<OB, 8>(*self)),
+                _ => unreachable!("a block has at most `block_x` taps"),
             }
         }
     }
@@ -119,7 +134,8 @@ impl<const OB: usize, const TB: usize> Task for Accumulate<'_, OB, TB> {
     unsafe fn run<S: Simd>(self) {
         let block = self.0;
         let layout = block.layout;
-        let dw_channel = layout.offsets.len() * S::LANES;
+        let accumulator = layout.accumulator_len(S::LANES);
+        let dw_channel = layout.offsets.len() * accumulator;
         // SAFETY: as the struct says; `wrapping_add` as in `conv`.
         unsafe {
             let mut acc = [[S::splat(0.0); TB]; OB];
@@ -147,8 +163,12 @@ impl<const OB: usize, const TB: usize> Task for Accumulate<'_, OB, TB> {
             }
             for o in 0..OB {
                 for t in 0..TB {
-                    let dw = block.dw.wrapping_add(o * dw_channel + t * S::LANES);
-                    S::store(dw, S::add(S::load(dw), acc[o][t]));
+                    let dw = block.dw.wrapping_add(o * dw_channel + t * accumulator);
+                    if layout.add_lanes {
+                        *dw += S::sum(acc[o][t]);
+                    } else {
+                        S::store(dw, S::add(S::load(dw), acc[o][t]));
+                    }
                 }
             }
         }

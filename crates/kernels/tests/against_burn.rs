@@ -114,7 +114,7 @@ fn inference_gives_the_bits_of_training() {
 fn inputs_that_are_views_are_read_in_their_order() {
     let device = Device::flex();
     device.seed(3);
-    let x = random([9, 9, 2, 5], &device).permute([3, 2, 1, 0]).slice([1..4]);
+    let x = random([9, 9, 2, 5], &device).permute([3, 2, 1, 0]).slice(1..4);
     let weight = random([3, 3, 2, 3], &device).permute([0, 2, 1, 3]);
     let options = options(1, 1, true, None);
     let fused = conv_block(x.clone(), weight.clone(), None, &options);

@@ -1,141 +1,7 @@
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::{Init, ModelError, Network};
-
-/// One operation of a network. Channels and features that come in follow from what stands before.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "op")]
-pub enum Op {
-    /// 2-d convolution with a square kernel; weight `[out_channels, in_channels, kernel, kernel]`.
-    Conv2d {
-        /// Channels that come out.
-        out_channels: usize,
-        /// Side of the kernel, in pixels.
-        kernel: usize,
-        /// Step of the kernel, in pixels.
-        stride: usize,
-        /// Rows and columns of zeros added on every side.
-        padding: usize,
-        /// Whether a bias is added.
-        bias: bool,
-    },
-    /// Batch normalisation over each channel (Ioffe and Szegedy, 2015); ε 1e-5, momentum 0.1.
-    BatchNorm2d,
-    /// Linear layer; PyTorch's weight is `[out_features, in_features]`.
-    Linear {
-        /// Features that come out.
-        out_features: usize,
-    },
-    /// max(x, 0).
-    Relu,
-    /// The largest of each `kernel` × `kernel` window; sizes round down, as in PyTorch.
-    MaxPool2d {
-        /// Side of the window, in pixels.
-        kernel: usize,
-        /// Step of the window, in pixels.
-        stride: usize,
-    },
-    /// Sets single values to 0 while training (Srivastava et al., 2014).
-    Dropout {
-        /// The probability of a zero.
-        probability: f64,
-    },
-    /// Sets whole channels to 0 while training (Tompson et al., 2015).
-    ChannelDropout {
-        /// The probability that a channel is 0.
-        probability: f64,
-    },
-    /// `[batch, channels, height, width]` to `[batch, channels · height · width]`.
-    Flatten,
-}
-
-impl Op {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Conv2d { .. } => "conv",
-            Self::BatchNorm2d => "bn",
-            Self::Linear { .. } => "fc",
-            Self::Relu => "relu",
-            Self::MaxPool2d { .. } => "pool",
-            Self::Dropout { .. } => "dropout",
-            Self::ChannelDropout { .. } => "channel_dropout",
-            Self::Flatten => "flatten",
-        }
-    }
-
-    /// The shape after this operation, or why there is none.
-    fn apply(&self, input: Shape) -> Result<Shape, String> {
-        use Shape::{Features, Images};
-        match (self, input) {
-            (Self::Relu | Self::Dropout { .. }, _) | (Self::ChannelDropout { .. }, Images(_)) => {
-                self.check_probability()?;
-                Ok(input)
-            }
-            (Self::BatchNorm2d, Images(_)) => Ok(input),
-            (&Self::Conv2d { out_channels, kernel, stride, padding, .. }, Images([_, h, w])) => {
-                if out_channels == 0 {
-                    return Err("a convolution needs at least one output channel".into());
-                }
-                let h = windows(h + 2 * padding, kernel, stride)?;
-                let w = windows(w + 2 * padding, kernel, stride)?;
-                Ok(Images([out_channels, h, w]))
-            }
-            (&Self::MaxPool2d { kernel, stride }, Images([c, h, w])) => {
-                Ok(Images([c, windows(h, kernel, stride)?, windows(w, kernel, stride)?]))
-            }
-            (Self::Flatten, Images([c, h, w])) => Ok(Features(c * h * w)),
-            (&Self::Linear { out_features }, Features(_)) if out_features > 0 => {
-                Ok(Features(out_features))
-            }
-            (Self::Linear { .. }, Features(_)) => {
-                Err("a linear layer needs at least one output feature".into())
-            }
-            (op, shape) => Err(format!("`{}` cannot follow {shape}", op.kind())),
-        }
-    }
-
-    fn check_probability(&self) -> Result<(), String> {
-        match self {
-            Self::Dropout { probability } | Self::ChannelDropout { probability }
-                if !(0.0..1.0).contains(probability) =>
-            {
-                Err(format!("dropout probability {probability} is not in [0, 1)"))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// How many windows of `kernel` fit into `size` at every `stride`.
-fn windows(size: usize, kernel: usize, stride: usize) -> Result<usize, String> {
-    match (kernel, stride) {
-        (0, _) | (_, 0) => Err(format!("kernel {kernel} and stride {stride} must be at least 1")),
-        _ if kernel > size => {
-            Err(format!("kernel {kernel} is larger than the padded input, {size}"))
-        }
-        _ => Ok((size - kernel) / stride + 1),
-    }
-}
-
-/// The shape of what flows between two layers, without the batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Shape {
-    /// `[channels, height, width]`
-    Images([usize; 3]),
-    /// The number of features.
-    Features(usize),
-}
-
-impl std::fmt::Display for Shape {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Images([c, h, w]) => write!(f, "images of {c} × {h} × {w}"),
-            Self::Features(n) => write!(f, "{n} features"),
-        }
-    }
-}
+use crate::{Init, ModelError, Network, Op, Shape};
 
 /// An operation with its name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -213,8 +79,13 @@ impl Architecture {
     /// Adds a max-pool whose stride is its kernel.
     #[must_use]
     pub fn max_pool(self, kernel: usize) -> Self {
-        let stride = kernel;
-        self.op(Op::MaxPool2d { kernel, stride })
+        self.op(Op::MaxPool2d { kernel, stride: kernel, padding: 0 })
+    }
+
+    /// Adds a batch normalisation.
+    #[must_use]
+    pub fn batch_norm(self, name: &str) -> Self {
+        self.layer(name, Op::BatchNorm2d)
     }
 
     /// Adds a dropout of single values.

@@ -2,7 +2,7 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | take a known network | [`Cnn`], [`TransferCnn`] |
+//! | take a known network | [`Cnn`], [`TransferCnn`], [`ConvNet`], [`ConvAutoencoder`], [`LinearAutoencoder`], [`Mlp`], [`ResNet`], [`Vgg`] |
 //! | describe one of your own | [`Architecture`], [`Op`] |
 //! | run and train it | [`Network`] |
 //! | choose the initial weights | [`Init`] |
@@ -27,22 +27,35 @@
 
 mod activation;
 mod architecture;
+mod autoencoder;
 mod cnn;
+mod convnets;
 mod dropout;
 mod error;
 mod init;
+mod mlp;
 mod network;
 mod node;
+mod op;
 mod plan;
+mod resnet;
+mod sequence;
 pub mod state;
 pub mod transfer;
 mod transfer_cnn;
+mod vgg;
 pub mod weights;
 
 pub use activation::Activation;
-pub use architecture::{Architecture, Layer, Op, Shape};
+pub use architecture::{Architecture, Layer};
+pub use autoencoder::{ConvAutoencoder, LinearAutoencoder};
 pub use cnn::Cnn;
+pub use convnets::ConvNet;
 pub use error::ModelError;
 pub use init::Init;
+pub use mlp::{HiddenActivation, Mlp};
 pub use network::{Network, Rng};
+pub use op::{Op, Shape};
+pub use resnet::{ResNet, Stem};
 pub use transfer_cnn::TransferCnn;
+pub use vgg::Vgg;

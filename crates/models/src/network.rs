@@ -1,14 +1,11 @@
 use std::sync::Arc;
 
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
-use burn::tensor::ops::MaxPoolOptions;
-use burn::tensor::{Device, Tensor, activation::relu, module::max_pool2d};
-use selvedge_kernels::{ConvBlockOptions, conv_block};
+use burn::tensor::{Device, Tensor};
 
 use crate::init::Sampler;
-use crate::node::{Node, Params};
-use crate::plan::{Step, plan};
-use crate::{Activation, Architecture, Init, ModelError, Op, Shape, dropout};
+use crate::sequence::Sequence;
+use crate::{Activation, Architecture, Init, ModelError, Shape};
 
 /// The generator that dropout draws from: xoshiro256++, whose numbers are the same everywhere.
 pub type Rng = rand::rngs::Xoshiro256PlusPlus;
@@ -21,8 +18,7 @@ pub type Rng = rand::rngs::Xoshiro256PlusPlus;
 #[derive(Clone, Debug)]
 pub struct Network {
     architecture: Arc<Architecture>,
-    plan: Arc<[Step]>,
-    nodes: Vec<Node>,
+    body: Sequence,
 }
 
 impl Network {
@@ -32,17 +28,11 @@ impl Network {
         seed: u64,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let shapes = architecture.shapes()?;
+        architecture.shapes()?;
+        let input = Shape::Images(architecture.input);
         let mut sampler = Sampler::new(init, seed);
-        let mut input = Shape::Images(architecture.input);
-        let mut nodes = Vec::with_capacity(shapes.len());
-        for (layer, output) in architecture.layers.iter().zip(shapes) {
-            nodes.push(Node::new(layer.clone(), input, &mut sampler, device));
-            input = output;
-        }
-        let plan = plan(&architecture.layers).into();
-        let architecture = Arc::new(architecture);
-        Ok(Self { architecture, plan, nodes })
+        let body = Sequence::new(&architecture.layers, input, &mut sampler, device);
+        Ok(Self { architecture: Arc::new(architecture), body })
     }
 
     /// The network as data.
@@ -51,7 +41,8 @@ impl Network {
     }
 
     /// The outputs for `images`, `[batch, channels, height, width]` to `[batch, features]`, without
-    /// dropout.
+    /// dropout. Images that come out, such as an autoencoder's, are flattened; see
+    /// [`reconstruct`](Self::reconstruct).
     ///
     /// Batch normalisation uses the batch's own statistics where the parameters are on a training
     /// device, and the running ones after [`Module::valid`].
@@ -60,7 +51,7 @@ impl Network {
     ///
     /// Panics if `images` are not of the architecture's input size.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.run(images, None)
+        self.body.run(self.input(images), &mut None).into_features()
     }
 
     /// As [`forward`](Self::forward), with dropout drawn from `rng`.
@@ -69,10 +60,11 @@ impl Network {
     ///
     /// As [`forward`](Self::forward).
     pub fn forward_train(&self, images: Tensor<4>, rng: &mut Rng) -> Tensor<2> {
-        self.run(images, Some(rng))
+        self.body.run(self.input(images), &mut Some(rng)).into_features()
     }
 
-    /// As [`forward`](Self::forward), showing `tap` the name and the output of every layer.
+    /// As [`forward`](Self::forward), showing `tap` the path and the output of every layer in the
+    /// order in which they are computed.
     ///
     /// # Panics
     ///
@@ -82,28 +74,17 @@ impl Network {
         images: Tensor<4>,
         mut tap: impl FnMut(&str, &Activation),
     ) -> Tensor<2> {
-        let mut x = self.input(images);
-        for node in &self.nodes {
-            x = step(node, x, None);
-            tap(&node.layer.name, &x);
-        }
-        x.into_features()
+        self.body.run_tapped(self.input(images), "", &mut tap).into_features()
     }
 
-    fn run(&self, images: Tensor<4>, mut rng: Option<&mut Rng>) -> Tensor<2> {
-        let mut x = self.input(images);
-        for planned in self.plan.iter() {
-            match planned {
-                Step::Layer(i) => x = step(&self.nodes[*i], x, rng.as_deref_mut()),
-                Step::Block { conv, options, dropout } => {
-                    x = Activation::Images(block(&self.nodes[*conv], x.into_images(), options));
-                    if let Some(i) = dropout {
-                        x = step(&self.nodes[*i], x, rng.as_deref_mut());
-                    }
-                }
-            }
-        }
-        x.into_features()
+    /// As [`forward`](Self::forward), in the shape of the images: what an autoencoder makes of them.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), and if the outputs are not as many as the pixels.
+    pub fn reconstruct(&self, images: Tensor<4>) -> Tensor<4> {
+        let shape = images.dims();
+        self.forward(images).reshape(shape)
     }
 
     fn input(&self, images: Tensor<4>) -> Activation {
@@ -121,100 +102,47 @@ impl Network {
     pub(crate) fn reset_linear(&mut self, name: &str, init: Init, seed: u64) {
         let device = self.devices().into_iter().next().unwrap_or_default();
         let mut sampler = Sampler::new(init, seed);
-        for node in self.nodes.iter_mut().filter(|n| n.layer.name == name) {
+        for node in self.body.nodes.iter_mut().filter(|n| n.layer.name == name) {
             node.reset_linear(&mut sampler, &device);
         }
     }
 }
 
-/// A convolution with what follows it.
-fn block(node: &Node, x: Tensor<4>, options: &ConvBlockOptions) -> Tensor<4> {
-    let Params::Conv2d(conv) = &node.params else {
-        unreachable!("a block begins with a convolution")
-    };
-    conv_block(x, conv.weight.val(), conv.bias.as_ref().map(|bias| bias.val()), options)
-}
-
-/// One layer.
-fn step(node: &Node, x: Activation, rng: Option<&mut Rng>) -> Activation {
-    use Activation::{Features, Images};
-    match (&node.layer.op, &node.params, x) {
-        (_, Params::Conv2d(conv), Images(x)) => Images(conv.forward(x)),
-        (_, Params::BatchNorm(norm), Images(x)) => Images(norm.forward(x)),
-        (_, Params::Linear(linear), Features(x)) => Features(linear.forward(x)),
-        (Op::Relu, _, Images(x)) => Images(relu(x)),
-        (Op::Relu, _, Features(x)) => Features(relu(x)),
-        (&Op::MaxPool2d { kernel, stride }, _, Images(x)) => {
-            let options = MaxPoolOptions::new([kernel; 2]).with_stride([stride; 2]);
-            Images(max_pool2d(x, options))
-        }
-        (Op::Flatten, _, x) => Features(x.into_features()),
-        (&Op::Dropout { probability }, _, x) => match (rng, x) {
-            (None, x) => x,
-            (Some(rng), Images(x)) => Images(dropout::values(x, probability, rng)),
-            (Some(rng), Features(x)) => Features(dropout::values(x, probability, rng)),
-        },
-        (&Op::ChannelDropout { probability }, _, Images(x)) => Images(match rng {
-            None => x,
-            Some(rng) => dropout::channels(x, probability, rng),
-        }),
-        (op, _, x) => unreachable!("{op:?} was checked not to meet {:?}", x.dims()),
-    }
-}
-
-/// The type that burn-store sees around a layer; its own derive would print the same.
-const CONTAINER: &str = "Struct:Network";
-
 impl Module for Network {
     fn collect_devices(&self, devices: Devices) -> Devices {
-        self.nodes.iter().fold(devices, |devices, n| n.params.collect_devices(devices))
+        self.body.collect_devices(devices)
     }
 
-    fn fork(self, device: &Device) -> Self {
-        self.each(|params| params.fork(device))
+    fn fork(mut self, device: &Device) -> Self {
+        self.body = self.body.fork(device);
+        self
     }
 
-    fn to_device(self, device: &Device) -> Self {
-        self.each(|params| params.to_device(device))
+    fn to_device(mut self, device: &Device) -> Self {
+        self.body = self.body.to_device(device);
+        self
     }
 
-    fn train(self) -> Self {
-        self.each(Module::train)
+    fn train(mut self) -> Self {
+        self.body = self.body.train();
+        self
     }
 
     fn valid(&self) -> Self {
-        self.clone().each(|params| params.valid())
+        Self { architecture: self.architecture.clone(), body: self.body.valid() }
     }
 
-    fn materialize(self) -> Self {
-        self.each(Module::materialize)
+    fn materialize(mut self) -> Self {
+        self.body = self.body.materialize();
+        self
     }
 
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        for Node { layer, params } in &self.nodes {
-            visitor.enter_module(&layer.name, CONTAINER);
-            params.visit(visitor);
-            visitor.exit_module(&layer.name, CONTAINER);
-        }
+        self.body.visit(visitor);
     }
 
     fn map<M: ModuleMapper>(mut self, mapper: &mut M) -> Self {
-        for node in &mut self.nodes {
-            let params = std::mem::replace(&mut node.params, Params::None);
-            mapper.enter_module(&node.layer.name, CONTAINER);
-            node.params = params.map(mapper);
-            mapper.exit_module(&node.layer.name, CONTAINER);
-        }
-        self
-    }
-}
-
-impl Network {
-    fn each(mut self, mut change: impl FnMut(Params) -> Params) -> Self {
-        for node in &mut self.nodes {
-            let params = std::mem::replace(&mut node.params, Params::None);
-            node.params = change(params);
-        }
+        self.body = self.body.map(mapper);
         self
     }
 }
@@ -223,11 +151,12 @@ impl Network {
 mod tests {
     use super::*;
     use crate::{Cnn, TransferCnn};
+    use burn::tensor::TensorData;
     use rand::SeedableRng;
 
     fn images(n: usize, device: &Device) -> Tensor<4> {
         let values: Vec<f32> = (0..n * 784).map(|i| (i as f32 * 0.05).sin()).collect();
-        Tensor::from_data(burn::tensor::TensorData::new(values, [n, 1, 28, 28]), device)
+        Tensor::from_data(TensorData::new(values, [n, 1, 28, 28]), device)
     }
 
     fn logits(network: &Network, seed: Option<u64>) -> Vec<f32> {

@@ -1,9 +1,10 @@
 use burn::module::{Module, Param};
-use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, PaddingConfig2d};
 use burn::tensor::Device;
 
 use crate::init::{Fan, Sampler};
+use crate::sequence::Sequence;
 use crate::{Layer, Op, Shape};
 
 /// A layer with its parameters.
@@ -18,9 +19,18 @@ pub(crate) struct Node {
 #[derive(Clone, Debug)]
 pub(crate) enum Params {
     Conv2d(Conv2d),
+    ConvTranspose2d(ConvTranspose2d),
     BatchNorm(BatchNorm),
     Linear(Linear),
+    Residual(Box<Paths>),
     None,
+}
+
+/// The two paths of a residual block.
+#[derive(Clone, Debug)]
+pub(crate) struct Paths {
+    pub main: Sequence,
+    pub shortcut: Sequence,
 }
 
 impl Node {
@@ -30,6 +40,14 @@ impl Node {
             (Op::Conv2d { .. }, Shape::Images([channels, _, _])) => {
                 Params::Conv2d(conv2d(&layer.op, channels, sampler, device))
             }
+            (&Op::ConvTranspose2d { out_channels, kernel }, Shape::Images([channels, _, _])) => {
+                let sides = [channels, out_channels, kernel];
+                Params::ConvTranspose2d(conv_transpose2d(sides, sampler, device))
+            }
+            (Op::Residual { main, shortcut }, _) => Params::Residual(Box::new(Paths {
+                main: Sequence::new(main, input, sampler, device),
+                shortcut: Sequence::new(shortcut, input, sampler, device),
+            })),
             (Op::BatchNorm2d, Shape::Images([channels, _, _])) => {
                 Params::BatchNorm(BatchNormConfig::new(channels).init(device))
             }
@@ -68,6 +86,23 @@ fn conv2d(op: &Op, in_channels: usize, sampler: &mut Sampler, device: &Device) -
     }
 }
 
+fn conv_transpose2d(
+    [in_channels, out_channels, kernel]: [usize; 3],
+    sampler: &mut Sampler,
+    device: &Device,
+) -> ConvTranspose2d {
+    // PyTorch takes the second dimension of the weight, here the outputs, for the fan's input.
+    let area = kernel * kernel;
+    let fan = Fan { input: out_channels * area, output: in_channels * area };
+    let weight = sampler.weight(&[in_channels, out_channels, kernel, kernel], fan);
+    let bias = sampler.bias(out_channels, fan);
+    ConvTranspose2d {
+        weight: Param::from_data(weight, device),
+        bias: Some(Param::from_data(bias, device)),
+        ..ConvTranspose2dConfig::new([in_channels, out_channels], [kernel, kernel]).init(device)
+    }
+}
+
 /// Burn stores `[in_features, out_features]`; the values are drawn in PyTorch's order.
 fn linear(input: usize, output: usize, sampler: &mut Sampler, device: &Device) -> Linear {
     let fan = Fan { input, output };
@@ -78,13 +113,25 @@ fn linear(input: usize, output: usize, sampler: &mut Sampler, device: &Device) -
     Linear { weight: Param::from_data(weight, device), bias: Some(Param::from_data(bias, device)) }
 }
 
-/// Calls a method of [`Module`] on whatever parameters there are.
+/// A match over all kinds of parameters; the first arm says what becomes of a module, the second of
+/// the paths of a residual block.
 macro_rules! each {
-    ($params:expr, $module:ident => $call:expr) => {
+    ($params:expr, $m:ident => $call:expr) => {
         match $params {
-            Params::Conv2d($module) => Params::Conv2d($call),
-            Params::BatchNorm($module) => Params::BatchNorm($call),
-            Params::Linear($module) => Params::Linear($call),
+            Params::Conv2d($m) => Params::Conv2d($call),
+            Params::ConvTranspose2d($m) => Params::ConvTranspose2d($call),
+            Params::BatchNorm($m) => Params::BatchNorm($call),
+            Params::Linear($m) => Params::Linear($call),
+            Params::Residual(paths) => Params::Residual(Box::new(Paths {
+                main: {
+                    let $m = paths.main;
+                    $call
+                },
+                shortcut: {
+                    let $m = paths.shortcut;
+                    $call
+                },
+            })),
             Params::None => Params::None,
         }
     };
@@ -94,8 +141,10 @@ impl Module for Params {
     fn collect_devices(&self, devices: burn::module::Devices) -> burn::module::Devices {
         match self {
             Self::Conv2d(m) => m.collect_devices(devices),
+            Self::ConvTranspose2d(m) => m.collect_devices(devices),
             Self::BatchNorm(m) => m.collect_devices(devices),
             Self::Linear(m) => m.collect_devices(devices),
+            Self::Residual(p) => p.shortcut.collect_devices(p.main.collect_devices(devices)),
             Self::None => devices,
         }
     }
@@ -113,7 +162,8 @@ impl Module for Params {
     }
 
     fn valid(&self) -> Self {
-        each!(self, m => m.valid())
+        // Cloning shares the tensors, and `valid` takes them out of the training state.
+        each!(self.clone(), m => m.valid())
     }
 
     fn materialize(self) -> Self {
@@ -123,8 +173,13 @@ impl Module for Params {
     fn visit<V: burn::module::ModuleVisitor>(&self, visitor: &mut V) {
         match self {
             Self::Conv2d(m) => m.visit(visitor),
+            Self::ConvTranspose2d(m) => m.visit(visitor),
             Self::BatchNorm(m) => m.visit(visitor),
             Self::Linear(m) => m.visit(visitor),
+            Self::Residual(p) => {
+                p.main.visit(visitor);
+                p.shortcut.visit(visitor);
+            }
             Self::None => {}
         }
     }

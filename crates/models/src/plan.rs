@@ -41,9 +41,9 @@ fn block(layers: &[Layer], conv: usize, stride: usize, padding: usize) -> (Step,
         match layer.op {
             // ReLU is the same once or twice, but a block computes it once.
             Op::Relu if !options.relu => options.relu = true,
-            Op::MaxPool2d { kernel, stride } if options.pool.is_none() => {
-                let (kernel, stride) = ([kernel; 2], [stride; 2]);
-                options.pool = Some(PoolOptions { kernel, stride, padding: [0; 2] });
+            Op::MaxPool2d { kernel, stride, padding } if options.pool.is_none() => {
+                let [kernel, stride, padding] = [kernel, stride, padding].map(|side| [side; 2]);
+                options.pool = Some(PoolOptions { kernel, stride, padding });
             }
             Op::ChannelDropout { .. } if dropout.is_none() => dropout = Some(i),
             _ => break,

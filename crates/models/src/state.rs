@@ -6,9 +6,35 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 
-/// The values of every parameter and running statistic by its path, in Burn's layout (a linear
-/// weight is `[in_features, out_features]`).
+/// The values of every parameter and running statistic by its PyTorch name, in Burn's layout (a
+/// linear weight is `[in_features, out_features]`).
 pub type State = BTreeMap<String, TensorData>;
+
+/// The path of a parameter under its PyTorch name.
+#[derive(Default)]
+pub(crate) struct Path(Vec<String>);
+
+impl Path {
+    /// Goes into a part of a module; Burn calls the weight and bias of a normalisation γ and β.
+    pub fn enter(&mut self, name: &str, container: &str) {
+        let name = match (container, name) {
+            ("Struct:BatchNorm", "gamma") => "weight",
+            ("Struct:BatchNorm", "beta") => "bias",
+            _ => name,
+        };
+        self.0.push(name.into());
+    }
+
+    /// Leaves it.
+    pub fn exit(&mut self) {
+        self.0.pop();
+    }
+
+    /// The name so far.
+    pub fn name(&self) -> String {
+        self.0.join(".")
+    }
+}
 
 /// Copies every tensor of `module` to the host.
 pub fn read<M: Module>(module: &M) -> State {
@@ -24,75 +50,75 @@ pub fn read<M: Module>(module: &M) -> State {
 ///
 /// Panics if a tensor of that name has another shape.
 pub fn write<M: Module>(module: M, state: State) -> M {
-    let path = Vec::new();
+    let path = Path::default();
     module.map(&mut Writer { path, state })
 }
 
 /// Copies every gradient of `module`'s parameters to the host, by the parameter's path.
 pub fn gradients<M: Module>(module: &M, gradients: &GradientsParams) -> State {
-    let mut reader = GradientReader { path: Vec::new(), gradients, state: State::new() };
+    let mut reader = GradientReader { path: Path::default(), gradients, state: State::new() };
     module.visit(&mut reader);
     reader.state
 }
 
 struct GradientReader<'a> {
-    path: Vec<String>,
+    path: Path,
     gradients: &'a GradientsParams,
     state: State,
 }
 
 impl ModuleVisitor for GradientReader<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.into());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
     }
 
     fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+        self.path.exit();
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.state.insert(self.path.join("."), gradient.into_data());
+            self.state.insert(self.path.name(), gradient.into_data());
         }
     }
 }
 
 #[derive(Default)]
 struct Reader {
-    path: Vec<String>,
+    path: Path,
     state: State,
 }
 
 impl ModuleVisitor for Reader {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.into());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
     }
 
     fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+        self.path.exit();
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.state.insert(self.path.join("."), param.val().into_data());
+        self.state.insert(self.path.name(), param.val().into_data());
     }
 }
 
 struct Writer {
-    path: Vec<String>,
+    path: Path,
     state: State,
 }
 
 impl ModuleMapper for Writer {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.into());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
     }
 
     fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+        self.path.exit();
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.path.join(".");
+        let path = self.path.name();
         let Some(data) = self.state.remove(&path) else {
             return param;
         };

@@ -1,6 +1,7 @@
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamConfig, RmsPropConfig, SgdConfig};
 use burn::optim::{ModuleOptimizer, decay::WeightDecayConfig};
+use burn::optim::{RmsPropConfig, SgdConfig};
+use selvedge_kernels::AdamOptions;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -38,7 +39,11 @@ impl OptimizerConfig {
         require(in_range, "weight decay", weight_decay, "0 or more")?;
         let decay = (weight_decay > 0.0).then(|| WeightDecayConfig::new(weight_decay as f32));
         Ok(match *self {
-            Self::Adam => AdamConfig::new().with_epsilon(1e-8).with_weight_decay(decay).init(),
+            Self::Adam => AdamOptions {
+                weight_decay: (weight_decay > 0.0).then_some(weight_decay as f32),
+                ..AdamOptions::default()
+            }
+            .init(),
             Self::Sgd { momentum, nesterov } => {
                 check_momentum(momentum)?;
                 let needs = momentum > 0.0 || !nesterov;

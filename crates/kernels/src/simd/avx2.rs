@@ -105,6 +105,14 @@ impl Simd for Avx2 {
         unsafe { _mm256_blendv_ps(no, yes, mask) }
     }
     #[inline(always)]
+    unsafe fn sum(v: Self::V) -> f32 {
+        unsafe {
+            let halves = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+            let pairs = _mm_add_ps(halves, _mm_movehl_ps(halves, halves));
+            _mm_cvtss_f32(_mm_add_ss(pairs, _mm_movehdup_ps(pairs)))
+        }
+    }
+    #[inline(always)]
     unsafe fn store_bytes(to: *mut u8, v: Self::V) {
         unsafe {
             let words = _mm256_cvtps_epi32(v);

@@ -67,6 +67,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_blend_ps(mask, no, yes) }
     }
     #[inline(always)]
+    unsafe fn sum(v: Self::V) -> f32 {
+        unsafe { _mm512_reduce_add_ps(v) }
+    }
+    #[inline(always)]
     unsafe fn store_bytes(to: *mut u8, v: Self::V) {
         unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v))) }
     }

@@ -54,6 +54,8 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn greater_or_nan(a: Self::V, b: Self::V) -> Self::M;
     /// `yes` where the mask is set, else `no`.
     unsafe fn select(mask: Self::M, yes: Self::V, no: Self::V) -> Self::V;
+    /// Sum of all lanes.
+    unsafe fn sum(v: Self::V) -> f32;
     /// Writes lanes that hold whole numbers from 0 to 255 as bytes.
     unsafe fn store_bytes(to: *mut u8, v: Self::V);
     /// Reads bytes as numbers from 0 to 255.
@@ -76,6 +78,17 @@ pub(crate) enum Isa {
     Neon,
     /// Plain Rust, which the compiler turns into whatever the target always has.
     Portable,
+}
+
+/// Pixels or taps of the largest register block with `channels` output channels: few channels leave
+/// registers for more of them, and one channel needs 8 accumulators to keep the multipliers busy.
+#[inline(always)]
+pub(crate) const fn block_x<S: Simd>(channels: usize) -> usize {
+    match channels {
+        1 => 8,
+        2 => 6,
+        _ => S::BLOCK_X,
+    }
 }
 
 /// Work that is compiled once for every instruction set.
@@ -252,6 +265,7 @@ mod tests {
                     &|i| (b[i] > c[i]) as u8 as f32,
                     "greater or NaN, right",
                 );
+                assert_eq!(S::sum(va), a.iter().sum::<f32>());
                 let codes: Vec<u8> = (0..n).map(|i| (255 - 7 * i) as u8).collect();
                 let mut bytes = vec![0u8; n];
                 let v = S::load_bytes(codes.as_ptr());

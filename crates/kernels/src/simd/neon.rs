@@ -66,6 +66,10 @@ impl Simd for Neon {
         unsafe { vbslq_f32(mask, yes, no) }
     }
     #[inline(always)]
+    unsafe fn sum(v: Self::V) -> f32 {
+        unsafe { vaddvq_f32(v) }
+    }
+    #[inline(always)]
     unsafe fn store_bytes(to: *mut u8, v: Self::V) {
         unsafe {
             let halves = vmovn_u32(vcvtq_u32_f32(v));

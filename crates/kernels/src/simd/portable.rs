@@ -58,6 +58,10 @@ impl Simd for Portable {
         std::array::from_fn(|i| if mask[i] { yes[i] } else { no[i] })
     }
     #[inline(always)]
+    unsafe fn sum(v: Self::V) -> f32 {
+        v.iter().sum()
+    }
+    #[inline(always)]
     unsafe fn store_bytes(to: *mut u8, v: Self::V) {
         // SAFETY: the caller vouches for LANES writable bytes.
         unsafe { to.cast::<[u8; LANES]>().write_unaligned(v.map(|x| x as u8)) }

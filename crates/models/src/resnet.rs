@@ -1,0 +1,147 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Architecture, Layer, ModelError, Op};
+
+/// How a [`ResNet`] begins and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stem {
+    /// For small images: a convolution of 3 × 3 with stride 1; at the end the largest value of each
+    /// channel.
+    Cifar,
+    /// torchvision's: a convolution of 7 × 7 with stride 2 and max-pool 3 with stride 2; at the end
+    /// the mean of each channel.
+    ImageNet,
+}
+
+/// A residual network of basic blocks (He et al., 2016) with torchvision's parameter names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResNet {
+    /// The name, for messages and reports.
+    pub name: String,
+    /// `[channels, height, width]` of an image, from 32 × 32 up.
+    pub input: [usize; 3],
+    /// Blocks in each of the four stages of 64, 128, 256 and 512 channels.
+    pub blocks: [usize; 4],
+    /// How it begins and ends.
+    pub stem: Stem,
+    /// Number of classes.
+    pub classes: usize,
+}
+
+impl ResNet {
+    /// ResNet-18 for 32 × 32 colour images.
+    pub fn resnet18_cifar(classes: usize) -> Self {
+        let name = "resnet18_cifar".into();
+        Self { name, input: [3, 32, 32], blocks: [2; 4], stem: Stem::Cifar, classes }
+    }
+
+    /// torchvision's ResNet-18, for 224 × 224 colour images.
+    pub fn resnet18(classes: usize) -> Self {
+        let name = "resnet18".into();
+        Self { name, input: [3, 224, 224], blocks: [2; 4], stem: Stem::ImageNet, classes }
+    }
+
+    /// torchvision's ResNet-34, for 224 × 224 colour images.
+    pub fn resnet34(classes: usize) -> Self {
+        let name = "resnet34".into();
+        Self { name, blocks: [3, 4, 6, 3], ..Self::resnet18(classes) }
+    }
+
+    /// The same network for other images, `[channels, height, width]`.
+    #[must_use]
+    pub fn with_input(self, input: [usize; 3]) -> Self {
+        Self { input, ..self }
+    }
+
+    /// The network as data.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Setting`] for images smaller than 32 × 32.
+    pub fn architecture(&self) -> Result<Architecture, ModelError> {
+        let [_, height, width] = self.input;
+        if height.min(width) < 32 {
+            return Err(ModelError::Setting {
+                name: "image size",
+                value: format!("{height} × {width}"),
+                expected: "at least 32 × 32",
+            });
+        }
+        let mut net = Architecture::new(&self.name, self.input);
+        net = match self.stem {
+            Stem::Cifar => net.layer("conv1", conv(64, 3, 1)).batch_norm("bn1").relu(),
+            Stem::ImageNet => net
+                .layer("conv1", conv(64, 7, 2))
+                .batch_norm("bn1")
+                .relu()
+                .op(Op::MaxPool2d { kernel: 3, stride: 2, padding: 1 }),
+        };
+        let mut in_channels = 64;
+        for (stage, &blocks) in self.blocks.iter().enumerate() {
+            let channels = 64 << stage;
+            for block in 0..blocks {
+                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                let name = format!("layer{}.{block}", stage + 1);
+                net = net.layer(name, residual(in_channels, channels, stride)).relu();
+                in_channels = channels;
+            }
+        }
+        net = match self.stem {
+            Stem::Cifar => {
+                // Three stages halve the image, rounding up.
+                let side = height.min(width).div_ceil(8);
+                net.max_pool(side)
+            }
+            Stem::ImageNet => net.op(Op::AdaptiveAvgPool2d { size: 1 }),
+        };
+        Ok(net.flatten().linear("fc", self.classes))
+    }
+}
+
+/// A convolution without a bias that keeps the size but for its stride.
+fn conv(out_channels: usize, kernel: usize, stride: usize) -> Op {
+    Op::Conv2d { out_channels, kernel, stride, padding: kernel / 2, bias: false }
+}
+
+/// Two convolutions of 3 × 3 beside the input, or beside a convolution of 1 × 1 where sizes change.
+fn residual(in_channels: usize, channels: usize, stride: usize) -> Op {
+    let layer = |name: &str, op| Layer { name: name.into(), op };
+    let main = vec![
+        layer("conv1", conv(channels, 3, stride)),
+        layer("bn1", Op::BatchNorm2d),
+        layer("relu", Op::Relu),
+        layer("conv2", conv(channels, 3, 1)),
+        layer("bn2", Op::BatchNorm2d),
+    ];
+    let shortcut = match stride != 1 || in_channels != channels {
+        true => vec![
+            layer("downsample.0", conv(channels, 1, stride)),
+            layer("downsample.1", Op::BatchNorm2d),
+        ],
+        false => Vec::new(),
+    };
+    Op::Residual { main, shortcut }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Shape;
+
+    #[test]
+    fn any_size_from_32_up_gives_one_logit_a_class() {
+        for size in [32, 33, 40, 64, 224] {
+            for net in [ResNet::resnet18_cifar(7), ResNet::resnet18(7), ResNet::resnet34(7)] {
+                let net = net.with_input([1, size, size]).architecture().unwrap();
+                assert_eq!(net.output_shape().unwrap(), Shape::Features(7), "{} {size}", net.name);
+            }
+        }
+    }
+
+    #[test]
+    fn smaller_images_are_refused() {
+        let error = ResNet::resnet18(10).with_input([3, 28, 28]).architecture().unwrap_err();
+        assert_eq!(error.to_string(), "image size is 28 × 28, but must be at least 32 × 32");
+    }
+}

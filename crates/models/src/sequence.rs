@@ -1,0 +1,228 @@
+use std::sync::Arc;
+
+use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor, RunningState};
+use burn::nn::BatchNorm;
+use burn::tensor::activation::{relu, sigmoid, tanh};
+use burn::tensor::module::{adaptive_avg_pool2d, batch_norm_train, interpolate, max_pool2d};
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
+use burn::tensor::{Device, Tensor};
+use selvedge_kernels::{ConvBlockOptions, conv_block};
+
+use crate::init::Sampler;
+use crate::node::{Node, Params, Paths};
+use crate::plan::{Step, plan};
+use crate::{Activation, Layer, Op, Rng, Shape, dropout};
+
+/// Layers, one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Sequence {
+    pub nodes: Vec<Node>,
+    plan: Arc<[Step]>,
+}
+
+/// What a pass shows: the path of a layer within the network, and its output.
+pub(crate) type Tap<'a> = &'a mut dyn FnMut(&str, &Activation);
+
+impl Sequence {
+    /// Builds the layers that `input` reaches. They have been checked before.
+    pub fn new(layers: &[Layer], input: Shape, sampler: &mut Sampler, device: &Device) -> Self {
+        let mut shape = input;
+        let mut nodes = Vec::with_capacity(layers.len());
+        for layer in layers {
+            nodes.push(Node::new(layer.clone(), shape, sampler, device));
+            shape = layer.op.apply(shape).expect("the architecture was checked");
+        }
+        Self { nodes, plan: plan(layers).into() }
+    }
+
+    /// The output, computed in blocks. Dropout acts if there is a generator to draw from.
+    pub fn run(&self, mut x: Activation, rng: &mut Option<&mut Rng>) -> Activation {
+        for planned in self.plan.iter() {
+            match planned {
+                Step::Layer(i) => x = step(&self.nodes[*i], x, rng),
+                Step::Block { conv, options, dropout } => {
+                    x = Activation::Images(block(&self.nodes[*conv], x.into_images(), options));
+                    if let Some(i) = dropout {
+                        x = step(&self.nodes[*i], x, rng);
+                    }
+                }
+            }
+        }
+        x
+    }
+
+    /// The output without dropout, computed layer by layer and shown to `tap` under the names that
+    /// begin with `prefix`.
+    pub fn run_tapped(&self, mut x: Activation, prefix: &str, tap: Tap<'_>) -> Activation {
+        for node in &self.nodes {
+            let name = format!("{prefix}{}", node.layer.name);
+            x = match &node.params {
+                Params::Residual(paths) => {
+                    let inner = format!("{name}.");
+                    let main = paths.main.run_tapped(x.clone(), &inner, tap);
+                    add(main, paths.shortcut.run_tapped(x, &inner, tap))
+                }
+                _ => step(node, x, &mut None),
+            };
+            tap(&name, &x);
+        }
+        x
+    }
+
+    fn each(mut self, mut change: impl FnMut(Params) -> Params) -> Self {
+        for node in &mut self.nodes {
+            let params = std::mem::replace(&mut node.params, Params::None);
+            node.params = change(params);
+        }
+        self
+    }
+}
+
+/// A convolution with what follows it.
+fn block(node: &Node, x: Tensor<4>, options: &ConvBlockOptions) -> Tensor<4> {
+    let Params::Conv2d(conv) = &node.params else {
+        unreachable!("a block begins with a convolution")
+    };
+    conv_block(x, conv.weight.val(), conv.bias.as_ref().map(|bias| bias.val()), options)
+}
+
+/// One layer.
+fn step(node: &Node, x: Activation, rng: &mut Option<&mut Rng>) -> Activation {
+    use Activation::{Features, Images};
+    match (&node.params, x) {
+        (Params::Conv2d(conv), Images(x)) => Images(conv.forward(x)),
+        (Params::ConvTranspose2d(conv), Images(x)) => Images(conv.forward(x)),
+        (Params::BatchNorm(norm), Images(x)) => Images(batch_norm(norm, x)),
+        (Params::Linear(linear), Features(x)) => Features(linear.forward(x)),
+        (Params::Residual(paths), x) => residual(paths, x, rng),
+        (_, Images(x)) => on_images(&node.layer.op, x, rng),
+        (_, Features(x)) => Features(on_features(&node.layer.op, x, rng)),
+    }
+}
+
+/// Batch normalisation as PyTorch does it. Burn's own differs in one thing: while training it moves
+/// the running variance towards the batch's biased variance (÷ n), PyTorch towards the unbiased one
+/// (÷ (n - 1)).
+fn batch_norm(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+    if !(x.device().is_autodiff() && norm.training.is_enabled()) {
+        return norm.forward(x);
+    }
+    let [batch, _, height, width] = x.dims();
+    let n = (batch * height * width) as f64;
+    let result = batch_norm_train(x, norm.gamma.val(), norm.beta.val(), norm.epsilon);
+    let update = |running: &RunningState<Tensor<1>>, value: Tensor<1>| {
+        let kept = running.value_sync() * (1.0 - norm.momentum);
+        running.update((kept + value.detach() * norm.momentum).detach());
+    };
+    update(&norm.running_mean, result.mean);
+    // One value a channel has no variance: PyTorch refuses it, here it counts as 0.
+    update(&norm.running_var, result.variance * (n / (n - 1.0).max(1.0)));
+    result.output
+}
+
+fn residual(paths: &Paths, x: Activation, rng: &mut Option<&mut Rng>) -> Activation {
+    let main = paths.main.run(x.clone(), rng);
+    add(main, paths.shortcut.run(x, rng))
+}
+
+fn add(a: Activation, b: Activation) -> Activation {
+    use Activation::{Features, Images};
+    match (a, b) {
+        (Images(a), Images(b)) => Images(a + b),
+        (Features(a), Features(b)) => Features(a + b),
+        (a, b) => unreachable!("checked to agree: {:?} and {:?}", a.dims(), b.dims()),
+    }
+}
+
+/// An operation without parameters on images.
+fn on_images(op: &Op, x: Tensor<4>, rng: &mut Option<&mut Rng>) -> Activation {
+    Activation::Images(match *op {
+        Op::Relu => relu(x),
+        Op::Sigmoid => sigmoid(x),
+        Op::Tanh => tanh(x),
+        Op::MaxPool2d { kernel, stride, padding } => {
+            let options = MaxPoolOptions::new([kernel; 2])
+                .with_stride([stride; 2])
+                .with_padding([padding; 2]);
+            max_pool2d(x, options)
+        }
+        Op::AdaptiveAvgPool2d { size } => adaptive_avg_pool2d(x, [size; 2]),
+        Op::Upsample { scale } => {
+            let [_, _, height, width] = x.dims();
+            let options = InterpolateOptions::new(InterpolateMode::Nearest)
+                .with_output_size([height * scale, width * scale]);
+            interpolate(x, options)
+        }
+        Op::Flatten => return Activation::Features(x.flatten(1, 3)),
+        Op::Dropout { probability } => match rng {
+            Some(rng) => dropout::values(x, probability, rng),
+            None => x,
+        },
+        Op::ChannelDropout { probability } => match rng {
+            Some(rng) => dropout::channels(x, probability, rng),
+            None => x,
+        },
+        _ => unreachable!("{op:?} was checked not to meet images"),
+    })
+}
+
+/// An operation without parameters on features.
+fn on_features(op: &Op, x: Tensor<2>, rng: &mut Option<&mut Rng>) -> Tensor<2> {
+    match *op {
+        Op::Relu => relu(x),
+        Op::Sigmoid => sigmoid(x),
+        Op::Tanh => tanh(x),
+        Op::Dropout { probability } => match rng {
+            Some(rng) => dropout::values(x, probability, rng),
+            None => x,
+        },
+        _ => unreachable!("{op:?} was checked not to meet features"),
+    }
+}
+
+/// The type that burn-store sees around a layer, as its own derive would name it.
+const CONTAINER: &str = "Struct:Network";
+
+impl Module for Sequence {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        self.nodes.iter().fold(devices, |devices, n| n.params.collect_devices(devices))
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        self.each(|params| params.fork(device))
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        self.each(|params| params.to_device(device))
+    }
+
+    fn train(self) -> Self {
+        self.each(Module::train)
+    }
+
+    fn valid(&self) -> Self {
+        self.clone().each(|params| params.valid())
+    }
+
+    fn materialize(self) -> Self {
+        self.each(Module::materialize)
+    }
+
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        for Node { layer, params } in &self.nodes {
+            visitor.enter_module(&layer.name, CONTAINER);
+            params.visit(visitor);
+            visitor.exit_module(&layer.name, CONTAINER);
+        }
+    }
+
+    fn map<M: ModuleMapper>(mut self, mapper: &mut M) -> Self {
+        for node in &mut self.nodes {
+            let params = std::mem::replace(&mut node.params, Params::None);
+            mapper.enter_module(&node.layer.name, CONTAINER);
+            node.params = params.map(mapper);
+            mapper.exit_module(&node.layer.name, CONTAINER);
+        }
+        self
+    }
+}

@@ -1,0 +1,152 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Architecture, ModelError, Op};
+
+/// Channels of the convolutions; 0 is a max-pool.
+const VGG11: &[usize] = &[64, 0, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0];
+const VGG13: &[usize] = &[64, 64, 0, 128, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0];
+const VGG16: &[usize] =
+    &[64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0];
+const VGG19: &[usize] =
+    &[64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512, 512, 512, 512, 0];
+
+/// A VGG network (Simonyan and Zisserman, 2015) with torchvision's parameter names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Vgg {
+    /// The name, for messages and reports.
+    pub name: String,
+    /// `[channels, height, width]` of an image, from 32 × 32 up.
+    pub input: [usize; 3],
+    /// Channels of the convolutions in their order; 0 is a max-pool.
+    pub plan: Vec<usize>,
+    /// Whether batch normalisation follows each convolution.
+    pub batch_norm: bool,
+    /// Number of classes.
+    pub classes: usize,
+    /// Probability of dropout after the first two linear layers; torchvision's is 0.5.
+    pub dropout: f64,
+}
+
+impl Vgg {
+    fn new(name: &str, plan: &[usize], classes: usize) -> Self {
+        Self {
+            name: name.into(),
+            input: [3, 224, 224],
+            plan: plan.to_vec(),
+            batch_norm: false,
+            classes,
+            dropout: 0.5,
+        }
+    }
+
+    /// Eight convolutions.
+    pub fn vgg11(classes: usize) -> Self {
+        Self::new("vgg11", VGG11, classes)
+    }
+
+    /// Ten convolutions.
+    pub fn vgg13(classes: usize) -> Self {
+        Self::new("vgg13", VGG13, classes)
+    }
+
+    /// Thirteen convolutions.
+    pub fn vgg16(classes: usize) -> Self {
+        Self::new("vgg16", VGG16, classes)
+    }
+
+    /// Sixteen convolutions.
+    pub fn vgg19(classes: usize) -> Self {
+        Self::new("vgg19", VGG19, classes)
+    }
+
+    /// The same network with batch normalisation: torchvision's `vgg16_bn` and so on.
+    #[must_use]
+    pub fn with_batch_norm(self) -> Self {
+        Self { name: format!("{}_bn", self.name), batch_norm: true, ..self }
+    }
+
+    /// The same network for other images, `[channels, height, width]`.
+    #[must_use]
+    pub fn with_input(self, input: [usize; 3]) -> Self {
+        Self { input, ..self }
+    }
+
+    /// The network as data; names count every layer, as torchvision's `Sequential` does.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Setting`] for images smaller than 32 × 32, of which nothing would be left.
+    pub fn architecture(&self) -> Result<Architecture, ModelError> {
+        let [_, height, width] = self.input;
+        if height.min(width) < 32 {
+            return Err(ModelError::Setting {
+                name: "image size",
+                value: format!("{height} × {width}"),
+                expected: "at least 32 × 32",
+            });
+        }
+        let mut features = Vec::new();
+        for &out_channels in &self.plan {
+            if out_channels == 0 {
+                features.push(Op::MaxPool2d { kernel: 2, stride: 2, padding: 0 });
+                continue;
+            }
+            features.push(Op::Conv2d {
+                out_channels,
+                kernel: 3,
+                stride: 1,
+                padding: 1,
+                bias: true,
+            });
+            if self.batch_norm {
+                features.push(Op::BatchNorm2d);
+            }
+            features.push(Op::Relu);
+        }
+        let dropout = Op::Dropout { probability: self.dropout };
+        let hidden = Op::Linear { out_features: 4096 };
+        let head = Op::Linear { out_features: self.classes };
+        let classifier =
+            [hidden.clone(), Op::Relu, dropout.clone(), hidden, Op::Relu, dropout, head];
+
+        let mut net = Architecture::new(&self.name, self.input);
+        for (i, op) in features.into_iter().enumerate() {
+            net = net.layer(format!("features.{i}"), op);
+        }
+        net = net.layer("avgpool", Op::AdaptiveAvgPool2d { size: 7 }).flatten();
+        for (i, op) in classifier.into_iter().enumerate() {
+            net = net.layer(format!("classifier.{i}"), op);
+        }
+        Ok(net)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Shape;
+
+    #[test]
+    fn any_size_from_32_up_gives_one_logit_a_class() {
+        for net in [Vgg::vgg11(3), Vgg::vgg13(3), Vgg::vgg16(3), Vgg::vgg19(3)] {
+            for size in [32, 50, 224] {
+                let net = net.clone().with_batch_norm().with_input([1, size, size]);
+                let net = net.architecture().unwrap();
+                assert_eq!(net.output_shape().unwrap(), Shape::Features(3), "{} {size}", net.name);
+                assert_eq!(net.head(), Some("classifier.6"));
+            }
+        }
+    }
+
+    #[test]
+    fn names_count_the_normalisations_as_torchvision_does() {
+        // torchvision.models.vgg16_bn: the last convolution is features.40; without, features.28.
+        let last = |vgg: Vgg| {
+            let net = vgg.architecture().unwrap();
+            let convolution = |l: &&crate::Layer| matches!(l.op, Op::Conv2d { .. });
+            net.layers.iter().rfind(convolution).unwrap().name.clone()
+        };
+        assert_eq!(last(Vgg::vgg16(10)), "features.28");
+        assert_eq!(last(Vgg::vgg16(10).with_batch_norm()), "features.40");
+    }
+}
