@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Images of 12 × 12 pixels: every even one has horizontal stripes, every odd one vertical ones.
 fn stripes(count: usize) -> Result<ImageDataset, selvedge::data::DataError> {
     let pixel = |i: usize, p: usize| {
-        let along = if i % 2 == 0 { p / 12 } else { p % 12 };
+        let along = if i.is_multiple_of(2) { p / 12 } else { p % 12 };
         if (along + i / 2) % 4 < 2 { 220 } else { 30 }
     };
     let images = (0..count).flat_map(|i| (0..144).map(move |p| pixel(i, p))).collect();

@@ -144,7 +144,8 @@ impl TransferResults {
         rows
     }
 
-    /// The rows as text: fraction, images, test accuracy of both initialisations, difference.
+    /// The rows as text: fraction, images, test accuracy of both initialisations, difference; then a
+    /// line for each run that diverged.
     pub fn table(&self) -> String {
         let mut table = String::from("fraction   images    random  transferred  difference\n");
         let percent = |x: Option<f64>| x.map_or("–".into(), |x| format!("{:.2} %", 100.0 * x));
@@ -158,6 +159,15 @@ impl TransferResults {
                 row.images,
                 percent(row.random),
                 percent(row.transferred),
+            )
+            .expect("writing to a string");
+        }
+        for d in &self.diverged {
+            let Diverged { seed, epoch, batch, .. } = d;
+            let (percent, init) = (100.0 * d.fraction, d.init.name());
+            writeln!(
+                table,
+                "{percent:>6.0} %  {init}, seed {seed}: diverged in epoch {epoch}, batch {batch}"
             )
             .expect("writing to a string");
         }

@@ -1,0 +1,186 @@
+//! The transfer study: every run starts afresh, and the results have the documented form.
+
+use selvedge::prelude::*;
+use selvedge::train::output::Output;
+use selvedge::train::transfer::{Init as Start, TransferConfig, TransferOutcome, TransferStudy};
+
+/// Images with one bright row or column; the label is its position. `offset` makes other images.
+fn lines(count: usize, vertical: bool, offset: usize) -> View {
+    let pixel = |i: usize, p: usize| {
+        let (row, column) = (p / 12, p % 12);
+        let along = if vertical { column } else { row };
+        let noise = ((i * 144 + p + offset) as f64 * 78.233).sin().abs() * 90.0;
+        noise as u8 + if along / 3 == i % 4 { 100 } else { 0 }
+    };
+    let images = (0..count).flat_map(|i| (0..144).map(move |p| pixel(i, p))).collect();
+    let labels = (0..count).map(|i| (i % 4) as u8).collect();
+    let classes = (0..4).map(|i| format!("line {i}")).collect();
+    ImageDataset::new("lines", images, [1, 12, 12], labels, classes).unwrap().view()
+}
+
+fn split(vertical: bool) -> Split {
+    Split {
+        train: lines(200, vertical, 0),
+        validation: lines(40, vertical, 1_000_000),
+        test: lines(60, vertical, 2_000_000),
+    }
+}
+
+fn study(config: TransferConfig) -> TransferStudy {
+    let network = Architecture::new("tiny", [1, 12, 12])
+        .conv("conv1", 6, 3, 0)
+        .relu()
+        .max_pool(2)
+        .flatten()
+        .linear("fc1", 16)
+        .relu()
+        .linear("fc2", 4);
+    TransferStudy {
+        source_name: "vertical".into(),
+        source: split(true),
+        target_name: "horizontal".into(),
+        target: split(false),
+        source_network: network.clone(),
+        target_network: network,
+        config,
+    }
+}
+
+fn config(fractions: &[f64], seeds: &[u64]) -> TransferConfig {
+    TransferConfig {
+        fractions: fractions.to_vec(),
+        seeds: seeds.to_vec(),
+        pretrain_epochs: 2,
+        epochs: 2,
+        batch_size: 16,
+        ..TransferConfig::default()
+    }
+}
+
+fn run(config: TransferConfig) -> TransferOutcome {
+    study(config).run("flex", &context()).unwrap()
+}
+
+fn context() -> Context {
+    Context::new(&selvedge::device::open("flex").unwrap())
+}
+
+#[test]
+fn a_point_does_not_depend_on_the_points_before_it() {
+    let alone = run(config(&[0.5], &[7]));
+    // The pre-training follows the first seed, so that one stays the same.
+    let among = run(config(&[0.1, 0.25, 0.5], &[7, 8]));
+    for init in [Start::Random, Start::Transferred] {
+        let of = |outcome: &TransferOutcome| {
+            let points = outcome.results.points(0.5, init);
+            points.filter(|p| p.seed == 7).cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(of(&alone).len(), 1);
+        assert_eq!(of(&alone), of(&among), "{init:?}");
+    }
+}
+
+#[test]
+fn random_runs_know_nothing_of_the_pre_training() {
+    let short = run(config(&[0.5], &[3]));
+    let long = run(TransferConfig { pretrain_epochs: 4, ..config(&[0.5], &[3]) });
+    let test =
+        |outcome: &TransferOutcome, init| outcome.results.points(0.5, init).next().unwrap().test;
+    assert_eq!(test(&short, Start::Random), test(&long, Start::Random));
+    assert_ne!(test(&short, Start::Transferred), test(&long, Start::Transferred));
+}
+
+#[test]
+fn every_fraction_seed_and_initialisation_has_one_point() {
+    let results = run(config(&[0.1, 1.0], &[1, 2, 3])).results;
+    assert_eq!(results.curve.len(), 2 * 3 * 2);
+    for (fraction, images) in [(0.1, 20), (1.0, 200)] {
+        for init in [Start::Random, Start::Transferred] {
+            let points: Vec<_> = results.points(fraction, init).collect();
+            assert_eq!(points.iter().map(|p| p.seed).collect::<Vec<_>>(), [1, 2, 3]);
+            assert!(points.iter().all(|p| p.images == images));
+        }
+    }
+    assert_eq!(results.rows().len(), 2);
+}
+
+#[test]
+fn a_pre_training_that_diverges_is_an_error() {
+    let optimizer = OptimizerConfig::Sgd { momentum: 0.0, nesterov: false };
+    let wild = TransferConfig { learning_rate: 1e36, optimizer, ..config(&[0.5], &[1]) };
+    let error = study(wild).run("flex", &context()).unwrap_err().to_string();
+    assert!(error.starts_with("training diverged: the loss is "), "{error}");
+}
+
+#[test]
+fn a_run_on_the_target_that_diverges_is_reported_and_leaves_no_point() {
+    // Scaled by a source of nearly equal pixels, the target's pixels are huge. Without ReLU, whose
+    // zeros would end it, two layers drive each other up without bound.
+    let mut study = study(TransferConfig { learning_rate: 0.05, ..config(&[0.5], &[1]) });
+    study.source = dim(&study.source);
+    let linear = Architecture::new("linear", [1, 12, 12]).flatten().linear("fc1", 16);
+    study.source_network = linear.linear("fc2", 4);
+    study.target_network = study.source_network.clone();
+    study.config.optimizer = OptimizerConfig::Sgd { momentum: 0.9, nesterov: false };
+    let results = study.run("flex", &context()).unwrap().results;
+    assert!(results.curve.is_empty(), "{:?}", results.curve);
+    let reported: Vec<Start> = results.diverged.iter().map(|d| d.init).collect();
+    assert_eq!(reported, [Start::Random, Start::Transferred]);
+    assert_eq!(results.table().matches(": diverged in epoch ").count(), 2);
+}
+
+/// The same classes in images of 100 and 101.
+fn dim(split: &Split) -> Split {
+    let dim = |view: &View| {
+        let pixels = (0..view.len()).flat_map(|i| view.image(i).iter().map(|p| 100 + p / 130));
+        let labels = (0..view.len()).map(|i| view.label(i)).collect();
+        let classes = view.classes().to_vec();
+        ImageDataset::new("dim", pixels.collect(), [1, 12, 12], labels, classes).unwrap().view()
+    };
+    Split { train: dim(&split.train), validation: dim(&split.validation), test: dim(&split.test) }
+}
+
+#[test]
+fn a_stop_before_the_pre_training_is_complete_is_an_error() {
+    let stop = Stop::default();
+    stop.request();
+    let context = context().with_stop(stop);
+    let error = study(config(&[0.5], &[1])).run("flex", &context).unwrap_err().to_string();
+    assert_eq!(error, "stopped before the first epoch of the run was complete");
+}
+
+#[test]
+fn the_results_have_the_documented_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Output::new(folder.path()).unwrap();
+    run(config(&[0.25], &[5])).write(&output).unwrap();
+    let text = std::fs::read_to_string(output.path("results.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["experiment"], "transfer_learning");
+    assert_eq!(json["device"], "flex");
+    assert_eq!(json["seeds"], serde_json::json!([5]));
+    assert_eq!(json["pretrain"]["dataset"], "vertical");
+    assert_eq!(json["pretrain"]["epochs"][1]["epoch"], 2);
+    for at in [
+        "/version",
+        "/config/batch_size",
+        "/pretrain/best_epoch",
+        "/pretrain/epochs/0/train/loss",
+        "/pretrain/epochs/0/validation/accuracy",
+        "/pretrain/epochs/0/seconds",
+        "/pretrain/test/accuracy",
+        "/curve/0/best_epoch",
+        "/curve/0/train/accuracy",
+        "/curve/0/validation/loss",
+        "/curve/1/test/accuracy",
+        "/images_per_second",
+        "/wall_seconds",
+    ] {
+        assert!(json.pointer(at).is_some_and(|v| !v.is_null()), "{at} is missing");
+    }
+    assert_eq!(json["curve"][0]["init"], "random");
+    assert_eq!(json["curve"][1]["init"], "transferred");
+    assert_eq!(json["curve"][0]["fraction"], 0.25);
+    let lines = std::fs::read_to_string(output.path("curve.csv")).unwrap().lines().count();
+    assert_eq!(lines, 3);
+}
