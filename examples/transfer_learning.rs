@@ -27,28 +27,28 @@ struct Args {
     /// 100 %]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     fractions: Option<Vec<Fraction>>,
-    /// Epochs on each fraction of FM-1
+    /// Epochs on each fraction of FM-1 [default: 2; 1 with --quick, 20 with --full]
     #[arg(long)]
     epochs: Option<usize>,
-    /// Epochs on FM-2
+    /// Epochs on FM-2 [default: 3; 1 with --quick, 30 with --full]
     #[arg(long)]
     pretrain_epochs: Option<usize>,
-    /// Number of seeds: pairs of runs at each fraction
-    #[arg(long)]
+    /// Number of seeds: pairs of runs at each fraction [default: 3; 1 with --quick and --full]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: Option<u64>,
     /// Images a step [default: 128]
     #[arg(long)]
     batch_size: Option<usize>,
     /// Step size of the optimizer [default: 0.001]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     learning_rate: Option<f64>,
-    /// The optimizer; SGD with momentum 0.9 [default: adam]
+    /// The optimizer; SGD with momentum 0.9 [default: adam; sgd with --full]
     #[arg(long)]
     optimizer: Option<Optimizer>,
-    /// Probability of dropout
-    #[arg(long)]
+    /// Probability of dropout [default: 0; 0.3 with --full]
+    #[arg(long, allow_negative_numbers = true)]
     dropout: Option<f64>,
-    /// How pixels become numbers [default: standardized]
+    /// How pixels become numbers [default: standardized; raw with --full]
     #[arg(long)]
     pixels: Option<Pixels>,
     /// Folder for results, pictures and models
@@ -103,8 +103,12 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     };
     let outcome = study.run(device_name, &context)?;
     outcome.write(&output)?;
-    print!("{}", outcome.results.table());
-    println!("{}", outcome.results.answer());
-    println!("results, pictures and models are in {}", args.out.display());
-    Ok(())
+    let results = &outcome.results;
+    let folder = args.out.display();
+    cli::print(&format!("{}{}\n", results.table(), results.answer()))?;
+    cli::print(&format!("results, pictures and models are in {folder}\n"))?;
+    match results.stopped {
+        true => Err(cli::Stopped(results.progress()).into()),
+        false => Ok(()),
+    }
 }

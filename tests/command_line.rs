@@ -91,6 +91,8 @@ fn impossible_settings_are_refused_by_name() {
         ("--epochs=0", "epochs"),
         ("--pretrain-epochs=0", "pretrain epochs"),
         ("--seeds=0", "seeds"),
+        ("--seeds=18446744073709551615", "seeds"),
+        ("--fractions=5%,5%", "fraction"),
         ("--learning-rate=-0.1", "learning rate"),
         ("--learning-rate=nan", "learning rate"),
         ("--dropout=1", "dropout"),
@@ -178,4 +180,68 @@ fn help_explains_every_setting() {
     ] {
         assert!(help.contains(flag), "{flag} is missing");
     }
+}
+
+#[test]
+fn test_images_that_are_training_images_are_refused() {
+    let data = data_with("t10k-images-idx3-ubyte.gz", |bytes| bytes);
+    for kind in ["images-idx3", "labels-idx1"] {
+        let from = data.path().join(format!("train-{kind}-ubyte.gz"));
+        std::fs::copy(from, data.path().join(format!("t10k-{kind}-ubyte.gz"))).unwrap();
+    }
+    let output = transfer_learning(&["--data-dir", data.path().to_str().unwrap()]);
+    assert_refused(&output, &["10000", "60000"]);
+}
+
+#[test]
+fn a_divergence_is_one_line_and_leaves_nothing() {
+    let nowhere = Nowhere::new();
+    let out = nowhere.out();
+    let arguments = ["--learning-rate", "1e30", "--optimizer", "sgd", "--out"];
+    let output = example("transfer_learning")
+        .args(["--quick", "--batch-size", "16"])
+        .args(arguments)
+        .arg(&out)
+        .output()
+        .unwrap();
+    assert_refused(&output, &["pre-training on FM-2 diverged", "epoch 1, batch 2"]);
+    nowhere.assert_empty();
+}
+
+/// Ctrl-C, as a terminal sends it.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_before_there_is_anything_leaves_nothing() {
+    use std::process::Stdio;
+
+    let nowhere = Nowhere::new();
+    let mut child = example("transfer_learning")
+        .args(["--pretrain-epochs", "50", "--out"])
+        .arg(nowhere.out())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The folder appears when the data is read and the handler is in place.
+    while !nowhere.out().exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupted.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{errors}");
+    assert!(errors.contains("stopped before the first epoch of pre-training on FM-2"), "{errors}");
+    assert!(!errors.contains("panicked"), "{errors}");
+    nowhere.assert_empty();
+}
+
+#[cfg(unix)]
+#[test]
+fn help_into_a_closed_pipe_is_no_error() {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).unwrap().join("examples");
+    let command = format!("{} --help | true", folder.join("transfer_learning").display());
+    let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }

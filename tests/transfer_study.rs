@@ -109,7 +109,7 @@ fn a_pre_training_that_diverges_is_an_error() {
     let optimizer = OptimizerConfig::Sgd { momentum: 0.0, nesterov: false };
     let wild = TransferConfig { learning_rate: 1e36, optimizer, ..config(&[0.5], &[1]) };
     let error = study(wild).run("flex", &context()).unwrap_err().to_string();
-    assert!(error.starts_with("training diverged: the loss is "), "{error}");
+    assert!(error.starts_with("the run diverged: the loss is "), "{error}");
 }
 
 #[test]

@@ -61,6 +61,9 @@ pub struct BatchLoader {
     shuffle: Option<u64>,
 }
 
+/// Keeps the order of images apart from whatever else is drawn from the same seed ("order").
+const ORDER: u64 = 0x6F72_6465_72;
+
 impl BatchLoader {
     /// Batches of `batch_size` images in the view's order; the last one of an epoch may be
     /// smaller.
@@ -121,7 +124,7 @@ impl BatchLoader {
     pub fn epoch(&self, epoch: usize) -> Batches<'_> {
         let order = self.shuffle.map(|seed| {
             let mut order: Vec<usize> = (0..self.view.len()).collect();
-            SplitMix64::stream(seed, epoch as u64).shuffle(&mut order);
+            SplitMix64::stream(seed ^ ORDER, epoch as u64).shuffle(&mut order);
             order
         });
         Batches { loader: self, order, next: 0 }

@@ -2,6 +2,9 @@
 
 use crate::{SplitMix64, View};
 
+/// Keeps the choice of a fraction apart from whatever else is drawn from the same seed ("fraction").
+const FRACTION: u64 = 0x6672_6163_7469_6F6E;
+
 /// For each position of the view, whether the fraction takes it.
 ///
 /// All images are put into one fixed order of which every beginning is stratified; a fraction is
@@ -19,7 +22,7 @@ pub(crate) fn chosen(view: &View, fraction: f64, seed: u64) -> Vec<bool> {
 
     let mut order = Vec::with_capacity(view.len());
     for (class, positions) in members.iter_mut().enumerate() {
-        SplitMix64::stream(seed, class as u64).shuffle(positions);
+        SplitMix64::stream(seed ^ FRACTION, class as u64).shuffle(positions);
         let size = positions.len() as u64;
         for (rank, &position) in positions.iter().enumerate() {
             let odd = if rank == 0 { 0 } else { 2 * rank as u64 + 1 };

@@ -25,21 +25,22 @@ pub struct Split {
 impl Split {
     /// Training images that the official split divides.
     const OFFICIAL: usize = 60_000;
+    /// Test images of the official split.
+    const OFFICIAL_TEST: usize = 10_000;
 
     /// The first 50,000 of the 60,000 training images train, the last 10,000 validate, and the
     /// test images test.
     ///
     /// # Errors
     ///
-    /// If there are not 60,000 training images, or the test images have other classes or another
+    /// If there are not 60,000 training and 10,000 test images, or the test images have other classes or another
     /// shape.
     pub fn official(train: &ImageDataset, test: &ImageDataset) -> Result<Self, DataError> {
-        if train.len() != Self::OFFICIAL {
-            return Err(DataError::OfficialSplit {
-                name: train.name().to_owned(),
-                expected: Self::OFFICIAL,
-                found: train.len(),
-            });
+        for (images, expected) in [(train, Self::OFFICIAL), (test, Self::OFFICIAL_TEST)] {
+            if images.len() != expected {
+                let (name, found) = (images.name().to_owned(), images.len());
+                return Err(DataError::OfficialSplit { name, expected, found });
+            }
         }
         Self::at(&train.view(), &test.view(), 50_000)
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | take a known network | [`Cnn`], [`TransferCnn`], [`ConvNet`], [`ConvAutoencoder`], [`LinearAutoencoder`], [`Mlp`], [`ResNet`], [`Vgg`] |
 //! | describe one of your own | [`Architecture`], [`Op`] |
+//! | see its layers, sizes and cost | [`Architecture::summary`] |
 //! | run and train it | [`Network`] |
 //! | choose the initial weights | [`Init`] |
 //! | move weights in and out of files | [`weights`] |
@@ -41,6 +42,7 @@ mod plan;
 mod resnet;
 mod sequence;
 pub mod state;
+mod summary;
 pub mod transfer;
 mod transfer_cnn;
 mod vgg;
@@ -57,5 +59,6 @@ pub use mlp::{HiddenActivation, Mlp};
 pub use network::{Network, Rng};
 pub use op::{Op, Shape};
 pub use resnet::{ResNet, Stem};
+pub use summary::{Summary, SummaryRow};
 pub use transfer_cnn::TransferCnn;
 pub use vgg::Vgg;

@@ -20,6 +20,7 @@
 //! ```
 
 use std::error::Error;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -37,8 +38,8 @@ pub struct Common {
     /// that works of cuda, wgpu, flex and ndarray
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub device: String,
-    /// Folder that holds the data set [default: datasets/ of the workspace, then the user's cache
-    /// folder, else a download into it]
+    /// Folder that holds the data set, and no other [default: $SELVEDGE_DATA, else datasets/ of the
+    /// workspace, the user's cache folder, Debian's package, a download]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 }
@@ -139,8 +140,27 @@ impl From<Pixels> for Scaling {
     }
 }
 
+/// A run that Ctrl-C ended early, after what there was had been written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stopped early: {0}")]
+pub struct Stopped(pub String);
+
+/// Writes to standard output. A reader that has gone away, such as `head`, is no error.
+///
+/// # Errors
+///
+/// If standard output cannot be written to for another reason.
+pub fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
 /// Parses the arguments and runs the program. An error becomes one line on standard error and exit
-/// status 1; a wrong argument, one line that says what was expected and exit status 2.
+/// status 1, or 130 if it is [`Stopped`]; a wrong argument, one line that says what was expected and
+/// exit status 2.
 pub fn run<A: Parser>(main: impl FnOnce(A) -> Result<(), Box<dyn Error>>) -> ExitCode {
     let args = match A::try_parse() {
         Ok(args) => args,
@@ -149,16 +169,23 @@ pub fn run<A: Parser>(main: impl FnOnce(A) -> Result<(), Box<dyn Error>>) -> Exi
             return ExitCode::from(2);
         }
         Err(help) => {
-            print!("{help}");
-            return ExitCode::SUCCESS;
+            return match print(&help.to_string()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error),
+            };
         }
     };
     match main(args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", one_line(&error.to_string()));
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&*error),
+    }
+}
+
+fn fail(error: &(dyn Error + 'static)) -> ExitCode {
+    eprintln!("error: {}", one_line(&error.to_string()));
+    match error.is::<Stopped>() {
+        true => ExitCode::from(130),
+        false => ExitCode::FAILURE,
     }
 }
 

@@ -41,6 +41,11 @@
 pub mod cli;
 pub mod device;
 
+/// The examples of the README, compiled with the other tests of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;
+
 pub use burn;
 pub use selvedge_data as data;
 pub use selvedge_models as models;

@@ -24,8 +24,12 @@ pub enum TrainError {
         expected: &'static str,
     },
     /// The loss became infinite or NaN, so that no later weight means anything.
-    #[error("training diverged: the loss is {loss} in epoch {epoch}, batch {batch}")]
+    #[error(
+        "{what} diverged: the loss is {loss} in epoch {epoch}, batch {batch}; a smaller learning rate may help"
+    )]
     Diverged {
+        /// The run.
+        what: String,
         /// The epoch, counted from 1.
         epoch: usize,
         /// The batch in it, counted from 1.

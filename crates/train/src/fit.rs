@@ -85,6 +85,9 @@ pub struct Fitted<M> {
     pub images_per_second: f64,
 }
 
+/// Keeps dropout apart from the initial weights, which are drawn by the same generator ("dropout").
+const DROPOUT: u64 = 0x6472_6F70_6F75_74;
+
 /// Trains `model` and returns it as it was after its best epoch.
 ///
 /// Loss and accuracy count images, not batches. The run ends early if the loss is not finite (an
@@ -137,7 +140,7 @@ pub fn fit<M: Classifier>(
         model: Some(model.fork(&context.device).train()),
         optimizer,
         learning_rate: config.learning_rate,
-        rng: Rng::seed_from_u64(config.seed),
+        rng: Rng::seed_from_u64(config.seed ^ DROPOUT),
     };
     // For models that draw from the device, such as Burn's own dropout.
     device.seed(config.seed);
@@ -151,7 +154,8 @@ pub fn fit<M: Classifier>(
         let display = context.progress.epoch(epoch, config.epochs, loader.num_images());
         let pass = trainer.pass(&loader, epoch, context, &display)?;
         images += pass.images;
-        training_seconds += start.elapsed().as_secs_f64();
+        let pass_seconds = start.elapsed().as_secs_f64();
+        training_seconds += pass_seconds;
         if pass.images < loader.num_images() {
             stopped = true;
             break;
@@ -161,7 +165,7 @@ pub fn fit<M: Classifier>(
             evaluate(&snapshot, &data.validation, &data.normalization, context)?.metrics;
         if !validation.loss.is_finite() {
             let (batch, loss) = (loader.num_batches(), validation.loss);
-            return Err(TrainError::Diverged { epoch, batch, loss });
+            return Err(TrainError::Diverged { what: label(context), epoch, batch, loss });
         }
         let record = EpochRecord {
             epoch,
@@ -169,7 +173,7 @@ pub fn fit<M: Classifier>(
             validation,
             seconds: start.elapsed().as_secs_f64(),
         };
-        display.finish(&record);
+        display.finish(&record, pass.images as f64 / pass_seconds);
         history.epochs.push(record.clone());
         if best.as_ref().is_none_or(|(b, _)| validation.loss < b.validation.loss) {
             best = Some((record, snapshot));
@@ -179,7 +183,7 @@ pub fn fit<M: Classifier>(
             break;
         }
     }
-    let what = context.progress.label().to_string();
+    let what = label(context);
     let (best, model) = best.ok_or(TrainError::Stopped { what })?;
     Ok(Fitted {
         model,
@@ -197,6 +201,10 @@ struct Trainer<M> {
     optimizer: ModuleOptimizer,
     learning_rate: f64,
     rng: Rng,
+}
+
+fn label(context: &Context) -> String {
+    context.progress.label().to_string()
 }
 
 const WHOLE: &str = "the model is put back after every step";
@@ -227,7 +235,7 @@ impl<M: Classifier> Trainer<M> {
             let loss = loss.into_scalar::<f32>() as f64;
             if !loss.is_finite() {
                 let batch = i + 1;
-                return Err(TrainError::Diverged { epoch, batch, loss });
+                return Err(TrainError::Diverged { what: label(context), epoch, batch, loss });
             }
             let host = to_host(logits);
             let hits = predictions(&host, classes).zip(&batch.targets);
@@ -286,7 +294,7 @@ mod tests {
     #[test]
     fn a_diverging_run_names_epoch_and_batch() {
         let result = fit(network(), &data(Normalization::raw()), &sgd(1e36, 3), &context());
-        let Err(TrainError::Diverged { epoch, batch, loss }) = result else {
+        let Err(TrainError::Diverged { epoch, batch, loss, .. }) = result else {
             panic!("it did not diverge")
         };
         // The first batch is computed with the initial weights; its step ruins them.

@@ -7,10 +7,21 @@ use serde::Serialize;
 
 use crate::TrainError;
 
-/// A folder for the results of a study.
-#[derive(Clone, Debug)]
+/// A folder for the results of a study. A folder that was made for it and stayed empty is removed
+/// again when this is dropped.
+#[derive(Debug)]
 pub struct Output {
     folder: PathBuf,
+    made: bool,
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if self.made {
+            // Fails, as it should, where anything was written.
+            let _ = std::fs::remove_dir(&self.folder);
+        }
+    }
 }
 
 impl Output {
@@ -22,12 +33,13 @@ impl Output {
     /// [`TrainError::Output`] if the folder cannot be made or written to.
     pub fn new(folder: impl Into<PathBuf>) -> Result<Self, TrainError> {
         let folder = folder.into();
+        let made = !folder.exists();
         let check = || {
             std::fs::create_dir_all(&folder)?;
             tempfile::NamedTempFile::new_in(&folder)?.close()
         };
         match check() {
-            Ok(()) => Ok(Self { folder }),
+            Ok(()) => Ok(Self { folder, made }),
             Err(source) => Err(TrainError::Output { path: folder, source }),
         }
     }
@@ -55,6 +67,46 @@ impl Output {
             file.persist(&path).map_err(|e| e.error).map(drop)
         };
         write().map_err(|source| TrainError::Output { path: path.clone(), source })
+    }
+
+    /// Replaces the files `names` together: `write` writes those that there are into a folder beside
+    /// them; then each takes the place of the one of its name, and a name that was not written is
+    /// removed. If anything fails before that, the old files are as they were.
+    ///
+    /// # Errors
+    ///
+    /// What `write` gives, or [`TrainError::Output`] if a file cannot be replaced.
+    pub fn replace(
+        &self,
+        names: &[&str],
+        write: impl FnOnce(&Output) -> Result<(), TrainError>,
+    ) -> Result<(), TrainError> {
+        let failed = |path: PathBuf| move |source| TrainError::Output { path, source };
+        for name in names {
+            let path = self.path(name);
+            if path.is_dir() {
+                return Err(failed(path)(std::io::ErrorKind::IsADirectory.into()));
+            }
+        }
+        let beside = tempfile::Builder::new().prefix(".new-").tempdir_in(&self.folder);
+        let beside = beside.map_err(failed(self.folder.clone()))?;
+        let staged = Output { folder: beside.path().into(), made: false };
+        write(&staged)?;
+        let mode = new_file_in(beside.path()).and_then(|file| file.as_file().metadata());
+        let permissions = mode.map_err(failed(self.folder.clone()))?.permissions();
+        for name in names {
+            let (new, path) = (staged.path(name), self.path(name));
+            let moved = if new.exists() {
+                std::fs::set_permissions(&new, permissions.clone())
+                    .and_then(|()| std::fs::rename(&new, &path))
+            } else if path.exists() {
+                std::fs::remove_file(&path)
+            } else {
+                Ok(())
+            };
+            moved.map_err(failed(path))?;
+        }
+        Ok(())
     }
 
     /// Writes a value as indented JSON.
@@ -97,6 +149,38 @@ mod tests {
         output.write("x.txt", "new").unwrap();
         assert_eq!(std::fs::read_to_string(output.path("x.txt")).unwrap(), "new");
         assert_eq!(std::fs::read_dir(output.folder()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn files_are_replaced_together_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = Output::new(dir.path()).unwrap();
+        let names = ["a", "b"];
+        let both = |text: &'static str| {
+            move |new: &Output| new.write("a", text).and_then(|()| new.write("b", text))
+        };
+        output.replace(&names, both("old")).unwrap();
+        let failure = output.replace(&names, |new| {
+            new.write("a", "new")?;
+            new.write("no/such/folder", "new")
+        });
+        assert!(failure.is_err());
+        let read = |name| std::fs::read_to_string(output.path(name)).unwrap();
+        assert_eq!([read("a"), read("b")], ["old", "old"]);
+        output.replace(&names, |new| new.write("b", "new")).unwrap();
+        assert_eq!(read("b"), "new");
+        let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "what was not written is removed: {left:?}");
+    }
+
+    #[test]
+    fn a_folder_that_was_made_for_nothing_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new");
+        drop(Output::new(&path).unwrap());
+        assert!(!path.exists());
+        drop(Output::new(dir.path()).unwrap());
+        assert!(dir.path().exists(), "a folder that was there before stays");
     }
 
     #[test]

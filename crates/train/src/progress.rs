@@ -1,4 +1,3 @@
-use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::Instant;
 
@@ -54,13 +53,7 @@ impl Progress {
             let bar = ProgressBar::new(images as u64).with_style(style);
             bar.with_prefix(title.clone())
         });
-        EpochDisplay {
-            title,
-            bar,
-            lines: matches!(self, Self::Lines(_)),
-            start: Instant::now(),
-            images: Cell::new(0),
-        }
+        EpochDisplay { title, bar, lines: matches!(self, Self::Lines(_)), start: Instant::now() }
     }
 }
 
@@ -70,12 +63,10 @@ pub(crate) struct EpochDisplay {
     bar: Option<ProgressBar>,
     lines: bool,
     start: Instant,
-    images: Cell<usize>,
 }
 
 impl EpochDisplay {
     pub fn update(&self, totals: &Totals) {
-        self.images.set(totals.images);
         if let Some(bar) = &self.bar {
             let rate = totals.images as f64 / self.start.elapsed().as_secs_f64();
             bar.set_message(format!("{} · {rate:.0} images/s", totals.metrics()));
@@ -83,8 +74,8 @@ impl EpochDisplay {
         }
     }
 
-    pub fn finish(&self, record: &EpochRecord) {
-        let rate = self.images.get() as f64 / record.seconds;
+    /// Ends the display; `rate` is in training images a second, validation left out.
+    pub fn finish(&self, record: &EpochRecord, rate: f64) {
         let line = format!(
             "{}: train {} · validation {} · {:.1} s, {rate:.0} images/s",
             self.title, record.train, record.validation, record.seconds

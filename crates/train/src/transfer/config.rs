@@ -101,12 +101,14 @@ impl TransferConfig {
     ///
     /// [`TrainError::Setting`] names the first setting that is out of range.
     pub fn check(&self) -> Result<(), TrainError> {
-        require(!self.fractions.is_empty(), "fractions", "empty", "at least one fraction")?;
-        for &fraction in &self.fractions {
+        require(!self.fractions.is_empty(), "fractions", "empty", "at least one")?;
+        for (i, &fraction) in self.fractions.iter().enumerate() {
+            let twice = self.fractions[..i].contains(&fraction);
+            require(!twice, "fraction", fraction, "given once")?;
             let possible = fraction > 0.0 && fraction <= 1.0;
             require(possible, "fraction", fraction, "above 0 and at most 1")?;
         }
-        require(!self.seeds.is_empty(), "seeds", "empty", "at least one seed")?;
+        require(!self.seeds.is_empty(), "seeds", "empty", "at least one")?;
         require(self.batch_size > 0, "batch size", self.batch_size, "at least 1")?;
         require(self.pretrain_epochs > 0, "pretrain epochs", 0, "at least 1")?;
         require(self.epochs > 0, "epochs", 0, "at least 1")?;
@@ -140,6 +142,7 @@ mod tests {
             (TransferConfig { fractions: vec![], ..base() }, "fractions"),
             (TransferConfig { fractions: vec![0.5, 1.1], ..base() }, "fraction"),
             (TransferConfig { fractions: vec![f64::NAN], ..base() }, "fraction"),
+            (TransferConfig { fractions: vec![0.5, 0.5], ..base() }, "fraction"),
             (TransferConfig { seeds: vec![], ..base() }, "seeds"),
             (TransferConfig { batch_size: 0, ..base() }, "batch size"),
             (TransferConfig { epochs: 0, ..base() }, "epochs"),

@@ -154,8 +154,8 @@ impl TransferResults {
             let difference = difference.map_or("–".into(), |d| format!("{:+.2}", 100.0 * d));
             writeln!(
                 table,
-                "{:>6.0} %  {:>7}  {:>8}  {:>11}  {difference:>10}",
-                100.0 * row.fraction,
+                "{:>8}  {:>7}  {:>8}  {:>11}  {difference:>10}",
+                super::percent(row.fraction),
                 row.images,
                 percent(row.random),
                 percent(row.transferred),
@@ -164,14 +164,20 @@ impl TransferResults {
         }
         for d in &self.diverged {
             let Diverged { seed, epoch, batch, .. } = d;
-            let (percent, init) = (100.0 * d.fraction, d.init.name());
+            let (share, init) = (super::percent(d.fraction), d.init.name());
             writeln!(
                 table,
-                "{percent:>6.0} %  {init}, seed {seed}: diverged in epoch {epoch}, batch {batch}"
+                "{share:>8}  {init}, seed {seed}: diverged in epoch {epoch}, batch {batch}"
             )
             .expect("writing to a string");
         }
         table
+    }
+
+    /// How many of the runs on the target task are complete: "3 of 10 runs are complete".
+    pub fn progress(&self) -> String {
+        let all = self.config.fractions.len() * self.config.seeds.len() * 2;
+        format!("{} of {all} runs are complete", self.curve.len())
     }
 
     /// The study's question and its answer at the smallest fraction, in one sentence.

@@ -146,7 +146,7 @@ impl TransferStudy {
         speed: &mut Speed,
     ) -> Result<(), TrainError> {
         let Run { fraction, seed, init } = run;
-        let label = format!("{:.0} %, {}, seed {seed}", 100.0 * fraction, init.name());
+        let label = format!("{}, {}, seed {seed}", super::percent(fraction), init.name());
         let context = relabel(context, label);
         let data = FitData {
             train: self.target.train.stratified_fraction(fraction, seed)?,
