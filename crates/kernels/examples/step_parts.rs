@@ -1,8 +1,8 @@
 //! Milliseconds of the parts of a whole training step of experiment A5's network (batch 128, Adam):
-//! forward pass with loss, backward pass, optimizer.
+//! forward pass with loss, backward pass, optimizer. With the word `plain`, the linear layers are Burn's.
 //!
 //! ```sh
-//! cargo run --release -p selvedge-kernels --features flex --example step_parts
+//! cargo run --release -p selvedge-kernels --features flex --example step_parts -- 20 plain
 //! ```
 
 use std::time::Instant;
@@ -11,7 +11,7 @@ use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig, loss::CrossEntropyLossConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Int, Tensor, activation::relu};
-use selvedge_kernels::{AdamOptions, ConvBlockOptions, PoolOptions, conv_block};
+use selvedge_kernels::{AdamOptions, ConvBlockOptions, PoolOptions, conv_block, linear};
 
 const BATCH: usize = 128;
 
@@ -49,14 +49,24 @@ impl Net {
     }
 
     /// Fully connected layers: to `[BATCH, 5]`.
-    fn classify(&self, x: Tensor<4>) -> Tensor<2> {
-        let x = relu(self.fc1.forward(x.flatten(1, 3)));
-        self.fc3.forward(relu(self.fc2.forward(x)))
+    fn classify(&self, x: Tensor<4>, fused: bool) -> Tensor<2> {
+        let x = x.flatten(1, 3);
+        if fused {
+            let layer = |layer: &Linear, x, relu| {
+                linear(x, layer.weight.val(), layer.bias.as_ref().map(|b| b.val()), relu)
+            };
+            let x = layer(&self.fc2, layer(&self.fc1, x, true), true);
+            layer(&self.fc3, x, false)
+        } else {
+            let x = relu(self.fc2.forward(relu(self.fc1.forward(x))));
+            self.fc3.forward(x)
+        }
     }
 }
 
 fn main() {
     let steps: usize = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(20);
+    let fused = std::env::args().nth(2).is_none_or(|word| word != "plain");
     let device = Device::flex();
     device.seed(1);
     let device = device.autodiff();
@@ -70,7 +80,7 @@ fn main() {
         let start = Instant::now();
         let y = net.features(x.clone());
         let features = start.elapsed().as_secs_f64();
-        let loss = loss.forward(net.classify(y), labels.clone());
+        let loss = loss.forward(net.classify(y, fused), labels.clone());
         let forward = start.elapsed().as_secs_f64();
         let grads = loss.backward();
         let backward = start.elapsed().as_secs_f64();

@@ -81,22 +81,25 @@ pub(crate) fn backward(
             },
         )
         .collect();
-    let mut result = Gradients {
-        x: dx,
-        weight: vec![0.0; if wanted.weight { g.out_channels * taps } else { 0 }],
-        bias: vec![0.0; g.out_channels],
-    };
-    for piece in partial {
-        add(&mut result.weight, &piece.weight);
-        add(&mut result.bias, &piece.bias);
-    }
-    result
+    let weight_len = if wanted.weight { g.out_channels * taps } else { 0 };
+    let weights = partial.iter().map(|piece| &piece.weight[..]).collect();
+    let biases = partial.iter().map(|piece| &piece.bias[..]).collect();
+    Gradients { x: dx, weight: add(weights, weight_len), bias: add(biases, g.out_channels) }
 }
 
-fn add(to: &mut [f32], from: &[f32]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to += from;
-    }
+/// Numbers that one task adds up.
+const ADD_LEN: usize = 4 * 1024;
+
+/// The sum of vectors of `len` numbers, in their order and in double precision.
+fn add(vectors: Vec<&[f32]>, len: usize) -> Vec<f32> {
+    let mut sum = vec![0.0; len];
+    sum.par_chunks_mut(ADD_LEN).enumerate().for_each(|(chunk, to)| {
+        for (i, to) in to.iter_mut().enumerate() {
+            let at = chunk * ADD_LEN + i;
+            *to = vectors.iter().map(|vector| f64::from(vector[at])).sum::<f64>() as f32;
+        }
+    });
+    sum
 }
 
 /// What all pieces share.
@@ -253,8 +256,8 @@ impl Task for BackwardPiece<'_> {
                 }
             }
         }
-        let sum_lanes =
-            |v: &Aligned| v.chunks_exact(lanes).map(|lanes| lanes.iter().sum()).collect();
+        let sum = |lanes: &[f32]| lanes.iter().map(|&v| f64::from(v)).sum::<f64>() as f32;
+        let sum_lanes = |v: &Aligned| v.chunks_exact(lanes).map(sum).collect();
         Partial {
             weight: if add_lanes { dw.to_vec() } else { sum_lanes(&dw) },
             bias: sum_lanes(&db),

@@ -2,11 +2,20 @@
 //!
 //! A *tap* is one pixel of the kernel in one input channel. The register block computes `XB` pixels
 //! of `OB` output channels: every tap loads `XB` vectors of input and `OB` broadcast weights for
-//! `XB * OB` multiply-adds, and nothing is stored before the last tap.
+//! `XB * OB` multiply-adds, and nothing is stored before [`CHUNK_TAPS`] of them.
 
 use crate::buffer::Aligned;
 use crate::options::even_pieces;
 use crate::simd::{Isa, Simd, Task, block_x};
+
+/// Taps whose products are added up from zero before their sum joins the total.
+///
+/// A sum of thousands of products in one accumulator rounds every one of them at the size of the total.
+/// In chunks, the error grows with the length of a chunk and the number of chunks, which balance here
+/// for the 4608 products of 512 channels of 3×3. Measured on Zen 3, the additions in memory cost up to
+/// 5 % of a forward pass, 3 % with chunks of 128; but those are too long for VGG-16, whose outputs are
+/// then off by more than 1e-4.
+const CHUNK_TAPS: usize = 64;
 
 /// A convolution prepared for one instruction set: reordered weights, and where the taps lie.
 pub(crate) struct Plan {
@@ -263,29 +272,42 @@ impl<const OB: usize, const XB: usize> Blocks<'_, OB, XB> {
         // SAFETY: all addresses are the caller's promise. `wrapping_add` is used because `add` is
         // checked at run time where debug assertions are on.
         unsafe {
-            let mut acc = [[S::splat(0.0); XB]; OB];
-            for o in 0..OB {
-                acc[o] = [S::splat(*self.run.bias.wrapping_add(o)); XB];
-            }
+            let taps = self.run.offsets.len();
             let mut w = self.run.weights;
-            for &offset in self.run.offsets {
-                let x = x.wrapping_add(offset);
-                let mut weights = [S::splat(0.0); OB];
-                for o in 0..OB {
-                    weights[o] = S::splat(*w.wrapping_add(o));
-                }
-                for j in 0..XB {
-                    let value = S::load(x.wrapping_add(j * x_pixel));
+            let mut first = 0;
+            loop {
+                let end = if taps - first > CHUNK_TAPS { first + CHUNK_TAPS } else { taps };
+                let mut acc = [[S::splat(0.0); XB]; OB];
+                if first == 0 {
                     for o in 0..OB {
-                        acc[o][j] = S::fma(weights[o], value, acc[o][j]);
+                        acc[o] = [S::splat(*self.run.bias.wrapping_add(o)); XB];
                     }
                 }
-                w = w.wrapping_add(OB);
-            }
-            for o in 0..OB {
-                for j in 0..XB {
-                    let y = y.wrapping_add(o * self.run.rows.y_channel + j * S::LANES);
-                    S::store(y, acc[o][j]);
+                for tap in first..end {
+                    let x = x.wrapping_add(*self.run.offsets.as_ptr().wrapping_add(tap));
+                    let mut weights = [S::splat(0.0); OB];
+                    for o in 0..OB {
+                        weights[o] = S::splat(*w.wrapping_add(o));
+                    }
+                    for j in 0..XB {
+                        let value = S::load(x.wrapping_add(j * x_pixel));
+                        for o in 0..OB {
+                            acc[o][j] = S::fma(weights[o], value, acc[o][j]);
+                        }
+                    }
+                    w = w.wrapping_add(OB);
+                }
+                for o in 0..OB {
+                    for j in 0..XB {
+                        let y = y.wrapping_add(o * self.run.rows.y_channel + j * S::LANES);
+                        let sum =
+                            if first == 0 { acc[o][j] } else { S::add(S::load(y), acc[o][j]) };
+                        S::store(y, sum);
+                    }
+                }
+                first = end;
+                if first == taps {
+                    break;
                 }
             }
         }

@@ -25,11 +25,12 @@ fn fusable(inputs: [&FlexTensor; 4], options: &ConvBlockOptions) -> Option<Geome
 }
 
 /// The numbers of a contiguous tensor.
-fn numbers(tensor: &FlexTensor) -> &[f32] {
+pub(crate) fn numbers(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice().expect("a contiguous f32 tensor")
 }
 
-fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+/// A tensor of these numbers, row by row.
+pub(crate) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 

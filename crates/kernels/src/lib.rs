@@ -5,6 +5,7 @@
 //! | [`conv_block`] | convolution + bias + ReLU + max-pool |
 //! | [`conv_block_scaled`] | the same, with channel dropout |
 //! | [`conv_transpose_block`] | nearest upsampling + transposed convolution + bias + ReLU |
+//! | [`linear`] | linear layer + ReLU |
 //! | [`AdamOptions`] | Burn's Adam in one pass over memory |
 //!
 //! Each block is one differentiable operation. On Burn's flex device, in `f32`, it runs on kernels
@@ -19,6 +20,8 @@
 //! and pool follow while the result is in the first-level cache. What the backward pass needs of it is
 //! one byte for every output. Groups of images are spread over the threads of
 //! [rayon](https://docs.rs/rayon)'s current pool.
+//!
+//! Linear layers are products by the [gemm](https://docs.rs/gemm) crate, with bias and ReLU in place.
 //!
 //! On one core of a Zen 3 server (AVX2, 102 GFLOP/s in registers) 3×3 convolutions of 10 to 256 input
 //! channels reach 75 to 90 GFLOP/s, in the forward pass and in both gradients, packing and pool
@@ -61,6 +64,11 @@ mod extension;
 mod flex;
 #[cfg(feature = "flex")]
 mod forward;
+mod linear;
+#[cfg(feature = "flex")]
+mod linear_flex;
+#[cfg(feature = "flex")]
+mod matrix;
 #[cfg(test)]
 mod naive;
 mod options;
@@ -78,5 +86,6 @@ mod weight_grad;
 
 pub use adam::{AdamOptions, FusedAdam};
 pub use extension::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
+pub use linear::{LinearBlockBackend, LinearSettings, linear};
 pub use options::{ConvBlockOptions, PoolOptions};
 pub use transpose::{ConvTransposeBlockOptions, conv_transpose_block};

@@ -224,7 +224,7 @@ pub(crate) struct Outputs<'a> {
 }
 
 /// Hands the gradient of one channel's outputs to the pixels that were chosen, and adds it up in every
-/// lane of `sum`. `to` holds zeros where windows overlap or leave gaps.
+/// lane of `sum`, row by row, so that no rounding error grows with the number of pixels. `to` holds zeros where windows overlap or leave gaps.
 ///
 /// # Safety
 ///
@@ -326,11 +326,12 @@ impl<const KH: usize, const KW: usize> Task for UnpoolWhole<'_, KH, KW> {
             let zero = S::splat(0.0);
             let mut sum = S::load(planes.sum);
             for row in 0..height {
+                let mut row_sum = zero;
                 let mut to = planes.place(row * g.pool.stride[0], 0, S::LANES);
                 for column in 0..width {
                     let (grad, code) = planes.output::<S>(row * width + column);
                     let closed = S::equal(code, S::splat(CLOSED));
-                    sum = S::add(sum, S::select(closed, zero, grad));
+                    row_sum = S::add(row_sum, S::select(closed, zero, grad));
                     for k in 0..KH * KW {
                         let chosen = S::equal(code, S::splat(k as f32));
                         let to = to.wrapping_add(k / KW * row_len + k % KW * pixel_len);
@@ -338,6 +339,7 @@ impl<const KH: usize, const KW: usize> Task for UnpoolWhole<'_, KH, KW> {
                     }
                     to = to.wrapping_add(g.pool.stride[1] * pixel_len);
                 }
+                sum = S::add(sum, row_sum);
             }
             S::store(planes.sum, sum);
         }
@@ -361,6 +363,7 @@ impl Task for UnpoolClipped<'_> {
             let zero = S::splat(0.0);
             let mut sum = S::load(planes.sum);
             for row in 0..height {
+                let mut row_sum = zero;
                 let (top, bottom) = clip(g, 0, row);
                 for column in 0..width {
                     let (left, right) = clip(g, 1, column);
@@ -372,11 +375,12 @@ impl Task for UnpoolClipped<'_> {
                             let to = planes.place(y, x, S::LANES);
                             let k = (ky * g.pool.kernel[1] + kx) as f32;
                             let share = S::select(S::equal(code, S::splat(k)), grad, zero);
-                            sum = S::add(sum, share);
+                            row_sum = S::add(row_sum, share);
                             S::store(to, if tiles { share } else { S::add(S::load(to), share) });
                         }
                     }
                 }
+                sum = S::add(sum, row_sum);
             }
             S::store(planes.sum, sum);
         }

@@ -147,6 +147,38 @@ fn blocks_of_the_experiments_equal_the_oracle() {
 }
 
 #[test]
+fn sums_of_thousands_of_terms_lose_no_more_than_three_bits() {
+    // All terms are positive: added one by one, their sum would be off by up to 40 units of its last
+    // place for 4608 products, and by more for the gradients of weight and bias.
+    let largest_error = |found: &[f32], expected: &[f64]| {
+        let errors = found.iter().zip(expected).map(|(&f, e)| (f64::from(f) - e).abs() / e);
+        errors.fold(0.0, f64::max) / f64::from(f32::EPSILON)
+    };
+    for (x, out) in [([2, 512, 4, 4], 64), ([24, 2, 56, 56], 3)] {
+        let mut case = Case::new(x, out, [3, 3], options(1, 1, false, None));
+        for values in [&mut case.x, &mut case.weight, &mut case.bias, &mut case.grad] {
+            values.iter_mut().for_each(|v| *v = v.abs());
+        }
+        let expected = naive::forward(&case.g, &case.x, &case.weight, &case.bias);
+        let gradients =
+            naive::backward(&case.g, &case.x, &case.weight, &expected.choice, &case.grad);
+        for isa in Isa::available() {
+            let output = case.forward(isa, true);
+            let found = backward(isa, &case.g, case.saved(&output.codes), &case.grad, ALL);
+            for (what, found, expected) in [
+                ("output", &output.values, &expected.output),
+                ("gradient of x", &found.x, &gradients.x),
+                ("gradient of weight", &found.weight, &gradients.weight),
+                ("gradient of bias", &found.bias, &gradients.bias),
+            ] {
+                let error = largest_error(found, expected);
+                assert!(error < 8.0, "{isa:?} {what} of {x:?}: off by {error} units");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_empty_batch_gives_an_empty_output_and_zero_gradients() {
     let case = Case::new([0, 2, 6, 6], 3, [3, 3], options(1, 1, true, Some(PoolOptions::tiles(2))));
     for isa in Isa::available() {

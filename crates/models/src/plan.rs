@@ -11,6 +11,8 @@ pub(crate) enum Step {
     /// grows with x, so it may trade places with a maximum. A channel dropout among them is applied
     /// after them: it multiplies by a number that is not negative, which may trade places with both.
     Block { conv: usize, options: ConvBlockOptions, dropout: Option<usize> },
+    /// A linear layer, with the ReLU that follows it.
+    Linear { linear: usize, relu: bool },
 }
 
 /// Groups the layers into steps.
@@ -20,6 +22,10 @@ pub(crate) fn plan(layers: &[Layer]) -> Vec<Step> {
     while next < layers.len() {
         let (step, length) = match layers[next].op {
             Op::Conv2d { stride, padding, .. } => block(layers, next, stride, padding),
+            Op::Linear { .. } => {
+                let relu = layers.get(next + 1).is_some_and(|layer| layer.op == Op::Relu);
+                (Step::Linear { linear: next, relu }, 1 + usize::from(relu))
+            }
             _ => (Step::Layer(next), 1),
         };
         steps.push(step);
@@ -61,7 +67,7 @@ mod tests {
     fn blocks(architecture: &Architecture) -> Vec<(bool, bool, bool)> {
         let steps = plan(&architecture.layers);
         let of = |step: &Step| match step {
-            Step::Layer(_) => None,
+            Step::Layer(_) | Step::Linear { .. } => None,
             Step::Block { options, dropout, .. } => {
                 Some((options.relu, options.pool.is_some(), dropout.is_some()))
             }
@@ -88,7 +94,10 @@ mod tests {
             .max_pool(2)
             .relu()
             .conv("conv2", 2, 3, 0)
-            .flatten();
+            .flatten()
+            .linear("fc1", 5)
+            .relu()
+            .linear("fc2", 2);
         let options = |pool| ConvBlockOptions { pool, ..ConvBlockOptions::default() };
         let pool = PoolOptions { kernel: [2; 2], stride: [2; 2], padding: [0; 2] };
         let expected = [
@@ -98,6 +107,8 @@ mod tests {
             Step::Layer(4),
             Step::Block { conv: 5, options: options(None), dropout: None },
             Step::Layer(6),
+            Step::Linear { linear: 7, relu: true },
+            Step::Linear { linear: 9, relu: false },
         ];
         assert_eq!(plan(&architecture.layers), expected);
     }

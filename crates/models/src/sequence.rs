@@ -6,7 +6,7 @@ use burn::tensor::activation::{relu, sigmoid, tanh};
 use burn::tensor::module::{adaptive_avg_pool2d, batch_norm_train, interpolate, max_pool2d};
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor};
-use selvedge_kernels::{ConvBlockOptions, conv_block};
+use selvedge_kernels::{ConvBlockOptions, conv_block, linear};
 
 use crate::init::Sampler;
 use crate::node::{Node, Params, Paths};
@@ -46,6 +46,9 @@ impl Sequence {
                         x = step(&self.nodes[*i], x, rng);
                     }
                 }
+                Step::Linear { linear, relu } => {
+                    x = linear_block(&self.nodes[*linear], x, *relu);
+                }
             }
         }
         x
@@ -84,6 +87,17 @@ fn block(node: &Node, x: Tensor<4>, options: &ConvBlockOptions) -> Tensor<4> {
         unreachable!("a block begins with a convolution")
     };
     conv_block(x, conv.weight.val(), conv.bias.as_ref().map(|bias| bias.val()), options)
+}
+
+/// A linear layer, with the ReLU that may follow it.
+fn linear_block(node: &Node, x: Activation, relu: bool) -> Activation {
+    match (&node.params, x) {
+        (Params::Linear(layer), Activation::Features(x)) => {
+            let bias = layer.bias.as_ref().map(|bias| bias.val());
+            Activation::Features(linear(x, layer.weight.val(), bias, relu))
+        }
+        (_, x) => unreachable!("{:?} was checked not to meet {:?}", node.layer.op, x.dims()),
+    }
 }
 
 /// One layer.

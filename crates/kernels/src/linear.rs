@@ -1,0 +1,116 @@
+//! A linear layer with ReLU as an operation of Burn's backends.
+
+#[cfg(any(feature = "ndarray", feature = "wgpu", feature = "cuda"))]
+use burn::backend::Autodiff;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use burn::backend::Cube;
+#[cfg(feature = "ndarray")]
+use burn::backend::NdArray;
+#[cfg(any(feature = "ndarray", feature = "wgpu", feature = "cuda"))]
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
+use burn::tensor::Tensor;
+
+/// Backends that compute a linear layer with bias and ReLU.
+///
+/// This is the layer below [`linear`]; only code that is generic over Burn's backends needs it.
+#[backend_extension(
+    Autodiff,
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(any(feature = "wgpu", feature = "cuda"))
+)]
+pub trait LinearBlockBackend: Backend {
+    /// The layer on primitive tensors.
+    ///
+    /// The default composes Burn's own operations.
+    fn linear_block(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        settings: LinearSettings,
+    ) -> FloatTensor<Self> {
+        compose::<Self>([x, weight, bias], settings)
+    }
+}
+
+/// What follows the product of a linear layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinearSettings {
+    /// Whether the bias is added.
+    pub has_bias: bool,
+    /// Whether negative results become zero.
+    pub relu: bool,
+}
+
+/// The layer out of Burn's own operations, for `[x, weight, bias]`.
+pub(crate) fn compose<B: Backend>(
+    [x, weight, bias]: [FloatTensor<B>; 3],
+    settings: LinearSettings,
+) -> FloatTensor<B> {
+    let y = B::linear(x, weight, settings.has_bias.then_some(bias));
+    if settings.relu { B::relu(y) } else { y }
+}
+
+#[cfg(feature = "ndarray")]
+impl LinearBlockBackend for NdArray {}
+#[cfg(feature = "ndarray")]
+impl<C: CheckpointStrategy> LinearBlockBackend for Autodiff<NdArray, C> {}
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+impl LinearBlockBackend for Cube {}
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+impl<C: CheckpointStrategy> LinearBlockBackend for Autodiff<Cube, C> {}
+
+/// `x · weight + bias`, with or without ReLU, as one differentiable operation.
+///
+/// The result is that of `linear`, then `relu` of Burn: a NaN stays one, and ReLU's gradient at 0 is
+/// 0. On the flex device, in `f32`, neither the sum with the bias nor ReLU takes a tensor of its own,
+/// and the gradient of what needs none is not computed; everywhere else Burn's operations do it all.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, in_features]`
+/// - `weight`: `[in_features, out_features]`, as in [`burn::nn::Linear`]
+/// - `bias`: `[out_features]`
+/// - result: `[batch, out_features]`
+///
+/// # Panics
+///
+/// Panics if the features do not match.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use selvedge_kernels::linear;
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::from_data([[1.0, 2.0]], &device);
+/// let weight = Tensor::<2>::from_data([[3.0, -3.0], [4.0, -4.0]], &device);
+/// let bias = Tensor::<1>::from_data([0.5, 0.5], &device);
+/// let y = linear(x, weight, Some(bias), true);
+/// assert_eq!(y.into_data().try_to_vec::<f32>().unwrap(), [11.5, 0.0]);
+/// # }
+/// ```
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, relu: bool) -> Tensor<2> {
+    let ([_, features], [in_features, out_features]) = (x.dims(), weight.dims());
+    assert_eq!(
+        features, in_features,
+        "linear: the input has {features} features, the weight expects {in_features}"
+    );
+    if let Some(bias) = &bias {
+        let [len] = bias.dims();
+        assert_eq!(
+            len, out_features,
+            "linear: the bias has {len} numbers, the weight {out_features} output features"
+        );
+    }
+    let settings = LinearSettings { has_bias: bias.is_some(), relu };
+    // An operation has a fixed number of inputs: no bias is zeros, which need no gradient.
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([out_features], (&x.device(), x.dtype())));
+    Tensor::from_dispatch(<Dispatch as LinearBlockBackend>::linear_block(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        settings,
+    ))
+}

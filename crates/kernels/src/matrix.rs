@@ -1,0 +1,160 @@
+//! Products of matrices, by the [`gemm`] crate.
+
+/// A view of a matrix; distances in numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    values: &'a [f32],
+    /// Rows and columns.
+    size: [usize; 2],
+    /// From one row and from one column to the next.
+    step: [isize; 2],
+}
+
+impl<'a> Matrix<'a> {
+    /// A matrix stored row by row.
+    pub(crate) fn new(values: &'a [f32], [rows, columns]: [usize; 2]) -> Self {
+        assert_eq!(values.len(), rows * columns, "a matrix of {rows} × {columns}");
+        Matrix { values, size: [rows, columns], step: [columns as isize, 1] }
+    }
+
+    /// Rows and columns exchanged.
+    pub(crate) fn transposed(mut self) -> Self {
+        self.size.reverse();
+        self.step.reverse();
+        self
+    }
+}
+
+/// Adds `a · b` to `to`, which is stored row by row.
+///
+/// Threads share the result's entries, never the terms of one: an entry is summed up in one order.
+pub(crate) fn add_product(a: Matrix, b: Matrix, to: &mut [f32]) {
+    let ([rows, inner], [expected, columns]) = (a.size, b.size);
+    assert_eq!(inner, expected, "columns of the left matrix, rows of the right one");
+    assert_eq!(to.len(), rows * columns, "a result of {rows} × {columns}");
+    if rows == 0 || columns == 0 || inner == 0 {
+        return;
+    }
+    // SAFETY: the views lie in their slices: sizes were checked by `Matrix::new` and above, and steps
+    // are those of these sizes. `to` is borrowed exclusively.
+    unsafe {
+        gemm::gemm(
+            rows,
+            columns,
+            inner,
+            to.as_mut_ptr(),
+            1,
+            columns as isize,
+            true,
+            a.values.as_ptr(),
+            a.step[1],
+            a.step[0],
+            b.values.as_ptr(),
+            b.step[1],
+            b.step[0],
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::Rayon(0),
+        );
+    }
+}
+
+/// The sum of every column, in the order of the rows and in double precision.
+pub(crate) fn column_sums(matrix: Matrix) -> Vec<f32> {
+    let mut sums = vec![0.0_f64; matrix.size[1]];
+    for row in matrix.values.chunks_exact(matrix.size[1].max(1)) {
+        for (sum, &value) in sums.iter_mut().zip(row) {
+            *sum += f64::from(value);
+        }
+    }
+    sums.into_iter().map(|sum| sum as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn numbers(len: usize, seed: usize) -> Vec<f32> {
+        // A fixed sequence without a pattern that matters: multiples of the golden ratio, modulo 2.
+        (0..len).map(|i| ((i + 31 * seed) as f32 * 1.618_034) % 2.0 - 1.0).collect()
+    }
+
+    /// Entry (row, column) by the definition, in double precision.
+    fn entry(a: Matrix, b: Matrix, row: usize, column: usize) -> f64 {
+        let at = |m: Matrix, row: usize, column: usize| {
+            let at = row as isize * m.step[0] + column as isize * m.step[1];
+            f64::from(m.values[at as usize])
+        };
+        (0..a.size[1]).map(|k| at(a, row, k) * at(b, k, column)).sum()
+    }
+
+    fn check(rows: usize, inner: usize, columns: usize, turned: [bool; 2]) {
+        let (a, b) = (numbers(rows * inner, 1), numbers(inner * columns, 2));
+        let view = |values, size: [usize; 2], turned| match turned {
+            true => Matrix::new(values, [size[1], size[0]]).transposed(),
+            false => Matrix::new(values, size),
+        };
+        let (a, b) = (view(&a, [rows, inner], turned[0]), view(&b, [inner, columns], turned[1]));
+        let before = numbers(rows * columns, 3);
+        let mut found = before.clone();
+        add_product(a, b, &mut found);
+        for (i, (found, before)) in found.iter().zip(before).enumerate() {
+            let expected = f64::from(before) + entry(a, b, i / columns, i % columns);
+            let error = (f64::from(*found) - expected).abs();
+            let tolerance = f64::from(f32::EPSILON) * (inner as f64 + 2.0);
+            assert!(error <= tolerance, "{rows}×{inner}×{columns} {turned:?}, entry {i}: {error}");
+        }
+    }
+
+    #[test]
+    fn products_of_no_rows_columns_or_terms_add_nothing() {
+        for (rows, inner, columns) in [(0, 3, 2), (3, 0, 2), (3, 2, 0), (0, 0, 0)] {
+            check(rows, inner, columns, [false; 2]);
+        }
+    }
+
+    #[test]
+    fn products_are_the_same_bits_for_any_number_of_threads() {
+        // Large enough that gemm uses all threads it is given; odd sizes leave tails everywhere.
+        for (rows, inner, columns) in [(131, 1021, 517), (32, 784, 512), (1, 3001, 1001)] {
+            let (a, b) = (numbers(rows * inner, 1), numbers(inner * columns, 2));
+            let run = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let mut to = vec![0.0; rows * columns];
+                let a = Matrix::new(&a, [rows, inner]);
+                pool.install(|| add_product(a, Matrix::new(&b, [inner, columns]), &mut to));
+                to.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+            };
+            let one = run(1);
+            for threads in [2, 3, 7] {
+                assert_eq!(one, run(threads), "{threads} threads");
+            }
+        }
+    }
+
+    #[test]
+    fn column_sums_are_those_of_the_definition() {
+        let values = [1.0, 2.0, 3.0, 10.0, 20.0, 30.0];
+        assert_eq!(column_sums(Matrix::new(&values, [2, 3])), [11.0, 22.0, 33.0]);
+        assert_eq!(column_sums(Matrix::new(&[], [0, 2])), [0.0, 0.0]);
+        assert!(column_sums(Matrix::new(&[], [2, 0])).is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn any_product_equals_its_definition(
+            rows in 1usize..40,
+            inner in 1usize..70,
+            columns in 1usize..40,
+            turned in any::<[bool; 2]>(),
+        ) {
+            check(rows, inner, columns, turned);
+        }
+    }
+}
