@@ -254,6 +254,7 @@ fn course_networks_compute_what_pytorch_computes() {
     check_everywhere("mnist_cnn2", nets.mnist_cnn2());
     check_everywhere("mnist_cnn3", nets.mnist_cnn3(0.0));
     check_everywhere("bn_cnn", nets.bn_cnn(0.0));
+    check_everywhere("fashion_cnn", nets.fashion_cnn());
 }
 
 #[test]
