@@ -62,7 +62,7 @@ pub struct BatchLoader {
 }
 
 /// Keeps the order of images apart from whatever else is drawn from the same seed ("order").
-const ORDER: u64 = 0x6F72_6465_72;
+const ORDER: u64 = 0x006F_7264_6572;
 
 impl BatchLoader {
     /// Batches of `batch_size` images in the view's order; the last one of an epoch may be

@@ -171,7 +171,6 @@ fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{ConvAutoencoder, ResNet, Vgg};
 
     #[test]

@@ -86,7 +86,7 @@ pub struct Fitted<M> {
 }
 
 /// Keeps dropout apart from the initial weights, which are drawn by the same generator ("dropout").
-const DROPOUT: u64 = 0x6472_6F70_6F75_74;
+const DROPOUT: u64 = 0x0064_726F_706F_7574;
 
 /// Trains `model` and returns it as it was after its best epoch.
 ///
