@@ -70,6 +70,18 @@ pub enum ModelError {
     },
 }
 
+/// `Ok` for images from 32 × 32 up: networks that halve them five times leave nothing of smaller ones.
+pub(crate) fn require_32_pixels([_, height, width]: [usize; 3]) -> Result<(), ModelError> {
+    if height.min(width) >= 32 {
+        return Ok(());
+    }
+    Err(ModelError::Setting {
+        name: "image size",
+        value: format!("{height} × {width}"),
+        expected: "at least 32 × 32",
+    })
+}
+
 fn describe(
     missing: &[String],
     unexpected: &[String],

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::error::require_32_pixels;
 use crate::{Architecture, Layer, ModelError, Op};
 
 /// How a [`ResNet`] begins and ends.
@@ -60,14 +61,7 @@ impl ResNet {
     ///
     /// [`ModelError::Setting`] for images smaller than 32 × 32.
     pub fn architecture(&self) -> Result<Architecture, ModelError> {
-        let [_, height, width] = self.input;
-        if height.min(width) < 32 {
-            return Err(ModelError::Setting {
-                name: "image size",
-                value: format!("{height} × {width}"),
-                expected: "at least 32 × 32",
-            });
-        }
+        require_32_pixels(self.input)?;
         let mut net = Architecture::new(&self.name, self.input);
         net = match self.stem {
             Stem::Cifar => net.layer("conv1", conv(64, 3, 1)).batch_norm("bn1").relu(),
@@ -90,6 +84,7 @@ impl ResNet {
         net = match self.stem {
             Stem::Cifar => {
                 // Three stages halve the image, rounding up.
+                let [_, height, width] = self.input;
                 let side = height.min(width).div_ceil(8);
                 net.max_pool(side)
             }

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::error::require_32_pixels;
 use crate::{Architecture, ModelError, Op};
 
 /// Channels of the convolutions; 0 is a max-pool.
@@ -77,14 +78,7 @@ impl Vgg {
     ///
     /// [`ModelError::Setting`] for images smaller than 32 × 32, of which nothing would be left.
     pub fn architecture(&self) -> Result<Architecture, ModelError> {
-        let [_, height, width] = self.input;
-        if height.min(width) < 32 {
-            return Err(ModelError::Setting {
-                name: "image size",
-                value: format!("{height} × {width}"),
-                expected: "at least 32 × 32",
-            });
-        }
+        require_32_pixels(self.input)?;
         let mut features = Vec::new();
         for &out_channels in &self.plan {
             if out_channels == 0 {
