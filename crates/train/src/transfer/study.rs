@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use selvedge_data::Split;
+use selvedge_data::{Normalization, Split};
 use selvedge_models::{Architecture, Init as Weights, Network};
 
 use super::TransferConfig;
@@ -66,8 +66,9 @@ impl TransferStudy {
     pub fn run(&self, device_name: &str, context: &Context) -> Result<TransferOutcome, TrainError> {
         let start = Instant::now();
         self.config.check()?;
-        let mut speed = Speed::default();
-        let (pretrained, pretrain) = self.pretrain(context, &mut speed)?;
+        let normalization = self.config.scaling.normalization(&self.source.train);
+        let mut shared = Shared { normalization, images: 0.0, seconds: 0.0 };
+        let (pretrained, pretrain) = self.pretrain(context, &mut shared)?;
         let mut outcome = TransferOutcome {
             results: TransferResults {
                 experiment: "transfer_learning".into(),
@@ -86,9 +87,9 @@ impl TransferStudy {
             pretrained,
             finals: Vec::new(),
         };
-        self.curve(&mut outcome, context, &mut speed)?;
+        self.curve(&mut outcome, context, &mut shared)?;
         outcome.results.stopped = context.stop.is_requested();
-        outcome.results.images_per_second = speed.images_per_second();
+        outcome.results.images_per_second = shared.images_per_second();
         outcome.results.wall_seconds = start.elapsed().as_secs_f64();
         Ok(outcome)
     }
@@ -96,7 +97,7 @@ impl TransferStudy {
     fn pretrain(
         &self,
         context: &Context,
-        speed: &mut Speed,
+        shared: &mut Shared,
     ) -> Result<(Network, Pretraining), TrainError> {
         let (config, seed) = (&self.config, self.config.seeds[0]);
         let context = relabel(context, format!("pre-training on {}", self.source_name));
@@ -104,10 +105,10 @@ impl TransferStudy {
         let data = FitData {
             train: self.source.train.clone(),
             validation: self.source.validation.clone(),
-            normalization: config.scaling.normalization(&self.source.train),
+            normalization: shared.normalization.clone(),
         };
         let fitted = fit(model, &data, &config.fit(config.pretrain_epochs, seed), &context)?;
-        speed.add(&fitted, data.train.len());
+        shared.add(&fitted, data.train.len());
         let test = evaluate(&fitted.model, &self.source.test, &data.normalization, &context)?;
         let pretraining = Pretraining {
             dataset: self.source_name.clone(),
@@ -123,7 +124,7 @@ impl TransferStudy {
         &self,
         outcome: &mut TransferOutcome,
         context: &Context,
-        speed: &mut Speed,
+        shared: &mut Shared,
     ) -> Result<(), TrainError> {
         for &fraction in &self.config.fractions {
             for &seed in &self.config.seeds {
@@ -131,7 +132,7 @@ impl TransferStudy {
                     if context.stop.is_requested() {
                         return Ok(());
                     }
-                    self.point(Run { fraction, seed, init }, outcome, context, speed)?;
+                    self.point(Run { fraction, seed, init }, outcome, context, shared)?;
                 }
             }
         }
@@ -143,7 +144,7 @@ impl TransferStudy {
         run: Run,
         outcome: &mut TransferOutcome,
         context: &Context,
-        speed: &mut Speed,
+        shared: &mut Shared,
     ) -> Result<(), TrainError> {
         let Run { fraction, seed, init } = run;
         let label = format!("{}, {}, seed {seed}", super::percent(fraction), init.name());
@@ -151,7 +152,7 @@ impl TransferStudy {
         let data = FitData {
             train: self.target.train.stratified_fraction(fraction, seed)?,
             validation: self.target.validation.clone(),
-            normalization: self.config.scaling.normalization(&self.source.train),
+            normalization: shared.normalization.clone(),
         };
         // The same seed for both: their last layers and the order of their images are the same.
         let mut model = self.target_network.init(Weights::PyTorch, seed, &context.device)?;
@@ -170,7 +171,7 @@ impl TransferStudy {
             }
             Err(error) => return Err(error),
         };
-        speed.add(&fitted, data.train.len());
+        shared.add(&fitted, data.train.len());
         let test = evaluate(&fitted.model, &self.target.test, &data.normalization, &context)?;
         outcome.results.curve.push(CurvePoint {
             fraction,
@@ -217,14 +218,17 @@ struct Run {
     init: Init,
 }
 
-/// Training images and the seconds they took, over all runs.
-#[derive(Default)]
-struct Speed {
+/// What the runs of a study share.
+struct Shared {
+    /// How pixels become numbers: on both tasks as on the source's training images.
+    normalization: Normalization,
+    /// Training images over all runs.
     images: f64,
+    /// The seconds that they took.
     seconds: f64,
 }
 
-impl Speed {
+impl Shared {
     fn add<M>(&mut self, fitted: &Fitted<M>, images_an_epoch: usize) {
         let images = (fitted.history.epochs.len() * images_an_epoch) as f64;
         self.images += images;
