@@ -30,7 +30,7 @@ pub enum ModelError {
         /// The value that was given.
         value: String,
         /// The values that are allowed.
-        expected: &'static str,
+        expected: std::borrow::Cow<'static, str>,
     },
     /// The network has no linear layer that could be its head.
     #[error("`{architecture}` has no linear layer that could serve as its head")]
@@ -78,7 +78,7 @@ pub(crate) fn require_32_pixels([_, height, width]: [usize; 3]) -> Result<(), Mo
     Err(ModelError::Setting {
         name: "image size",
         value: format!("{height} × {width}"),
-        expected: "at least 32 × 32",
+        expected: "at least 32 × 32".into(),
     })
 }
 

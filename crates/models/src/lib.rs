@@ -3,6 +3,7 @@
 //! | to | use |
 //! |---|---|
 //! | take a known network | [`Cnn`], [`TransferCnn`], [`ConvNet`], [`ConvAutoencoder`], [`LinearAutoencoder`], [`Mlp`], [`ResNet`], [`Vgg`] |
+//! | find one by its name | [`named`], [`catalog`] |
 //! | describe one of your own | [`Architecture`], [`Op`] |
 //! | see its layers, sizes and cost | [`Architecture::summary`] |
 //! | run and train it | [`Network`] |
@@ -29,6 +30,7 @@
 mod activation;
 mod architecture;
 mod autoencoder;
+mod catalog;
 mod cnn;
 mod convnets;
 mod dropout;
@@ -51,6 +53,7 @@ pub mod weights;
 pub use activation::Activation;
 pub use architecture::{Architecture, Layer};
 pub use autoencoder::{ConvAutoencoder, LinearAutoencoder};
+pub use catalog::{catalog, named};
 pub use cnn::Cnn;
 pub use convnets::ConvNet;
 pub use error::ModelError;
