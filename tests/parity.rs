@@ -4,6 +4,12 @@
 //! and input are filled by a formula: tensor t of the state dict, entry j, is
 //! s = sin(0.7 j + 1.3 t), times √(2 / fan_in) for a weight and 0.1 for a bias; entry j of the input
 //! is 0.5 + 0.5 sin(0.05 j + 0.3); image n has label (3 n + 1) mod classes.
+//!
+//! For two networks, rounding the parameters and the input to f32 alone moves some gradients by more
+//! than the tolerance: in ResNet-18 it carries the input of a ReLU from 5.6e-8 to -9.9e-8, in VGG-16
+//! terms of 1e4 cancel to 1. PyTorch's own f32 is off by 1.4e-3 there. `tests/data/parity_f32.json`
+//! has the gradients, again in f64, that follow from the rounded numbers, once for each way of taking
+//! the ReLUs at 0; `tests/python/make_parity_f32.py` made it.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +35,7 @@ struct Expected {
     kind: Kind,
     loss: f64,
     buffers: BTreeMap<String, Vec<f64>>,
-    grads: BTreeMap<String, Gradient>,
+    grads: Gradients,
     after_sgd: BTreeMap<String, Vec<f64>>,
     after_adam: BTreeMap<String, Vec<f64>>,
     after_rmsprop: BTreeMap<String, Vec<f64>>,
@@ -55,10 +61,19 @@ struct Gradient {
     head: Vec<f64>,
 }
 
+type Gradients = BTreeMap<String, Gradient>;
+
 fn expected(name: &str) -> Expected {
     let text = include_str!("data/parity.json");
     let mut all: BTreeMap<String, Expected> = serde_json::from_str(text).unwrap();
     all.remove(name).unwrap_or_else(|| panic!("no entry {name}"))
+}
+
+/// The gradients that a network may have.
+fn alternatives(name: &str) -> Vec<Gradients> {
+    let text = include_str!("data/parity_f32.json");
+    let mut all: BTreeMap<String, Vec<Gradients>> = serde_json::from_str(text).unwrap();
+    all.remove(name).unwrap_or_default()
 }
 
 /// The state of a network under the formula, in Burn's layout: linear weights are transposed.
@@ -102,11 +117,18 @@ fn norm(values: &[f64]) -> f64 {
 }
 
 /// Compares the first entries, relative to `scale`.
-fn assert_close(what: &str, found: &[f64], expected: &[f64], scale: f64) {
+fn close(what: &str, found: &[f64], expected: &[f64], scale: f64) -> Result<(), String> {
     for (i, (f, e)) in found.iter().zip(expected).enumerate() {
         let error = (f - e).abs() / scale.max(1e-30);
-        assert!(error < TOLERANCE, "{what}[{i}]: {f} instead of {e}, off by {error:.1e}");
+        if error.is_nan() || error >= TOLERANCE {
+            return Err(format!("{what}[{i}]: {f} instead of {e}, off by {error:.1e}"));
+        }
     }
+    Ok(())
+}
+
+fn assert_close(what: &str, found: &[f64], expected: &[f64], scale: f64) {
+    close(what, found, expected, scale).unwrap();
 }
 
 fn largest(values: &[f64]) -> f64 {
@@ -137,7 +159,7 @@ fn loss(network: &Network, expected: &Expected, device: &Device) -> Tensor<1> {
 }
 
 fn check(name: &str, architecture: &Architecture, device: &Device) {
-    let expected = expected(name);
+    let (expected, alternatives) = (expected(name), alternatives(name));
     let network = architecture.init(Init::PyTorch, 0, device).unwrap();
     // Burn counts the running statistics of batch normalisation as parameters, PyTorch does not.
     let buffers = expected.state_dict.iter().filter(|(name, _)| name.contains("running_"));
@@ -179,7 +201,9 @@ fn check(name: &str, architecture: &Architecture, device: &Device) {
         assert_close(&format!("{what} loss"), &[loss], &[expected.loss], expected.loss);
 
         let gradients = GradientsParams::from_grads(gradients, &network);
-        check_gradients(&what, &network, &gradients, &expected);
+        let found = state::gradients(&network, &gradients);
+        let all: Vec<_> = [&expected.grads].into_iter().chain(&alternatives).collect();
+        check_gradients(&what, &found, &all);
         let network = optimizer.init(decay).unwrap().step(rate, network, gradients);
         let gradient_scale = expected.grads.values().fold(0.0, |m: f64, g| m.max(g.norm));
         for (parameter, found) in state::read(&network) {
@@ -200,22 +224,29 @@ fn check(name: &str, architecture: &Architecture, device: &Device) {
     }
 }
 
+/// Gradients must be those of `parity.json` or, all together, one of the alternatives.
+fn check_gradients(what: &str, found: &State, expected: &[&Gradients]) {
+    let failures: Vec<String> =
+        expected.iter().filter_map(|e| compare_gradients(what, found, e).err()).collect();
+    assert!(failures.len() < expected.len(), "{}", failures.join("\n"));
+}
+
 /// Gradients are compared by their norm and their first entries, the latter relative to the norm.
-fn check_gradients(what: &str, network: &Network, found: &GradientsParams, expected: &Expected) {
-    let found = state::gradients(network, found);
-    assert_eq!(found.len(), expected.grads.len(), "{what}");
-    let scale = expected.grads.values().fold(0.0, |m: f64, g| m.max(g.norm));
+fn compare_gradients(what: &str, found: &State, expected: &Gradients) -> Result<(), String> {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let scale = expected.values().fold(0.0, |m: f64, g| m.max(g.norm));
     for (parameter, data) in found {
-        let values = in_pytorchs_layout(&data);
-        let Gradient { norm: n, head } = &expected.grads[&parameter];
+        let values = in_pytorchs_layout(data);
+        let Gradient { norm: n, head } = &expected[parameter];
         if *n < NO_GRADIENT * scale {
             assert!(norm(&values) < TOLERANCE * scale, "{what} {parameter} should be 0");
             continue;
         }
         let what = format!("{what} gradient of {parameter}");
-        assert_close(&format!("{what}, norm"), &[norm(&values)], &[*n], *n);
-        assert_close(&what, &values, head, largest(&values));
+        close(&format!("{what}, norm"), &[norm(&values)], &[*n], *n)?;
+        close(&what, &values, head, largest(&values))?;
     }
+    Ok(())
 }
 
 /// Checks networks of the catalog under their names there.
@@ -256,5 +287,10 @@ fn perceptrons_compute_what_pytorch_computes() {
 
 #[test]
 fn resnets_compute_what_pytorch_computes() {
-    check_everywhere(&["resnet18"]);
+    check_everywhere(&["resnet18", "resnet18_cifar"]);
+}
+
+#[test]
+fn vgg_computes_what_pytorch_computes() {
+    check_everywhere(&["vgg16"]);
 }
