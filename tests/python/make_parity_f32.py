@@ -5,8 +5,8 @@ parity.json is computed in f64, its parameters and input included.  An f32 netwo
 ones, and for two networks that alone moves some gradients by more than 1e-4, in exact arithmetic:
 VGG-16 by cancellation, ResNet-18 because rounding carries a ReLU's input across 0.  So for these two
 this script rounds the parameters and the input to f32, computes in f64, and records the gradients
-once for every way of taking the ReLUs whose input is within 1e-6 of 0: at a kink, both one-sided
-derivatives are right.
+once for every way of taking the ReLUs that are at a kink, where both one-sided derivatives are right:
+those whose input is within REACH times what the rounding moves any input of that layer by.
 
 Needs torch and torchvision.  Per network a list of {parameter: {norm, head: first 4 entries}}.
 """
@@ -14,27 +14,25 @@ import itertools, json, math, os
 import torch, torch.nn as nn, torch.nn.functional as F
 import torchvision.models as models
 
-KINK = 1e-6
+# How much further from the exact result f32 gets than by rounding its start.
+REACH = 2
 
 
 class Relu(nn.Module):
-    """ReLU whose derivative at the inputs near 0 is chosen: `sides` maps an index to True or False."""
+    """ReLU whose inputs are kept, and whose derivative can be chosen: `sides` maps the number of the
+    call and the index of an input to True or False."""
 
     def __init__(self):
         super().__init__()
-        self.sides, self.near = [], []
+        self.sides, self.inputs = {}, []
 
     def forward(self, x):
-        open_ = x > 0
-        calls = len(self.near)
-        index = (x.detach().abs() < KINK).reshape(-1).nonzero().reshape(-1).tolist()
-        self.near.append(index)
-        for i in index:
-            if (calls, i) in self.sides:
-                open_ = open_.reshape(-1).clone()
-                open_[i] = self.sides[(calls, i)]
-                open_ = open_.reshape(x.shape)
-        return torch.where(open_, x, torch.zeros_like(x))
+        is_open = (x > 0).reshape(-1)
+        for (call, i), side in self.sides.items():
+            if call == len(self.inputs):
+                is_open[i] = side
+        self.inputs.append(x.detach().reshape(-1))
+        return torch.where(is_open.reshape(x.shape), x, torch.zeros_like(x))
 
 
 def replace_relus(net):
@@ -66,7 +64,8 @@ def rounded(values):
     return values.float().double()
 
 
-def fill(net):
+def fill(net, change):
+    """Fills the parameters by parity.json's formula, and then changes them."""
     tensors = [(n, v) for n, v in net.state_dict().items() if v.is_floating_point()]
     for t, (name, value) in enumerate(tensors):
         j = torch.arange(value.numel(), dtype=torch.float64)
@@ -79,41 +78,55 @@ def fill(net):
             s = 1 + 0.2 * s
         else:
             s = 0.1 * s
-        value.copy_(rounded(s))
+        value.copy_(change(s))
 
 
-def gradients(net, relus, images, labels, sides):
-    for k, relu in enumerate(relus):
-        relu.near, relu.sides = [], {(c, i): s for (r, c, i), s in sides.items() if r == k}
-    net.zero_grad()
-    F.cross_entropy(net(images), labels).backward()
-    digits = lambda x: float(f"{x:.9g}")
-    return {
-        name: {
-            "norm": digits(p.grad.norm().item()),
-            "head": [digits(v) for v in p.grad.reshape(-1)[:4].tolist()],
+class Run:
+    """A network with its images and labels."""
+
+    def __init__(self, make, change):
+        self.net, shape, classes = make()
+        self.net = self.net.double().train()
+        self.relus = replace_relus(self.net)
+        with torch.no_grad():
+            fill(self.net, change)
+        j = torch.arange(math.prod(shape), dtype=torch.float64)
+        self.images = change(0.5 + 0.5 * torch.sin(0.05 * j + 0.3)).reshape(shape)
+        self.labels = (3 * torch.arange(shape[0]) + 1) % classes
+
+    def gradients(self, sides):
+        for k, relu in enumerate(self.relus):
+            relu.inputs = []
+            relu.sides = {(call, i): s for (r, call, i), s in sides.items() if r == k}
+        self.net.zero_grad()
+        F.cross_entropy(self.net(self.images), self.labels).backward()
+        digits = lambda x: float(f"{x:.9g}")
+        return {
+            name: {
+                "norm": digits(p.grad.norm().item()),
+                "head": [digits(v) for v in p.grad.reshape(-1)[:4].tolist()],
+            }
+            for name, p in self.net.named_parameters()
         }
-        for name, p in net.named_parameters()
-    }
+
+    def relu_inputs(self):
+        return {(r, c): x for r, relu in enumerate(self.relus) for c, x in enumerate(relu.inputs)}
 
 
 def record(make):
-    net, shape, classes = make()
-    net = net.double().train()
-    relus = replace_relus(net)
-    with torch.no_grad():
-        fill(net)
-    count = math.prod(shape)
-    images = rounded(0.5 + 0.5 * torch.sin(0.05 * torch.arange(count, dtype=torch.float64) + 0.3))
-    images = images.reshape(shape)
-    labels = (3 * torch.arange(shape[0]) + 1) % classes
-    first = gradients(net, relus, images, labels, {})
-    kinks = [(r, c, i) for r, relu in enumerate(relus) for c, near in enumerate(relu.near) for i in near]
-    print(make.__name__, "inputs of ReLUs within", KINK, "of 0:", len(kinks), flush=True)
-    if not kinks:
-        return [first]
+    exact = Run(make, lambda values: values)
+    exact.gradients({})
+    exact = exact.relu_inputs()
+    run = Run(make, rounded)
+    run.gradients({})
+    kinks = []
+    for (relu, call), x in run.relu_inputs().items():
+        shift = (x - exact[relu, call]).abs().max()
+        near = (x.abs() <= REACH * shift).nonzero().reshape(-1).tolist()
+        kinks += [(relu, call, i) for i in near]
+    print(make.__name__, "inputs of ReLUs at a kink:", len(kinks), flush=True)
     choices = itertools.product([False, True], repeat=len(kinks))
-    return [gradients(net, relus, images, labels, dict(zip(kinks, c))) for c in choices]
+    return [run.gradients(dict(zip(kinks, c))) for c in choices]
 
 
 if __name__ == "__main__":
