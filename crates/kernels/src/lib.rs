@@ -6,6 +6,7 @@
 //! | [`conv_block_scaled`] | the same, with channel dropout |
 //! | [`conv_transpose_block`] | nearest upsampling + transposed convolution + bias + ReLU |
 //! | [`linear`] | linear layer + ReLU |
+//! | [`batch_norm`] | batch normalisation + ReLU |
 //! | [`AdamOptions`] | Burn's Adam in one pass over memory |
 //!
 //! Each block is one differentiable operation. On Burn's flex device, in `f32`, it runs on kernels
@@ -55,6 +56,9 @@
 mod adam;
 #[cfg(feature = "flex")]
 mod backward;
+mod batch_norm;
+#[cfg(feature = "flex")]
+mod batch_norm_flex;
 #[cfg(feature = "flex")]
 mod buffer;
 #[cfg(feature = "flex")]
@@ -69,8 +73,12 @@ mod linear;
 mod linear_flex;
 #[cfg(feature = "flex")]
 mod matrix;
+#[cfg(feature = "flex")]
+mod moments;
 #[cfg(test)]
 mod naive;
+#[cfg(feature = "flex")]
+mod normalize;
 mod options;
 #[cfg(feature = "flex")]
 mod pack;
@@ -85,6 +93,7 @@ mod transpose;
 mod weight_grad;
 
 pub use adam::{AdamOptions, FusedAdam};
+pub use batch_norm::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
 pub use extension::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
 pub use linear::{LinearBlockBackend, LinearSettings, linear};
 pub use options::{ConvBlockOptions, PoolOptions};

@@ -1,0 +1,446 @@
+//! Passes over a batch `[image, channel, pixel]` that normalise every channel, and their gradient.
+
+use rayon::prelude::*;
+
+use crate::moments::Batch;
+use crate::simd::{Isa, Simd, Task};
+
+/// Normalisation of every channel as one multiplication and one addition.
+pub(crate) struct Affine {
+    pub scale: Vec<f32>,
+    pub shift: Vec<f32>,
+    pub mean: Vec<f32>,
+    /// 1 / √(variance + ε)
+    pub inverse_deviation: Vec<f64>,
+}
+
+impl Affine {
+    pub(crate) fn new(
+        gamma: &[f32],
+        beta: &[f32],
+        mean: &[f32],
+        variance: &[f32],
+        epsilon: f64,
+    ) -> Self {
+        let inverse = |v: &f32| 1.0 / (f64::from(*v) + epsilon).sqrt();
+        let inverse_deviation: Vec<f64> = variance.iter().map(inverse).collect();
+        let scale = gamma.iter().zip(&inverse_deviation).map(|(g, i)| (f64::from(*g) * i) as f32);
+        let scale: Vec<f32> = scale.collect();
+        Affine { scale, shift: beta.to_vec(), mean: mean.to_vec(), inverse_deviation }
+    }
+}
+
+/// What all passes share.
+#[derive(Clone, Copy)]
+pub(crate) struct Normalize<'a> {
+    pub isa: Isa,
+    pub batch: Batch,
+    pub affine: &'a Affine,
+    /// Whether negative results become zero.
+    pub relu: bool,
+}
+
+impl Normalize<'_> {
+    /// The normalised numbers.
+    pub(crate) fn output(&self, x: &[f32]) -> Vec<f32> {
+        let Normalize { isa, batch, affine, relu } = *self;
+        let mut y = vec![0.0; x.len()];
+        let image = batch.channels * batch.plane;
+        y.par_chunks_exact_mut(image).zip(x.par_chunks_exact(image)).for_each(|(y, x)| {
+            isa.run(AffineImage { plane: batch.plane, x, y, affine, relu });
+        });
+        y
+    }
+
+    /// The sums of every channel over the gradient of the output.
+    pub(crate) fn gradient_sums(&self, x: &[f32], grad: &[f32]) -> Vec<Sums> {
+        let Normalize { isa, batch, affine, relu } = *self;
+        let of_channel = |channel| {
+            let mut sums = Sums::default();
+            batch.each_piece(channel, |first, len| {
+                let (x, grad) = (&x[first..][..len], &grad[first..][..len]);
+                let piece = isa.run(PieceSums { x, grad, affine, channel, relu });
+                sums.gradients += f64::from(piece.0);
+                sums.products += f64::from(piece.1);
+            });
+            sums
+        };
+        (0..batch.channels).into_par_iter().map(of_channel).collect()
+    }
+
+    /// The gradient of the input.
+    pub(crate) fn input_gradient(&self, x: &[f32], grad: &[f32], sums: &[Sums]) -> Vec<f32> {
+        let Normalize { isa, batch, affine, relu } = *self;
+        let n = batch.per_channel() as f64;
+        // dx = scale · (g − Σg / n − (x − mean) / (variance + ε) · Σ g (x − mean) / n)
+        let of_channel = |(sums, inverse): (&Sums, &f64)| {
+            [-(sums.gradients / n) as f32, -(sums.products / n * inverse * inverse) as f32]
+        };
+        let constants: Vec<[f32; 2]> =
+            sums.iter().zip(&affine.inverse_deviation).map(of_channel).collect();
+        let (constants, plane) = (&constants[..], batch.plane);
+        let mut dx = vec![0.0; x.len()];
+        let image = batch.channels * plane;
+        dx.par_chunks_exact_mut(image).enumerate().for_each(|(index, dx)| {
+            let (x, grad) = (&x[index * image..][..image], &grad[index * image..][..image]);
+            isa.run(GradientImage { plane, x, grad, dx, affine, constants, relu });
+        });
+        dx
+    }
+}
+
+struct AffineImage<'a> {
+    plane: usize,
+    x: &'a [f32],
+    y: &'a mut [f32],
+    affine: &'a Affine,
+    relu: bool,
+}
+
+/// (x − mean) · scale + shift of one vector: the same operations in both directions, so that ReLU is
+/// open in the one exactly where it is open in the other.
+///
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+unsafe fn normalised<S: Simd>(x: S::V, minus_mean: S::V, scale: S::V, shift: S::V) -> S::V {
+    // SAFETY: the caller's promise.
+    unsafe { S::fma(S::add(x, minus_mean), scale, shift) }
+}
+
+impl Task for AffineImage<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        for channel in 0..self.affine.scale.len() {
+            let x = &self.x[channel * self.plane..][..self.plane];
+            let y = &mut self.y[channel * self.plane..][..self.plane];
+            let (x, y) = (x.as_ptr(), y.as_mut_ptr());
+            // SAFETY: `each_vector` stays within the plane, and its buffers are `LANES` long.
+            unsafe {
+                let zero = S::splat(0.0);
+                let minus_mean = S::splat(-self.affine.mean[channel]);
+                let scale = S::splat(self.affine.scale[channel]);
+                let shift = S::splat(self.affine.shift[channel]);
+                let mut at = 0;
+                while at < self.plane {
+                    let tail = Tail::<S>::at(at, self.plane);
+                    let v = normalised::<S>(tail.load(x), minus_mean, scale, shift);
+                    let open = S::greater_or_nan(v, zero);
+                    let v = if self.relu { S::select(open, v, zero) } else { v };
+                    tail.store(y, v);
+                    at += S::LANES;
+                }
+            }
+        }
+    }
+}
+
+/// A vector of a plane, of which the last may be shorter.
+struct Tail<S: Simd> {
+    at: usize,
+    len: usize,
+    simd: std::marker::PhantomData<S>,
+}
+
+impl<S: Simd> Tail<S> {
+    /// The vector at `at` of a plane of `plane` numbers.
+    #[inline(always)]
+    fn at(at: usize, plane: usize) -> Self {
+        let left = plane - at;
+        let len = if left < S::LANES { left } else { S::LANES };
+        Tail { at, len, simd: std::marker::PhantomData }
+    }
+
+    /// Its numbers, and zeros behind them.
+    ///
+    /// # Safety
+    ///
+    /// The processor has `S`; the plane at `from` is as long as was said.
+    #[inline(always)]
+    unsafe fn load(&self, from: *const f32) -> S::V {
+        let from = from.wrapping_add(self.at);
+        // SAFETY: the numbers lie in the plane; `LANES` is at most 16.
+        unsafe {
+            if self.len == S::LANES {
+                return S::load(from);
+            }
+            let mut buffer = [0.0_f32; 16];
+            for i in 0..self.len {
+                buffer[i] = *from.wrapping_add(i);
+            }
+            S::load(buffer.as_ptr())
+        }
+    }
+
+    /// Writes its numbers.
+    ///
+    /// # Safety
+    ///
+    /// As for [`load`](Self::load), for writing.
+    #[inline(always)]
+    unsafe fn store(&self, to: *mut f32, v: S::V) {
+        let to = to.wrapping_add(self.at);
+        // SAFETY: as in `load`.
+        unsafe {
+            if self.len == S::LANES {
+                return S::store(to, v);
+            }
+            let mut buffer = [0.0_f32; 16];
+            S::store(buffer.as_mut_ptr(), v);
+            for i in 0..self.len {
+                *to.wrapping_add(i) = buffer[i];
+            }
+        }
+    }
+}
+
+/// Sums over a channel, of the gradients that ReLU lets through.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sums {
+    /// Their sum.
+    pub gradients: f64,
+    /// The sum of their products with x − mean.
+    pub products: f64,
+}
+
+struct PieceSums<'a> {
+    x: &'a [f32],
+    grad: &'a [f32],
+    affine: &'a Affine,
+    channel: usize,
+    relu: bool,
+}
+
+impl Task for PieceSums<'_> {
+    type Output = (f32, f32);
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> (f32, f32) {
+        let (affine, channel, len) = (self.affine, self.channel, self.x.len());
+        assert_eq!(len, self.grad.len(), "numbers and gradients of a piece");
+        let (x, grad) = (self.x.as_ptr(), self.grad.as_ptr());
+        // SAFETY: the vectors lie in both slices; what is behind their end counts as zero gradients.
+        unsafe {
+            let zero = S::splat(0.0);
+            let minus_mean = S::splat(-affine.mean[channel]);
+            let scale = S::splat(affine.scale[channel]);
+            let shift = S::splat(affine.shift[channel]);
+            let (mut gradients, mut products) = (zero, zero);
+            let mut at = 0;
+            while at < len {
+                let tail = Tail::<S>::at(at, len);
+                let (x, mut grad) = (tail.load(x), tail.load(grad));
+                if self.relu {
+                    let y = normalised::<S>(x, minus_mean, scale, shift);
+                    grad = S::select(S::greater_or_nan(y, zero), grad, zero);
+                }
+                gradients = S::add(gradients, grad);
+                products = S::fma(grad, S::add(x, minus_mean), products);
+                at += S::LANES;
+            }
+            (S::sum(gradients), S::sum(products))
+        }
+    }
+}
+
+struct GradientImage<'a> {
+    plane: usize,
+    x: &'a [f32],
+    grad: &'a [f32],
+    dx: &'a mut [f32],
+    affine: &'a Affine,
+    constants: &'a [[f32; 2]],
+    relu: bool,
+}
+
+impl Task for GradientImage<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let affine = self.affine;
+        for channel in 0..affine.scale.len() {
+            let x = self.x[channel * self.plane..][..self.plane].as_ptr();
+            let grad = self.grad[channel * self.plane..][..self.plane].as_ptr();
+            let dx = self.dx[channel * self.plane..][..self.plane].as_mut_ptr();
+            // SAFETY: the vectors lie in the planes of this channel.
+            unsafe {
+                let zero = S::splat(0.0);
+                let minus_mean = S::splat(-affine.mean[channel]);
+                let scale = S::splat(affine.scale[channel]);
+                let shift = S::splat(affine.shift[channel]);
+                let [constant, slope] = self.constants[channel];
+                let (constant, slope) = (S::splat(constant), S::splat(slope));
+                let mut at = 0;
+                while at < self.plane {
+                    let tail = Tail::<S>::at(at, self.plane);
+                    let (x, mut grad) = (tail.load(x), tail.load(grad));
+                    if self.relu {
+                        let y = normalised::<S>(x, minus_mean, scale, shift);
+                        grad = S::select(S::greater_or_nan(y, zero), grad, zero);
+                    }
+                    let projected = S::fma(S::add(x, minus_mean), slope, constant);
+                    tail.store(dx, S::fma(S::add(grad, projected), scale, zero));
+                    at += S::LANES;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moments::{PIECE, statistics};
+    use proptest::prelude::*;
+
+    /// A sequence without a pattern that matters: multiples of the golden ratio, modulo 2.
+    fn numbers(len: usize, seed: usize) -> Vec<f32> {
+        (0..len).map(|i| ((i + 31 * seed) as f32 * 1.618_034) % 2.0 - 0.8).collect()
+    }
+
+    /// Channel of every number.
+    fn channel(batch: Batch, at: usize) -> usize {
+        at / batch.plane % batch.channels
+    }
+
+    /// Everything by its definition, in double precision.
+    struct Definition {
+        mean: Vec<f64>,
+        variance: Vec<f64>,
+        y: Vec<f64>,
+        dx: Vec<f64>,
+        gradients: Vec<f64>,
+        products: Vec<f64>,
+    }
+
+    const EPSILON: f64 = 1e-5;
+
+    fn definition(batch: Batch, x: &[f32], grad: &[f32], relu: bool) -> Definition {
+        let (gamma, beta) = parameters(batch);
+        let n = batch.per_channel() as f64;
+        let per_channel = |f: &dyn Fn(usize) -> f64| {
+            let mut sums = vec![0.0; batch.channels];
+            for i in 0..x.len() {
+                sums[channel(batch, i)] += f(i);
+            }
+            sums
+        };
+        let mean: Vec<f64> = per_channel(&|i| f64::from(x[i]) / n);
+        let distance = |i: usize| f64::from(x[i]) - mean[channel(batch, i)];
+        let variance = per_channel(&|i| distance(i) * distance(i) / n);
+        let inverse = |i: usize| 1.0 / (variance[channel(batch, i)] + EPSILON).sqrt();
+        let (g, b) =
+            (|i| f64::from(gamma[channel(batch, i)]), |i| f64::from(beta[channel(batch, i)]));
+        let plain = |i: usize| distance(i) * inverse(i) * g(i) + b(i);
+        let open = |i: usize| if relu && plain(i) <= 0.0 { 0.0 } else { f64::from(grad[i]) };
+        let gradients = per_channel(&open);
+        let products = per_channel(&|i| open(i) * distance(i));
+        let dx = |i: usize| {
+            let c = channel(batch, i);
+            let along = distance(i) * inverse(i) * inverse(i) * products[c] / n;
+            g(i) * inverse(i) * (open(i) - gradients[c] / n - along)
+        };
+        Definition {
+            y: (0..x.len()).map(|i| if relu { plain(i).max(0.0) } else { plain(i) }).collect(),
+            dx: (0..x.len()).map(dx).collect(),
+            mean: mean.clone(),
+            variance: variance.clone(),
+            gradients: gradients.clone(),
+            products: products.clone(),
+        }
+    }
+
+    fn parameters(batch: Batch) -> (Vec<f32>, Vec<f32>) {
+        let of = |c: usize| (0.5 + c as f32, 0.3 - 0.1 * c as f32);
+        (0..batch.channels).map(of).unzip()
+    }
+
+    fn close(what: &str, found: impl IntoIterator<Item = f64>, expected: &[f64]) {
+        close_to(what, found, expected, 1e-3);
+    }
+
+    /// Compares relative to the largest number, or to `least` if that is larger.
+    fn close_to(what: &str, found: impl IntoIterator<Item = f64>, expected: &[f64], least: f64) {
+        let scale = expected.iter().fold(least, |m, v| m.max(v.abs()));
+        for (i, (f, e)) in found.into_iter().zip(expected).enumerate() {
+            assert!((f - e).abs() < 1e-5 * scale, "{what}[{i}]: {f} instead of {e}");
+        }
+    }
+
+    fn check(batch: Batch, relu: bool) {
+        let len = batch.channels * batch.per_channel();
+        let (x, grad) = (numbers(len, 1), numbers(len, 2));
+        let expected = definition(batch, &x, &grad, relu);
+        // A number so near to ReLU's kink that rounding decides is not compared.
+        if relu && expected.y.iter().any(|y| *y != 0.0 && y.abs() < 1e-5) {
+            return;
+        }
+        let (gamma, beta) = parameters(batch);
+        for isa in Isa::available() {
+            let statistics = statistics(isa, batch, &x);
+            let (mean, variance) = statistics.split_at(batch.channels);
+            let wide = |v: &[f32]| v.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+            close("mean", wide(mean), &expected.mean);
+            close("variance", wide(variance), &expected.variance);
+            let of = Affine::new(&gamma, &beta, mean, variance, EPSILON);
+            let pass = Normalize { isa, batch, affine: &of, relu };
+            close("output", wide(&pass.output(&x)), &expected.y);
+            let sums = pass.gradient_sums(&x, &grad);
+            close("gradients", sums.iter().map(|s| s.gradients), &expected.gradients);
+            close("products", sums.iter().map(|s| s.products), &expected.products);
+            let dx = pass.input_gradient(&x, &grad, &sums);
+            // Its terms, which are as large as gradient and scale, may cancel.
+            let largest = of.scale.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+            let relative = |v: f64| v / f64::from(largest).max(1.0);
+            let expected_dx: Vec<f64> = expected.dx.iter().map(|v| relative(*v)).collect();
+            close_to("input gradient", wide(&dx).into_iter().map(relative), &expected_dx, 1.0);
+        }
+    }
+
+    #[test]
+    fn planes_longer_than_a_piece_are_normalised_by_their_definition() {
+        check(Batch { images: 2, channels: 3, plane: 2 * PIECE + 37 }, true);
+    }
+
+    #[test]
+    fn results_are_the_same_bits_for_any_number_of_threads() {
+        let batch = Batch { images: 13, channels: 5, plane: 49 };
+        let (x, grad) = (numbers(13 * 5 * 49, 1), numbers(13 * 5 * 49, 2));
+        let (gamma, beta) = parameters(batch);
+        let isa = Isa::current();
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let statistics = statistics(isa, batch, &x);
+                let (mean, variance) = statistics.split_at(5);
+                let of = Affine::new(&gamma, &beta, mean, variance, EPSILON);
+                let pass = Normalize { isa, batch, affine: &of, relu: true };
+                let dx = pass.input_gradient(&x, &grad, &pass.gradient_sums(&x, &grad));
+                [pass.output(&x), statistics, dx].concat()
+            })
+        };
+        let bits = |v: Vec<f32>| v.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        let one = bits(run(1));
+        for threads in [2, 3, 7] {
+            assert_eq!(one, bits(run(threads)), "{threads} threads");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn any_batch_is_normalised_by_the_definition(
+            images in 1usize..5,
+            channels in 1usize..5,
+            plane in 1usize..70,
+            relu in any::<bool>(),
+        ) {
+            check(Batch { images, channels, plane }, relu);
+        }
+    }
+}
