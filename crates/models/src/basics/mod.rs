@@ -3,8 +3,8 @@
 //! Each function is its formula and nothing else, a few lines of slicing, reshaping, sums and matrix
 //! products. Burn differentiates each of these steps, and so the whole: there is no backward pass to
 //! write. The outputs and the gradients are those of the framework's layers up to rounding, and that
-//! is tested over many shapes. What differs is the time: `cargo run --example basic_layers` measures
-//! it.
+//! is tested over many shapes. What differs is time and memory, since every step writes its result
+//! before the next one reads it: `cargo run --example basic_layers` measures both sides.
 //!
 //! | operation | how it is made | the framework's own |
 //! |---|---|---|
