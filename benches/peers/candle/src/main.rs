@@ -25,20 +25,45 @@ use Layer::{Conv, Flatten, Linear, Pool, Relu};
 fn layers(network: &str) -> Result<Vec<Layer>> {
     Ok(match network {
         "cnn2_task1" => vec![
-            Conv(10, 3, 1), Relu, Pool, Conv(20, 3, 1), Relu, Pool,
-            Flatten, Linear(50), Relu, Linear(5),
+            Conv(10, 3, 1),
+            Relu,
+            Pool,
+            Conv(20, 3, 1),
+            Relu,
+            Pool,
+            Flatten,
+            Linear(50),
+            Relu,
+            Linear(5),
         ],
         "mnist_cnn" => vec![
-            Conv(16, 5, 0), Relu, Pool, Conv(32, 3, 0), Relu, Pool,
-            Flatten, Linear(128), Relu, Linear(10),
+            Conv(16, 5, 0),
+            Relu,
+            Pool,
+            Conv(32, 3, 0),
+            Relu,
+            Pool,
+            Flatten,
+            Linear(128),
+            Relu,
+            Linear(10),
         ],
         "transfer_cnn" => vec![
-            Conv(28, 5, 0), Pool, Relu, Conv(20, 3, 0), Relu,
-            Flatten, Linear(500), Relu, Linear(100), Relu, Linear(5),
+            Conv(28, 5, 0),
+            Pool,
+            Relu,
+            Conv(20, 3, 0),
+            Relu,
+            Flatten,
+            Linear(500),
+            Relu,
+            Linear(100),
+            Relu,
+            Linear(5),
         ],
-        "mlp_relu" => vec![
-            Flatten, Linear(256), Relu, Linear(128), Relu, Linear(64), Relu, Linear(10),
-        ],
+        "mlp_relu" => {
+            vec![Flatten, Linear(256), Relu, Linear(128), Relu, Linear(64), Relu, Linear(10)]
+        }
         _ => return Err(format!("`{network}` is not among candle's networks").into()),
     })
 }
