@@ -10,6 +10,7 @@
 //! | choose the initial weights | [`Init`] |
 //! | move weights in and out of files | [`weights`] |
 //! | carry weights from one network to another | [`transfer`] |
+//! | read how every layer is made of basic operations | [`basics`] |
 //!
 //! An [`Architecture`] is a list of named operations, nothing else: it can be compared, printed,
 //! saved as JSON and built on any device. The names are PyTorch's (`conv1.weight`, `fc2.bias`), so
@@ -30,6 +31,7 @@
 mod activation;
 mod architecture;
 mod autoencoder;
+pub mod basics;
 mod catalog;
 mod cnn;
 mod convnets;

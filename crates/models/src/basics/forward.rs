@@ -1,0 +1,159 @@
+use burn::tensor::{Device, Tensor};
+
+use super::{
+    Running, Window, adaptive_avg_pool2d, batch_norm2d, conv_transpose2d, conv2d, linear,
+    max_pool2d, relu, upsample,
+};
+use crate::{Architecture, Layer, Op, state::State};
+
+/// A whole network, layer after layer: what [`Network::forward`](crate::Network::forward) computes
+/// after training, from the architecture and the weights by their names.
+///
+/// `[batch, channels, height, width]` to `[batch, features]`. There is nothing to a network besides
+/// this loop; all the rest of a library is there to make it fast and to find the weights.
+///
+/// # Panics
+///
+/// Panics if the architecture is not a valid one for these images, or if `state` lacks a tensor of it
+/// or has one of another shape; [`state::read`](crate::state::read) gives one that fits.
+///
+/// ```
+/// use burn::{module::Module, tensor::{Device, Tensor}};
+/// use selvedge_models::{Init, basics, named, state};
+///
+/// let device = Device::flex();
+/// let architecture = named("cnn2")?;
+/// let network = architecture.init(Init::PyTorch, 0, &device)?.valid();
+/// let images = Tensor::<4>::ones([2, 1, 28, 28], &device);
+/// let own = basics::forward(&architecture, &state::read(&network), images.clone());
+/// let difference = (own - network.forward(images)).abs().max().into_scalar::<f32>();
+/// assert!(difference < 1e-5);
+/// # Ok::<(), selvedge_models::ModelError>(())
+/// ```
+pub fn forward(architecture: &Architecture, state: &State, images: Tensor<4>) -> Tensor<2> {
+    run(&architecture.layers, "", state, images).flatten(1, 3)
+}
+
+/// Features are images of one pixel here, `[batch, features, 1, 1]`: one type for all.
+fn run(layers: &[Layer], prefix: &str, state: &State, mut x: Tensor<4>) -> Tensor<4> {
+    let device = x.device();
+    for Layer { name, op } in layers {
+        let name = format!("{prefix}{name}");
+        let vector = |kind| tensor::<1>(state, &name, kind, &device);
+        let kernels = || tensor::<4>(state, &name, "weight", &device);
+        let [batch, channels, height, width] = x.dims();
+        x = match *op {
+            Op::Conv2d { stride, padding, bias, .. } => {
+                conv2d(x, kernels(), bias.then(|| vector("bias")), stride, padding)
+            }
+            Op::ConvTranspose2d { .. } => conv_transpose2d(x, kernels(), Some(vector("bias"))),
+            Op::BatchNorm2d => {
+                let [mean, variance] = ["running_mean", "running_var"].map(vector);
+                batch_norm2d(x, vector("weight"), vector("bias"), &Running { mean, variance })
+            }
+            Op::Linear { out_features } => {
+                let weight = tensor::<2>(state, &name, "weight", &device);
+                let y = linear(x.flatten(1, 3), weight, Some(vector("bias")));
+                y.reshape([batch, out_features, 1, 1])
+            }
+            Op::Relu => relu(x),
+            Op::Sigmoid => ((x * 0.5).tanh() + 1.0) * 0.5,
+            Op::Tanh => x.tanh(),
+            Op::MaxPool2d { kernel, stride, padding } => {
+                max_pool2d(x, Window { kernel, stride, padding })
+            }
+            Op::AdaptiveAvgPool2d { size } => adaptive_avg_pool2d(x, size),
+            Op::Upsample { scale } => upsample(x, scale),
+            Op::Dropout { .. } | Op::ChannelDropout { .. } => x,
+            Op::Flatten => x.reshape([batch, channels * height * width, 1, 1]),
+            Op::Residual { ref main, ref shortcut } => {
+                let inside = format!("{name}.");
+                run(main, &inside, state, x.clone()) + run(shortcut, &inside, state, x)
+            }
+        };
+    }
+    x
+}
+
+/// The tensor `<layer>.<kind>`.
+fn tensor<const D: usize>(state: &State, layer: &str, kind: &str, device: &Device) -> Tensor<D> {
+    let name = format!("{layer}.{kind}");
+    let data = state.get(&name).unwrap_or_else(|| panic!("the state has no `{name}`"));
+    Tensor::from_data(data.clone(), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::basics::testing::values;
+    use crate::{Init, named, state};
+    use burn::module::Module;
+    use burn::tensor::TensorData;
+
+    /// The largest difference to the network's own output, relative to the largest of it.
+    fn difference(architecture: &Architecture, batch: usize) -> f32 {
+        let device = Device::flex();
+        let network = architecture.init(Init::PyTorch, 0, &device).unwrap();
+        // Statistics and weights of a batch normalisation begin as 0 and 1; let none be either.
+        let mut state = state::read(&network);
+        for (name, data) in state.iter_mut().filter(|(_, data)| data.shape().len() == 1) {
+            let base = if name.ends_with("running_var") { 1.5 } else { 0.5 };
+            let data_values = values(data.num_elements(), 7).into_iter().map(|v| base + 0.4 * v);
+            *data = TensorData::new(data_values.collect::<Vec<f32>>(), data.shape().clone());
+        }
+        let network = state::write(network, state.clone()).valid();
+        let [channels, height, width] = architecture.input;
+        let pixels = values(batch * channels * height * width, 5);
+        let data = TensorData::new(pixels, [batch, channels, height, width]);
+        let images = Tensor::<4>::from_data(data, &device);
+        let expected = network.forward(images.clone());
+        let found = forward(architecture, &state, images);
+        let scale = expected.clone().abs().max().into_scalar::<f32>();
+        (found - expected).abs().max().into_scalar::<f32>() / scale
+    }
+
+    fn assert_agrees(name: &str, input: Option<[usize; 3]>) {
+        let architecture = named(name).unwrap();
+        let architecture =
+            Architecture { input: input.unwrap_or(architecture.input), ..architecture };
+        let difference = difference(&architecture, 2);
+        assert!(difference <= 1e-4, "{name}: {difference:e}");
+    }
+
+    #[test]
+    fn resnets_of_basic_operations_compute_what_the_network_computes() {
+        assert_agrees("resnet18_cifar", None);
+        // The other stem: a max-pool with padding, and a mean at the end.
+        assert_agrees("resnet18", Some([3, 45, 40]));
+    }
+
+    #[test]
+    fn every_small_network_of_the_catalog_computes_what_the_network_computes() {
+        for architecture in crate::catalog() {
+            let name = &architecture.name;
+            if !(name.starts_with("vgg") || name.starts_with("resnet")) {
+                assert_agrees(name, None);
+            }
+        }
+    }
+
+    #[test]
+    fn dropout_does_nothing_and_means_of_overlapping_windows_are_taken() {
+        let net = Architecture::new("a", [2, 9, 7])
+            .channel_dropout(0.5)
+            .conv("conv1", 3, 3, 1)
+            .op(Op::AdaptiveAvgPool2d { size: 4 })
+            .flatten()
+            .dropout(0.5)
+            .linear("fc1", 5);
+        let difference = difference(&net, 3);
+        assert!(difference <= 1e-5, "{difference:e}");
+    }
+
+    #[test]
+    #[should_panic(expected = "the state has no `conv1.weight`")]
+    fn a_tensor_that_is_missing_is_named() {
+        let images = Tensor::zeros([1, 1, 28, 28], &Device::flex());
+        forward(&named("cnn2").unwrap(), &State::new(), images);
+    }
+}
