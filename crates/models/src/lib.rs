@@ -9,6 +9,7 @@
 //! | run and train it | [`Network`] |
 //! | choose the initial weights | [`Init`] |
 //! | move weights in and out of files | [`weights`] |
+//! | take a network to another program, or into the browser | [`onnx`] |
 //! | carry weights from one network to another | [`transfer`] |
 //!
 //! An [`Architecture`] is a list of named operations, nothing else: it can be compared, printed,
@@ -39,6 +40,7 @@ mod init;
 mod mlp;
 mod network;
 mod node;
+pub mod onnx;
 mod op;
 mod plan;
 mod resnet;
