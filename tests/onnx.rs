@@ -12,7 +12,8 @@
 //! ```
 //!
 //! which needs `numpy`, `onnx` and `onnxruntime`; 4 GB of memory and 1.6 GB of disk, because it also
-//! exports networks that are too large for every day.
+//! exports networks that are too large for every day. `ONNX_FOLDER` names a folder in which the files
+//! are kept, for other programs to run; `tests/javascript/check_onnx.mjs` is one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -50,6 +51,7 @@ struct Case {
 /// What the script recorded.
 #[derive(Deserialize)]
 struct Record {
+    versions: BTreeMap<String, String>,
     tolerance: f64,
     networks: BTreeMap<String, Checked>,
 }
@@ -248,31 +250,42 @@ fn check_with_python(folder: &Path, record: bool) {
         command.args(["--record", RECORD]);
     }
     let output = command.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    println!("{}", text(&output.stdout));
-    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn recorded() -> Record {
+    serde_json::from_str(&text(RECORD)).unwrap()
+}
+
+/// A file of the repository.
+fn text(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
 #[test]
 fn every_export_is_one_that_onnxruntime_agrees_with() {
     let record = std::env::var_os("ONNX_RECORD").is_some();
-    let folder = tempfile::tempdir().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = match std::env::var_os("ONNX_FOLDER") {
+        Some(kept) => kept.into(),
+        None => temporary.path().to_path_buf(),
+    };
+    std::fs::create_dir_all(&folder).unwrap();
     let mut networks = networks();
     if record {
         networks.extend(large_networks());
     }
-    let cases: Vec<Case> = networks.iter().map(|net| export(net, folder.path())).collect();
+    let cases: Vec<Case> = networks.iter().map(|net| export(net, &folder)).collect();
     let manifest = serde_json::to_string_pretty(&cases).unwrap();
-    std::fs::write(folder.path().join("manifest.json"), manifest).unwrap();
+    std::fs::write(folder.join("manifest.json"), manifest).unwrap();
     if record || has_onnxruntime() {
-        check_with_python(folder.path(), record);
+        check_with_python(&folder, record);
     } else {
         println!("{} has no onnxruntime: compared with the record alone", python());
     }
 
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(RECORD);
-    let mut recorded: Record =
-        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut recorded = recorded();
     assert_eq!(recorded.tolerance, TOLERANCE);
     for case in cases {
         let Some(checked) = recorded.networks.remove(&case.name) else {
@@ -289,4 +302,55 @@ fn every_export_is_one_that_onnxruntime_agrees_with() {
     let large = large_networks().map(|net| net.name);
     let left: Vec<_> = recorded.networks.keys().filter(|name| !large.contains(name)).collect();
     assert!(left.is_empty(), "recorded, but no longer exported: {left:?}");
+}
+
+#[test]
+fn the_documentation_states_what_was_recorded() {
+    let documentation = text("docs/onnx.md");
+    let Record { versions, networks, .. } = recorded();
+    for (program, name) in [("onnxruntime", "ONNX Runtime"), ("onnx", "onnx"), ("numpy", "NumPy")] {
+        let version = format!("{name} {}", versions[program]);
+        assert!(documentation.contains(&version), "no `{version}`");
+    }
+    for (name, Checked { input: [_, c, h, w], error, .. }) in networks {
+        let line = format!("| `{name}` | {c} × {h} × {w} | {error:.1e} |\n");
+        assert!(documentation.contains(&line), "no line {line}");
+    }
+}
+
+/// Runs the example `export_onnx`, which Cargo builds before the tests, beside their folder.
+fn example(arguments: &[&str]) -> std::process::Output {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).unwrap().join("examples");
+    let program = folder.join(format!("export_onnx{}", std::env::consts::EXE_SUFFIX));
+    Command::new(program).args(arguments).output().unwrap()
+}
+
+#[test]
+fn the_example_writes_what_the_library_exports_and_says_how_to_run_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let network = filled(&named("transfer_cnn").unwrap());
+    let (weights, out) = (path("weights.safetensors"), path("model.onnx"));
+    network.save_safetensors(&weights).unwrap();
+    let network_and_files = ["--network=transfer_cnn", "--weights", &weights, "--out", &out];
+
+    let output = example(&network_and_files);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(std::fs::read(&out).unwrap() == network.to_onnx_bytes().unwrap());
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "input   images: float32 [batch, 1, 28, 28]\n",
+        "output  logits: float32 [batch, 5]\n",
+        "  (logits,) = session.run([\"logits\"], {\"images\": pixels})\n",
+    ] {
+        assert!(text.contains(line), "no {line} in: {text}");
+    }
+
+    let classes = [&network_and_files[..], &["--classes=a,b,c"]].concat();
+    let error = String::from_utf8(example(&classes).stderr).unwrap();
+    assert_eq!(error, "error: number of class names is 3, but must be 5, one an output\n");
+    let other = [&["--network=cnn3"], &network_and_files[1..]].concat();
+    let error = String::from_utf8(example(&other).stderr).unwrap();
+    assert!(error.contains("do not fit `cnn3`") && error.lines().count() == 1, "{error}");
 }

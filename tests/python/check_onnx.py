@@ -49,6 +49,11 @@ def check(folder, case):
     return error
 
 
+def short(error):
+    """Two digits, as `{:.1e}` prints them in Rust: 3.2e-7."""
+    return f"{error:.1e}".replace("e-0", "e-")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, metavar="FOLDER")
@@ -66,11 +71,11 @@ def main():
             failures += 1
             print(f"| `{case['name']}` | {image} | FAILED: {failure} |")
             continue
-        print(f"| `{case['name']}` | {image} | {error:.1e} |")
+        print(f"| `{case['name']}` | {image} | {short(error)} |")
         networks[case["name"]] = {
             "input": case["input"],
             "graph_sha256": case["graph_sha256"],
-            "error": float(f"{error:.2e}"),
+            "error": float(short(error)),
         }
     if failures:
         sys.exit(f"{failures} of {len(cases)} networks failed")
