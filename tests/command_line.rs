@@ -245,3 +245,36 @@ fn help_into_a_closed_pipe_is_no_error() {
     let output = Command::new("sh").args(["-c", &command]).output().unwrap();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn export_onnx_writes_what_the_library_exports_and_says_how_to_run_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let device = selvedge::device::open("flex").unwrap();
+    let architecture = selvedge::models::named("transfer_cnn").unwrap();
+    let network = architecture.init(selvedge::models::Init::PyTorch, 1, &device).unwrap();
+    let (weights, out) = (path("weights.safetensors"), path("model.onnx"));
+    network.save_safetensors(&weights).unwrap();
+    let files = ["--weights", &weights, "--out", &out];
+    let export =
+        |arguments: &[&str]| example("export_onnx").args(files).args(arguments).output().unwrap();
+
+    let classes = export(&["--network=transfer_cnn", "--classes=a,b,c"]);
+    assert_refused(&classes, &["number of class names is 3, but must be 5, one an output"]);
+    assert_refused(&export(&["--network=cnn3"]), &["do not fit `cnn3`"]);
+    assert_refused(&export(&["--network=resnet19"]), &["resnet19", "one of cnn2_task1, "]);
+    assert_refused(&export(&["--network=transfer_cnn", "--mean=0.3"]), &["--std"]);
+    assert!(!Path::new(&out).exists());
+
+    let output = export(&["--network=transfer_cnn"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(std::fs::read(&out).unwrap() == network.to_onnx_bytes().unwrap());
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "input   images: float32 [batch, 1, 28, 28]\n",
+        "output  logits: float32 [batch, 5]\n",
+        "  (logits,) = session.run([\"logits\"], {\"images\": pixels})\n",
+    ] {
+        assert!(text.contains(line), "no {line} in: {text}");
+    }
+}

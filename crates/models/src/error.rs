@@ -68,6 +68,22 @@ pub enum ModelError {
         /// Parameters whose shapes differ: name, expected, found; in PyTorch's layout.
         shapes: Vec<(String, Vec<usize>, Vec<usize>)>,
     },
+    /// The network would need a larger ONNX file than any reader accepts.
+    #[error("`{architecture}` needs {bytes} bytes as ONNX, a file holds at most {}", i32::MAX)]
+    OnnxTooLarge {
+        /// The architecture's name.
+        architecture: String,
+        /// The size of the file.
+        bytes: u64,
+    },
+    /// The network cannot be put into ONNX.
+    #[error("`{architecture}` cannot become ONNX: {reason}")]
+    Onnx {
+        /// The architecture's name.
+        architecture: String,
+        /// What went wrong.
+        reason: String,
+    },
 }
 
 /// `Ok` for images from 32 × 32 up: networks that halve them five times leave nothing of smaller ones.

@@ -9,6 +9,7 @@
 //! | run and train it | [`Network`] |
 //! | choose the initial weights | [`Init`] |
 //! | move weights in and out of files | [`weights`] |
+//! | take a network to another program, or into the browser | [`onnx`] |
 //! | carry weights from one network to another | [`transfer`] |
 //! | read how every layer is made of basic operations | [`basics`] |
 //!
@@ -41,6 +42,7 @@ mod init;
 mod mlp;
 mod network;
 mod node;
+pub mod onnx;
 mod op;
 mod plan;
 mod resnet;

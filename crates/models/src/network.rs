@@ -87,6 +87,11 @@ impl Network {
         self.forward(images).reshape(shape)
     }
 
+    /// The layers with their weights.
+    pub(crate) fn body(&self) -> &Sequence {
+        &self.body
+    }
+
     fn input(&self, images: Tensor<4>) -> Activation {
         let [_, channels, height, width] = images.dims();
         assert_eq!(

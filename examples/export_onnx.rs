@@ -1,0 +1,73 @@
+//! Turns trained weights into an ONNX file that Python, C++, JavaScript and others can run.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use selvedge::cli;
+use selvedge::models::named;
+use selvedge::models::onnx::{INPUT, OnnxExport};
+use selvedge::prelude::*;
+
+/// Writes a network with weights from a safetensors file as ONNX, and says how to run it.
+#[derive(Parser)]
+struct Args {
+    /// The network, by its name in the catalog: transfer_cnn, resnet18, vgg16, …
+    #[arg(long, value_name = "NAME")]
+    network: String,
+    /// Its weights, in a safetensors file with PyTorch's names
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// The ONNX file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Names of the classes in the order of the outputs, stored in the file
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    classes: Option<Vec<String>>,
+    /// Mean of the pixels of each channel, 0 to 1, stored in the file
+    #[arg(long, value_delimiter = ',', value_name = "LIST", requires = "std")]
+    mean: Option<Vec<f32>>,
+    /// Standard deviation of the pixels of each channel, stored in the file
+    #[arg(long, value_delimiter = ',', value_name = "LIST", requires = "mean")]
+    std: Option<Vec<f32>>,
+}
+
+fn main() -> ExitCode {
+    cli::run(|args: Args| export(&args))
+}
+
+fn export(args: &Args) -> Result<(), Box<dyn Error>> {
+    let architecture = named(&args.network)?;
+    let device = selvedge::device::open("auto")?;
+    let network = architecture.init(Init::PyTorch, 0, &device)?.load_safetensors(&args.weights)?;
+
+    let mut export = OnnxExport::new(&network);
+    if let Some(classes) = &args.classes {
+        export = export.with_classes(classes);
+    }
+    if let (Some(mean), Some(std)) = (&args.mean, &args.std) {
+        export = export.with_normalization(mean, std);
+    }
+    export.save(&args.out)?;
+
+    let path = args.out.display();
+    let bytes = std::fs::metadata(&args.out)?.len();
+    let [channels, height, width] = architecture.input;
+    let features = architecture.output_shape()?.size();
+    let output = export.output_name();
+    cli::print(&format!(
+        "{path}: {} in {:.1} MB
+input   {INPUT}: float32 [batch, {channels}, {height}, {width}]
+output  {output}: float32 [batch, {features}]
+
+In Python:
+  session = onnxruntime.InferenceSession({:?})
+  ({output},) = session.run([{output:?}], {{{INPUT:?}: pixels}})
+",
+        architecture.name,
+        bytes as f64 / 1e6,
+        path.to_string(),
+    ))?;
+    Ok(())
+}
