@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::buffer::Aligned;
 use crate::conv::{Plan, Rows, Source, conv_rows};
-use crate::options::Geometry;
+use crate::options::{Geometry, even_pieces};
 use crate::pack::{Planes, pack, pack_rows, unpack};
 use crate::pool::{Strip, conv_rows_of, pool_strip};
 use crate::simd::{Isa, Simd, Task};
@@ -26,8 +26,66 @@ pub(crate) struct Inputs<'a> {
     pub scale: Option<&'a [f32]>,
 }
 
+/// Multiply-adds of a group of images below which more threads are not worth their coordination: about
+/// 50 µs of one core.
+const SPLIT_WORK: usize = 4_000_000;
+
 /// Computes the block, with the codes of its outputs if they are asked for.
 pub(crate) fn forward(isa: Isa, g: &Geometry, inputs: Inputs, codes: bool) -> Output {
+    let groups = g.batch.div_ceil(isa.lanes());
+    let work = isa.lanes() * g.out_channels * g.conv[0] * g.conv[1] * g.taps();
+    let parts = match groups {
+        0 => 1,
+        _ => (rayon::current_num_threads() / groups).min(work / SPLIT_WORK),
+    };
+    // An output is summed up in the same order whatever channels are computed beside it, so the number
+    // of parts changes no bit.
+    match parts.min(g.out_channels) {
+        0 | 1 => forward_groups(isa, g, inputs, codes),
+        parts => forward_parts(isa, g, inputs, codes, parts),
+    }
+}
+
+/// A small batch: the output channels are shared among the threads, too.
+fn forward_parts(isa: Isa, g: &Geometry, inputs: Inputs, codes: bool, parts: usize) -> Output {
+    let ranges: Vec<(usize, usize)> =
+        even_pieces(g.out_channels, g.out_channels.div_ceil(parts)).collect();
+    let taps = g.taps();
+    let part = |&(first, channels): &(usize, usize)| {
+        let scale: Option<Vec<f32>> = inputs.scale.map(|scale| {
+            let images = scale.chunks_exact(g.out_channels);
+            images.flat_map(|image| &image[first..first + channels]).copied().collect()
+        });
+        let inputs = Inputs {
+            x: inputs.x,
+            weight: &inputs.weight[first * taps..][..channels * taps],
+            bias: &inputs.bias[first..][..channels],
+            scale: scale.as_deref(),
+        };
+        forward_groups(isa, &Geometry { out_channels: channels, ..*g }, inputs, codes)
+    };
+    let outputs: Vec<Output> = ranges.par_iter().map(part).collect();
+    let mut whole = Output { values: Vec::with_capacity(g.batch * g.output_len()), codes: vec![] };
+    let plane = g.output[0] * g.output[1];
+    for image in 0..g.batch {
+        for (output, (_, channels)) in outputs.iter().zip(&ranges) {
+            let len = channels * plane;
+            whole.values.extend_from_slice(&output.values[image * len..][..len]);
+        }
+    }
+    if codes && g.needs_codes() {
+        for group in 0..g.batch.div_ceil(isa.lanes()) {
+            for (output, (_, channels)) in outputs.iter().zip(&ranges) {
+                let len = channels * plane * isa.lanes();
+                whole.codes.extend_from_slice(&output.codes[group * len..][..len]);
+            }
+        }
+    }
+    whole
+}
+
+/// The groups of a batch, each by one thread.
+fn forward_groups(isa: Isa, g: &Geometry, inputs: Inputs, codes: bool) -> Output {
     let Inputs { x, weight, bias, scale } = inputs;
     let lanes = isa.lanes();
     let groups = g.batch.div_ceil(lanes);
