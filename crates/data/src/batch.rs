@@ -122,11 +122,7 @@ impl BatchLoader {
 
     /// One pass over all images. Each batch is assembled when it is asked for.
     pub fn epoch(&self, epoch: usize) -> Batches<'_> {
-        let order = self.shuffle.map(|seed| {
-            let mut order: Vec<usize> = (0..self.view.len()).collect();
-            SplitMix64::stream(seed ^ ORDER, epoch as u64).shuffle(&mut order);
-            order
-        });
+        let order = self.shuffle.map(|seed| epoch_order(self.view.len(), seed, epoch));
         Batches { loader: self, order, next: 0 }
     }
 
@@ -194,6 +190,14 @@ impl BatchLoader {
         unsafe { pixels.set_len(size) };
         pixels
     }
+}
+
+/// The order in which a [`BatchLoader`] that shuffles by `seed` visits the positions `0..len` in an
+/// epoch, for whatever else is to be read in the same order.
+pub fn epoch_order(len: usize, seed: u64, epoch: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..len).collect();
+    SplitMix64::stream(seed ^ ORDER, epoch as u64).shuffle(&mut order);
+    order
 }
 
 /// The batches of one epoch, made by [`BatchLoader::epoch`].

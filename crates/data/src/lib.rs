@@ -55,7 +55,7 @@ mod subset;
 mod test_data;
 mod view;
 
-pub use batch::{Batch, BatchLoader, Batches};
+pub use batch::{Batch, BatchLoader, Batches, epoch_order};
 pub use dataset::ImageDataset;
 pub use error::DataError;
 pub use fashion_mnist::FashionMnist;

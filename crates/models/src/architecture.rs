@@ -13,6 +13,10 @@ pub struct Layer {
     pub op: Op,
 }
 
+/// The bytes that the output of one layer should not exceed in inference. VGG-16 on 224 × 224 pixels
+/// has 12.8 MB an image after its first convolution.
+const ACTIVATION_BYTES: usize = 256 << 20;
+
 /// A network as data: what goes in, and the operations in their order.
 ///
 /// ```
@@ -142,6 +146,23 @@ impl Architecture {
         Ok(shapes.last().copied().unwrap_or(Shape::Images(self.input)))
     }
 
+    /// How many images to compute at a time when nothing is learned: as many as keep the largest
+    /// output of a layer within 256 MiB, in whole groups of 16, which is how many the widest vectors
+    /// hold; but at most 256, beyond which a CPU gains nothing, and at least one.
+    ///
+    /// # Errors
+    ///
+    /// As [`shapes`](Self::shapes).
+    pub fn inference_batch(&self) -> Result<usize, ModelError> {
+        let largest = self.shapes()?.into_iter().map(Shape::size).max().unwrap_or(1).max(1);
+        let images = ACTIVATION_BYTES / (size_of::<f32>() * largest);
+        Ok(match images {
+            0 => 1,
+            1..16 => images,
+            _ => (images - images % 16).min(256),
+        })
+    }
+
     /// The name of the last linear layer: the head that a transfer replaces.
     pub fn head(&self) -> Option<&str> {
         let is_linear = |l: &&Layer| matches!(l.op, Op::Linear { .. });
@@ -183,6 +204,15 @@ mod tests {
         ];
         assert_eq!(a.shapes().unwrap(), expected);
         assert_eq!(a.head(), Some("fc1"));
+    }
+
+    #[test]
+    fn fewer_images_are_computed_at_a_time_the_larger_they_are() {
+        let batch = |net: Architecture| net.inference_batch().unwrap();
+        assert_eq!(batch(crate::TransferCnn::new(5).architecture()), 256);
+        // 64 · 224 · 224 numbers of 4 bytes are 12.8 MB: 20 of them fit, 16 are a whole group.
+        assert_eq!(batch(crate::Vgg::vgg16(10).architecture().unwrap()), 16);
+        assert_eq!(batch(Architecture::new("huge", [1, 9000, 9000]).relu()), 1);
     }
 
     #[test]

@@ -46,6 +46,34 @@ pub enum ModelError {
         /// The selection as it was given.
         selection: String,
     },
+    /// A pattern of names cannot be read.
+    #[error("pattern `{pattern}`: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A network has no layer of this name where it was looked for.
+    #[error("`{architecture}` has no layer named `{layer}`; its layers are {}", known.join(", "))]
+    UnknownLayer {
+        /// The architecture's name.
+        architecture: String,
+        /// The name as it was given.
+        layer: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// Of the parameters that were to be carried over, the source has none in the right shape.
+    #[error("nothing of `{source_name}` fits `{architecture}`: {} parameters are missing or of another shape", unfit.len())]
+    NothingFits {
+        /// The name of the architecture that was to take the parameters.
+        architecture: String,
+        /// The name of the architecture that was to give them.
+        source_name: String,
+        /// The parameters that were to be carried over.
+        unfit: Vec<String>,
+    },
     /// A file of weights cannot be read or written.
     #[error("{}: {reason}", path.display())]
     File {

@@ -10,8 +10,11 @@
 //! | choose the initial weights | [`Init`] |
 //! | move weights in and out of files | [`weights`] |
 //! | take a network to another program, or into the browser | [`onnx`] |
-//! | carry weights from one network to another | [`transfer`] |
 //! | read how every layer is made of basic operations | [`basics`] |
+//! | carry weights from one network to another | [`Network::transfer_from`], [`transfer`] |
+//! | choose parameters by name | [`NamePattern`] |
+//! | keep some of them from learning | [`Network::freeze`] |
+//! | cut a network in two | [`Network::split_at`], [`Network::join`] |
 //!
 //! An [`Architecture`] is a list of named operations, nothing else: it can be compared, printed,
 //! saved as JSON and built on any device. The names are PyTorch's (`conv1.weight`, `fc2.bias`), so
@@ -38,15 +41,19 @@ mod cnn;
 mod convnets;
 mod dropout;
 mod error;
+mod freeze;
 mod init;
 mod mlp;
 mod network;
 mod node;
 pub mod onnx;
 mod op;
+mod parameter;
+mod pattern;
 mod plan;
 mod resnet;
 mod sequence;
+mod split;
 pub mod state;
 mod summary;
 pub mod transfer;
@@ -65,7 +72,9 @@ pub use init::Init;
 pub use mlp::{HiddenActivation, Mlp};
 pub use network::{Network, Rng};
 pub use op::{Op, Shape};
+pub use pattern::NamePattern;
 pub use resnet::{ResNet, Stem};
 pub use summary::{Summary, SummaryRow};
+pub use transfer::Keep;
 pub use transfer_cnn::TransferCnn;
 pub use vgg::Vgg;

@@ -17,8 +17,8 @@ pub type Rng = rand::rngs::Xoshiro256PlusPlus;
 /// alone are stored the other way round, `[in_features, out_features]`, as Burn does.
 #[derive(Clone, Debug)]
 pub struct Network {
-    architecture: Arc<Architecture>,
-    body: Sequence,
+    pub(crate) architecture: Arc<Architecture>,
+    pub(crate) body: Sequence,
 }
 
 impl Network {
@@ -45,7 +45,7 @@ impl Network {
     /// [`reconstruct`](Self::reconstruct).
     ///
     /// Batch normalisation uses the batch's own statistics where the parameters are on a training
-    /// device, and the running ones after [`Module::valid`].
+    /// device, and the running ones after [`Module::valid`] or if it is [frozen](Self::freeze).
     ///
     /// # Panics
     ///

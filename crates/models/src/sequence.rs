@@ -35,6 +35,12 @@ impl Sequence {
         Self { nodes, plan: plan(layers).into() }
     }
 
+    /// Layers that exist already, one after the other.
+    pub fn of(nodes: Vec<Node>) -> Self {
+        let layers: Vec<Layer> = nodes.iter().map(|node| node.layer.clone()).collect();
+        Self { nodes, plan: plan(&layers).into() }
+    }
+
     /// The output, computed in blocks. Dropout acts if there is a generator to draw from.
     pub fn run(&self, mut x: Activation, rng: &mut Option<&mut Rng>) -> Activation {
         for planned in self.plan.iter() {
@@ -114,7 +120,7 @@ fn step(node: &Node, x: Activation, rng: &mut Option<&mut Rng>) -> Activation {
     }
 }
 
-/// Batch normalisation as PyTorch does it. Burn's own differs in one thing: while training it moves
+/// Batch normalisation as PyTorch does it; a frozen one as in inference. Burn's own differs in one thing: while training it moves
 /// the running variance towards the batch's biased variance (÷ n), PyTorch towards the unbiased one
 /// (÷ (n - 1)).
 fn batch_norm(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {

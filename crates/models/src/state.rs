@@ -6,6 +6,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 
+pub use crate::parameter::{Parameter, group, parameters};
+
 /// The values of every parameter and running statistic by its PyTorch name, in Burn's layout (a
 /// linear weight is `[in_features, out_features]`).
 pub type State = BTreeMap<String, TensorData>;
@@ -38,7 +40,12 @@ impl Path {
 
 /// Copies every tensor of `module` to the host.
 pub fn read<M: Module>(module: &M) -> State {
-    let mut reader = Reader::default();
+    read_some(module, |_| true)
+}
+
+/// As [`read`], of the tensors whose names are `wanted` alone.
+pub(crate) fn read_some<M: Module>(module: &M, wanted: impl Fn(&str) -> bool) -> State {
+    let mut reader = Reader { path: Path::default(), wanted, state: State::new() };
     // Running statistics lag one update behind until the module is made ready for inference.
     module.valid().visit(&mut reader);
     reader.state
@@ -83,13 +90,13 @@ impl ModuleVisitor for GradientReader<'_> {
     }
 }
 
-#[derive(Default)]
-struct Reader {
+struct Reader<W> {
     path: Path,
+    wanted: W,
     state: State,
 }
 
-impl ModuleVisitor for Reader {
+impl<W: Fn(&str) -> bool> ModuleVisitor for Reader<W> {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.path.enter(name, container);
     }
@@ -99,7 +106,10 @@ impl ModuleVisitor for Reader {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.state.insert(self.path.name(), param.val().into_data());
+        let name = self.path.name();
+        if (self.wanted)(&name) {
+            self.state.insert(name, param.val().into_data());
+        }
     }
 }
 

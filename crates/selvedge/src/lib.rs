@@ -60,9 +60,9 @@ pub mod prelude {
         BatchLoader, ClassSubset, FashionMnist, ImageDataset, Mnist, Normalization, Source, Split,
         View,
     };
-    pub use selvedge_models::{Architecture, Cnn, Init, Network, TransferCnn};
+    pub use selvedge_models::{Architecture, Cnn, Init, Keep, NamePattern, Network, TransferCnn};
     pub use selvedge_train::{
-        Classifier, Context, FitConfig, FitData, Fitted, OptimizerConfig, Progress, Stop, evaluate,
-        fit,
+        Classifier, Context, FitConfig, FitData, Fitted, LearningRateGroup, OptimizerConfig,
+        Progress, Stop, evaluate, evaluate_autoencoder, fit, fit_autoencoder,
     };
 }

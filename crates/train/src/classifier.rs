@@ -15,6 +15,12 @@ pub trait Classifier: Module {
         let _ = rng;
         self.logits(images)
     }
+
+    /// Images a batch when nothing is learned: by default 256, beyond which a CPU gains nothing.
+    /// Models with large activations ask for less.
+    fn inference_batch(&self) -> usize {
+        256
+    }
 }
 
 impl Classifier for Network {
@@ -24,5 +30,8 @@ impl Classifier for Network {
 
     fn logits_train(&self, images: Tensor<4>, rng: &mut Rng) -> Tensor<2> {
         self.forward_train(images, rng)
+    }
+    fn inference_batch(&self) -> usize {
+        self.architecture().inference_batch().expect("it was checked when the network was built")
     }
 }

@@ -45,6 +45,27 @@ pub enum TrainError {
         /// Classes of the data.
         classes: usize,
     },
+    /// The model gives another number of values than an image has pixels.
+    #[error("the model gives {outputs} values, but an image has {pixels} pixels")]
+    Pixels {
+        /// Values an image.
+        outputs: usize,
+        /// Pixels of all channels of an image.
+        pixels: usize,
+    },
+    /// Every parameter of the model is frozen.
+    #[error("there is nothing to train: every parameter of the model is frozen")]
+    NothingToTrain,
+    /// The features of a trunk do not fit into memory.
+    #[error(
+        "the features of {images} images take {bytes} bytes, which cannot be had; cut the network after a pool or a linear layer, or take fewer images"
+    )]
+    Memory {
+        /// The number of images.
+        images: usize,
+        /// The memory that their features take.
+        bytes: u64,
+    },
     /// The run was stopped before there was anything to report.
     #[error("stopped before the first epoch of {what} was complete")]
     Stopped {

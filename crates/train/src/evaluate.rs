@@ -2,12 +2,8 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 use selvedge_data::{BatchLoader, Normalization, View};
 
-use crate::metrics::{Totals, predictions};
-use crate::{Classifier, ConfusionMatrix, Context, Evaluation, TrainError};
-
-/// Images a batch when nothing is learned from them: larger batches gain nothing on a CPU, and fit
-/// any GPU.
-const EVALUATION_BATCH: usize = 256;
+use crate::task::{Classify, measure};
+use crate::{BatchSource, Classifier, ConfusionMatrix, Context, Evaluation, TrainError};
 
 /// Loss, accuracy and confusion matrix of `model` on `view`, without dropout and with the running
 /// statistics of batch normalisation.
@@ -24,22 +20,26 @@ pub fn evaluate<M: Classifier>(
     normalization: &Normalization,
     context: &Context,
 ) -> Result<Evaluation, TrainError> {
-    let model = model.valid();
-    let loader = BatchLoader::new(view.clone(), EVALUATION_BATCH, normalization, &context.device)?;
-    let mut totals = Totals::default();
-    let mut confusion = ConfusionMatrix::new(view.classes());
-    for batch in loader.epoch(0) {
-        let logits = model.logits(batch.images);
-        let classes = check_classes(&logits, view)?;
-        let loss = cross_entropy(logits.clone(), batch.labels).into_scalar::<f32>();
-        let mut right = 0;
-        for (predicted, &truth) in predictions(&to_host(logits), classes).zip(&batch.targets) {
+    let batch = model.inference_batch();
+    evaluate_on(model, &BatchLoader::new(view.clone(), batch, normalization, &context.device)?)
+}
+
+/// As [`evaluate`], on the batches of any source: of
+/// [`Features`](crate::features::Features), for example.
+///
+/// # Errors
+///
+/// [`TrainError::Classes`] if the model has another number of logits than there are classes.
+pub fn evaluate_on<M: Classifier>(
+    model: &M,
+    source: &dyn BatchSource,
+) -> Result<Evaluation, TrainError> {
+    let mut confusion = ConfusionMatrix::new(source.classes());
+    let metrics = measure::<Classify, M>(&model.valid(), source, |batch, predictions| {
+        for (&predicted, &truth) in predictions.iter().zip(&batch.targets) {
             confusion.add(truth as usize, predicted);
-            right += usize::from(predicted == truth as usize);
         }
-        totals.add(batch.targets.len(), loss as f64, right);
-    }
-    let metrics = totals.metrics();
+    })?;
     Ok(Evaluation { metrics, confusion })
 }
 
@@ -51,12 +51,12 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     picked.mean().neg()
 }
 
-pub(crate) fn check_classes(logits: &Tensor<2>, view: &View) -> Result<usize, TrainError> {
-    let (logits, classes) = (logits.dims()[1], view.num_classes());
-    if logits == classes {
-        return Ok(classes);
+pub(crate) fn check_classes(logits: &Tensor<2>, classes: usize) -> Result<(), TrainError> {
+    let logits = logits.dims()[1];
+    match logits == classes {
+        true => Ok(()),
+        false => Err(TrainError::Classes { logits, classes }),
     }
-    Err(TrainError::Classes { logits, classes })
 }
 
 pub(crate) fn to_host(logits: Tensor<2>) -> Vec<f32> {

@@ -1,50 +1,46 @@
 use serde::{Deserialize, Serialize};
 
-use crate::Metrics;
+use crate::{Metrics, Score};
 
-/// One epoch of a run.
+/// One epoch of a run; `S` is what was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EpochRecord {
+pub struct EpochRecord<S = Metrics> {
     /// The epoch, counted from 1.
     pub epoch: usize,
     /// Averages over the epoch's training batches, measured while the weights changed.
-    pub train: Metrics,
+    pub train: S,
     /// Measured after the epoch, without dropout.
-    pub validation: Metrics,
+    pub validation: S,
     /// Seconds for the epoch, validation included.
     pub seconds: f64,
 }
 
 /// What happened in a run, epoch by epoch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct History {
+pub struct History<S = Metrics> {
     /// The epochs in their order.
-    pub epochs: Vec<EpochRecord>,
+    pub epochs: Vec<EpochRecord<S>>,
 }
 
-impl History {
+impl<S: Score> History<S> {
     /// The epoch of lowest finite validation loss, the earlier of equal ones; `None` if there is none.
-    pub fn best(&self) -> Option<&EpochRecord> {
-        let by_loss =
-            |a: &&EpochRecord, b: &&EpochRecord| a.validation.loss.total_cmp(&b.validation.loss);
-        self.epochs.iter().filter(|e| e.validation.loss.is_finite()).min_by(by_loss)
+    pub fn best(&self) -> Option<&EpochRecord<S>> {
+        let loss = |e: &EpochRecord<S>| e.validation.loss();
+        let finite = self.epochs.iter().filter(|e| loss(e).is_finite());
+        finite.min_by(|a, b| loss(a).total_cmp(&loss(b)))
     }
 
-    /// A table with a header: epoch, losses, accuracies and seconds, separated by commas.
+    /// A table with a header, separated by commas: epoch, what was measured in training and in
+    /// validation, seconds.
     pub fn to_csv(&self) -> String {
-        let mut csv = String::from(
-            "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds\n",
-        );
+        let header = |part: &str| {
+            S::COLUMNS.iter().map(|column| format!("{part}_{column},")).collect::<String>()
+        };
+        let row = |score: &S| score.values().iter().map(|v| format!("{v:.6},")).collect::<String>();
+        let mut csv = format!("epoch,{}{}seconds\n", header("train"), header("validation"));
         for e in &self.epochs {
-            csv += &format!(
-                "{},{:.6},{:.6},{:.6},{:.6},{:.3}\n",
-                e.epoch,
-                e.train.loss,
-                e.train.accuracy,
-                e.validation.loss,
-                e.validation.accuracy,
-                e.seconds
-            );
+            let (train, validation) = (row(&e.train), row(&e.validation));
+            csv += &format!("{},{train}{validation}{:.3}\n", e.epoch, e.seconds);
         }
         csv
     }
@@ -76,6 +72,8 @@ mod tests {
         let csv = history(&[0.125, 0.5]).to_csv();
         let lines: Vec<&str> = csv.lines().collect();
         assert_eq!(lines.len(), 3);
+        let header = "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds";
+        assert_eq!(lines[0], header);
         assert_eq!(lines[1], "1,1.000000,0.500000,0.125000,0.250000,2.000");
     }
 }

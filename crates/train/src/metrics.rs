@@ -1,4 +1,20 @@
+use std::fmt;
+
+use selvedge_data::Batch;
 use serde::{Deserialize, Serialize};
+
+/// What is measured in every epoch of a run: [`Metrics`] of a classifier,
+/// [`Reconstruction`](crate::Reconstruction) of an autoencoder. Every image counts once.
+pub trait Score: Copy + PartialEq + fmt::Debug + fmt::Display {
+    /// The names of its numbers in a table.
+    const COLUMNS: &'static [&'static str];
+
+    /// The number that is minimised, and that decides which epoch is best.
+    fn loss(&self) -> f64;
+
+    /// Its numbers in the order of [`COLUMNS`](Self::COLUMNS).
+    fn values(&self) -> Vec<f64>;
+}
 
 /// Loss and accuracy over a set of images, every image counted once whatever its batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -7,6 +23,24 @@ pub struct Metrics {
     pub loss: f64,
     /// Share of images whose highest logit is the right one, between 0 and 1.
     pub accuracy: f64,
+}
+
+impl Score for Metrics {
+    const COLUMNS: &'static [&'static str] = &["loss", "accuracy"];
+
+    fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    fn values(&self) -> Vec<f64> {
+        vec![self.loss, self.accuracy]
+    }
+}
+
+impl fmt::Display for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "loss {:.4}, accuracy {:.2} %", self.loss, 100.0 * self.accuracy)
+    }
 }
 
 /// Counts of true class against predicted class.
@@ -63,8 +97,14 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    /// Adds a batch of `images` with its mean loss and its number of right predictions.
-    pub fn add(&mut self, images: usize, mean_loss: f64, right: usize) {
+    /// Adds a batch with its mean loss and what was predicted of it.
+    pub fn add(&mut self, batch: &Batch, mean_loss: f64, predictions: &[usize]) {
+        let hits = predictions.iter().zip(&batch.targets);
+        let right = hits.filter(|(predicted, truth)| **predicted == usize::from(**truth)).count();
+        self.add_counts(batch.len(), mean_loss, right);
+    }
+
+    fn add_counts(&mut self, images: usize, mean_loss: f64, right: usize) {
         self.images += images;
         self.loss += mean_loss * images as f64;
         self.right += right;
@@ -96,8 +136,8 @@ mod tests {
     #[test]
     fn a_smaller_last_batch_counts_by_its_images() {
         let mut totals = Totals::default();
-        totals.add(100, 1.0, 50);
-        totals.add(20, 4.0, 20);
+        totals.add_counts(100, 1.0, 50);
+        totals.add_counts(20, 4.0, 20);
         // (100 · 1 + 20 · 4) / 120 and 70 / 120
         let Metrics { loss, accuracy } = totals.metrics();
         assert!((loss - 1.5).abs() < 1e-12 && (accuracy - 70.0 / 120.0).abs() < 1e-12);

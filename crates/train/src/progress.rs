@@ -3,8 +3,7 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::EpochRecord;
-use crate::metrics::Totals;
+use crate::{EpochRecord, Score};
 
 /// How a run is shown, always on standard error.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +45,11 @@ impl Progress {
     }
 
     pub(crate) fn epoch(&self, epoch: usize, epochs: usize, images: usize) -> EpochDisplay {
-        let title = format!("{} · epoch {epoch}/{epochs}", self.label());
+        self.pass(format!("{} · epoch {epoch}/{epochs}", self.label()), images)
+    }
+
+    /// The display of one pass over `images`.
+    pub(crate) fn pass(&self, title: String, images: usize) -> EpochDisplay {
         let bar = matches!(self, Self::Bar(_)).then(|| {
             let template = "{prefix} {bar:24} {pos}/{len} · {msg} · {eta} left";
             let style = ProgressStyle::with_template(template).expect("the template is constant");
@@ -66,20 +69,32 @@ pub(crate) struct EpochDisplay {
 }
 
 impl EpochDisplay {
-    pub fn update(&self, totals: &Totals) {
+    /// Shows that so many images are done; `so_far` is asked only if it is shown.
+    pub fn update(&self, images: usize, so_far: impl FnOnce() -> String) {
         if let Some(bar) = &self.bar {
-            let rate = totals.images as f64 / self.start.elapsed().as_secs_f64();
-            bar.set_message(format!("{} · {rate:.0} images/s", totals.metrics()));
-            bar.set_position(totals.images as u64);
+            let rate = images as f64 / self.start.elapsed().as_secs_f64();
+            bar.set_message(format!("{}{rate:.0} images/s", so_far()));
+            bar.set_position(images as u64);
         }
     }
 
     /// Ends the display; `rate` is in training images a second, validation left out.
-    pub fn finish(&self, record: &EpochRecord, rate: f64) {
-        let line = format!(
-            "{}: train {} · validation {} · {:.1} s, {rate:.0} images/s",
-            self.title, record.train, record.validation, record.seconds
-        );
+    pub fn finish<S: Score>(&self, record: &EpochRecord<S>, rate: f64) {
+        let EpochRecord { train, validation, seconds, .. } = record;
+        self.end(format!(
+            "train {train} · validation {validation} · {seconds:.1} s, {rate:.0} images/s"
+        ));
+    }
+
+    /// Ends the display of a pass that measures nothing.
+    pub fn finish_pass(&self, images: usize) {
+        let seconds = self.start.elapsed().as_secs_f64();
+        let rate = images as f64 / seconds;
+        self.end(format!("{images} images · {seconds:.1} s, {rate:.0} images/s"));
+    }
+
+    fn end(&self, result: String) {
+        let line = format!("{}: {result}", self.title);
         match &self.bar {
             Some(bar) => {
                 bar.finish_and_clear();

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use selvedge_data::{Normalization, Split};
-use selvedge_models::{Architecture, Init as Weights, Network};
+use selvedge_models::{Architecture, Init as Weights, Keep, Network};
 
 use super::TransferConfig;
 use super::results::{CurvePoint, Diverged, Init, Pretraining, TransferResults};
@@ -157,7 +157,7 @@ impl TransferStudy {
         // The same seed for both: their last layers and the order of their images are the same.
         let mut model = self.target_network.init(Weights::PyTorch, seed, &context.device)?;
         if init == Init::Transferred {
-            model = model.transfer_from(&outcome.pretrained)?.0;
+            model = model.transfer_from(&outcome.pretrained, &Keep::AllButHead)?.0;
         }
         let config = self.config.fit(self.config.epochs, seed);
         let fitted = match fit(model, &data, &config, &context) {

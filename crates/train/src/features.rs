@@ -1,0 +1,300 @@
+//! The features of a frozen trunk, computed once.
+//!
+//! As long as only the head of a network learns, its trunk gives the same outputs for the same image
+//! in every epoch. Compute them once, train the head on them, and put the two together again:
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use selvedge_data::{ImageDataset, Normalization};
+//! use selvedge_models::{Architecture, Init};
+//! use selvedge_train::features::FeatureData;
+//! use selvedge_train::{Context, FitConfig, FitData, evaluate, fit};
+//!
+//! # let pixels = (0..64).flat_map(|i| [if i % 2 == 0 { 20 } else { 200 }; 16]).collect();
+//! # let labels = (0..64).map(|i| i % 2).collect();
+//! # let names = vec!["dark".to_string(), "bright".to_string()];
+//! # let images = ImageDataset::new("brightness", pixels, [1, 4, 4], labels, names)?.view();
+//! # let normalization = Normalization::standardized(&images);
+//! # let data = FitData { train: images.clone(), validation: images.clone(), normalization };
+//! # let context = Context::new(&Device::flex());
+//! # let config = FitConfig { learning_rate: 0.05, batch_size: 16, ..FitConfig::default() };
+//! # let net = Architecture::new("tiny", [1, 4, 4]).conv("conv1", 4, 3, 0).relu().flatten();
+//! # let network = net.linear("fc1", 2).init(Init::PyTorch, 0, &Device::flex())?;
+//! let (trunk, head) = network.split_at("fc1")?;
+//! let features = FeatureData::extract(&trunk, &data, &context)?; // one pass over the images
+//! let fitted = fit(head, &features, &config, &context)?; // no image is looked at any more
+//! let network = trunk.join(fitted.model)?;
+//! let whole = evaluate(&network, &data.validation, &data.normalization, &context)?;
+//! # assert_eq!(whole.metrics.accuracy, 1.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The trunk runs as in inference: without dropout, and with the running statistics of batch
+//! normalisation. To keep a dropout before the head, cut before it: the head then begins with it.
+//! Images that are augmented anew in every epoch have no features that could be kept.
+//!
+//! # Memory
+//!
+//! Features are held as 4-byte numbers: [`Features::bytes`] says how many bytes they take, and it
+//! depends on the cut. VGG-16 for 224 × 224 pixels and 60,000 images:
+//!
+//! | cut before | features an image | memory |
+//! |---|---|---|
+//! | `classifier.0` (after the pool) | 512 × 7 × 7 | 6.0 GB |
+//! | `classifier.3` | 4096 | 0.98 GB |
+//! | `classifier.6` (only the last layer learns) | 4096 | 0.98 GB |
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use selvedge_data::{Batch, BatchLoader, DataError, Normalization, View, epoch_order};
+use selvedge_models::{ModelError, Network, Shape};
+
+use crate::evaluate::to_host;
+use crate::{BatchSource, Context, FitData, FitSource, TrainError};
+
+/// The features of some images, in the order of the images, with their labels. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Features {
+    /// `[image, channel, row, column]`
+    values: Arc<Vec<f32>>,
+    shape: [usize; 3],
+    targets: Arc<Vec<u8>>,
+    classes: Arc<[String]>,
+}
+
+impl Features {
+    /// The bytes that the features of so many images take.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError`] if the trunk's layers do not fit one another.
+    pub fn bytes(trunk: &Network, images: usize) -> Result<u64, ModelError> {
+        let size = trunk.architecture().output_shape()?.size();
+        Ok((size_of::<f32>() as u64).saturating_mul(size as u64).saturating_mul(images as u64))
+    }
+
+    /// Computes what `trunk` makes of every image of `view`, once.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Memory`] if there is no room for them; [`TrainError::Data`] if the images cannot
+    /// be batched; [`TrainError::Stopped`] if the stop of `context` was raised before the last image.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the images are not of the trunk's input size.
+    pub fn extract(
+        trunk: &Network,
+        view: &View,
+        normalization: &Normalization,
+        context: &Context,
+    ) -> Result<Self, TrainError> {
+        let batch = trunk.architecture().inference_batch()?;
+        let source = BatchLoader::new(view.clone(), batch, normalization, &context.device)?;
+        Self::extract_from(trunk, &source, context)
+    }
+
+    /// As [`extract`](Self::extract), of the first epoch of any source of batches, in its order.
+    ///
+    /// # Errors
+    ///
+    /// As [`extract`](Self::extract).
+    ///
+    /// # Panics
+    ///
+    /// As [`extract`](Self::extract).
+    pub fn extract_from(
+        trunk: &Network,
+        source: &dyn BatchSource,
+        context: &Context,
+    ) -> Result<Self, TrainError> {
+        use burn::module::Module;
+
+        let trunk = trunk.valid();
+        let images = source.num_images();
+        let shape = match trunk.architecture().output_shape()? {
+            Shape::Images(sides) => sides,
+            Shape::Features(n) => [n, 1, 1],
+        };
+        let bytes = Self::bytes(&trunk, images)?;
+        let out_of_memory = |_| TrainError::Memory { images, bytes };
+        let numbers = usize::try_from(bytes / size_of::<f32>() as u64);
+        let mut values: Vec<f32> = Vec::new();
+        let numbers = numbers.map_err(|_| TrainError::Memory { images, bytes })?;
+        values.try_reserve_exact(numbers).map_err(out_of_memory)?;
+        let mut targets = Vec::with_capacity(images);
+        let what = format!("{} · features", context.progress.label());
+        let display = context.progress.pass(what.clone(), images);
+        for batch in source.batches(0) {
+            if context.stop.is_requested() {
+                return Err(TrainError::Stopped { what });
+            }
+            values.extend(to_host(trunk.forward(batch.images)));
+            targets.extend(batch.targets);
+            display.update(targets.len(), String::new);
+        }
+        display.finish_pass(targets.len());
+        Ok(Self {
+            values: values.into(),
+            shape,
+            targets: targets.into(),
+            classes: source.classes().into(),
+        })
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// `[channels, height, width]` of an image's features; `[n, 1, 1]` for `n` features without a
+    /// place in the image.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// The names of the classes; a label is a position among them.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// The label of each image.
+    pub fn labels(&self) -> &[u8] {
+        &self.targets
+    }
+
+    /// The features of one image, `[channel, row, column]`.
+    ///
+    /// # Panics
+    ///
+    /// If `position` is not below [`len`](Self::len).
+    pub fn image(&self, position: usize) -> &[f32] {
+        let size: usize = self.shape.iter().product();
+        &self.values[position * size..][..size]
+    }
+
+    /// Batches of features in their order, or, given a seed, in the order in which
+    /// [`BatchLoader`] visits the images by that seed.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Data`] if there are no images or the batch size is 0.
+    pub fn loader(
+        &self,
+        batch_size: usize,
+        shuffle: Option<u64>,
+        device: &Device,
+    ) -> Result<FeatureLoader, TrainError> {
+        if batch_size == 0 {
+            return Err(DataError::BatchSize.into());
+        }
+        if self.is_empty() {
+            return Err(DataError::NoImages { what: "batches" }.into());
+        }
+        Ok(FeatureLoader { features: self.clone(), batch_size, shuffle, device: device.clone() })
+    }
+}
+
+/// Batches of [`Features`], made by [`Features::loader`].
+#[derive(Clone, Debug)]
+pub struct FeatureLoader {
+    features: Features,
+    batch_size: usize,
+    shuffle: Option<u64>,
+    device: Device,
+}
+
+impl FeatureLoader {
+    fn assemble(&self, positions: &[usize]) -> Batch {
+        let [channels, height, width] = self.features.shape;
+        let count = positions.len();
+        let mut values = Vec::with_capacity(count * channels * height * width);
+        for &position in positions {
+            values.extend_from_slice(self.features.image(position));
+        }
+        let targets: Vec<u8> = positions.iter().map(|&p| self.features.targets[p]).collect();
+        let labels: Vec<i32> = targets.iter().map(|&label| i32::from(label)).collect();
+        let values = TensorData::new(values, [count, channels, height, width]);
+        Batch {
+            images: Tensor::from_data(values, &self.device),
+            labels: Tensor::from_data(TensorData::new(labels, [count]), &self.device),
+            targets,
+        }
+    }
+}
+
+impl BatchSource for FeatureLoader {
+    fn num_images(&self) -> usize {
+        self.features.len()
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.features.classes
+    }
+
+    fn batches(&self, epoch: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+        let len = self.features.len();
+        let order = match self.shuffle {
+            Some(seed) => epoch_order(len, seed, epoch),
+            None => (0..len).collect(),
+        };
+        let starts = (0..len).step_by(self.batch_size);
+        Box::new(starts.map(move |start| {
+            let end = start.saturating_add(self.batch_size).min(len);
+            self.assemble(&order[start..end])
+        }))
+    }
+}
+
+/// The features that a head is trained on: what [`FitData`] is for images.
+#[derive(Clone, Debug)]
+pub struct FeatureData {
+    /// What is learned.
+    pub train: Features,
+    /// What decides which epoch was best.
+    pub validation: Features,
+}
+
+impl FeatureData {
+    /// The features of the training and of the validation images.
+    ///
+    /// # Errors
+    ///
+    /// As [`Features::extract`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Features::extract`].
+    pub fn extract(trunk: &Network, data: &FitData, context: &Context) -> Result<Self, TrainError> {
+        let of = |view| Features::extract(trunk, view, &data.normalization, context);
+        Ok(Self { train: of(&data.train)?, validation: of(&data.validation)? })
+    }
+}
+
+impl FitSource for FeatureData {
+    fn train(
+        &self,
+        batch_size: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Box<dyn BatchSource + '_>, TrainError> {
+        Ok(Box::new(self.train.loader(batch_size, Some(seed), device)?))
+    }
+
+    fn validation(
+        &self,
+        batch_size: usize,
+        device: &Device,
+    ) -> Result<Box<dyn BatchSource + '_>, TrainError> {
+        Ok(Box::new(self.validation.loader(batch_size, None, device)?))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+use super::*;
+use crate::{FitConfig, Stop, evaluate, evaluate_on, fit};
+use burn::module::Module;
+use selvedge_data::ImageDataset;
+use selvedge_models::{Architecture, Init, TransferCnn, state};
+
+/// Images with one bright row; the label is the third of the image in which it lies.
+fn rows(count: usize, offset: usize) -> View {
+    let pixel = |i: usize, p: usize| {
+        let noise = ((i * 144 + p + offset) as f64 * 78.233).sin().abs() * 90.0;
+        noise as u8 + if p / 12 / 4 == i % 3 { 100 } else { 0 }
+    };
+    let images = (0..count).flat_map(|i| (0..144).map(move |p| pixel(i, p))).collect();
+    let labels = (0..count).map(|i| (i % 3) as u8).collect();
+    let classes = (0..3).map(|i| format!("third {i}")).collect();
+    ImageDataset::new("rows", images, [1, 12, 12], labels, classes).unwrap().view()
+}
+
+fn data() -> FitData {
+    let (train, validation) = (rows(90, 0), rows(45, 1_000_000));
+    FitData { normalization: Normalization::standardized(&train), train, validation }
+}
+
+/// A convolution with batch normalisation, and two linear layers with dropout between them.
+fn network() -> Network {
+    let net = Architecture::new("net", [1, 12, 12]).conv("conv1", 6, 3, 0).batch_norm("bn1").relu();
+    let net = net.max_pool(2).flatten().linear("fc1", 16).relu().dropout(0.2).linear("fc2", 3);
+    let network = net.init(Init::PyTorch, 3, &Device::flex()).unwrap();
+    // Running statistics as if it had been trained.
+    let values = |v: f32| TensorData::new(vec![v; 6], [6]);
+    let [mean, var] = [("mean", 0.25), ("var", 0.5)];
+    let statistics = [mean, var].map(|(n, v)| (format!("bn1.running_{n}"), values(v)));
+    state::write(network, statistics.into())
+}
+
+fn config() -> FitConfig {
+    FitConfig { epochs: 3, batch_size: 16, learning_rate: 0.01, seed: 5, ..FitConfig::default() }
+}
+
+fn context() -> Context {
+    Context::new(&Device::flex())
+}
+
+/// The largest difference of two states with the same names.
+fn distance(a: &state::State, b: &state::State) -> f32 {
+    assert!(a.keys().eq(b.keys()));
+    let of = |data: &TensorData| data.try_to_vec::<f32>().unwrap();
+    let pairs = a.iter().flat_map(|(name, a)| of(a).into_iter().zip(of(&b[name])));
+    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn a_head_on_cached_features_learns_what_it_learns_within_the_whole_network() {
+    for cut in ["fc1", "dropout1", "relu1", "fc2"] {
+        // A dropout in the trunk does not act there.
+        let network = match cut {
+            "fc2" => {
+                let net = network().architecture().clone();
+                let layers = net.layers.into_iter().filter(|l| l.name != "dropout1").collect();
+                let net = Architecture { layers, ..net };
+                let without = net.init(Init::PyTorch, 3, &Device::flex()).unwrap();
+                without.transfer_from(&network(), &Default::default()).unwrap().0
+            }
+            _ => network(),
+        };
+        let frozen = network.clone().freeze_before(cut).unwrap();
+        let whole = fit(frozen, &data(), &config(), &context()).unwrap();
+
+        let (trunk, head) = network.split_at(cut).unwrap();
+        let features = FeatureData::extract(&trunk, &data(), &context()).unwrap();
+        let fitted = fit(head, &features, &config(), &context()).unwrap();
+        let scores = |h: &crate::History| {
+            h.epochs.iter().flat_map(|e| [e.train, e.validation]).collect::<Vec<_>>()
+        };
+        for (a, b) in scores(&fitted.history).iter().zip(scores(&whole.history)) {
+            assert!((a.loss - b.loss).abs() < 1e-5 && a.accuracy == b.accuracy, "{cut}: {a} {b}");
+        }
+        let joined = trunk.join(fitted.model).unwrap();
+        let distance = distance(&state::read(&joined), &state::read(&whole.model));
+        assert!(distance < 1e-5, "{cut}: {distance}");
+    }
+}
+
+#[test]
+fn a_joined_network_measures_what_its_head_measures_on_features() {
+    let (trunk, head) = network().split_at("fc1").unwrap();
+    let data = data();
+    let features = FeatureData::extract(&trunk, &data, &context()).unwrap();
+    let head = fit(head, &features, &config(), &context()).unwrap().model;
+    let loader = features.validation.loader(256, None, &Device::flex()).unwrap();
+    let on_features = evaluate_on(&head, &loader).unwrap();
+    let joined = trunk.join(head).unwrap();
+    let on_images = evaluate(&joined, &data.validation, &data.normalization, &context()).unwrap();
+    assert_eq!(on_images, on_features);
+    assert!(on_images.metrics.accuracy > 0.9, "{}", on_images.metrics);
+}
+
+#[test]
+fn features_are_what_the_trunk_gives_in_inference() {
+    let (trunk, _) = network().split_at("relu1").unwrap();
+    let view = rows(20, 0);
+    let unit = Normalization::unit();
+    let features = Features::extract(&trunk, &view, &unit, &context()).unwrap();
+    assert_eq!((features.len(), features.shape()), (20, [6, 10, 10]));
+    assert_eq!(features.labels(), view.labels());
+    assert_eq!(features.classes(), view.classes());
+    assert_eq!(Features::bytes(&trunk, 20).unwrap(), 20 * 600 * 4);
+    let image = BatchLoader::new(view, 1, &unit, &Device::flex()).unwrap().gather(&[7]).unwrap();
+    let alone: Vec<f32> = trunk.valid().forward(image.images).into_data().try_to_vec().unwrap();
+    assert_eq!(features.image(7), alone);
+}
+
+#[test]
+fn batches_of_features_come_in_the_order_of_the_images() {
+    let view = rows(50, 0);
+    let unit = Normalization::unit();
+    let (trunk, _) = network().split_at("relu1").unwrap();
+    let features = Features::extract(&trunk, &view, &unit, &context()).unwrap();
+    let device = Device::flex();
+    let images = BatchLoader::new(view, 16, &unit, &device).unwrap().with_shuffle(9);
+    let features = features.loader(16, Some(9), &device).unwrap();
+    assert_eq!(features.num_images(), 50);
+    for epoch in [1, 2] {
+        let of = |source: &dyn BatchSource| {
+            source.batches(epoch).map(|batch| batch.targets).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&features), of(&images));
+        assert_eq!(of(&features).last().unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn features_beyond_all_memory_are_an_error_that_says_how_much_they_take() {
+    /// More images than there is memory for; none is ever made.
+    struct Endless;
+    impl BatchSource for Endless {
+        fn num_images(&self) -> usize {
+            usize::MAX / 2
+        }
+        fn classes(&self) -> &[String] {
+            &[]
+        }
+        fn batches(&self, _: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+            unreachable!("there is no room for a batch")
+        }
+    }
+    let (trunk, _) = network().split_at("relu1").unwrap();
+    let error = Features::extract_from(&trunk, &Endless, &context()).unwrap_err();
+    assert!(matches!(error, TrainError::Memory { bytes: u64::MAX, .. }), "{error}");
+}
+
+#[test]
+fn a_stop_leaves_no_half_of_the_features() {
+    let stop = Stop::default();
+    stop.request();
+    let net = TransferCnn::new(3).with_input([1, 12, 12]).architecture();
+    let (trunk, _) = net.init(Init::PyTorch, 0, &Device::flex()).unwrap().split_at("fc3").unwrap();
+    let result = FeatureData::extract(&trunk, &data(), &context().with_stop(stop));
+    assert!(matches!(result, Err(TrainError::Stopped { .. })));
+}
+
+#[test]
+fn batches_of_nothing_are_refused() {
+    let (trunk, _) = network().split_at("fc1").unwrap();
+    let unit = Normalization::unit();
+    let features = Features::extract(&trunk, &rows(3, 0), &unit, &context()).unwrap();
+    let error = features.loader(0, None, &Device::flex()).unwrap_err();
+    assert!(matches!(error, TrainError::Data(DataError::BatchSize)));
+}

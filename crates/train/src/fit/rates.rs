@@ -1,0 +1,143 @@
+use burn::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
+use selvedge_models::state::{Parameter, group};
+use selvedge_models::{ModelError, NamePattern};
+use serde::{Deserialize, Serialize};
+
+use super::FitConfig;
+
+/// Parameters that learn faster or slower than the others.
+///
+/// Layers that were trained before need smaller steps than a fresh head (Howard and Ruder, 2018):
+///
+/// ```
+/// use selvedge_train::{FitConfig, LearningRateGroup};
+///
+/// let config = FitConfig {
+///     learning_rates: vec![
+///         LearningRateGroup::new("conv*", 0.01)?,
+///         LearningRateGroup::new("fc1, fc2", 0.1)?,
+///     ],
+///     ..FitConfig::default()
+/// };
+/// # let _ = config;
+/// # Ok::<(), selvedge_models::ModelError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LearningRateGroup {
+    /// The names of the parameters.
+    pub parameters: NamePattern,
+    /// What the learning rate is multiplied by, above 0. To keep parameters as they are, freeze
+    /// them.
+    pub factor: f64,
+}
+
+impl LearningRateGroup {
+    /// The parameters that `pattern` chooses, with `factor` times the learning rate.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Pattern`] if the pattern cannot be read.
+    pub fn new(pattern: &str, factor: f64) -> Result<Self, ModelError> {
+        Ok(Self { parameters: pattern.parse()?, factor })
+    }
+}
+
+impl FitConfig {
+    /// The learning rate of every parameter.
+    pub(super) fn rates(&self, parameters: &[Parameter]) -> Result<ModuleLearningRate, ModelError> {
+        let mut rates = ModuleLrScheduler::new(self.learning_rate);
+        for LearningRateGroup { parameters: pattern, factor } in &self.learning_rates {
+            let group = group(parameters, pattern, "the model")?;
+            rates = rates.with_group(group, self.learning_rate * factor);
+        }
+        Ok(rates.step())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Context, FitData, OptimizerConfig, TrainError, fit};
+    use burn::tensor::Device;
+    use selvedge_data::{ImageDataset, Normalization};
+    use selvedge_models::{Architecture, Init, Network, state};
+
+    fn network() -> Network {
+        let network = Architecture::new("two", [1, 2, 2]).flatten().linear("fc1", 3);
+        network.linear("fc2", 2).init(Init::PyTorch, 0, &Device::flex()).unwrap()
+    }
+
+    /// How far each parameter goes in a single step of gradient descent.
+    fn step(groups: &[(&str, f64)]) -> Result<Vec<(String, Vec<f32>)>, TrainError> {
+        let pixels = (0..16).map(|i| 16 * i).collect();
+        let names = vec!["a".into(), "b".into()];
+        let view = ImageDataset::new("t", pixels, [1, 2, 2], vec![0, 1, 1, 0], names)?.view();
+        let normalization = Normalization::unit();
+        let data = FitData { train: view.clone(), validation: view, normalization };
+        let groups = groups.iter().map(|(p, factor)| LearningRateGroup::new(p, *factor));
+        let config = FitConfig {
+            epochs: 1,
+            learning_rate: 0.5,
+            learning_rates: groups.collect::<Result<_, _>>()?,
+            optimizer: OptimizerConfig::Sgd { momentum: 0.0, nesterov: false },
+            ..FitConfig::default()
+        };
+        let fitted = fit(network(), &data, &config, &Context::new(&Device::flex()))?;
+        let [before, after] = [&network(), &fitted.model].map(state::read);
+        let moved = after.into_iter().map(|(name, after)| {
+            let [before, after] = [&before[&name], &after].map(|d| d.try_to_vec::<f32>().unwrap());
+            (name, after.iter().zip(before).map(|(a, b)| a - b).collect())
+        });
+        Ok(moved.collect())
+    }
+
+    #[test]
+    fn a_group_moves_by_its_share_of_the_step() {
+        // The last group that has a parameter counts.
+        let groups = [("fc*", 0.5), ("fc1", 0.1), ("fc2.bias", 2.0)];
+        let factor = |name: &str| match name {
+            "fc1.weight" | "fc1.bias" => 0.1,
+            "fc2.weight" => 0.5,
+            _ => 2.0,
+        };
+        let whole = step(&[]).unwrap();
+        assert!(whole.iter().all(|(_, moved)| moved.iter().any(|v| v.abs() > 1e-3)), "{whole:?}");
+        for ((name, whole), (_, part)) in whole.iter().zip(&step(&groups).unwrap()) {
+            for (whole, part) in whole.iter().zip(part) {
+                // Differences of numbers below 1 are right to 6e-8 each.
+                assert!((part - factor(name) * whole).abs() < 3e-7, "{name}: {part} {whole}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_group_of_nothing_and_impossible_factors_are_refused() {
+        let error = step(&[("conv*", 0.1)]).unwrap_err().to_string();
+        assert_eq!(error, "no parameter of `the model` is selected by `conv*`");
+        for factor in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let error = step(&[("fc1", factor)]).unwrap_err();
+            assert!(matches!(error, TrainError::Setting { .. }), "{factor}: {error}");
+        }
+    }
+
+    #[test]
+    fn settings_written_before_there_were_groups_can_be_read() {
+        let old = r#"{"epochs":3,"batch_size":64,"learning_rate":0.01,"optimizer":{"name":"adam"},
+                      "weight_decay":0.0,"patience":null,"seed":7}"#;
+        let config: FitConfig = serde_json::from_str(old).unwrap();
+        let expected = FitConfig {
+            epochs: 3,
+            batch_size: 64,
+            learning_rate: 0.01,
+            seed: 7,
+            ..FitConfig::default()
+        };
+        assert_eq!(config, expected);
+        let json = serde_json::to_string(&config).unwrap();
+        assert!(!json.contains("learning_rates"), "{json}");
+        let groups = vec![LearningRateGroup::new("fc1, !*.bias", 0.5).unwrap()];
+        let config = FitConfig { learning_rates: groups, ..config };
+        let json = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<FitConfig>(&json).unwrap(), config);
+    }
+}
