@@ -133,6 +133,10 @@ def main(folder):
 
     write_malicious(folder, state)
 
+    one = {"c.weight": torch.tensor([-3.0, 9.0]).reshape(2, 1, 1, 1)}
+    torch.save(one, folder / "one.pt")
+    torch.save(one, folder / "one_legacy.pt", _use_new_zipfile_serialization=False)
+
     x = (torch.arange(2 * 64) * 37 % 256).reshape(2, 1, 8, 8) / 256
     with torch.no_grad():
         logits = filled()(x)
@@ -140,7 +144,9 @@ def main(folder):
 
     versions = f"Python {sys.version.split()[0]}, PyTorch {torch.__version__}"
     print(versions)
-    for path in sorted(folder.glob("tiny*")):
+    for path in sorted(folder.glob("*.*")):
+        if path.name == "README.md":
+            continue
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         print(f"| `{path.name}` | {path.stat().st_size} | `{digest}` |")
 

@@ -10,23 +10,22 @@ use crate::{ModelError, Op, state};
 /// What the malicious files of `make_weights.py` create when Python loads them.
 const MARKER: &str = "selvedge_pickle_was_run";
 
-/// Every format, small: the files to damage.
+/// A file of each format for [`one`], small enough to be damaged at every byte.
 fn small_files() -> Vec<(String, Vec<u8>)> {
-    let names = ["tiny_f16.pt", "tiny_legacy.pt", "tiny_f16.safetensors"];
-    let mut files: Vec<_> =
-        names.map(|name| (name.to_string(), std::fs::read(data(name)).unwrap())).into();
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("tiny.bpk");
-    network(&tiny(), 0).save_burnpack(&path).unwrap();
-    files.push(("tiny.bpk".into(), std::fs::read(path).unwrap()));
-    files
+    let [safetensors, burnpack] = ["one.safetensors", "one.bpk"].map(|name| dir.path().join(name));
+    one().save_safetensors(&safetensors).unwrap();
+    one().save_burnpack(&burnpack).unwrap();
+    [data("one.pt"), data("one_legacy.pt"), safetensors, burnpack]
+        .map(|path| (path.display().to_string(), std::fs::read(path).unwrap()))
+        .into()
 }
 
-/// Loads `bytes` as a file.
+/// Loads `bytes` as a file into [`one`].
 fn load(bytes: &[u8]) -> Result<Network, ModelError> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
-    inspect(file.path())?.load_into(network(&tiny(), 0))
+    one().load(file.path())
 }
 
 /// Asserts that `bytes` are refused as damaged with `reason`.
@@ -62,13 +61,6 @@ fn stored(pickle: &[u8], storages: &[(&str, &[u8])]) -> Vec<u8> {
 fn one() -> Network {
     let op = Op::Conv2d { out_channels: 2, kernel: 1, stride: 1, padding: 0, bias: false };
     network(&Architecture::new("one", [1, 1, 1]).layer("c", op), 0)
-}
-
-/// Loads `bytes` as a file into [`one`].
-fn load_one(bytes: &[u8]) -> Result<Network, ModelError> {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), bytes).unwrap();
-    one().load(file.path())
 }
 
 /// The pickle of `{"c.weight": tensor}` with a storage "0" of `elements`, the offset, and the
@@ -132,15 +124,14 @@ fn a_changed_byte_gives_an_error_or_a_network_but_no_panic() {
         }
     }
     // Values without a checksum and unused bytes may change; names, lengths and offsets may not.
-    assert!(loaded > 1000 && refused > 1000, "{loaded} loaded, {refused} refused");
+    assert!(loaded > 100 && refused > 100, "{loaded} loaded, {refused} refused");
 }
 
 #[test]
 fn values_that_were_changed_in_a_zip_archive_are_refused() {
-    let mut bytes = std::fs::read(data("tiny.pt")).unwrap();
-    let archive = ZipArchive::new(Cursor::new(bytes.clone()));
-    let mut archive = archive.unwrap();
-    let start = archive.by_name("tiny/data/0").unwrap().data_start().unwrap() as usize;
+    let mut bytes = std::fs::read(data("one.pt")).unwrap();
+    let mut archive = ZipArchive::new(Cursor::new(bytes.clone())).unwrap();
+    let start = archive.by_name("one/data/0").unwrap().data_start().unwrap() as usize;
     bytes[start] ^= 1;
     assert_refused(&bytes, "Invalid checksum");
 }
@@ -207,7 +198,7 @@ fn a_compressed_storage_is_read() {
     let values: Vec<u8> = [0.25f32, -3.0, 9.0].into_iter().flat_map(f32::to_le_bytes).collect();
     let pickle = tensor_pickle(3, 1, SHAPE, STRIDES);
     for method in [CompressionMethod::Stored, CompressionMethod::Deflated] {
-        let loaded = load_one(&torch_zip(&pickle, &[("0", &values)], method)).unwrap();
+        let loaded = load(&torch_zip(&pickle, &[("0", &values)], method)).unwrap();
         let weight = &state::read(&loaded)["c.weight"];
         assert_eq!(weight.clone().try_to_vec::<f32>().unwrap(), [-3.0, 9.0]);
     }
@@ -255,10 +246,10 @@ fn a_tensor_beyond_its_storage_is_refused() {
     // What the storage is said to hold, where the tensor begins, and what the storage does hold.
     for (elements, offset, bytes) in [(2, 1, 8), (2, 0, 4), (1 << 30, 1 << 29, 8), (2, 0, 0)] {
         let pickle = tensor_pickle(elements, offset, SHAPE, STRIDES);
-        let error = load_one(&stored(&pickle, &[("0", &vec![0; bytes])])).unwrap_err();
+        let error = load(&stored(&pickle, &[("0", &vec![0; bytes])])).unwrap_err();
         assert!(matches!(error, ModelError::File { .. }), "{error}");
     }
-    let error = load_one(&stored(&tensor_pickle(2, 0, SHAPE, STRIDES), &[])).unwrap_err();
+    let error = load(&stored(&tensor_pickle(2, 0, SHAPE, STRIDES), &[])).unwrap_err();
     assert!(error.to_string().contains("not found in archive"), "{error}");
 }
 
