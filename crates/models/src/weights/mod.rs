@@ -21,7 +21,7 @@
 //! and leaves the module's own, 0 in a new one.
 //!
 //! Burn's own format has Burn's layouts and names, `[in_features, out_features]`, `gamma` and `beta`:
-//! the files of a module that derives [`Module`](burn::module::Module) and has fields of the same
+//! the files of a module that derives [`Module`] and has fields of the same
 //! names can be read here, and the other way round.
 //!
 //! # Pickles
@@ -48,7 +48,7 @@
 //! # Damaged and hostile files
 //!
 //! Lengths, offsets and shapes are checked against the size of the file before memory is set aside.
-//! A pickle whose objects would take more than 256 MiB is refused before they are built, as is a file
+//! A pickle whose objects would take more than about 128 MiB is refused before they are built, as is a file
 //! of PyTorch whose parts, unpacked, would take more than eight times its size. Truncated files and
 //! those with changed lengths are answered with [`ModelError::File`].
 //!
@@ -139,8 +139,13 @@ impl Network {
     /// [`ModelError::File`] if the file cannot be written.
     pub fn save_safetensors(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
         let path = path.as_ref();
-        let mut store =
-            SafetensorsStore::from_file(path).overwrite(true).with_to_adapter(BurnToPyTorchAdapter);
+        // One entry, since several would be written in an order that changes from run to run; the
+        // one by which readers for PyTorch know their files.
+        let mut store = SafetensorsStore::from_file(path)
+            .overwrite(true)
+            .clear_metadata()
+            .metadata("format", "pt")
+            .with_to_adapter(BurnToPyTorchAdapter);
         store.collect_from(&self.valid()).map_err(|e| file_error(path, e))
     }
 

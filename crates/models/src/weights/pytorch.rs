@@ -18,6 +18,9 @@ const LEGACY_PICKLES: usize = 5;
 /// Where checkpoints keep the state dict, the most explicit name first.
 const KEYS: [&str; 5] = ["state_dict", "model_state_dict", "model", "network", "net"];
 
+/// As many of the names that a pickle refers to are told.
+const MOST_NAMES: usize = 100;
+
 /// What to do about a file that holds something else than a state dict.
 const ADVICE: &str = "save a state dict instead: `torch.save(model.state_dict(), path)`";
 
@@ -112,10 +115,11 @@ fn read(path: &Path, walk: Walk) -> Result<Contents, String> {
     if tensors.is_empty() {
         return Err(format!("it holds no tensors; {ADVICE}"));
     }
+    let ignored = walk.names.into_iter().filter(|name| !builds_tensors(name));
     Ok(Contents {
         tensors: tensors.into_values().map(from_pytorch).collect(),
         key,
-        ignored_names: walk.names.into_iter().filter(|name| !builds_tensors(name)).collect(),
+        ignored_names: ignored.take(MOST_NAMES).collect(),
     })
 }
 

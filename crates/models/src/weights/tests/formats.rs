@@ -94,6 +94,18 @@ fn both_formats_that_are_written_bring_back_every_bit() {
 }
 
 #[test]
+fn the_same_weights_give_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name| {
+        let path = dir.path().join(name);
+        network(&tiny(), 1).save_safetensors(&path).unwrap();
+        std::fs::read(path).unwrap()
+    };
+    let first = write("first");
+    assert!((0..5).all(|_| write("again") == first));
+}
+
+#[test]
 fn a_network_in_training_can_be_loaded_and_saved() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("net.safetensors");

@@ -206,7 +206,7 @@ fn a_compressed_storage_is_read() {
 
 #[test]
 fn a_pickle_of_many_objects_is_refused() {
-    assert_refused(&stored(&vec![b'N'; 3_000_000], &[]), "more than 256 MiB");
+    assert_refused(&stored(&vec![b'N'; 3_000_000], &[]), "more than 128 MiB");
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn copies_of_a_long_name_are_refused() {
     pickle.extend(b"\ny\nq\0(");
     pickle.extend(b"h\0".repeat(100_000));
     pickle.extend(b"t.");
-    assert_refused(&stored(&pickle, &[]), "more than 256 MiB");
+    assert_refused(&stored(&pickle, &[]), "more than 128 MiB");
 }
 
 #[test]
