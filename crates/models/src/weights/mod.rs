@@ -48,8 +48,9 @@
 //! # Damaged and hostile files
 //!
 //! Lengths, offsets and shapes are checked against the size of the file before memory is set aside.
-//! A pickle whose objects would take more than about 128 MiB is refused before they are built, as is a file
-//! of PyTorch whose parts, unpacked, would take more than eight times its size. Truncated files and
+//! A pickle whose objects would take more than 128 MiB is refused before they are built (the count is
+//! rough: of a dozen kinds of pickles just below the limit, the worst took 325 MiB), as is a file of
+//! PyTorch whose parts, unpacked, would take more than eight times its size. Truncated files and
 //! those with changed lengths are answered with [`ModelError::File`].
 //!
 //! Values are read when a network takes them; until then the file must not be changed. A safetensors
