@@ -103,6 +103,13 @@ impl Network {
         Activation::Images(images)
     }
 
+    /// The network with running statistics of its own. Clones share them, and updates of theirs that
+    /// are still to come would replace what is written.
+    pub(crate) fn with_own_statistics(mut self) -> Self {
+        self.body.own_statistics();
+        self
+    }
+
     /// Draws the weights of the linear layer `name` anew.
     pub(crate) fn reset_linear(&mut self, name: &str, init: Init, seed: u64) {
         let device = self.devices().into_iter().next().unwrap_or_default();

@@ -78,6 +78,23 @@ impl Sequence {
         x
     }
 
+    /// Replaces the running statistics, which clones share, by copies.
+    pub fn own_statistics(&mut self) {
+        for node in &mut self.nodes {
+            match &mut node.params {
+                Params::BatchNorm(norm) => {
+                    norm.running_mean = RunningState::new(norm.running_mean.value_sync());
+                    norm.running_var = RunningState::new(norm.running_var.value_sync());
+                }
+                Params::Residual(paths) => {
+                    paths.main.own_statistics();
+                    paths.shortcut.own_statistics();
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn each(mut self, mut change: impl FnMut(Params) -> Params) -> Self {
         for node in &mut self.nodes {
             let params = std::mem::replace(&mut node.params, Params::None);

@@ -1,0 +1,164 @@
+//! Weights in files: PyTorch's, safetensors, and Burn's own.
+//!
+//! | to | use |
+//! |---|---|
+//! | read any file | [`Network::load`] |
+//! | read one format and no other | [`Network::load_pytorch`], [`Network::load_safetensors`], [`Network::load_burnpack`] |
+//! | write for PyTorch and others | [`Network::save_safetensors`] |
+//! | write for programs on Burn | [`Network::save_burnpack`] |
+//! | see what a file holds and which network it fits | [`inspect`], [`WeightFile::fits`] |
+//!
+//! A file belongs to a network if it holds a tensor of the right name and shape for each of the
+//! network's and no others. Otherwise [`ModelError::Mismatch`] lists every difference, and the
+//! network is not touched. Values of f16, bf16 and f64 are converted to f32, those of f64 rounded.
+//!
+//! # Names and layouts
+//!
+//! Files of PyTorch and safetensors have PyTorch's names and layouts: a linear weight is
+//! `[out_features, in_features]`, a batch normalisation has `weight`, `bias`, `running_mean` and
+//! `running_var`. Its `num_batches_tracked` may be there, but is not read: it has no effect with a
+//! fixed momentum, the only one there is here. Neither is it written; `load_state_dict` does without
+//! and leaves the module's own, 0 in a new one.
+//!
+//! Burn's own format has Burn's layouts and names, `[in_features, out_features]`, `gamma` and `beta`:
+//! the files of a module that derives [`Module`] and has fields of the same
+//! names can be read here, and the other way round.
+//!
+//! # Pickles
+//!
+//! What `torch.save` writes contains a pickle: a program for a small machine that can call any Python
+//! function, and with it run any command when Python reads the file. Here nothing in it is run: there
+//! is no Python and nothing that could be called by name. [`Network::load_pytorch`] reads, with the
+//! reader of [`burn::store`], as follows.
+//!
+//! | operation | what is done |
+//! |---|---|
+//! | numbers, strings, tuples, lists, dictionaries, memo | a value is built |
+//! | `GLOBAL`, `STACK_GLOBAL` (names of Python objects) | the name is kept as text; nothing is imported |
+//! | `REDUCE` (a call) of `torch._utils._rebuild_tensor`, `…_v2`, `…_v3`, `_rebuild_parameter`, `torch._tensor._rebuild_from_type_v2` | a tensor is described: storage, offset, shape, strides |
+//! | `REDUCE` of `collections.OrderedDict`, `set`, `frozenset` | a dictionary or list is built |
+//! | `REDUCE`, `NEWOBJ`, `NEWOBJ_EX` of anything else | a placeholder with the name; an error if tensors are among the arguments |
+//! | `BUILD` (an object's attributes) | a module's parameters, buffers and parts are kept, other attributes dropped |
+//! | `PERSID`, `BINPERSID` | the name of a storage within the file; no other kind is accepted |
+//! | `EXT1`, `EXT2`, `EXT4`, `NEXT_BUFFER`, `READONLY_BUFFER` | refused |
+//!
+//! [`WeightFile::ignored_names`] tells which names a file refers to besides those that build tensors.
+//! The whole module that `torch.save(model)` writes is read like its state dict, without its class.
+//!
+//! # Damaged and hostile files
+//!
+//! Lengths, offsets and shapes are checked against the size of the file before memory is set aside.
+//! A pickle whose objects would take more than 128 MiB is refused before they are built (the count is
+//! rough: of a dozen kinds of pickles just below the limit, the worst took 325 MiB), as is a file of
+//! PyTorch whose parts, unpacked, would take more than eight times its size. Truncated files and
+//! those with changed lengths are answered with [`ModelError::File`].
+//!
+//! Values are read when a network takes them; until then the file must not be changed. A safetensors
+//! file is mapped into memory: if another program cuts it short just then, the operating system ends
+//! this one.
+
+mod file;
+mod fit;
+mod pickle;
+mod pytorch;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+pub use file::{Format, TensorInfo, WeightFile, inspect};
+pub use fit::{Fit, FitKind};
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::store::{BurnToPyTorchAdapter, BurnpackStore, ModuleStore, SafetensorsStore};
+
+use self::file::file_error;
+use crate::{ModelError, Network};
+
+impl Network {
+    /// Replaces the weights by those of a file of any [`Format`]; its first bytes tell which, not its
+    /// name.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::File`] if the file cannot be read, is damaged or of no known format;
+    /// [`ModelError::Mismatch`] with all that is missing, unexpected or of another shape if it belongs
+    /// to another network.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use selvedge_models::{Init, TransferCnn};
+    ///
+    /// let path = std::env::temp_dir().join(format!("weights-{}.bpk", std::process::id()));
+    /// let architecture = TransferCnn::new(5).architecture();
+    /// architecture.init(Init::PyTorch, 0, &Device::flex())?.save_burnpack(&path)?;
+    /// let network = architecture.init(Init::PyTorch, 1, &Device::flex())?.load(&path)?;
+    /// # std::fs::remove_file(&path).ok();
+    /// # Ok::<(), selvedge_models::ModelError>(())
+    /// ```
+    pub fn load(self, path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        inspect(path)?.load_into(self)
+    }
+
+    /// Replaces the weights by those of a file that `torch.save` wrote: a state dict, a checkpoint
+    /// with one under `state_dict`, `model_state_dict`, `model`, `network` or `net`, or a whole
+    /// module. The prefixes of `DataParallel` and `torch.compile` are taken away.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_pytorch(self, path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        let formats = [Format::PyTorchZip, Format::PyTorchLegacy];
+        WeightFile::expect(path.as_ref(), &formats)?.load_into(self)
+    }
+
+    /// Replaces the weights by those of a safetensors file that has PyTorch's names and layouts.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_safetensors(self, path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        WeightFile::expect(path.as_ref(), &[Format::Safetensors])?.load_into(self)
+    }
+
+    /// Replaces the weights by those of a file in Burn's own format.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_burnpack(self, path: impl AsRef<Path>) -> Result<Self, ModelError> {
+        WeightFile::expect(path.as_ref(), &[Format::Burnpack])?.load_into(self)
+    }
+
+    /// Writes the weights as safetensors, under the names and in the layouts of PyTorch, so that
+    /// `load_state_dict` takes them as they are. An existing file is replaced once the new one is
+    /// whole.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::File`] if the file cannot be written.
+    pub fn save_safetensors(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
+        let path = path.as_ref();
+        // One entry, since several would be written in an order that changes from run to run; the
+        // one by which readers for PyTorch know their files.
+        let mut store = SafetensorsStore::from_file(path)
+            .overwrite(true)
+            .clear_metadata()
+            .metadata("format", "pt")
+            .with_to_adapter(BurnToPyTorchAdapter);
+        store.collect_from(&self.valid()).map_err(|e| file_error(path, e))
+    }
+
+    /// Writes the weights in Burn's own format. An existing file is replaced once the new one is
+    /// whole.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::File`] if the file cannot be written.
+    pub fn save_burnpack(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
+        let path = path.as_ref();
+        let mut store = BurnpackStore::from_file(path).auto_extension(false).overwrite(true);
+        store.collect_from(&self.valid()).map_err(|e| file_error(path, e))
+    }
+}

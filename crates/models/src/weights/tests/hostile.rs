@@ -1,0 +1,284 @@
+use std::io::{Cursor, Write};
+
+use zip::write::{SimpleFileOptions, ZipWriter};
+use zip::{CompressionMethod, ZipArchive};
+
+use super::*;
+use crate::weights::inspect;
+use crate::{ModelError, Op, state};
+
+/// What the malicious files of `make_weights.py` create when Python loads them.
+const MARKER: &str = "selvedge_pickle_was_run";
+
+/// A file of each format for [`one`], small enough to be damaged at every byte.
+fn small_files() -> Vec<(String, Vec<u8>)> {
+    let dir = tempfile::tempdir().unwrap();
+    let [safetensors, burnpack] = ["one.safetensors", "one.bpk"].map(|name| dir.path().join(name));
+    one().save_safetensors(&safetensors).unwrap();
+    one().save_burnpack(&burnpack).unwrap();
+    [data("one.pt"), data("one_legacy.pt"), safetensors, burnpack]
+        .map(|path| (path.display().to_string(), std::fs::read(path).unwrap()))
+        .into()
+}
+
+/// Loads `bytes` as a file into [`one`].
+fn load(bytes: &[u8]) -> Result<Network, ModelError> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    one().load(file.path())
+}
+
+/// Asserts that `bytes` are refused as damaged with `reason`.
+#[track_caller]
+fn assert_refused(bytes: &[u8], reason: &str) {
+    let error = load(bytes).unwrap_err();
+    assert!(matches!(error, ModelError::File { .. }), "{error}");
+    assert!(error.to_string().contains(reason), "no `{reason}` in: {error}");
+}
+
+/// A file as `torch.save` writes it.
+fn torch_zip(pickle: &[u8], storages: &[(&str, &[u8])], method: CompressionMethod) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(method);
+    let pickle = ("data.pkl".to_string(), pickle);
+    let storages = storages.iter().map(|(key, bytes)| (format!("data/{key}"), *bytes));
+    for (name, bytes) in [pickle].into_iter().chain(storages) {
+        zip.start_file(format!("archive/{name}"), options).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// The pickled `(2, 1, 1, 1)` and `(1, 1, 1, 1)`.
+const SHAPE: &[u8] = b"(K\x02K\x01K\x01K\x01t";
+const STRIDES: &[u8] = b"(K\x01K\x01K\x01K\x01t";
+
+fn stored(pickle: &[u8], storages: &[(&str, &[u8])]) -> Vec<u8> {
+    torch_zip(pickle, storages, CompressionMethod::Stored)
+}
+
+/// A network with one tensor, `c.weight` of shape `[2, 1, 1, 1]`.
+fn one() -> Network {
+    let op = Op::Conv2d { out_channels: 2, kernel: 1, stride: 1, padding: 0, bias: false };
+    network(&Architecture::new("one", [1, 1, 1]).layer("c", op), 0)
+}
+
+/// The pickle of `{"c.weight": tensor}` with a storage "0" of `elements`, the offset, and the
+/// pickled shape and strides.
+fn tensor_pickle(elements: u32, offset: u32, shape: &[u8], strides: &[u8]) -> Vec<u8> {
+    let mut pickle =
+        b"\x80\x02}X\x08\0\0\0c.weightctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storage\
+                       ctorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuJ"
+            .to_vec();
+    pickle.extend(elements.to_le_bytes());
+    pickle.extend(b"tQJ");
+    pickle.extend(offset.to_le_bytes());
+    pickle.extend(shape);
+    pickle.extend(strides);
+    pickle.extend(b"\x89ccollections\nOrderedDict\n)RtRs.");
+    pickle
+}
+
+#[test]
+fn commands_in_a_pickle_are_not_run() {
+    for name in ["tiny_commands.pt", "tiny_commands_legacy.pt"] {
+        let file = inspect(data(name)).unwrap();
+        assert_eq!(file.ignored_names, ["__builtin__.eval", "posix.system"], "{name}");
+        let loaded = file.load_into(network(&tiny(), 0)).unwrap();
+        assert_eq!(state::read(&loaded), expected(), "{name}");
+    }
+    for (name, class) in
+        [("tiny_command_alone.pt", "posix.system"), ("tiny_code_for_a_tensor.pt", "eval")]
+    {
+        let message = inspect(data(name)).unwrap_err().to_string();
+        assert!(message.contains(class) && message.contains("torch.save("), "{message}");
+    }
+    let folders = [Path::new("."), Path::new(env!("CARGO_MANIFEST_DIR")), &data("")];
+    assert!(folders.iter().all(|folder| !folder.join(MARKER).exists()), "a pickle was run");
+}
+
+#[test]
+fn truncated_files_are_refused_at_every_length() {
+    for (name, whole) in small_files() {
+        load(&whole).unwrap();
+        for length in 0..whole.len() {
+            let error = load(&whole[..length]).map(|_| ()).unwrap_err();
+            assert!(matches!(error, ModelError::File { .. }), "{name}, {length} bytes: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_changed_byte_gives_an_error_or_a_network_but_no_panic() {
+    let (mut loaded, mut refused) = (0, 0);
+    for (name, whole) in small_files() {
+        for position in 0..whole.len() {
+            let mut changed = whole.clone();
+            // Small and large changes in turn, of numbers, operations and lengths.
+            changed[position] ^= [0x01, 0x80, 0xff][position % 3];
+            match load(&changed) {
+                Ok(_) => loaded += 1,
+                Err(ModelError::File { .. } | ModelError::Mismatch { .. }) => refused += 1,
+                Err(error) => panic!("{name}, byte {position}: {error}"),
+            }
+        }
+    }
+    // Values without a checksum and unused bytes may change; names, lengths and offsets may not.
+    assert!(loaded > 100 && refused > 100, "{loaded} loaded, {refused} refused");
+}
+
+#[test]
+fn values_that_were_changed_in_a_zip_archive_are_refused() {
+    let mut bytes = std::fs::read(data("one.pt")).unwrap();
+    let mut archive = ZipArchive::new(Cursor::new(bytes.clone())).unwrap();
+    let start = archive.by_name("one/data/0").unwrap().data_start().unwrap() as usize;
+    bytes[start] ^= 1;
+    assert_refused(&bytes, "Invalid checksum");
+}
+
+#[test]
+fn a_safetensors_header_longer_than_the_file_is_refused() {
+    for length in [1u64 << 20, 99_000_000, 0xffff_ffff] {
+        let mut bytes = length.to_le_bytes().to_vec();
+        bytes.extend(b"{\"conv1.weight\":{}}");
+        assert_refused(&bytes, "");
+    }
+}
+
+/// A safetensors file with this header and `length` bytes of values.
+fn safetensors(header: &str, length: usize) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.resize(bytes.len() + length, 0);
+    bytes
+}
+
+#[test]
+fn overlapping_or_impossible_offsets_in_safetensors_are_refused() {
+    let entry = |name: &str, shape: &str, offsets: &str| {
+        format!(r#""{name}":{{"dtype":"F32","shape":{shape},"data_offsets":{offsets}}}"#)
+    };
+    for (entries, length) in [
+        (vec![entry("a", "[2]", "[0,8]"), entry("b", "[2]", "[4,12]")], 12),
+        (vec![entry("a", "[2]", "[0,8]"), entry("b", "[2]", "[0,8]")], 8),
+        (vec![entry("a", "[2]", "[8,0]")], 8),
+        (vec![entry("a", "[2]", "[0,800]")], 8),
+        (vec![entry("a", "[4611686018427387904,4]", "[0,0]")], 0),
+        (vec![entry("a", "[3]", "[0,8]")], 8),
+    ] {
+        assert_refused(&safetensors(&format!("{{{}}}", entries.join(",")), length), "");
+    }
+}
+
+#[test]
+fn a_safetensors_header_of_nested_lists_is_refused() {
+    let header = format!("{{\"a\":{}", "[".repeat(100_000));
+    assert_refused(&safetensors(&header, 0), "");
+}
+
+#[test]
+fn burnpack_descriptions_longer_than_the_file_are_refused() {
+    // Magic number, version 1, descriptions of 100 MiB.
+    let mut bytes = b"NRUB\x01\0".to_vec();
+    bytes.extend((100u32 << 20).to_le_bytes());
+    assert_refused(&bytes, "bytes of descriptions in a file of 10 bytes");
+}
+
+#[test]
+fn a_zip_bomb_is_refused() {
+    // 100 MB of NONE, which would be two million times the memory of the 100 kB.
+    let pickle = vec![b'N'; 100_000_000];
+    let bytes = torch_zip(&pickle, &[], CompressionMethod::Deflated);
+    assert!(bytes.len() < 200_000);
+    assert_refused(&bytes, "unfolds to");
+}
+
+#[test]
+fn a_compressed_storage_is_read() {
+    let values: Vec<u8> = [0.25f32, -3.0, 9.0].into_iter().flat_map(f32::to_le_bytes).collect();
+    let pickle = tensor_pickle(3, 1, SHAPE, STRIDES);
+    for method in [CompressionMethod::Stored, CompressionMethod::Deflated] {
+        let loaded = load(&torch_zip(&pickle, &[("0", &values)], method)).unwrap();
+        let weight = &state::read(&loaded)["c.weight"];
+        assert_eq!(weight.clone().try_to_vec::<f32>().unwrap(), [-3.0, 9.0]);
+    }
+}
+
+#[test]
+fn a_pickle_of_many_objects_is_refused() {
+    assert_refused(&stored(&vec![b'N'; 3_000_000], &[]), "more than 128 MiB");
+}
+
+#[test]
+fn copies_of_a_long_name_are_refused() {
+    let mut pickle = b"\x80\x02c".to_vec();
+    pickle.resize(1_000_000, b'x');
+    pickle.extend(b"\ny\nq\0(");
+    pickle.extend(b"h\0".repeat(100_000));
+    pickle.extend(b"t.");
+    assert_refused(&stored(&pickle, &[]), "more than 128 MiB");
+}
+
+#[test]
+fn deeply_nested_pickles_are_refused() {
+    for depth in [1_001, 100_000] {
+        let mut pickle = b"\x80\x02}".to_vec();
+        pickle.extend(b"\x85".repeat(depth));
+        pickle.push(b'.');
+        assert_refused(&stored(&pickle, &[]), "nesting exceeds 1000 levels");
+    }
+    // As deep as is allowed, and walked over recursively.
+    let mut pickle = b"\x80\x02K\x01".to_vec();
+    pickle.extend(b"\x85".repeat(1_000));
+    pickle.push(b'.');
+    assert_refused(&stored(&pickle, &[]), "no dictionary of tensors");
+}
+
+#[test]
+fn a_tensor_that_repeats_one_number_a_billion_times_is_refused() {
+    // Shape [1000000000] and stride 0: 4 GB from 4 bytes.
+    let pickle = tensor_pickle(1, 0, b"J\0\xca\x9a;\x85", b"K\0\x85");
+    assert_refused(&stored(&pickle, &[("0", &[0; 4])]), "unfolds to 4000000000");
+}
+
+#[test]
+fn a_tensor_beyond_its_storage_is_refused() {
+    // What the storage is said to hold, where the tensor begins, and what the storage does hold.
+    for (elements, offset, bytes) in [(2, 1, 8), (2, 0, 4), (1 << 30, 1 << 29, 8), (2, 0, 0)] {
+        let pickle = tensor_pickle(elements, offset, SHAPE, STRIDES);
+        let error = load(&stored(&pickle, &[("0", &vec![0; bytes])])).unwrap_err();
+        assert!(matches!(error, ModelError::File { .. }), "{error}");
+    }
+    let error = load(&stored(&tensor_pickle(2, 0, SHAPE, STRIDES), &[])).unwrap_err();
+    assert!(error.to_string().contains("not found in archive"), "{error}");
+}
+
+#[test]
+fn archives_without_a_pickle_or_with_two_are_refused() {
+    let zip = |names: &[&str]| {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for name in names {
+            zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(b"}.").unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    };
+    assert_refused(&zip(&["arr_0.npy"]), "has one `data.pkl`, this has none");
+    assert_refused(&zip(&["a/data.pkl", "b/data.pkl"]), "has one `data.pkl`, this has 2 of them");
+    assert_refused(&zip(&["a/data.pkl"]), "it holds no tensors");
+}
+
+#[test]
+fn files_of_another_kind_are_refused() {
+    let kinds: [&[u8]; 6] = [
+        b"",
+        b"<!doctype html>",
+        b"\x80\x02}.",
+        b"GGUF\x03\0\0\0",
+        b"\x89HDF\r\n\x1a\n",
+        &[0; 300],
+    ];
+    for bytes in kinds {
+        assert_refused(bytes, if bytes.is_empty() { "empty" } else { "neither a file of PyTorch" });
+    }
+}
