@@ -13,6 +13,8 @@ pub(crate) enum Step {
     Block { conv: usize, options: ConvBlockOptions, dropout: Option<usize> },
     /// A linear layer, with the ReLU that follows it.
     Linear { linear: usize, relu: bool },
+    /// A batch normalisation, with the ReLU that follows it.
+    Norm { norm: usize, relu: bool },
 }
 
 /// Groups the layers into steps.
@@ -20,12 +22,11 @@ pub(crate) fn plan(layers: &[Layer]) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut next = 0;
     while next < layers.len() {
+        let relu = layers.get(next + 1).is_some_and(|layer| layer.op == Op::Relu);
         let (step, length) = match layers[next].op {
             Op::Conv2d { stride, padding, .. } => block(layers, next, stride, padding),
-            Op::Linear { .. } => {
-                let relu = layers.get(next + 1).is_some_and(|layer| layer.op == Op::Relu);
-                (Step::Linear { linear: next, relu }, 1 + usize::from(relu))
-            }
+            Op::Linear { .. } => (Step::Linear { linear: next, relu }, 1 + usize::from(relu)),
+            Op::BatchNorm2d => (Step::Norm { norm: next, relu }, 1 + usize::from(relu)),
             _ => (Step::Layer(next), 1),
         };
         steps.push(step);
@@ -67,7 +68,7 @@ mod tests {
     fn blocks(architecture: &Architecture) -> Vec<(bool, bool, bool)> {
         let steps = plan(&architecture.layers);
         let of = |step: &Step| match step {
-            Step::Layer(_) | Step::Linear { .. } => None,
+            Step::Layer(_) | Step::Linear { .. } | Step::Norm { .. } => None,
             Step::Block { options, dropout, .. } => {
                 Some((options.relu, options.pool.is_some(), dropout.is_some()))
             }
@@ -94,6 +95,8 @@ mod tests {
             .max_pool(2)
             .relu()
             .conv("conv2", 2, 3, 0)
+            .batch_norm("bn2")
+            .relu()
             .flatten()
             .linear("fc1", 5)
             .relu()
@@ -106,9 +109,10 @@ mod tests {
             Step::Layer(3),
             Step::Layer(4),
             Step::Block { conv: 5, options: options(None), dropout: None },
-            Step::Layer(6),
-            Step::Linear { linear: 7, relu: true },
-            Step::Linear { linear: 9, relu: false },
+            Step::Norm { norm: 6, relu: true },
+            Step::Layer(8),
+            Step::Linear { linear: 9, relu: true },
+            Step::Linear { linear: 11, relu: false },
         ];
         assert_eq!(plan(&architecture.layers), expected);
     }

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor, RunningState};
 use burn::nn::BatchNorm;
 use burn::tensor::activation::{relu, sigmoid, tanh};
-use burn::tensor::module::{adaptive_avg_pool2d, batch_norm_train, interpolate, max_pool2d};
+use burn::tensor::module::{adaptive_avg_pool2d, interpolate, max_pool2d};
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor};
-use selvedge_kernels::{ConvBlockOptions, conv_block, linear};
+use selvedge_kernels::{BatchNormOptions, ConvBlockOptions, conv_block, linear};
 
 use crate::init::Sampler;
 use crate::node::{Node, Params, Paths};
@@ -54,6 +54,12 @@ impl Sequence {
                 }
                 Step::Linear { linear, relu } => {
                     x = linear_block(&self.nodes[*linear], x, *relu);
+                }
+                Step::Norm { norm, relu } => {
+                    let Params::BatchNorm(norm) = &self.nodes[*norm].params else {
+                        unreachable!("planned for a batch normalisation")
+                    };
+                    x = Activation::Images(batch_norm(norm, x.into_images(), *relu));
                 }
             }
         }
@@ -129,7 +135,7 @@ fn step(node: &Node, x: Activation, rng: &mut Option<&mut Rng>) -> Activation {
     match (&node.params, x) {
         (Params::Conv2d(conv), Images(x)) => Images(conv.forward(x)),
         (Params::ConvTranspose2d(conv), Images(x)) => Images(conv.forward(x)),
-        (Params::BatchNorm(norm), Images(x)) => Images(batch_norm(norm, x)),
+        (Params::BatchNorm(norm), Images(x)) => Images(batch_norm(norm, x, false)),
         (Params::Linear(linear), Features(x)) => Features(linear.forward(x)),
         (Params::Residual(paths), x) => residual(paths, x, rng),
         (_, Images(x)) => on_images(&node.layer.op, x, rng),
@@ -137,16 +143,18 @@ fn step(node: &Node, x: Activation, rng: &mut Option<&mut Rng>) -> Activation {
     }
 }
 
-/// Batch normalisation as PyTorch does it; a frozen one as in inference. Burn's own differs in one thing: while training it moves
-/// the running variance towards the batch's biased variance (÷ n), PyTorch towards the unbiased one
-/// (÷ (n - 1)).
-fn batch_norm(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+/// Batch normalisation as PyTorch does it, with or without ReLU; a frozen one as in inference. Burn's
+/// own differs in one thing: while training it moves the running variance towards the batch's biased
+/// variance (÷ n), PyTorch towards the unbiased one (÷ (n - 1)).
+fn batch_norm(norm: &BatchNorm, x: Tensor<4>, with_relu: bool) -> Tensor<4> {
     if !(x.device().is_autodiff() && norm.training.is_enabled()) {
-        return norm.forward(x);
+        let y = norm.forward(x);
+        return if with_relu { relu(y) } else { y };
     }
     let [batch, _, height, width] = x.dims();
     let n = (batch * height * width) as f64;
-    let result = batch_norm_train(x, norm.gamma.val(), norm.beta.val(), norm.epsilon);
+    let options = BatchNormOptions { epsilon: norm.epsilon, relu: with_relu };
+    let result = selvedge_kernels::batch_norm(x, norm.gamma.val(), norm.beta.val(), options);
     let update = |running: &RunningState<Tensor<1>>, value: Tensor<1>| {
         let kept = running.value_sync() * (1.0 - norm.momentum);
         running.update((kept + value.detach() * norm.momentum).detach());

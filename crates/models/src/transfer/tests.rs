@@ -1,5 +1,6 @@
 use super::*;
-use crate::{Architecture, Cnn, Mlp, ResNet, TransferCnn};
+use crate::{Architecture, Cnn, ConvNet, Mlp, ResNet, TransferCnn};
+use burn::module::Module;
 use burn::tensor::Device;
 
 fn network(architecture: Architecture, seed: u64) -> Network {
@@ -104,4 +105,16 @@ fn running_statistics_go_with_their_layer() {
     let expected = ["bn1.bias", "bn1.running_mean", "bn1.running_var", "bn1.weight"];
     assert_eq!(report.copied, expected);
     assert_eq!(state::read(&target)["bn1.running_mean"], mean);
+}
+
+#[test]
+fn a_training_pass_before_the_transfer_does_not_replace_what_was_copied() {
+    let net = || ConvNet::new(10).bn_cnn(0.0);
+    let source = network(net(), 1);
+    let device = Device::flex().autodiff();
+    let target = net().init(Init::PyTorch, 2, &device).unwrap().train();
+    target.forward(burn::tensor::Tensor::ones([4, 1, 28, 28], &device));
+    let (target, _) = target.transfer_from(&source, &Keep::AllButHead).unwrap();
+    let expected = &state::read(&source)["bn1.running_mean"];
+    assert_eq!(&state::read(&target)["bn1.running_mean"], expected);
 }
