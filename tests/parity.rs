@@ -5,11 +5,11 @@
 //! s = sin(0.7 j + 1.3 t), times √(2 / fan_in) for a weight and 0.1 for a bias; entry j of the input
 //! is 0.5 + 0.5 sin(0.05 j + 0.3); image n has label (3 n + 1) mod classes.
 //!
-//! For two networks, rounding the parameters and the input to f32 alone moves some gradients by more
-//! than the tolerance: in ResNet-18 it carries the input of a ReLU from 5.6e-8 to -9.9e-8, in VGG-16
-//! terms of 1e4 cancel to 1. PyTorch's own f32 is off by 1.4e-3 there. `tests/data/parity_f32.json`
-//! has the gradients, again in f64, that follow from the rounded numbers, once for each way of taking
-//! the ReLUs at 0; `tests/python/make_parity_f32.py` made it.
+//! For three networks, f32 moves some gradients by more than the tolerance: it carries the input of a
+//! ReLU of ResNet-18 from 5.6e-8 to -9.9e-8, makes another of two numbers that differ by 4.6e-7 the
+//! largest of a window of `mnist_cnn3`, and in VGG-16 cancels terms of 1e4 to 1. PyTorch's own f32 is
+//! off by 1.2e-2 there. `tests/data/parity_f32.json` has the gradients, again in f64, that follow from
+//! rounded parameters, once for each side of these kinks; `tests/python/make_parity_f32.py` made it.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +21,10 @@ use serde::Deserialize;
 
 /// Relative to the largest entry of what is compared; f32 against f64.
 const TOLERANCE: f64 = 1e-4;
+
+/// For VGG-16 on the ndarray device, whose convolutions add up 4,608 products one after the other: each
+/// is rounded at the size of the sum.
+const LONG_SUMS: f64 = 2e-3;
 
 /// Below this share of the largest norm, a gradient is 0 but for rounding, in f64.
 const NO_GRADIENT: f64 = 1e-12;
@@ -120,11 +124,16 @@ fn norm(values: &[f64]) -> f64 {
 fn close(what: &str, found: &[f64], expected: &[f64], scale: f64) -> Result<(), String> {
     for (i, (f, e)) in found.iter().zip(expected).enumerate() {
         let error = (f - e).abs() / scale.max(1e-30);
-        if error.is_nan() || error >= TOLERANCE {
+        if error.is_nan() || error >= tolerance(what) {
             return Err(format!("{what}[{i}]: {f} instead of {e}, off by {error:.1e}"));
         }
     }
     Ok(())
+}
+
+/// The tolerance for what begins with the name of a device and of a network.
+fn tolerance(what: &str) -> f64 {
+    if what.starts_with("ndarray vgg16") { LONG_SUMS } else { TOLERANCE }
 }
 
 fn assert_close(what: &str, found: &[f64], expected: &[f64], scale: f64) {
@@ -158,8 +167,10 @@ fn loss(network: &Network, expected: &Expected, device: &Device) -> Tensor<1> {
     }
 }
 
-fn check(name: &str, architecture: &Architecture, device: &Device) {
+fn check(name: &str, architecture: &Architecture, device: &str) {
     let (expected, alternatives) = (expected(name), alternatives(name));
+    let name = &format!("{device} {name}");
+    let device = &selvedge::device::open(device).unwrap();
     let network = architecture.init(Init::PyTorch, 0, device).unwrap();
     // Burn counts the running statistics of batch normalisation as parameters, PyTorch does not.
     let buffers = expected.state_dict.iter().filter(|(name, _)| name.contains("running_"));
@@ -203,7 +214,7 @@ fn check(name: &str, architecture: &Architecture, device: &Device) {
         let gradients = GradientsParams::from_grads(gradients, &network);
         let found = state::gradients(&network, &gradients);
         let all: Vec<_> = [&expected.grads].into_iter().chain(&alternatives).collect();
-        check_gradients(&what, &found, &all);
+        let matched = check_gradients(&what, &found, &all);
         let network = optimizer.init(decay).unwrap().step(rate, network, gradients);
         let gradient_scale = expected.grads.values().fold(0.0, |m: f64, g| m.max(g.norm));
         for (parameter, found) in state::read(&network) {
@@ -219,16 +230,40 @@ fn check(name: &str, architecture: &Architecture, device: &Device) {
             };
             let found = in_pytorchs_layout(&found);
             let what = format!("{what} {parameter}");
-            assert_close(&what, &found, after, largest(after));
+            // Where the gradient is another than the recorded one, so is the step.
+            let step = |gradients: &Gradients, i| match gradients.get(&parameter) {
+                Some(gradient) => first_step(optimizer, rate, gradient.head[i]),
+                None => 0.0,
+            };
+            let difference = |i: usize| step(&expected.grads, i) - step(matched, i);
+            let after: Vec<f64> =
+                after.iter().enumerate().map(|(i, a)| a + difference(i)).collect();
+            assert_close(&what, &found, &after, largest(&after));
         }
     }
 }
 
-/// Gradients must be those of `parity.json` or, all together, one of the alternatives.
-fn check_gradients(what: &str, found: &State, expected: &[&Gradients]) {
-    let failures: Vec<String> =
-        expected.iter().filter_map(|e| compare_gradients(what, found, e).err()).collect();
-    assert!(failures.len() < expected.len(), "{}", failures.join("\n"));
+/// What the first step subtracts from a parameter, but for weight decay, by the formulas of PyTorch's
+/// documentation: the averages of gradients are the gradient itself then, but for RMSprop's, which has
+/// 0.01 of its square.
+fn first_step(optimizer: OptimizerConfig, rate: f64, gradient: f64) -> f64 {
+    match optimizer {
+        OptimizerConfig::Sgd { .. } => rate * gradient,
+        OptimizerConfig::Adam => rate * gradient / (gradient.abs() + 1e-8),
+        OptimizerConfig::RmsProp { .. } => rate * gradient / (0.1 * gradient.abs() + 1e-8),
+    }
+}
+
+/// Gradients must be those of `parity.json` or, all together, one of the alternatives: which it is.
+fn check_gradients<'a>(what: &str, found: &State, expected: &[&'a Gradients]) -> &'a Gradients {
+    let mut failures = Vec::new();
+    for gradients in expected {
+        match compare_gradients(what, found, gradients) {
+            Ok(()) => return gradients,
+            Err(failure) => failures.push(failure),
+        }
+    }
+    panic!("{}", failures.join("\n"));
 }
 
 /// Gradients are compared by their norm and their first entries, the latter relative to the norm.
@@ -239,7 +274,7 @@ fn compare_gradients(what: &str, found: &State, expected: &Gradients) -> Result<
         let values = in_pytorchs_layout(data);
         let Gradient { norm: n, head } = &expected[parameter];
         if *n < NO_GRADIENT * scale {
-            assert!(norm(&values) < TOLERANCE * scale, "{what} {parameter} should be 0");
+            assert!(norm(&values) < tolerance(what) * scale, "{what} {parameter} should be 0");
             continue;
         }
         let what = format!("{what} gradient of {parameter}");
@@ -249,19 +284,15 @@ fn compare_gradients(what: &str, found: &State, expected: &Gradients) -> Result<
     Ok(())
 }
 
-/// Checks networks of the catalog under their names there.
+/// Checks networks of the catalog under their names there, on every CPU device.
 fn check_everywhere(names: &[&str]) {
-    for (name, device) in names.iter().flat_map(|n| devices().map(move |d| (n, d))) {
+    let cpus = selvedge::device::compiled().into_iter().filter(|d| ["flex", "ndarray"].contains(d));
+    for (device, name) in cpus.flat_map(|device| names.iter().map(move |name| (device, name))) {
         let input = expected(name).input_shape;
         let architecture = selvedge::models::named(name).unwrap();
         let architecture = Architecture { input: [input[1], input[2], input[3]], ..architecture };
-        check(name, &architecture, &device);
+        check(name, &architecture, device);
     }
-}
-
-fn devices() -> impl Iterator<Item = Device> {
-    let cpus = selvedge::device::compiled().into_iter().filter(|d| ["flex", "ndarray"].contains(d));
-    cpus.map(|name| selvedge::device::open(name).unwrap())
 }
 
 #[test]

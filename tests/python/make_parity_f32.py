@@ -2,11 +2,12 @@
 """Writes ../data/parity_f32.json: gradients of networks that f32 cannot compute to 1e-4 of parity.json.
 
 parity.json is computed in f64, its parameters and input included.  An f32 network starts from rounded
-ones, and for two networks that alone moves some gradients by more than 1e-4, in exact arithmetic:
-VGG-16 by cancellation, ResNet-18 because rounding carries a ReLU's input across 0.  So for these two
-this script rounds the parameters and the input to f32, computes in f64, and records the gradients
-once for every way of taking the ReLUs that are at a kink, where both one-sided derivatives are right:
-those whose input is within REACH times what the rounding moves any input of that layer by.
+ones and rounds again in every layer, and for three networks that moves some gradients by more than
+1e-4: in VGG-16 by cancellation, in the others because it carries the input of a ReLU across 0, or
+makes another number the largest of a pool's window.  So for these this script rounds the parameters
+and the input to f32, computes in f64, and records the gradients once for every way of taking the ReLUs
+and the windows that are at a kink, where both one-sided derivatives are right: those whose distance
+from the kink is no more than REACH times what the rounding moves any number of their channel by.
 
 Needs torch and torchvision.  Per network a list of {parameter: {norm, head: first 4 entries}}.
 """
@@ -18,34 +19,81 @@ import torchvision.models as models
 REACH = 2
 
 
-class Relu(nn.Module):
-    """ReLU whose inputs are kept, and whose derivative can be chosen: `sides` maps the number of the
-    call and the index of an input to True or False."""
+class Kinked(nn.Module):
+    """A layer with kinks.  Of each call it keeps the distance of every output from its kink and the
+    size of the numbers; `flipped` holds the (call, output) that are to be taken on the other side."""
 
     def __init__(self):
         super().__init__()
-        self.sides, self.inputs = {}, []
+        self.flipped, self.calls = set(), []
+
+    def choose(self, kept, other, distance, numbers):
+        """`kept`, but `other` where it is flipped."""
+        flip = torch.zeros(kept.numel(), dtype=torch.bool)
+        flip[[i for call, i in self.flipped if call == len(self.calls)]] = True
+        self.calls.append((distance.detach(), numbers.detach()))
+        return torch.where(flip.reshape(kept.shape), other, kept)
+
+
+class Relu(Kinked):
+    def forward(self, x):
+        zero = torch.zeros_like(x)
+        is_open = x > 0
+        kept, other = torch.where(is_open, x, zero), torch.where(is_open, zero, x)
+        return self.choose(kept, other, x.abs(), x)
+
+
+class MaxPool(Kinked):
+    def __init__(self, pool):
+        super().__init__()
+        self.pool = pool
 
     def forward(self, x):
-        is_open = (x > 0).reshape(-1)
-        for (call, i), side in self.sides.items():
-            if call == len(self.inputs):
-                is_open[i] = side
-        self.inputs.append(x.detach().reshape(-1))
-        return torch.where(is_open.reshape(x.shape), x, torch.zeros_like(x))
+        images, channels = x.shape[:2]
+        kernel, stride = self.pool.kernel_size, self.pool.stride
+        size = F.max_pool2d(x, kernel, stride).shape
+        windows = F.unfold(x.flatten(0, 1)[:, None], kernel, stride=stride)
+        best = windows.topk(2, dim=1).values
+        first, second = (best[:, i].reshape(size) for i in (0, 1))
+        # Between two zeros there is no kink: no gradient comes to either.
+        gap = torch.where(first > 0, first - second, torch.full_like(first, torch.inf))
+        return self.choose(first, second, gap, x)
 
 
-def replace_relus(net):
-    """Puts a `Relu` in the place of every nn.ReLU, and gives them all."""
-    relus = []
+def replace_kinks(net):
+    """Puts layers with known kinks in the place of PyTorch's own, and gives them all."""
+    found = []
     for module in list(net.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.ReLU):
-                relus.append(Relu())
-                setattr(module, name, relus[-1])
-            elif isinstance(child, nn.Dropout):
-                child.p = 0.0
-    return relus
+                found.append(Relu())
+            elif isinstance(child, nn.MaxPool2d) and not child.padding:
+                found.append(MaxPool(child))
+            else:
+                if isinstance(child, nn.Dropout):
+                    child.p = 0.0
+                continue
+            setattr(module, name, found[-1])
+    return found
+
+
+def mnist_cnn3():
+    def block(channels, outputs, *pool):
+        conv = nn.Conv2d(channels, outputs, 5, padding=2)
+        return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(), *pool)
+
+    layers = {
+        "layer1": block(1, 16),
+        "layer2": block(16, 32),
+        "layer3": block(32, 64, nn.MaxPool2d(2)),
+        "layer4": block(64, 128, nn.MaxPool2d(3, stride=1)),
+        "flatten": nn.Flatten(),
+        "fc1": nn.Linear(18432, 10),
+    }
+    net = nn.Sequential()
+    for name, layer in layers.items():
+        net.add_module(name, layer)
+    return net, (4, 1, 28, 28), 10
 
 
 def resnet18_cifar():
@@ -87,17 +135,17 @@ class Run:
     def __init__(self, make, change):
         self.net, shape, classes = make()
         self.net = self.net.double().train()
-        self.relus = replace_relus(self.net)
+        self.kinked = replace_kinks(self.net)
         with torch.no_grad():
             fill(self.net, change)
         j = torch.arange(math.prod(shape), dtype=torch.float64)
         self.images = change(0.5 + 0.5 * torch.sin(0.05 * j + 0.3)).reshape(shape)
         self.labels = (3 * torch.arange(shape[0]) + 1) % classes
 
-    def gradients(self, sides):
-        for k, relu in enumerate(self.relus):
-            relu.inputs = []
-            relu.sides = {(call, i): s for (r, call, i), s in sides.items() if r == k}
+    def gradients(self, flipped):
+        for k, layer in enumerate(self.kinked):
+            layer.calls = []
+            layer.flipped = {(call, i) for l, call, i in flipped if l == k}
         self.net.zero_grad()
         F.cross_entropy(self.net(self.images), self.labels).backward()
         digits = lambda x: float(f"{x:.9g}")
@@ -109,29 +157,33 @@ class Run:
             for name, p in self.net.named_parameters()
         }
 
-    def relu_inputs(self):
-        return {(r, c): x for r, relu in enumerate(self.relus) for c, x in enumerate(relu.inputs)}
+    def calls(self):
+        return {(l, c): x for l, layer in enumerate(self.kinked) for c, x in enumerate(layer.calls)}
 
 
 def record(make):
     exact = Run(make, lambda values: values)
-    exact.gradients({})
-    exact = exact.relu_inputs()
+    exact.gradients(())
+    exact = exact.calls()
     run = Run(make, rounded)
-    run.gradients({})
+    run.gradients(())
     kinks = []
-    for (relu, call), x in run.relu_inputs().items():
-        shift = (x - exact[relu, call]).abs().max()
-        near = (x.abs() <= REACH * shift).nonzero().reshape(-1).tolist()
-        kinks += [(relu, call, i) for i in near]
-    print(make.__name__, "inputs of ReLUs at a kink:", len(kinks), flush=True)
-    choices = itertools.product([False, True], repeat=len(kinks))
-    return [run.gradients(dict(zip(kinks, c))) for c in choices]
+    for (layer, call), (distance, numbers) in run.calls().items():
+        shift = (numbers - exact[layer, call][1]).abs()
+        # The largest of a channel, or of all features.
+        shift = shift.amax((0, 2, 3), keepdim=True) if shift.dim() == 4 else shift.max()
+        near = (distance <= REACH * shift).reshape(-1).nonzero().reshape(-1).tolist()
+        kinks += [(layer, call, i) for i in near]
+    print(make.__name__, "kinks:", len(kinks), flush=True)
+    subsets = itertools.chain.from_iterable(
+        itertools.combinations(kinks, n) for n in range(len(kinks) + 1)
+    )
+    return [run.gradients(flipped) for flipped in subsets]
 
 
 if __name__ == "__main__":
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../data/parity_f32.json")
-    result = {make.__name__: record(make) for make in (resnet18_cifar, vgg16)}
+    result = {make.__name__: record(make) for make in (mnist_cnn3, resnet18_cifar, vgg16)}
     with open(path, "w") as file:
         json.dump(result, file, indent=0)
         file.write("\n")

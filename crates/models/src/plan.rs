@@ -1,4 +1,4 @@
-use selvedge_kernels::{ConvBlockOptions, PoolOptions};
+use selvedge_kernels::{ConvBlockOptions, ConvTransposeBlockOptions, PoolOptions};
 
 use crate::{Layer, Op};
 
@@ -13,6 +13,8 @@ pub(crate) enum Step {
     Block { conv: usize, options: ConvBlockOptions, dropout: Option<usize> },
     /// A linear layer, with the ReLU that follows it.
     Linear { linear: usize, relu: bool },
+    /// A transposed convolution, with the upsampling before it and the ReLU that follows it.
+    Decoder { conv: usize, options: ConvTransposeBlockOptions },
     /// A batch normalisation, with the ReLU that follows it.
     Norm { norm: usize, relu: bool },
 }
@@ -25,6 +27,7 @@ pub(crate) fn plan(layers: &[Layer]) -> Vec<Step> {
         let relu = layers.get(next + 1).is_some_and(|layer| layer.op == Op::Relu);
         let (step, length) = match layers[next].op {
             Op::Conv2d { stride, padding, .. } => block(layers, next, stride, padding),
+            Op::Upsample { .. } | Op::ConvTranspose2d { .. } => decoder(layers, next),
             Op::Linear { .. } => (Step::Linear { linear: next, relu }, 1 + usize::from(relu)),
             Op::BatchNorm2d => (Step::Norm { norm: next, relu }, 1 + usize::from(relu)),
             _ => (Step::Layer(next), 1),
@@ -33,6 +36,23 @@ pub(crate) fn plan(layers: &[Layer]) -> Vec<Step> {
         next += length;
     }
     steps
+}
+
+/// The layers from an upsampling or a transposed convolution on, and their number.
+fn decoder(layers: &[Layer], first: usize) -> (Step, usize) {
+    let scale = match layers[first].op {
+        Op::Upsample { scale } => Some(scale),
+        _ => None,
+    };
+    let conv = first + usize::from(scale.is_some());
+    let is = |i: usize, wanted: fn(&Op) -> bool| layers.get(i).is_some_and(|l| wanted(&l.op));
+    if !is(conv, |op| matches!(op, Op::ConvTranspose2d { .. })) {
+        return (Step::Layer(first), 1);
+    }
+    let relu = is(conv + 1, |op| *op == Op::Relu);
+    let upsample = [scale.unwrap_or(1); 2];
+    let options = ConvTransposeBlockOptions { upsample, relu, ..Default::default() };
+    (Step::Decoder { conv, options }, conv - first + 1 + usize::from(relu))
 }
 
 /// The block that begins with the convolution `conv`, and its number of layers.
@@ -63,15 +83,15 @@ fn block(layers: &[Layer], conv: usize, stride: usize, padding: usize) -> (Step,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Architecture, Cnn, TransferCnn};
+    use crate::{Architecture, Cnn, ConvAutoencoder, TransferCnn};
 
     fn blocks(architecture: &Architecture) -> Vec<(bool, bool, bool)> {
         let steps = plan(&architecture.layers);
         let of = |step: &Step| match step {
-            Step::Layer(_) | Step::Linear { .. } | Step::Norm { .. } => None,
             Step::Block { options, dropout, .. } => {
                 Some((options.relu, options.pool.is_some(), dropout.is_some()))
             }
+            _ => None,
         };
         steps.iter().filter_map(of).collect()
     }
@@ -84,6 +104,24 @@ mod tests {
         // convolution, ReLU, pool, dropout; the last without dropout
         let cnn = Cnn::cnn2(5).with_dropout(0.3).architecture();
         assert_eq!(blocks(&cnn), [(true, true, true), (true, true, false)]);
+    }
+
+    #[test]
+    fn a_decoder_is_computed_in_one_step_a_layer() {
+        let steps = plan(&ConvAutoencoder::default().architecture().layers);
+        let decoders = steps.iter().filter_map(|step| match step {
+            Step::Decoder { options, .. } => Some((options.upsample, options.relu)),
+            _ => None,
+        });
+        assert_eq!(decoders.collect::<Vec<_>>(), [([2, 2], true), ([2, 2], true)]);
+        // An upsampling before anything else, and a transposed convolution without one.
+        let own = Architecture::new("a", [1, 5, 5])
+            .op(Op::Upsample { scale: 3 })
+            .relu()
+            .layer("t_conv1", Op::ConvTranspose2d { out_channels: 2, kernel: 3 });
+        let options = ConvTransposeBlockOptions::default();
+        let expected = [Step::Layer(0), Step::Layer(1), Step::Decoder { conv: 2, options }];
+        assert_eq!(plan(&own.layers), expected);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use burn::tensor::activation::{relu, sigmoid, tanh};
 use burn::tensor::module::{adaptive_avg_pool2d, interpolate, max_pool2d};
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor};
-use selvedge_kernels::{BatchNormOptions, ConvBlockOptions, conv_block, linear};
+use selvedge_kernels::{
+    BatchNormOptions, ConvBlockOptions, conv_block, conv_transpose_block, linear,
+};
 
 use crate::init::Sampler;
 use crate::node::{Node, Params, Paths};
@@ -54,6 +56,14 @@ impl Sequence {
                 }
                 Step::Linear { linear, relu } => {
                     x = linear_block(&self.nodes[*linear], x, *relu);
+                }
+                Step::Decoder { conv, options } => {
+                    let Params::ConvTranspose2d(conv) = &self.nodes[*conv].params else {
+                        unreachable!("planned for a transposed convolution")
+                    };
+                    let bias = conv.bias.as_ref().map(|bias| bias.val());
+                    let y = conv_transpose_block(x.into_images(), conv.weight.val(), bias, options);
+                    x = Activation::Images(y);
                 }
                 Step::Norm { norm, relu } => {
                     let Params::BatchNorm(norm) = &self.nodes[*norm].params else {
