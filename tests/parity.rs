@@ -22,8 +22,9 @@ use serde::Deserialize;
 /// Relative to the largest entry of what is compared; f32 against f64.
 const TOLERANCE: f64 = 1e-4;
 
-/// For VGG-16 on the ndarray device, whose convolutions add up 4,608 products one after the other: each
-/// is rounded at the size of the sum.
+/// For gradients on the ndarray device, whose convolutions add up thousands of products one after the
+/// other, so that each is rounded at the size of the sum: that of VGG-16's `classifier.6.weight` is
+/// off by 8.4e-4, of `fashion_cnn`'s `conv1.bias` by 6.8e-4.
 const LONG_SUMS: f64 = 2e-3;
 
 /// Below this share of the largest norm, a gradient is 0 but for rounding, in f64.
@@ -59,7 +60,7 @@ struct Output {
     norm: f64,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Gradient {
     norm: f64,
     head: Vec<f64>,
@@ -77,7 +78,16 @@ fn expected(name: &str) -> Expected {
 fn alternatives(name: &str) -> Vec<Gradients> {
     let text = include_str!("data/parity_f32.json");
     let mut all: BTreeMap<String, Vec<Gradients>> = serde_json::from_str(text).unwrap();
-    all.remove(name).unwrap_or_default()
+    let mut alternatives = all.remove(name).unwrap_or_default();
+    // From the second one on, only what is not as in the first is recorded.
+    if let Some((first, others)) = alternatives.split_first_mut() {
+        for other in others {
+            for (parameter, gradient) in first.iter() {
+                other.entry(parameter.clone()).or_insert_with(|| gradient.clone());
+            }
+        }
+    }
+    alternatives
 }
 
 /// The state of a network under the formula, in Burn's layout: linear weights are transposed.
@@ -131,9 +141,12 @@ fn close(what: &str, found: &[f64], expected: &[f64], scale: f64) -> Result<(), 
     Ok(())
 }
 
-/// The tolerance for what begins with the name of a device and of a network.
+/// The tolerance for what is named after a device, a network and a tensor.
 fn tolerance(what: &str) -> f64 {
-    if what.starts_with("ndarray vgg16") { LONG_SUMS } else { TOLERANCE }
+    match what.starts_with("ndarray") && what.contains("gradient") {
+        true => LONG_SUMS,
+        false => TOLERANCE,
+    }
 }
 
 fn assert_close(what: &str, found: &[f64], expected: &[f64], scale: f64) {
