@@ -189,13 +189,16 @@ struct Scratch {
 impl Scratch {
     fn new(shared: &Shared, lanes: usize) -> Self {
         let (g, wanted) = (shared.g, shared.wanted);
-        let if_wanted = |wanted: bool, len: usize| Aligned::zeros(if wanted { len } else { 0 });
+        let if_wanted = |wanted: bool, len: usize| Aligned::any(if wanted { len } else { 0 });
         Scratch {
-            x: if_wanted(wanted.weight, shared.planes.group_len(lanes)),
-            grad: Aligned::zeros(g.output_len() * lanes),
+            x: match wanted.weight {
+                true => shared.planes.with_clear_borders(lanes),
+                false => Aligned::any(0),
+            },
+            grad: Aligned::any(g.output_len() * lanes),
             dy: Aligned::zeros(shared.spread.len(lanes)),
             dx: if_wanted(wanted.x, g.in_channels * g.input[0] * g.input[1] * lanes),
-            scale: Aligned::zeros(g.out_channels * lanes),
+            scale: Aligned::any(g.out_channels * lanes),
         }
     }
 }

@@ -19,7 +19,7 @@ thread_local! {
     static FREE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Zero-initialised numbers that start at a cache line, so that no vector straddles two lines.
+/// Numbers that start at a cache line, so that no vector straddles two lines.
 pub(crate) struct Aligned {
     lines: Vec<Line>,
     len: usize,
@@ -28,6 +28,14 @@ pub(crate) struct Aligned {
 impl Aligned {
     /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
+        let mut buffer = Aligned::any(len);
+        buffer.lines.fill(Line([0.0; Line::LEN]));
+        buffer
+    }
+
+    /// `len` numbers of any value, for those who write each before they read it: clearing a buffer
+    /// that does not fit into a cache takes a good part of the time of filling it.
+    pub(crate) fn any(len: usize) -> Self {
         let count = len.div_ceil(Line::LEN);
         let mut lines = FREE.with_borrow_mut(|free| {
             // The smallest buffer that is large enough; else a new one.
@@ -35,7 +43,6 @@ impl Aligned {
             let best = fits.min_by_key(|(_, lines)| lines.capacity()).map(|(i, _)| i);
             best.map(|i| free.swap_remove(i)).unwrap_or_default()
         });
-        lines.clear();
         lines.resize(count, Line([0.0; Line::LEN]));
         Aligned { lines, len }
     }
@@ -85,6 +92,7 @@ mod tests {
         for _ in 0..3 {
             let mut held = Vec::new();
             for len in [0, 1, 15, 16, 17, 1000, 5, 40, 900, 3, 2000] {
+                assert_eq!(Aligned::any(len).len(), len);
                 let mut buffer = Aligned::zeros(len);
                 assert_eq!(buffer.len(), len);
                 assert!(buffer.iter().all(|&v| v == 0.0));

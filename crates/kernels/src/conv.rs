@@ -12,9 +12,9 @@ use crate::simd::{Isa, Simd, Task, block_x};
 ///
 /// A sum of thousands of products in one accumulator rounds every one of them at the size of the total.
 /// In chunks, the error grows with the length of a chunk and the number of chunks, which balance here
-/// for the 4608 products of 512 channels of 3×3. Measured on Zen 3, the additions in memory cost up to
-/// 5 % of a forward pass, 3 % with chunks of 128; but those are too long for VGG-16, whose outputs are
-/// then off by more than 1e-4.
+/// for the 4608 products of 512 channels of 3×3. Measured on Zen 3, the additions in memory cost 5 to 7 %
+/// of a forward pass. Chunks of 128 cost less; but they are too long for VGG-16, whose outputs are then
+/// off by more than 1e-4.
 const CHUNK_TAPS: usize = 64;
 
 /// A convolution prepared for one instruction set: reordered weights, and where the taps lie.

@@ -171,10 +171,10 @@ impl Scratch {
             false => g.conv[0],
         };
         Scratch {
-            x: Aligned::zeros(group.planes.group_len(lanes)),
-            conv: Aligned::zeros(block * rows * g.conv[1] * lanes),
-            y: Aligned::zeros(g.output_len() * lanes),
-            scale: Aligned::zeros(g.out_channels * lanes),
+            x: group.planes.with_clear_borders(lanes),
+            conv: Aligned::any(block * rows * g.conv[1] * lanes),
+            y: Aligned::any(g.output_len() * lanes),
+            scale: Aligned::any(g.out_channels * lanes),
         }
     }
 }

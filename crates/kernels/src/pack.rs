@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use crate::buffer::Aligned;
 use crate::options::Geometry;
 use crate::simd::{Simd, Task};
 
@@ -37,6 +38,23 @@ impl Planes {
     /// Numbers of one image, without borders.
     pub(crate) fn image_len(&self) -> usize {
         self.channels * self.size[0] * self.size[1]
+    }
+
+    /// Room for an interleaved group, with zeros in the borders.
+    pub(crate) fn with_clear_borders(&self, lanes: usize) -> Aligned {
+        let mut group = Aligned::any(self.group_len(lanes));
+        let ([_, width], [border_y, border_x]) = (self.padded(), self.padding);
+        let (row_len, border) = (self.channels * width * lanes, border_x * lanes);
+        // The first and the last rows, and both ends of the others.
+        let (above, rest) = group.split_at_mut(border_y * row_len);
+        let (rows, below) = rest.split_at_mut(rest.len() - border_y * row_len);
+        above.fill(0.0);
+        below.fill(0.0);
+        for row in rows.chunks_exact_mut((width * lanes).max(1)) {
+            row[..border].fill(0.0);
+            row[width * lanes - border..].fill(0.0);
+        }
+        group
     }
 
     /// Numbers of an interleaved group, with borders.
