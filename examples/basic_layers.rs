@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Parser;
 use selvedge::burn::nn::conv::Conv2dConfig;
 use selvedge::burn::nn::pool::MaxPool2dConfig;
-use selvedge::burn::nn::{BatchNormConfig, LinearConfig, PaddingConfig2d};
+use selvedge::burn::nn::{BatchNormConfig, PaddingConfig2d};
 use selvedge::burn::tensor::{Distribution, TensorData, activation};
 use selvedge::cli;
 use selvedge::models::basics::{self, Running, Window};
@@ -46,18 +46,15 @@ fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
     let conv = Conv2dConfig::new([16, 32], [3, 3]).with_padding(same).init(&device);
     let pool = MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init();
     let norm = BatchNormConfig::new(16).init(&device);
-    let block = Architecture::new("block", [16, 28, 28]).conv("conv", 32, 3, 1).relu().max_pool(2);
-    let block = block.init(Init::PyTorch, 0, &device)?;
-    let kernels = state::read(&block);
-    let fc = LinearConfig::new(16 * 28 * 28, 100).init(&device);
-    let bias = |b: &Option<selvedge::burn::module::Param<Tensor<1>>>| b.as_ref().map(|b| b.val());
-    let as_images = |x: Tensor<2>| x.unsqueeze_dims::<4>(&[-1, -1]);
 
     type Layer<'a> = Box<dyn Fn(Tensor<4>) -> Tensor<4> + 'a>;
-    let layers: [(&str, Layer<'_>, Layer<'_>); 6] = [
+    let layers: [(&str, Layer<'_>, Layer<'_>); 4] = [
         (
             "conv2d 3×3, 16→32",
-            Box::new(|x| basics::conv2d(x, conv.weight.val(), bias(&conv.bias), 1, 1)),
+            Box::new(|x| {
+                let bias = conv.bias.as_ref().map(|bias| bias.val());
+                basics::conv2d(x, conv.weight.val(), bias, 1, 1)
+            }),
             Box::new(|x| conv.forward(x)),
         ),
         (
@@ -74,27 +71,18 @@ fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
             }),
             Box::new(|x| norm.forward(x)),
         ),
-        (
-            "linear 12544→100",
-            Box::new(|x| {
-                as_images(basics::linear(x.flatten(1, 3), fc.weight.val(), bias(&fc.bias)))
-            }),
-            Box::new(|x| as_images(fc.forward(x.flatten(1, 3)))),
-        ),
         ("relu", Box::new(basics::relu), Box::new(activation::relu)),
-        (
-            "conv + relu + pool, fused",
-            Box::new(|x| as_images(basics::forward(block.architecture(), &kernels, x))),
-            Box::new(|x| as_images(block.forward(x))),
-        ),
     ];
 
     cli::print("layer                       output  gradient     basics  framework\n")?;
+    let row = |name: &str, y: &str, dx: &str, [own, framework]: [f64; 2]| {
+        cli::print(&format!("{name:<25}  {y:>7}  {dx:>8}  {own:>6.1} ms  {framework:>6.1} ms\n"))
+    };
     for (name, own, framework) in &layers {
         let own = measure(args.repeat, || pass(own, &images));
         let framework = measure(args.repeat, || pass(framework, &images));
         let [y, dx] = [0, 1].map(|i| format!("{:.1e}", difference(&own.0[i], &framework.0[i])));
-        cli::print(&row(name, &y, &dx, own.1, framework.1))?;
+        row(name, &y, &dx, [own.1, framework.1])?;
     }
 
     // A whole network, after training; its own side is `basics::forward`, a single loop.
@@ -107,7 +95,7 @@ fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
     });
     let framework = measure(args.repeat, || network.forward(images.clone()).into_data());
     let y = format!("{:.1e}", difference(&own.0, &framework.0));
-    cli::print(&row("ResNet-18, fused", &y, "–", own.1, framework.1))?;
+    row("ResNet-18, fused", &y, "–", [own.1, framework.1])?;
     Ok(())
 }
 
@@ -136,8 +124,4 @@ fn difference(a: &TensorData, b: &TensorData) -> f32 {
     let (difference, largest) = pairs
         .fold((0f32, f32::MIN_POSITIVE), |(d, m), (a, b)| (d.max((a - b).abs()), m.max(b.abs())));
     difference / largest
-}
-
-fn row(name: &str, y: &str, dx: &str, own: f64, framework: f64) -> String {
-    format!("{name:<25}  {y:>7}  {dx:>8}  {own:>6.1} ms  {framework:>6.1} ms\n")
 }

@@ -6,17 +6,19 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge::cli;
-use selvedge::models::named;
 use selvedge::models::onnx::{INPUT, OnnxExport};
+use selvedge::models::{named, weights};
 use selvedge::prelude::*;
 
-/// Writes a network with weights from a safetensors file as ONNX, and says how to run it.
+/// Writes a network with the weights of a file (PyTorch's .pt and .pth, safetensors, burnpack) as
+/// ONNX, and says how to run it. Nothing in a file is executed.
 #[derive(Parser)]
 struct Args {
-    /// The network, by its name in the catalog: transfer_cnn, resnet18, vgg16, …
+    /// The network, by its name in the catalog: transfer_cnn, resnet18, vgg16, …; the file tells
+    /// the numbers of classes and of image channels
     #[arg(long, value_name = "NAME")]
     network: String,
-    /// Its weights, in a safetensors file with PyTorch's names
+    /// The file of its weights
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
     /// The ONNX file to write
@@ -38,9 +40,15 @@ fn main() -> ExitCode {
 }
 
 fn export(args: &Args) -> Result<(), Box<dyn Error>> {
-    let architecture = named(&args.network)?;
+    let named = named(&args.network)?;
+    let file = weights::inspect(&args.weights)?;
+    if file.is_at(&args.out) {
+        return Err(format!("{} holds the weights; write to another", args.out.display()).into());
+    }
+    // The network of the catalog with as many classes and image channels as the file has.
+    let architecture = file.fits(&named).architecture;
     let device = selvedge::device::open("auto")?;
-    let network = architecture.init(Init::PyTorch, 0, &device)?.load_safetensors(&args.weights)?;
+    let network = file.load_into(architecture.init(Init::PyTorch, 0, &device)?)?;
 
     let mut export = OnnxExport::new(&network);
     if let Some(classes) = &args.classes {

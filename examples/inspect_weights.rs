@@ -1,7 +1,7 @@
 //! What is in a file of weights, and which network does it belong to?
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -22,8 +22,8 @@ struct Args {
     /// The network, if it is not the best fit; a name of the list
     #[arg(long, value_name = "NAME", requires = "file")]
     network: Option<String>,
-    /// Also write the weights to OUT, as burnpack if it ends in .bpk, else as safetensors that
-    /// PyTorch's load_state_dict takes as they are
+    /// Also write the weights to OUT, another file: as burnpack if it ends in .bpk, as safetensors
+    /// that PyTorch's load_state_dict takes as they are if it ends in .safetensors
     #[arg(long, value_name = "OUT", requires = "file")]
     convert: Option<PathBuf>,
 }
@@ -46,13 +46,17 @@ fn list() -> Result<(), Box<dyn Error>> {
 }
 
 fn describe(file: &WeightFile, args: &Args) -> Result<(), Box<dyn Error>> {
+    let target = match args.convert.as_deref() {
+        Some(out) => Some((out, target(file, out)?)),
+        None => None,
+    };
     let fits = match &args.network {
         Some(name) => vec![file.fits(&named(name)?)],
         None => file.best_fits(&catalog()),
     };
     let mut text = format!("{file}\n");
     for tensor in file.tensors.iter().filter(|_| args.tensors) {
-        text += &format!("{:40} {:?} {:?}\n", tensor.name, tensor.dtype, tensor.shape);
+        text += &format!("{tensor}\n");
     }
     for fit in &fits {
         text += &format!("{fit}\n");
@@ -64,13 +68,33 @@ fn describe(file: &WeightFile, args: &Args) -> Result<(), Box<dyn Error>> {
         None => {}
     }
     cli::print(&text)?;
-    let Some(out) = &args.convert else { return Ok(()) };
+    let Some((out, target)) = target else { return Ok(()) };
     let Some(fit) = fits.first() else { return Err("no network to convert it with".into()) };
     let network = fit.architecture.init(Init::PyTorch, 0, &selvedge::device::open("auto")?)?;
     let network = file.load_into(network)?;
-    match out.extension().is_some_and(|extension| extension == "bpk") {
-        true => network.save_burnpack(out)?,
-        false => network.save_safetensors(out)?,
+    match target {
+        Target::Burnpack => network.save_burnpack(out)?,
+        Target::Safetensors => network.save_safetensors(out)?,
     }
     Ok(cli::print(&format!("\nwritten to {}\n", out.display()))?)
+}
+
+/// What to convert to.
+enum Target {
+    Burnpack,
+    Safetensors,
+}
+
+/// What the name of `out` asks for.
+fn target(file: &WeightFile, out: &Path) -> Result<Target, String> {
+    let path = out.display();
+    if file.is_at(out) {
+        return Err(format!("{path} is the file itself; convert it to another"));
+    }
+    let is = |extension| out.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension));
+    match () {
+        () if is("bpk") => Ok(Target::Burnpack),
+        () if is("safetensors") => Ok(Target::Safetensors),
+        () => Err(format!("{path}: the name must end in .safetensors or .bpk")),
+    }
 }

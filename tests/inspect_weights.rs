@@ -1,4 +1,4 @@
-//! What the example `inspect_weights` says about files of weights.
+//! What the examples that read files of weights, `inspect_weights` and `export_onnx`, do with them.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -7,11 +7,24 @@ use selvedge::models::{Op, named};
 use selvedge::prelude::*;
 
 /// Cargo builds the examples of a package before its tests, in the folder beside theirs.
-fn inspect_weights(arguments: &[&Path]) -> Output {
+fn example(name: &str, arguments: &[&Path]) -> Output {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap().join("examples");
-    let program = folder.join(format!("inspect_weights{}", std::env::consts::EXE_SUFFIX));
+    let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     Command::new(program).args(arguments).env("RUST_BACKTRACE", "1").output().unwrap()
+}
+
+fn inspect_weights(arguments: &[&Path]) -> Output {
+    example("inspect_weights", arguments)
+}
+
+/// Asserts that a run failed with one line that says `part`.
+#[track_caller]
+fn assert_refused(output: &Output, part: &str) {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "it succeeded");
+    assert_eq!(errors.trim_end().lines().count(), 1, "{errors}");
+    assert!(errors.contains(part), "no `{part}` in: {errors}");
 }
 
 /// What a successful run prints.
@@ -82,11 +95,72 @@ fn what_cannot_be_inspected_or_converted_is_answered_on_one_line() {
         (vec![&strange, network[0], network[1], convert, &out], "unexpected strange.weight"),
         (vec![convert, &out], "required"),
     ] {
-        let output = inspect_weights(&arguments);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success(), "{arguments:?}");
-        assert_eq!(errors.trim_end().lines().count(), 1, "{errors}");
-        assert!(errors.contains(part), "no `{part}` in: {errors}");
+        assert_refused(&inspect_weights(&arguments), part);
         assert!(!out.exists());
     }
+}
+
+#[test]
+fn a_file_is_not_written_over_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.safetensors");
+    network("cnn3").save_safetensors(&path).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let roundabout = folder.path().join(".").join("net.safetensors");
+    let convert = inspect_weights(&[&path, Path::new("--convert"), &roundabout]);
+    assert_refused(&convert, "is the file itself");
+    let [network, weights, out] = ["--network=cnn3", "--weights", "--out"].map(Path::new);
+    let export = example("export_onnx", &[network, weights, &path, out, &roundabout]);
+    assert_refused(&export, "holds the weights");
+    assert!(std::fs::read(&path).unwrap() == before);
+}
+
+#[test]
+fn the_ending_says_the_format_in_any_case_of_letters_and_no_other_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    network("cnn3").save_safetensors(path("net.safetensors")).unwrap();
+    let convert = |out: &str| {
+        inspect_weights(&[&path("net.safetensors"), Path::new("--convert"), &path(out)])
+    };
+    for (out, start) in [("A.BPK", b"NRUB".as_slice()), ("a.SafeTensors", &[])] {
+        assert!(convert(out).status.success());
+        assert!(std::fs::read(path(out)).unwrap().starts_with(start));
+    }
+    for out in ["a.pt", "a.onnx", "bpk"] {
+        assert_refused(&convert(out), "must end in .safetensors or .bpk");
+        assert!(!path(out).exists());
+    }
+}
+
+#[test]
+fn a_name_that_would_steer_the_terminal_is_printed_escaped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.safetensors");
+    let header = r#"{"\u001b[2Jname":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend([0; 4]);
+    std::fs::write(&path, bytes).unwrap();
+    let listed = printed(&[&path, Path::new("--tensors")]);
+    assert!(listed.contains(r"\u{1b}[2Jname") && !listed.contains('\u{1b}'), "{listed:?}");
+    let network = [Path::new("--network"), Path::new("cnn3")];
+    let out = folder.path().join("out.bpk");
+    let output = inspect_weights(&[&path, network[0], network[1], Path::new("--convert"), &out]);
+    assert_refused(&output, r"unexpected \u{1b}[2Jname");
+}
+
+#[test]
+fn a_network_for_other_classes_becomes_onnx_from_a_file_of_any_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let [weights, onnx] = ["net.bpk", "net.onnx"].map(|name| folder.path().join(name));
+    let net = TransferCnn::new(7).architecture();
+    let device = selvedge::device::open("auto").unwrap();
+    let net = net.init(Init::PyTorch, 0, &device).unwrap();
+    net.save_burnpack(&weights).unwrap();
+    let options = ["--network=transfer_cnn", "--weights", "--out"].map(Path::new);
+    let output = example("export_onnx", &[options[0], options[1], &weights, options[2], &onnx]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("logits: float32 [batch, 7]"));
+    assert!(std::fs::read(&onnx).unwrap() == net.to_onnx_bytes().unwrap());
 }

@@ -1,9 +1,9 @@
 // Runs exported networks as a browser does, with onnxruntime-web's WebAssembly, and compares their
 // outputs with Selvedge's.
 //
-//   ONNX_FOLDER=/tmp/exports cargo test --test onnx
+//   ONNX_FOLDER=target/exports cargo test --test onnx
 //   npm install --no-save onnxruntime-web
-//   node tests/javascript/check_onnx.mjs /tmp/exports
+//   node tests/javascript/check_onnx.mjs target/exports
 
 import { readFileSync } from "node:fs";
 import * as ort from "onnxruntime-web";

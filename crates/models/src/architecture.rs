@@ -115,8 +115,16 @@ impl Architecture {
     /// # Errors
     ///
     /// [`ModelError::Layer`] names the first layer that does not fit what reaches it,
-    /// [`ModelError::DuplicateLayer`] a name that occurs twice.
+    /// [`ModelError::DuplicateLayer`] a name that occurs twice; [`ModelError::Setting`] if the input
+    /// has no channels, no height or no width.
     pub fn shapes(&self) -> Result<Vec<Shape>, ModelError> {
+        if self.input.contains(&0) {
+            return Err(ModelError::Setting {
+                name: "input",
+                value: Shape::Images(self.input).to_string(),
+                expected: "at least 1 × 1 × 1".into(),
+            });
+        }
         let mut shape = Shape::Images(self.input);
         let mut shapes = Vec::with_capacity(self.layers.len());
         for (i, Layer { name, op }) in self.layers.iter().enumerate() {
@@ -204,6 +212,16 @@ mod tests {
         ];
         assert_eq!(a.shapes().unwrap(), expected);
         assert_eq!(a.head(), Some("fc1"));
+    }
+
+    #[test]
+    fn an_input_without_channels_height_or_width_is_refused() {
+        for input in [[0, 7, 7], [3, 0, 7], [3, 7, 0]] {
+            let architecture = Architecture::new("a", input).conv("conv1", 4, 1, 0);
+            let message = architecture.shapes().unwrap_err().to_string();
+            assert!(message.starts_with("input is images of "), "{message}");
+            assert!(message.ends_with("must be at least 1 × 1 × 1"), "{message}");
+        }
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub enum ModelError {
         unfit: Vec<String>,
     },
     /// A file of weights cannot be read or written.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {}", path.display(), printable(reason))]
     File {
         /// The file.
         path: PathBuf,
@@ -83,7 +83,7 @@ pub enum ModelError {
         reason: String,
     },
     /// The tensors of a file are not those of the network.
-    #[error("{}: the weights do not fit `{architecture}`: {}", path.display(), describe(missing, unexpected, shapes))]
+    #[error("{}: the weights do not fit `{architecture}`: {}", path.display(), printable(&describe(missing, unexpected, shapes)))]
     Mismatch {
         /// The file.
         path: PathBuf,
@@ -142,4 +142,19 @@ fn describe(
         parts.push(format!("{name} has shape {found:?}, expected {expected:?}"));
     }
     parts.join("; ")
+}
+
+/// `text` without what would steer a terminal: names in files can hold any character. Control
+/// characters, and those that turn the direction of writing, become escapes such as `\u{1b}`.
+pub(crate) fn printable(text: &str) -> String {
+    let steers =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut printed = String::with_capacity(text.len());
+    for c in text.chars() {
+        match steers(c) {
+            true => printed.extend(c.escape_debug()),
+            false => printed.push(c),
+        }
+    }
+    printed
 }

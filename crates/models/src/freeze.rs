@@ -22,7 +22,8 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`ModelError::NothingSelected`] if the pattern chooses no parameter.
+    /// [`ModelError::NothingSelected`] if the pattern, or one of its alternatives, matches no
+    /// parameter.
     ///
     /// ```
     /// use burn::tensor::Device;
@@ -45,7 +46,8 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`ModelError::NothingSelected`] if the pattern chooses no parameter.
+    /// [`ModelError::NothingSelected`] if the pattern, or one of its alternatives, matches no
+    /// parameter.
     pub fn unfreeze(self, pattern: &NamePattern) -> Result<Self, ModelError> {
         self.set_trainable(pattern, true)
     }

@@ -37,18 +37,16 @@ pub(crate) fn shapes<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {
 ///
 /// # Errors
 ///
-/// [`ModelError::NothingSelected`] if there are none.
+/// [`ModelError::NothingSelected`] if there are none, or if an alternative of the pattern matches none.
 pub fn group(
     parameters: &[Parameter],
     pattern: &NamePattern,
     architecture: &str,
 ) -> Result<ParamGroup, ModelError> {
-    let chosen = parameters.iter().filter(|p| pattern.matches(&p.name));
-    let ids: Vec<ParamId> = chosen.map(|p| p.id).collect();
-    if ids.is_empty() {
-        return Err(nothing_selected(architecture, pattern));
-    }
-    Ok(ParamGroup::from_ids(ids))
+    let names: Vec<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
+    let chosen = pattern.choose(&names, architecture)?;
+    let ids = parameters.iter().zip(chosen).filter(|(_, chosen)| *chosen).map(|(p, _)| p.id);
+    Ok(ParamGroup::from_ids(ids.collect::<Vec<ParamId>>()))
 }
 
 pub(crate) fn nothing_selected(

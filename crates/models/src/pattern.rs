@@ -5,6 +5,7 @@ use glob::Pattern as Glob;
 use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
+use crate::parameter::nothing_selected;
 
 /// Chooses parameters by their names, in the manner of a shell.
 ///
@@ -21,6 +22,9 @@ use crate::ModelError;
 /// | `conv*, fc1` | what any of them chooses |
 /// | `!fc3` | everything but `fc3` |
 /// | `layer*, !*.bias` | what `layer*` chooses, without the biases |
+///
+/// Where a pattern chooses parameters of a network, each of its alternatives, left out or not, must
+/// match one of them: `!fc3` for a network without a layer `fc3` is an error, not everything.
 ///
 /// As text and in files it is the pattern itself.
 ///
@@ -48,6 +52,29 @@ impl NamePattern {
     pub fn matches(&self, name: &str) -> bool {
         let any = |globs: &[Glob]| globs.iter().any(|glob| with_layers(name, glob));
         (self.chosen.is_empty() || any(&self.chosen)) && !any(&self.excluded)
+    }
+
+    /// Which of the `names` in `architecture` the pattern chooses.
+    ///
+    /// An alternative that matches none of them is refused: it is a slip, and what the others choose
+    /// is not what was meant.
+    pub(crate) fn choose(
+        &self,
+        names: &[&str],
+        architecture: &str,
+    ) -> Result<Vec<bool>, ModelError> {
+        let chosen = self.chosen.iter().map(|glob| ("", glob));
+        let excluded = self.excluded.iter().map(|glob| ("!", glob));
+        for (sign, glob) in chosen.chain(excluded) {
+            if !names.iter().any(|name| with_layers(name, glob)) {
+                return Err(nothing_selected(architecture, format!("{sign}{glob}")));
+            }
+        }
+        let chosen: Vec<bool> = names.iter().map(|name| self.matches(name)).collect();
+        match chosen.contains(&true) {
+            true => Ok(chosen),
+            false => Err(nothing_selected(architecture, self)),
+        }
     }
 
     /// The pattern as it was given.
@@ -139,6 +166,24 @@ mod tests {
         assert_eq!(chosen("!conv*"), ["layer4.0.bn1.bias", "fc.bias"]);
         assert_eq!(chosen("conv*,!*.bias"), ["conv1.weight", "conv10.weight"]);
         assert_eq!(chosen("fc, conv10"), ["conv10.weight", "fc.bias"]);
+    }
+
+    #[test]
+    fn every_alternative_must_match_something() {
+        let names = ["conv1.bias", "conv1.weight", "fc.bias", "fc.weight"];
+        let choose = |pattern: &str| pattern.parse::<NamePattern>().unwrap().choose(&names, "net");
+        assert_eq!(choose("conv1, !*.bias").unwrap(), [false, true, false, false]);
+        for (pattern, slip) in [
+            ("!fc3", "!fc3"),
+            ("x*, fc", "x*"),
+            ("fc, ! x", "!x"),
+            ("conv*, conv2, !y", "conv2"),
+            // Both match, but together they leave nothing.
+            ("fc, !f*", "fc, !f*"),
+        ] {
+            let message = choose(pattern).unwrap_err().to_string();
+            assert_eq!(message, format!("no parameter of `net` is selected by `{slip}`"));
+        }
     }
 
     #[test]

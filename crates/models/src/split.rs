@@ -54,7 +54,8 @@ impl Network {
     }
 
     /// The network that computes `head` on the outputs of this one: the opposite of
-    /// [`split_at`](Self::split_at).
+    /// [`split_at`](Self::split_at). Two halves of a cut have the name of what was cut; anything else
+    /// has the name of this network.
     ///
     /// # Errors
     ///
@@ -79,13 +80,21 @@ impl Network {
                 _ => return Err(error(format!("it is reached by {output}, not by images"))),
             }
         }
-        let name = trunk.name.split_once("[..").map_or(&*trunk.name, |(whole, _)| whole);
-        let (name, input) = (name.to_string(), trunk.input);
+        let (name, input) = (joined(&trunk.name, &head.architecture.name), trunk.input);
         let mut nodes = self.body.nodes;
         nodes.extend(head_nodes);
         let whole = network(name, input, nodes);
         whole.architecture.shapes()?;
         Ok(whole)
+    }
+}
+
+/// The name of two networks that are joined: that of the whole if they are the halves of one cut.
+fn joined(trunk: &str, head: &str) -> String {
+    let halves = trunk.strip_suffix(']').and_then(|trunk| trunk.rsplit_once("[.."));
+    match halves {
+        Some((whole, layer)) if head == format!("{whole}[{layer}..]") => whole.to_string(),
+        _ => trunk.to_string(),
     }
 }
 
@@ -172,6 +181,23 @@ mod tests {
         let unknown = message("fc9");
         let expected = "`cnn2_small` has no layer named `fc9`; its layers are conv1, relu1, ";
         assert!(unknown.starts_with(expected), "{unknown}");
+    }
+
+    #[test]
+    fn only_halves_of_one_cut_get_the_name_of_the_whole() {
+        let net = TransferCnn::new(5).architecture();
+        let network = net.init(Init::PyTorch, 1, &Device::flex()).unwrap();
+        let cut = |network: &Network, at: &str| network.clone().split_at(at).unwrap();
+        let (trunk, head) = cut(&network, "fc3");
+        let (first, middle) = cut(&trunk, "fc1");
+        assert_eq!(middle.architecture().name, "transfer_cnn[..fc3][fc1..]");
+        let name = |a: &Network, b: &Network| {
+            a.clone().join(b.clone()).unwrap().architecture().name.clone()
+        };
+        // Without its first half it is not the network.
+        assert_eq!(name(&middle, &head), "transfer_cnn[..fc3][fc1..]");
+        assert_eq!(name(&first, &middle), "transfer_cnn[..fc3]");
+        assert_eq!(name(&first.join(middle).unwrap(), &head), "transfer_cnn");
     }
 
     #[test]

@@ -46,6 +46,11 @@ pub mod device;
 #[doc = include_str!("../../../README.md")]
 pub struct Readme;
 
+/// Those of `docs/onnx.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/onnx.md")]
+pub struct Onnx;
+
 pub use burn;
 pub use selvedge_data as data;
 pub use selvedge_models as models;

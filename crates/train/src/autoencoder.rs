@@ -28,6 +28,17 @@ pub trait Autoencoder: Module {
     fn inference_batch(&self) -> usize {
         256
     }
+
+    /// Its name in messages; by default "the model".
+    fn name(&self) -> &str {
+        "the model"
+    }
+
+    /// `[channels, height, width]` of the images that the model takes, which data of another shape
+    /// is compared with before anything is computed. `None`, the default: of any.
+    fn input_shape(&self) -> Option<[usize; 3]> {
+        None
+    }
 }
 
 impl Autoencoder for Network {
@@ -41,6 +52,14 @@ impl Autoencoder for Network {
 
     fn inference_batch(&self) -> usize {
         self.architecture().inference_batch().expect("it was checked when the network was built")
+    }
+
+    fn name(&self) -> &str {
+        &self.architecture().name
+    }
+
+    fn input_shape(&self) -> Option<[usize; 3]> {
+        Some(self.architecture().input)
     }
 }
 
@@ -121,8 +140,9 @@ pub fn fit_autoencoder<M: Autoencoder>(
 ///
 /// # Errors
 ///
-/// [`TrainError::Data`] if the images cannot be batched, [`TrainError::Pixels`] if the model gives
-/// another number of values than an image has pixels.
+/// [`TrainError::Data`] if the images cannot be batched, [`TrainError::ImageShape`] if the model takes
+/// images of another shape, [`TrainError::Pixels`] if it gives another number of values than an image
+/// has pixels.
 pub fn evaluate_autoencoder<M: Autoencoder>(
     model: &M,
     view: &View,

@@ -21,6 +21,17 @@ pub trait Classifier: Module {
     fn inference_batch(&self) -> usize {
         256
     }
+
+    /// Its name in messages; by default "the model".
+    fn name(&self) -> &str {
+        "the model"
+    }
+
+    /// `[channels, height, width]` of the images that the model takes, which data of another shape
+    /// is compared with before anything is computed. `None`, the default: of any.
+    fn input_shape(&self) -> Option<[usize; 3]> {
+        None
+    }
 }
 
 impl Classifier for Network {
@@ -31,7 +42,16 @@ impl Classifier for Network {
     fn logits_train(&self, images: Tensor<4>, rng: &mut Rng) -> Tensor<2> {
         self.forward_train(images, rng)
     }
+
     fn inference_batch(&self) -> usize {
         self.architecture().inference_batch().expect("it was checked when the network was built")
+    }
+
+    fn name(&self) -> &str {
+        &self.architecture().name
+    }
+
+    fn input_shape(&self) -> Option<[usize; 3]> {
+        Some(self.architecture().input)
     }
 }

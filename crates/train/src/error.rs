@@ -37,6 +37,16 @@ pub enum TrainError {
         /// The loss: infinite or NaN.
         loss: f64,
     },
+    /// The images are of another shape than the model takes.
+    #[error("`{model}` takes images of {}, but these are of {}", sides(takes), sides(given))]
+    ImageShape {
+        /// The model's name.
+        model: String,
+        /// `[channels, height, width]` that it takes.
+        takes: [usize; 3],
+        /// `[channels, height, width]` of the images.
+        given: [usize; 3],
+    },
     /// The model gives another number of logits than there are classes.
     #[error("the model gives {logits} logits, but the images have {classes} classes")]
     Classes {
@@ -84,6 +94,22 @@ pub enum TrainError {
         /// Why not.
         source: std::io::Error,
     },
+}
+
+fn sides([channels, height, width]: &[usize; 3]) -> String {
+    format!("{channels} × {height} × {width}")
+}
+
+/// `Ok` if images are of the shape that a model takes, else [`TrainError::ImageShape`].
+pub(crate) fn require_shape(
+    model: &str,
+    takes: [usize; 3],
+    given: [usize; 3],
+) -> Result<(), TrainError> {
+    match takes == given {
+        true => Ok(()),
+        false => Err(TrainError::ImageShape { model: model.into(), takes, given }),
+    }
 }
 
 /// `Ok` if `holds`, else [`TrainError::Setting`].

@@ -12,8 +12,9 @@ use crate::{BatchSource, Classifier, ConfusionMatrix, Context, Evaluation, Train
 ///
 /// # Errors
 ///
-/// [`TrainError::Data`] if the images cannot be batched, [`TrainError::Classes`] if the model has
-/// another number of logits than `view` has classes.
+/// [`TrainError::Data`] if the images cannot be batched, [`TrainError::ImageShape`] if the model takes
+/// images of another shape, [`TrainError::Classes`] if it has another number of logits than `view` has
+/// classes.
 pub fn evaluate<M: Classifier>(
     model: &M,
     view: &View,
@@ -29,7 +30,8 @@ pub fn evaluate<M: Classifier>(
 ///
 /// # Errors
 ///
-/// [`TrainError::Classes`] if the model has another number of logits than there are classes.
+/// [`TrainError::ImageShape`] if the model takes images of another shape, [`TrainError::Classes`] if it
+/// has another number of logits than there are classes.
 pub fn evaluate_on<M: Classifier>(
     model: &M,
     source: &dyn BatchSource,

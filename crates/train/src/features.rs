@@ -50,6 +50,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use selvedge_data::{Batch, BatchLoader, DataError, Normalization, View, epoch_order};
 use selvedge_models::{ModelError, Network, Shape};
 
+use crate::error::require_shape;
 use crate::evaluate::to_host;
 use crate::{BatchSource, Context, FitData, FitSource, TrainError};
 
@@ -78,12 +79,9 @@ impl Features {
     ///
     /// # Errors
     ///
-    /// [`TrainError::Memory`] if there is no room for them; [`TrainError::Data`] if the images cannot
-    /// be batched; [`TrainError::Stopped`] if the stop of `context` was raised before the last image.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the images are not of the trunk's input size.
+    /// [`TrainError::ImageShape`] if the trunk takes images of another shape; [`TrainError::Memory`] if
+    /// there is no room for the features; [`TrainError::Data`] if the images cannot be batched;
+    /// [`TrainError::Stopped`] if the stop of `context` was raised before the last image.
     pub fn extract(
         trunk: &Network,
         view: &View,
@@ -100,10 +98,6 @@ impl Features {
     /// # Errors
     ///
     /// As [`extract`](Self::extract).
-    ///
-    /// # Panics
-    ///
-    /// As [`extract`](Self::extract).
     pub fn extract_from(
         trunk: &Network,
         source: &dyn BatchSource,
@@ -112,6 +106,8 @@ impl Features {
         use burn::module::Module;
 
         let trunk = trunk.valid();
+        let architecture = trunk.architecture();
+        require_shape(&architecture.name, architecture.input, source.image_shape())?;
         let images = source.num_images();
         let shape = match trunk.architecture().output_shape()? {
             Shape::Images(sides) => sides,
@@ -234,6 +230,10 @@ impl BatchSource for FeatureLoader {
         self.features.len()
     }
 
+    fn image_shape(&self) -> [usize; 3] {
+        self.features.shape
+    }
+
     fn classes(&self) -> &[String] {
         &self.features.classes
     }
@@ -265,10 +265,6 @@ impl FeatureData {
     /// The features of the training and of the validation images.
     ///
     /// # Errors
-    ///
-    /// As [`Features::extract`].
-    ///
-    /// # Panics
     ///
     /// As [`Features::extract`].
     pub fn extract(trunk: &Network, data: &FitData, context: &Context) -> Result<Self, TrainError> {

@@ -9,6 +9,9 @@ pub trait BatchSource {
     /// Images an epoch.
     fn num_images(&self) -> usize;
 
+    /// `[channels, height, width]` of every image.
+    fn image_shape(&self) -> [usize; 3];
+
     /// The names of the classes; a label is a position among them.
     fn classes(&self) -> &[String];
 
@@ -20,6 +23,10 @@ pub trait BatchSource {
 impl BatchSource for BatchLoader {
     fn num_images(&self) -> usize {
         BatchLoader::num_images(self)
+    }
+
+    fn image_shape(&self) -> [usize; 3] {
+        self.view().shape()
     }
 
     fn classes(&self) -> &[String] {

@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use selvedge_data::Batch;
 use selvedge_models::Rng;
 
+use crate::error::require_shape;
 use crate::evaluate::{check_classes, cross_entropy, to_host};
 use crate::metrics::{Totals, predictions};
 use crate::{Autoencoder, BatchSource, Classifier, Metrics, Reconstruction, Score, TrainError};
@@ -21,6 +22,12 @@ pub(crate) trait Task<M: Module> {
 
     /// Images a batch in inference.
     fn inference_batch(model: &M) -> usize;
+
+    /// The model's name in messages.
+    fn name(model: &M) -> &str;
+
+    /// `[channels, height, width]` of the images that it takes, if it takes no others.
+    fn input_shape(model: &M) -> Option<[usize; 3]>;
 
     /// Refuses outputs that do not fit the batch.
     fn check(outputs: &Tensor<2>, batch: &Batch, classes: usize) -> Result<(), TrainError>;
@@ -50,6 +57,14 @@ impl<M: Classifier> Task<M> for Classify {
 
     fn inference_batch(model: &M) -> usize {
         model.inference_batch()
+    }
+
+    fn name(model: &M) -> &str {
+        model.name()
+    }
+
+    fn input_shape(model: &M) -> Option<[usize; 3]> {
+        model.input_shape()
     }
 
     fn check(outputs: &Tensor<2>, _: &Batch, classes: usize) -> Result<(), TrainError> {
@@ -88,6 +103,14 @@ impl<M: Autoencoder> Task<M> for Reconstruct {
         model.inference_batch()
     }
 
+    fn name(model: &M) -> &str {
+        model.name()
+    }
+
+    fn input_shape(model: &M) -> Option<[usize; 3]> {
+        model.input_shape()
+    }
+
     fn check(outputs: &Tensor<2>, batch: &Batch, _: usize) -> Result<(), TrainError> {
         let (outputs, pixels) = (outputs.dims()[1], batch.images.dims()[1..].iter().product());
         match outputs == pixels {
@@ -110,12 +133,24 @@ impl<M: Autoencoder> Task<M> for Reconstruct {
     }
 }
 
+/// Refuses images that the model does not take.
+pub(crate) fn check_images<T: Task<M>, M: Module>(
+    model: &M,
+    source: &dyn BatchSource,
+) -> Result<(), TrainError> {
+    match T::input_shape(model) {
+        Some(takes) => require_shape(T::name(model), takes, source.image_shape()),
+        None => Ok(()),
+    }
+}
+
 /// The score of a model that is ready for inference, showing `seen` every batch with its predictions.
 pub(crate) fn measure<T: Task<M>, M: Module>(
     model: &M,
     source: &dyn BatchSource,
     mut seen: impl FnMut(&Batch, &[usize]),
 ) -> Result<T::Score, TrainError> {
+    check_images::<T, M>(model, source)?;
     let mut totals = Totals::default();
     for batch in source.batches(0) {
         let outputs = T::infer(model, &batch);

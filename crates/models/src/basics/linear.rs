@@ -52,7 +52,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
+        #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..Default::default() })]
 
         #[test]
         fn a_linear_layer_and_its_gradients_are_those_of_the_framework(

@@ -194,3 +194,17 @@ fn a_normalisation_frozen_between_steps_keeps_the_last_update() {
     let inference = network.valid().forward(images([2, 4, 4], &Device::flex()));
     assert_eq!(outputs, inference.into_data().try_to_vec::<f32>().unwrap());
 }
+
+#[test]
+fn a_slip_in_what_is_left_out_does_not_freeze_everything() {
+    // The head of a residual network is `fc`.
+    let net = network(ResNet::resnet18_cifar(10).architecture().unwrap());
+    for (text, slip) in [("!fc3", "!fc3"), ("x*, fc", "x*")] {
+        let frozen = net.clone().freeze(&pattern(text)).map(drop).unwrap_err().to_string();
+        let free = net.clone().unfreeze(&pattern(text)).map(drop).unwrap_err().to_string();
+        let expected = format!("no parameter of `resnet18_cifar` is selected by `{slip}`");
+        assert_eq!((frozen, free), (expected.clone(), expected));
+    }
+    let frozen = net.freeze(&pattern("!fc")).unwrap();
+    assert_eq!(frozen.frozen().len(), 60);
+}

@@ -14,6 +14,7 @@ use super::graph::Graph;
 use super::proto::{self, Entry, OperatorSet};
 use super::tensor::Initializer;
 use super::{IR_VERSION, OPSET};
+use crate::weights::replace;
 
 /// The largest message that readers of protobuf accept.
 const LARGEST_FILE: u64 = i32::MAX as u64;
@@ -90,27 +91,12 @@ impl File {
 
     /// Writes beside `path`, and puts the file in its place once it is whole.
     pub fn write_to(self, path: &Path) -> io::Result<()> {
-        let mut file = BufWriter::new(new_file_beside(path)?);
-        self.write(&mut file)?;
-        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.persist(path).map_err(|e| e.error).map(drop)
+        replace(path, |file| {
+            let mut out = BufWriter::new(file);
+            self.write(&mut out)?;
+            out.flush()
+        })
     }
-}
-
-/// Temporary files are private by default; a model should be as readable as any other new file.
-fn new_file_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // The process's umask takes away what the user does not grant.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
 }
 
 /// The size of a tensor's message.

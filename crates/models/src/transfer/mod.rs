@@ -49,7 +49,7 @@ impl Keep {
                 }
                 names.iter().map(|name| layers.iter().any(|l| is_inside(name, l))).collect()
             }
-            Self::Matching(pattern) => names.iter().map(|name| pattern.matches(name)).collect(),
+            Self::Matching(pattern) => pattern.choose(names, architecture)?,
         };
         match chosen.contains(&true) {
             true => Ok(chosen),
@@ -79,7 +79,8 @@ impl Network {
     /// # Errors
     ///
     /// [`ModelError::NoHead`] if all but the head is asked for and there is no linear layer;
-    /// [`ModelError::NothingSelected`] if a layer or the pattern chooses nothing of this network;
+    /// [`ModelError::NothingSelected`] if a layer, the pattern or one of its alternatives matches
+    /// nothing of this network;
     /// [`ModelError::NothingFits`] if nothing of what is chosen can be copied.
     ///
     /// ```

@@ -80,6 +80,9 @@ fn a_choice_of_nothing_is_refused() {
         |keep: Keep| source.clone().transfer_from(&source, &keep).unwrap_err().to_string();
     let nothing = |choice| format!("no parameter of `transfer_cnn` is selected by `{choice}`");
     assert_eq!(message(keep("conf*")), nothing("conf*"));
+    // The head is `fc3`: without the slip everything would be copied, the head, too.
+    assert_eq!(message(keep("!fc")), nothing("!fc"));
+    assert_eq!(message(keep("conv1, conf2")), nothing("conf2"));
     // The second layer is a slip: the first alone would ruin a study without a word.
     assert_eq!(message(Keep::Layers(vec!["conv1".into(), "conv".into()])), nothing("conv"));
     assert_eq!(message(Keep::Layers(Vec::new())), nothing(""));

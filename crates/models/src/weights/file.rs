@@ -10,7 +10,14 @@ use burn::tensor::DType;
 
 use super::pytorch;
 use super::spec::{Convention, Spec, specs};
+use crate::error::printable;
 use crate::{Architecture, ModelError, Network};
+
+/// The longest header of safetensors that is read. A tensor takes about 100 bytes.
+const LONGEST_HEADER: u64 = 16 << 20;
+
+/// Where the headers of tar archives say what they are.
+const TAR_MAGIC: std::ops::Range<usize> = 257..262;
 
 /// The kinds of files that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +53,13 @@ pub struct TensorInfo {
     pub shape: Vec<usize>,
     /// The kind of numbers.
     pub dtype: DType,
+}
+
+impl fmt::Display for TensorInfo {
+    /// One line: the name, its control characters escaped, the kind of numbers and the shape.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:40} {:?} {:?}", printable(&self.name), self.dtype, self.shape)
+    }
 }
 
 /// A file of weights, opened: names, shapes and kinds of numbers are known, the values are still in
@@ -113,6 +127,9 @@ impl WeightFile {
             Format::Burnpack => Convention::Burn,
             _ => Convention::PyTorch,
         };
+        if contents.tensors.is_empty() {
+            return Err(file_error(path, "it holds no tensors"));
+        }
         if convention == Convention::PyTorch {
             strip_wrappers(&mut contents.tensors);
         }
@@ -132,6 +149,14 @@ impl WeightFile {
             convention,
             sources,
         })
+    }
+
+    /// Whether `path` leads to this file, so that writing there would replace it.
+    pub fn is_at(&self, path: impl AsRef<Path>) -> bool {
+        match (self.path.canonicalize(), path.as_ref().canonicalize()) {
+            (Ok(own), Ok(other)) => own == other,
+            _ => false,
+        }
     }
 
     /// Replaces the weights of `network` by those of the file, converted to f32.
@@ -231,7 +256,8 @@ impl fmt::Display for WeightFile {
             write!(f, ", under the key `{key}`")?;
         }
         if !self.ignored_names.is_empty() {
-            write!(f, "; not read: objects of {}", self.ignored_names.join(", "))?;
+            let names = printable(&self.ignored_names.join(", "));
+            write!(f, "; not read: objects of {names}")?;
         }
         Ok(())
     }
@@ -253,9 +279,14 @@ impl Differences {
 
 /// What kind of file it is by its first bytes.
 fn detect(path: &Path) -> Result<Format, String> {
+    let found = path.metadata().map_err(|e| e.to_string())?;
+    if !found.is_file() && !found.is_dir() {
+        // To open a pipe would wait for a writer; a folder cannot be read, which is said below.
+        return Err("it is not a regular file".into());
+    }
     let mut start = Vec::new();
     let file = File::open(path).map_err(|e| e.to_string())?;
-    file.take(64).read_to_end(&mut start).map_err(|e| e.to_string())?;
+    file.take(512).read_to_end(&mut start).map_err(|e| e.to_string())?;
     let legacy_magic = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
     if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
         Ok(Format::PyTorchZip)
@@ -264,7 +295,12 @@ fn detect(path: &Path) -> Result<Format, String> {
     } else if start.get(8) == Some(&b'{') && start[4..8] == [0; 4] {
         // The length of the header in eight bytes, then JSON.
         Ok(Format::Safetensors)
-    } else if start.windows(10).any(|bytes| bytes == legacy_magic) {
+    } else if start.get(TAR_MAGIC) == Some(b"ustar".as_slice()) {
+        // Whatever stands before: the reader would take it for one, whose contents can unfold to
+        // any size.
+        Err("a tar archive, as the first versions of PyTorch wrote; save it anew with a later one"
+            .into())
+    } else if start.windows(10).take(55).any(|bytes| bytes == legacy_magic) {
         Ok(Format::PyTorchLegacy)
     } else if start.is_empty() {
         Err("the file is empty".into())
@@ -279,6 +315,17 @@ fn from_tensors(tensors: Vec<Tensor>) -> pytorch::Contents {
 }
 
 fn read_safetensors(path: &Path) -> Result<Vec<Tensor>, String> {
+    let mut length = [0; 8];
+    let mut file = File::open(path).map_err(|e| e.to_string())?;
+    file.read_exact(&mut length).map_err(|e| e.to_string())?;
+    let header = u64::from_le_bytes(length);
+    let size = file.metadata().map_err(|e| e.to_string())?.len();
+    if header > size.saturating_sub(8) {
+        return Err(format!("a header of {header} bytes in a file of {size} bytes"));
+    }
+    if header > LONGEST_HEADER {
+        return Err(format!("a header of {header} bytes, the longest are of {LONGEST_HEADER}"));
+    }
     let mut store = SafetensorsStore::from_file(path);
     let tensors = store.get_all_tensors().map_err(|e| e.to_string())?;
     Ok(tensors.values().cloned().collect())

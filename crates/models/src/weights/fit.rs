@@ -193,6 +193,19 @@ mod tests {
     }
 
     #[test]
+    fn a_first_layer_without_input_channels_fits_nothing_exactly() {
+        // The weights of the first layer of ResNet-18, [64, 0, 7, 7]: no numbers, but a shape.
+        let header = r#"{"conv1.weight":{"dtype":"F32","shape":[64,0,7,7],"data_offsets":[0,0]}}"#;
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
+        std::fs::write(path.path(), bytes).unwrap();
+        let resnet = ResNet::resnet18(1000).architecture().unwrap();
+        let fit = inspect(path.path()).unwrap().fits(&resnet);
+        assert_eq!((fit.kind, fit.matching), (FitKind::Partial, 0));
+        assert_eq!(fit.architecture, resnet);
+    }
+
+    #[test]
     fn a_file_without_a_known_tensor_fits_nothing() {
         let (_, file) = file(&Architecture::new("other", [1, 4, 4]).conv("strange", 1, 3, 0));
         assert!(file.best_fits(&catalog()).is_empty());

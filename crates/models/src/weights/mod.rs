@@ -51,7 +51,8 @@
 //! A pickle whose objects would take more than 128 MiB is refused before they are built (the count is
 //! rough: of a dozen kinds of pickles just below the limit, the worst took 325 MiB), as is a file of
 //! PyTorch whose parts, unpacked, would take more than eight times its size. Truncated files and
-//! those with changed lengths are answered with [`ModelError::File`].
+//! those with changed lengths are answered with [`ModelError::File`]. The tar archives of the first
+//! versions of PyTorch are refused, and so is a header of safetensors above 16 MiB.
 //!
 //! Values are read when a network takes them; until then the file must not be changed. A safetensors
 //! file is mapped into memory: if another program cuts it short just then, the operating system ends
@@ -61,6 +62,7 @@ mod file;
 mod fit;
 mod pickle;
 mod pytorch;
+mod replace;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -74,6 +76,7 @@ use burn::module::Module;
 use burn::store::{BurnToPyTorchAdapter, BurnpackStore, ModuleStore, SafetensorsStore};
 
 use self::file::file_error;
+pub(crate) use self::replace::replace;
 use crate::{ModelError, Network};
 
 impl Network {
@@ -133,32 +136,46 @@ impl Network {
 
     /// Writes the weights as safetensors, under the names and in the layouts of PyTorch, so that
     /// `load_state_dict` takes them as they are. An existing file is replaced once the new one is
-    /// whole.
+    /// whole; a symbolic link is followed.
     ///
     /// # Errors
     ///
-    /// [`ModelError::File`] if the file cannot be written.
+    /// [`ModelError::File`] if the file cannot be written, or if there is something else than a
+    /// regular file at `path`, such as a folder or a device.
     pub fn save_safetensors(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        let path = path.as_ref();
         // One entry, since several would be written in an order that changes from run to run; the
         // one by which readers for PyTorch know their files.
-        let mut store = SafetensorsStore::from_file(path)
-            .overwrite(true)
-            .clear_metadata()
-            .metadata("format", "pt")
-            .with_to_adapter(BurnToPyTorchAdapter);
-        store.collect_from(&self.valid()).map_err(|e| file_error(path, e))
+        self.save(path.as_ref(), |path| {
+            SafetensorsStore::from_file(path)
+                .overwrite(true)
+                .clear_metadata()
+                .metadata("format", "pt")
+                .with_to_adapter(BurnToPyTorchAdapter)
+        })
     }
 
     /// Writes the weights in Burn's own format. An existing file is replaced once the new one is
-    /// whole.
+    /// whole; a symbolic link is followed.
     ///
     /// # Errors
     ///
-    /// [`ModelError::File`] if the file cannot be written.
+    /// As [`save_safetensors`](Self::save_safetensors).
     pub fn save_burnpack(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        let path = path.as_ref();
-        let mut store = BurnpackStore::from_file(path).auto_extension(false).overwrite(true);
-        store.collect_from(&self.valid()).map_err(|e| file_error(path, e))
+        self.save(path.as_ref(), |path| {
+            BurnpackStore::from_file(path).auto_extension(false).overwrite(true)
+        })
+    }
+
+    /// Writes the weights by means of the store that `store` makes for a path.
+    fn save<S: ModuleStore>(
+        &self,
+        path: &Path,
+        store: impl FnOnce(&Path) -> S,
+    ) -> Result<(), ModelError> {
+        let written = replace(path, |file| {
+            let mut store = store(file.path());
+            store.collect_from(&self.valid()).map_err(|e| std::io::Error::other(e.to_string()))
+        });
+        written.map_err(|error| file_error(path, error))
     }
 }

@@ -137,6 +137,9 @@ fn features_beyond_all_memory_are_an_error_that_says_how_much_they_take() {
         fn num_images(&self) -> usize {
             usize::MAX / 2
         }
+        fn image_shape(&self) -> [usize; 3] {
+            [1, 12, 12]
+        }
         fn classes(&self) -> &[String] {
             &[]
         }
@@ -157,6 +160,16 @@ fn a_stop_leaves_no_half_of_the_features() {
     let (trunk, _) = net.init(Init::PyTorch, 0, &Device::flex()).unwrap().split_at("fc3").unwrap();
     let result = FeatureData::extract(&trunk, &data(), &context().with_stop(stop));
     assert!(matches!(result, Err(TrainError::Stopped { .. })));
+}
+
+#[test]
+fn a_trunk_for_other_images_is_refused() {
+    let net = TransferCnn::new(3).architecture();
+    let (trunk, _) = net.init(Init::PyTorch, 0, &Device::flex()).unwrap().split_at("fc3").unwrap();
+    let error = FeatureData::extract(&trunk, &data(), &context()).unwrap_err();
+    let expected =
+        "`transfer_cnn[..fc3]` takes images of 1 × 28 × 28, but these are of 1 × 12 × 12";
+    assert_eq!(error.to_string(), expected);
 }
 
 #[test]

@@ -93,10 +93,10 @@ pub struct Fitted<M, S = Metrics> {
 /// # Errors
 ///
 /// [`TrainError::Setting`] for a setting out of range, [`TrainError::Data`] for data that cannot be
-/// batched, [`TrainError::Classes`] if the model does not fit the classes, [`TrainError::Diverged`]
-/// with epoch and batch, [`TrainError::Stopped`] if no epoch was complete,
+/// batched, [`TrainError::ImageShape`] if the model takes images of another shape,
+/// [`TrainError::Classes`] if it does not fit the classes, [`TrainError::Diverged`] with epoch and batch, [`TrainError::Stopped`] if no epoch was complete,
 /// [`TrainError::NothingToTrain`] if everything is frozen, [`TrainError::Model`] if a group of
-/// learning rates chooses no parameter.
+/// learning rates, or an alternative of its pattern, matches no parameter.
 ///
 /// ```
 /// use burn::tensor::Device;

@@ -44,10 +44,14 @@ impl LearningRateGroup {
 
 impl FitConfig {
     /// The learning rate of every parameter.
-    pub(super) fn rates(&self, parameters: &[Parameter]) -> Result<ModuleLearningRate, ModelError> {
+    pub(super) fn rates(
+        &self,
+        parameters: &[Parameter],
+        model: &str,
+    ) -> Result<ModuleLearningRate, ModelError> {
         let mut rates = ModuleLrScheduler::new(self.learning_rate);
         for LearningRateGroup { parameters: pattern, factor } in &self.learning_rates {
-            let group = group(parameters, pattern, "the model")?;
+            let group = group(parameters, pattern, model)?;
             rates = rates.with_group(group, self.learning_rate * factor);
         }
         Ok(rates.step())
@@ -113,7 +117,10 @@ mod tests {
     #[test]
     fn a_group_of_nothing_and_impossible_factors_are_refused() {
         let error = step(&[("conv*", 0.1)]).unwrap_err().to_string();
-        assert_eq!(error, "no parameter of `the model` is selected by `conv*`");
+        assert_eq!(error, "no parameter of `two` is selected by `conv*`");
+        // The head is `fc2`: without the slip the head would have the slow rate, too.
+        let error = step(&[("fc*, !fc3", 0.1)]).unwrap_err().to_string();
+        assert_eq!(error, "no parameter of `two` is selected by `!fc3`");
         for factor in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             let error = step(&[("fc1", factor)]).unwrap_err();
             assert!(matches!(error, TrainError::Setting { .. }), "{factor}: {error}");

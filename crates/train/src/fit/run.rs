@@ -11,7 +11,7 @@ use selvedge_models::{Rng, state};
 use super::{FitConfig, Fitted};
 use crate::metrics::Totals;
 use crate::progress::EpochDisplay;
-use crate::task::{Task, measure};
+use crate::task::{Task, check_images, measure};
 use crate::{BatchSource, Context, EpochRecord, FitSource, History, Score, TrainError};
 
 /// Keeps dropout apart from the initial weights, which are drawn by the same generator ("dropout").
@@ -32,8 +32,10 @@ pub(crate) fn run<T: Task<M>, M: Module>(
     let device = context.device.clone().autodiff();
     let train = data.train(config.batch_size, config.seed, &device)?;
     let validation = data.validation(T::inference_batch(&model), &context.device)?;
+    check_images::<T, M>(&model, &*train)?;
+    check_images::<T, M>(&model, &*validation)?;
     let mut trainer = Trainer {
-        learning_rate: config.rates(&parameters)?,
+        learning_rate: config.rates(&parameters, T::name(&model))?,
         model: Some(model.fork(&context.device).train()),
         optimizer,
         rng: Rng::seed_from_u64(config.seed ^ DROPOUT),

@@ -72,6 +72,33 @@ fn a_stop_before_the_first_epoch_leaves_nothing_to_report() {
 }
 
 #[test]
+fn images_of_another_shape_are_refused_before_anything_is_computed() {
+    // As many pixels as the network takes, so that only the shape tells them apart.
+    let classes = vec!["dark".into(), "bright".into()];
+    let flat = ImageDataset::new("flat", vec![9; 64], [1, 2, 8], vec![0; 4], classes).unwrap();
+    let unit = Normalization::unit();
+    let greys = data(unit.clone());
+    let expected = "`tiny` takes images of 1 × 4 × 4, but these are of 1 × 2 × 8";
+    for data in [
+        FitData { train: flat.view(), ..greys.clone() },
+        // A stop would end the run before the first validation; this is noticed before.
+        FitData { validation: flat.view(), ..greys },
+    ] {
+        let stop = Stop::default();
+        stop.request();
+        let context = context().with_stop(stop);
+        let error = fit(network(), &data, &sgd(0.1, 1), &context).map(drop).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        let error = crate::fit_autoencoder(network(), &data, &sgd(0.1, 1), &context);
+        assert_eq!(error.map(drop).unwrap_err().to_string(), expected);
+    }
+    let error = evaluate(&network(), &flat.view(), &unit, &context()).unwrap_err();
+    assert_eq!(error.to_string(), expected);
+    let error = crate::evaluate_autoencoder(&network(), &flat.view(), &unit, &context());
+    assert_eq!(error.unwrap_err().to_string(), expected);
+}
+
+#[test]
 fn a_model_for_other_classes_is_refused() {
     let network = Architecture::new("tiny", [1, 4, 4]).flatten().linear("fc1", 3);
     let network = network.init(Init::PyTorch, 0, &Device::flex()).unwrap();

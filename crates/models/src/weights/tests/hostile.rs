@@ -141,7 +141,20 @@ fn a_safetensors_header_longer_than_the_file_is_refused() {
     for length in [1u64 << 20, 99_000_000, 0xffff_ffff] {
         let mut bytes = length.to_le_bytes().to_vec();
         bytes.extend(b"{\"conv1.weight\":{}}");
-        assert_refused(&bytes, "");
+        assert_refused(&bytes, &format!("a header of {length} bytes in a file of 27 bytes"));
+    }
+}
+
+#[test]
+fn a_safetensors_header_above_16_mib_is_refused() {
+    let header = format!("{{{}}}", " ".repeat(16 << 20));
+    assert_refused(&safetensors(&header, 0), "a header of 16777218 bytes, the longest are of");
+}
+
+#[test]
+fn a_safetensors_file_without_tensors_is_refused() {
+    for header in ["{}", r#"{"__metadata__":{"format":"pt"}}"#] {
+        assert_refused(&safetensors(header, 0), "it holds no tensors");
     }
 }
 
@@ -158,22 +171,73 @@ fn overlapping_or_impossible_offsets_in_safetensors_are_refused() {
     let entry = |name: &str, shape: &str, offsets: &str| {
         format!(r#""{name}":{{"dtype":"F32","shape":{shape},"data_offsets":{offsets}}}"#)
     };
-    for (entries, length) in [
-        (vec![entry("a", "[2]", "[0,8]"), entry("b", "[2]", "[4,12]")], 12),
-        (vec![entry("a", "[2]", "[0,8]"), entry("b", "[2]", "[0,8]")], 8),
-        (vec![entry("a", "[2]", "[8,0]")], 8),
-        (vec![entry("a", "[2]", "[0,800]")], 8),
-        (vec![entry("a", "[4611686018427387904,4]", "[0,0]")], 0),
-        (vec![entry("a", "[3]", "[0,8]")], 8),
+    let pair = |b: &str| vec![entry("a", "[2]", "[0,8]"), entry("b", "[2]", b)];
+    for (entries, length, reason) in [
+        (pair("[4,12]"), 12, "invalid offset for tensor `b`"),
+        (pair("[0,8]"), 8, "invalid offset for tensor `"),
+        (vec![entry("a", "[2]", "[8,0]")], 8, "invalid offset for tensor `a`"),
+        (vec![entry("a", "[2]", "[0,800]")], 8, "invalid shape, data type, or offset"),
+        (vec![entry("a", "[4611686018427387904,4]", "[0,0]")], 0, "overflow"),
+        (vec![entry("a", "[3]", "[0,8]")], 8, "invalid shape, data type, or offset"),
     ] {
-        assert_refused(&safetensors(&format!("{{{}}}", entries.join(",")), length), "");
+        assert_refused(&safetensors(&format!("{{{}}}", entries.join(",")), length), reason);
     }
 }
 
 #[test]
 fn a_safetensors_header_of_nested_lists_is_refused() {
     let header = format!("{{\"a\":{}", "[".repeat(100_000));
-    assert_refused(&safetensors(&header, 0), "");
+    assert_refused(&safetensors(&header, 0), "recursion limit exceeded");
+}
+
+/// A header of a tar archive with its check sum, the sum of its bytes where that itself is blank.
+fn tar_header(mut header: [u8; 512], magic: &[u8; 8]) -> [u8; 512] {
+    header[257..265].copy_from_slice(magic);
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    header
+}
+
+#[test]
+fn a_tar_archive_that_begins_like_the_old_format_is_refused() {
+    // The first header is also the five pickles of the old format: the magic number, a string over
+    // most of the header, NONE thrice.
+    let mut first = [0; 512];
+    let start = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02X";
+    first[..start.len()].copy_from_slice(start);
+    let text = start.len() + 4;
+    first[start.len()..text].copy_from_slice(&(505 - text as u32).to_le_bytes());
+    first[124..136].copy_from_slice(b"00000000000\0");
+    first[156] = b'0';
+    first[505..].copy_from_slice(b".N.N.N.");
+    // A sparse file of GNU tar, none of it in the archive: it unfolds to a hole of 1 TiB.
+    let mut storages = [0; 512];
+    storages[..8].copy_from_slice(b"storages");
+    storages[124..136].copy_from_slice(b"00000000000\0");
+    storages[156] = b'S';
+    for position in [386, 483] {
+        storages[position] = 0x80;
+        storages[position + 4..position + 12].copy_from_slice(&(1u64 << 40).to_be_bytes());
+    }
+    let mut bytes = tar_header(first, b"ustar\x0000").to_vec();
+    bytes.extend(tar_header(storages, b"ustar  \0"));
+    bytes.resize(bytes.len() + 1024, 0);
+    assert_refused(&bytes, "a tar archive");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_not_a_regular_file_is_refused_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    for path in [socket.as_path(), Path::new("/dev/null")] {
+        let message = inspect(path).unwrap_err().to_string();
+        assert!(message.ends_with("it is not a regular file"), "{message}");
+    }
+    let message = inspect(folder.path()).unwrap_err().to_string();
+    assert!(message.contains("directory"), "{message}");
 }
 
 #[test]
