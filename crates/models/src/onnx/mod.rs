@@ -66,7 +66,7 @@ pub const IR_VERSION: i64 = 8;
 impl Network {
     /// Writes the network for inference as ONNX; see [`onnx`](self) for what is in the file, and
     /// [`OnnxExport`] for adding class names and the scaling of pixels. An existing file is replaced
-    /// once the new one is whole.
+    /// once the new one is whole; a link is followed, and what is not a regular file is refused.
     ///
     /// # Errors
     ///
