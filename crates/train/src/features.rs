@@ -43,6 +43,12 @@
 //! | `classifier.0` (after the pool) | 512 × 7 × 7 | 6.0 GB |
 //! | `classifier.3` | 4096 | 0.98 GB |
 //! | `classifier.6` (only the last layer learns) | 4096 | 0.98 GB |
+//!
+//! # Time
+//!
+//! Measured on two cores (AMD EPYC, AVX2) by `cargo bench --profile dev --bench features`: VGG-16 up to
+//! its last layer takes 2.9 images of 224 × 224 a second, so that 60,000 images take 5.7 hours, once;
+//! the last layer alone then learns from 158,000 a second, 0.4 s an epoch.
 
 use std::sync::Arc;
 
