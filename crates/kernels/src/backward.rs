@@ -10,6 +10,7 @@ use crate::pack::{Planes, fold, pack, pack_rows, unpack};
 use crate::pool::{Outputs, Spread, unpool};
 use crate::simd::{Isa, Simd, Task};
 use crate::weight_grad::{Layout, weight_grad};
+use crate::winograd::{self, InputGradient, Methods, View, WeightGradient};
 
 /// What the backward pass starts from.
 #[derive(Clone, Copy)]
@@ -58,8 +59,19 @@ pub(crate) fn backward(
     grad: &[f32],
     wanted: Wanted,
 ) -> Gradients {
+    backward_by(isa, (g, Methods::of(g)), saved, grad, wanted)
+}
+
+/// The same by methods of the caller's choice.
+pub(crate) fn backward_by(
+    isa: Isa,
+    (g, methods): (&Geometry, Methods),
+    saved: Saved,
+    grad: &[f32],
+    wanted: Wanted,
+) -> Gradients {
     let (lanes, taps) = (isa.lanes(), g.taps());
-    let shared = Shared::new(isa, g, saved, wanted);
+    let shared = Shared::new(isa, (g, methods), saved, wanted);
     let groups = g.batch.div_ceil(lanes);
     // The cut depends on the batch alone, not on the threads: so do the sums.
     let max_pieces = (MAX_PARTIAL_LEN / (g.out_channels * taps)).clamp(2, MAX_PIECES);
@@ -105,6 +117,7 @@ fn add(vectors: Vec<&[f32]>, len: usize) -> Vec<f32> {
 /// What all pieces share.
 struct Shared<'a> {
     g: &'a Geometry,
+    methods: Methods,
     saved: Saved<'a>,
     wanted: Wanted,
     planes: Planes,
@@ -115,11 +128,22 @@ struct Shared<'a> {
     spread: Spread,
     /// The convolution of that gradient which gives the gradient of the input, and the position of
     /// its first tap.
-    input_grad: Option<(Plan, [usize; 2])>,
+    input_grad: Option<(InputPlan, [usize; 2])>,
+}
+
+/// How the gradient of the input is computed.
+enum InputPlan {
+    Direct(Plan),
+    Winograd(winograd::Plan),
 }
 
 impl<'a> Shared<'a> {
-    fn new(isa: Isa, g: &'a Geometry, saved: Saved<'a>, wanted: Wanted) -> Self {
+    fn new(
+        isa: Isa,
+        (g, methods): (&'a Geometry, Methods),
+        saved: Saved<'a>,
+        wanted: Wanted,
+    ) -> Self {
         let planes = Planes::of_input(g);
         let source = Source {
             in_channels: g.in_channels,
@@ -128,6 +152,7 @@ impl<'a> Shared<'a> {
         };
         let mut shared = Shared {
             g,
+            methods,
             saved,
             wanted,
             planes,
@@ -157,18 +182,23 @@ impl<'a> Shared<'a> {
             let last_tap = first_tap[axis] + g.input[axis] + reach;
             self.spread.plane[axis] = last_tap.max(last_pixel + 1);
         }
+        let weight = self.saved.weight;
+        if let Some(variant) = self.methods.input {
+            let plan = winograd::Plan::new(isa, variant, g, weight, true);
+            self.input_grad = Some((InputPlan::Winograd(plan), first_tap));
+            return;
+        }
         let source = Source {
             in_channels: g.out_channels,
             kernel: g.kernel,
             plane_width: self.spread.plane[1],
         };
         let kernel_len = g.kernel[0] * g.kernel[1];
-        let weight = self.saved.weight;
         let plan = Plan::new(isa, &source, g.in_channels, None, |input, tap| {
             let (output, k) = (tap / kernel_len, tap % kernel_len);
             weight[(output * g.in_channels + input) * kernel_len + kernel_len - 1 - k]
         });
-        self.input_grad = Some((plan, first_tap));
+        self.input_grad = Some((InputPlan::Direct(plan), first_tap));
     }
 }
 
@@ -229,12 +259,12 @@ impl Task for BackwardPiece<'_> {
     unsafe fn run<S: Simd>(self) -> Partial {
         let (shared, scratch, g) = (self.shared, self.scratch, self.shared.g);
         let lanes = S::LANES;
-        let taps = shared.offsets.len();
-        let wanted = shared.wanted;
-        let weight_len = if wanted.weight { g.out_channels * taps } else { 0 };
-        let add_lanes = weight_len > LANE_SUMS_LEN;
-        let mut dw = Aligned::zeros(if add_lanes { weight_len } else { weight_len * lanes });
+        let mut weight = WeightSum::new(shared, lanes);
         let mut db = Aligned::zeros(g.out_channels * lanes);
+        let mut input = match &shared.input_grad {
+            Some((InputPlan::Winograd(plan), _)) => Some(InputGradient::new(plan, g.input, lanes)),
+            _ => None,
+        };
         let code_len = if g.needs_codes() { g.output_len() * lanes } else { 0 };
         for at in (0..self.images).step_by(lanes) {
             let (first, count) = (self.first + at, lanes.min(self.images - at));
@@ -248,22 +278,141 @@ impl Task for BackwardPiece<'_> {
                     pack::<S>(scale, g.out_channels, &mut scratch.scale);
                 }
                 spread::<S>(shared, codes, scratch, &mut db);
-                if wanted.weight {
+                if shared.wanted.weight {
                     let x = &shared.saved.x[first * g.input_len()..][..count * g.input_len()];
                     pack_rows::<S>(x, &shared.planes, &mut scratch.x);
-                    group_weight_grad::<S>(shared, scratch, &mut dw, add_lanes);
+                    weight.add_group::<S>(shared, scratch);
                 }
-                if let Some((plan, first_tap)) = &shared.input_grad {
-                    let to = &mut self.dx[at * g.input_len()..][..count * g.input_len()];
-                    group_input_grad::<S>(shared, plan, *first_tap, scratch, to);
+                match &shared.input_grad {
+                    Some((InputPlan::Direct(plan), first_tap)) => {
+                        let to = &mut self.dx[at * g.input_len()..][..count * g.input_len()];
+                        group_input_grad::<S>(shared, plan, *first_tap, scratch, to);
+                    }
+                    Some((InputPlan::Winograd(_), first_tap)) => {
+                        let input = input.as_mut().expect("made above");
+                        let last = at + lanes >= self.images;
+                        let group = (at / lanes, last);
+                        winograd_input_grad::<S>(
+                            (shared, *first_tap),
+                            input,
+                            scratch,
+                            group,
+                            self.dx,
+                        );
+                    }
+                    None => {}
                 }
             }
         }
-        let sum = |lanes: &[f32]| lanes.iter().map(|&v| f64::from(v)).sum::<f64>() as f32;
-        let sum_lanes = |v: &Aligned| v.chunks_exact(lanes).map(sum).collect();
-        Partial {
-            weight: if add_lanes { dw.to_vec() } else { sum_lanes(&dw) },
-            bias: sum_lanes(&db),
+        // SAFETY: as above.
+        Partial { weight: unsafe { weight.finish::<S>() }, bias: sum_lanes(&db, lanes) }
+    }
+}
+
+/// The sum of every vector's lanes.
+fn sum_lanes(vectors: &[f32], lanes: usize) -> Vec<f32> {
+    let sum = |lanes: &[f32]| lanes.iter().map(|&v| f64::from(v)).sum::<f64>() as f32;
+    vectors.chunks_exact(lanes).map(sum).collect()
+}
+
+/// The gradient of the weight, of the groups of a piece so far.
+enum WeightSum {
+    /// `[out channel, tap]`
+    Direct(Aligned),
+    /// `[out channel, tap, LANES]`
+    DirectLanes(Aligned),
+    Winograd(WeightGradient),
+}
+
+impl WeightSum {
+    fn new(shared: &Shared, lanes: usize) -> Self {
+        let g = shared.g;
+        let len = if shared.wanted.weight { g.out_channels * g.taps() } else { 0 };
+        match shared.methods.weight {
+            Some(variant) if shared.wanted.weight => {
+                WeightSum::Winograd(WeightGradient::new(variant, g, lanes))
+            }
+            _ if len > LANE_SUMS_LEN => WeightSum::Direct(Aligned::zeros(len)),
+            _ => WeightSum::DirectLanes(Aligned::zeros(len * lanes)),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The processor has `S`.
+    #[inline(always)]
+    unsafe fn add_group<S: Simd>(&mut self, shared: &Shared, scratch: &Scratch) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                WeightSum::Direct(sum) => group_weight_grad::<S>(shared, scratch, sum, true),
+                WeightSum::DirectLanes(sum) => group_weight_grad::<S>(shared, scratch, sum, false),
+                WeightSum::Winograd(gradient) => {
+                    let (g, spread, lanes) = (shared.g, &shared.spread, S::LANES);
+                    let (channel, row) = (spread.plane[1] * lanes, spread.row_len(lanes));
+                    let channels = g.out_channels;
+                    let dy = View { channels, size: g.conv, row, channel };
+                    let first = spread.first[0] * row + spread.first[1] * lanes;
+                    let size = shared.planes.padded();
+                    let (channel, row) = (size[1] * lanes, shared.row_len);
+                    let x = View { channels: g.in_channels, size, row, channel };
+                    gradient.add::<S>((dy, &scratch.dy[first..]), (x, &scratch.x));
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The processor has `S`.
+    unsafe fn finish<S: Simd>(self) -> Vec<f32> {
+        match self {
+            WeightSum::Direct(sum) => sum.to_vec(),
+            WeightSum::DirectLanes(sum) => sum_lanes(&sum, S::LANES),
+            // SAFETY: the caller's promise.
+            WeightSum::Winograd(gradient) => unsafe { gradient.finish::<S>() },
+        }
+    }
+}
+
+/// Adds a group (its number in the piece, and whether it is the last) to those whose gradients are
+/// computed together; writes the gradients of those that are complete.
+///
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+unsafe fn winograd_input_grad<S: Simd>(
+    (shared, first_tap): (&Shared, [usize; 2]),
+    input: &mut InputGradient,
+    scratch: &mut Scratch,
+    (group, last): (usize, bool),
+    to: &mut [f32],
+) {
+    let (g, lanes, spread) = (shared.g, S::LANES, &shared.spread);
+    let (row, channel) = (spread.row_len(lanes), spread.plane[1] * lanes);
+    let size = [spread.plane[0] - first_tap[0], spread.plane[1] - first_tap[1]];
+    let view = View { channels: g.out_channels, size, row, channel };
+    let start = first_tap[0] * row + first_tap[1] * lanes;
+    let group_len = lanes * g.input_len();
+    let mut next = 0;
+    while !input.is_whole(next) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            next = input.add::<S>(group, next, (view, &scratch.dy[start..]));
+            if input.is_full() || (last && input.is_whole(next)) {
+                input.multiply(lanes);
+                let mut pending = 0;
+                while let Some((group, whole)) = input.results::<S>(pending, &mut scratch.dx) {
+                    if whole {
+                        let at = group * group_len;
+                        let len = group_len.min(to.len() - at);
+                        fold::<S>(&shared.planes, &mut scratch.dx);
+                        unpack::<S>(&scratch.dx, g.input_len(), &mut to[at..][..len]);
+                    }
+                    pending += 1;
+                }
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::options::{Geometry, even_pieces};
 use crate::pack::{Planes, pack, pack_rows, unpack};
 use crate::pool::{Strip, conv_rows_of, pool_strip};
 use crate::simd::{Isa, Simd, Task};
+use crate::winograd::{self, Methods};
 
 /// The output `[batch, out_channels, height, width]`, and with `codes` what the backward pass needs.
 pub(crate) struct Output {
@@ -32,6 +33,19 @@ const SPLIT_WORK: usize = 4_000_000;
 
 /// Computes the block, with the codes of its outputs if they are asked for.
 pub(crate) fn forward(isa: Isa, g: &Geometry, inputs: Inputs, codes: bool) -> Output {
+    forward_by(isa, (g, Methods::of(g)), inputs, codes)
+}
+
+/// The same by methods of the caller's choice.
+pub(crate) fn forward_by(
+    isa: Isa,
+    (g, methods): (&Geometry, Methods),
+    inputs: Inputs,
+    codes: bool,
+) -> Output {
+    if let Some(variant) = methods.forward {
+        return winograd::forward(isa, g, variant, inputs, codes);
+    }
     let groups = g.batch.div_ceil(isa.lanes());
     let work = isa.lanes() * g.out_channels * g.conv[0] * g.conv[1] * g.taps();
     let parts = match groups {
@@ -226,10 +240,10 @@ impl Task for ForwardGroup<'_> {
                         rows: (first, end),
                         scale: self.scale.map(|_| &scratch.scale[(channel + o) * lanes..][..lanes]),
                     };
-                    let at = (channel + o) * plane;
-                    let codes = self.codes.as_mut().map(|codes| &mut codes[at..][..plane]);
+                    let at = (channel + o) * plane + first * g.output[1] * lanes;
+                    let codes = self.codes.as_mut().map(|codes| &mut codes[at..]);
                     // SAFETY: as above.
-                    unsafe { pool_strip::<S>(g, &strip, &mut scratch.y[at..][..plane], codes) };
+                    unsafe { pool_strip::<S>(g, &strip, &mut scratch.y[at..], codes) };
                 }
             }
             first = end;

@@ -91,6 +91,8 @@ mod tests;
 mod transpose;
 #[cfg(feature = "flex")]
 mod weight_grad;
+#[cfg(feature = "flex")]
+mod winograd;
 
 pub use adam::{AdamOptions, FusedAdam};
 pub use batch_norm::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};

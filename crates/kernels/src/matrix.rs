@@ -17,6 +17,13 @@ impl<'a> Matrix<'a> {
         Matrix { values, size: [rows, columns], step: [columns as isize, 1] }
     }
 
+    /// A matrix whose rows begin `row` numbers apart.
+    pub(crate) fn part(values: &'a [f32], [rows, columns]: [usize; 2], row: usize) -> Self {
+        let len = rows.saturating_sub(1) * row + columns;
+        assert!(columns <= row && values.len() >= len, "a matrix of {rows} × {columns}");
+        Matrix { values, size: [rows, columns], step: [row as isize, 1] }
+    }
+
     /// Rows and columns exchanged.
     pub(crate) fn transposed(mut self) -> Self {
         self.size.reverse();
@@ -58,6 +65,52 @@ pub(crate) fn add_product(a: Matrix, b: Matrix, to: &mut [f32]) {
             false,
             false,
             gemm::Parallelism::Rayon(0),
+        );
+    }
+}
+
+/// Writes `a · b` to `to`, whose rows begin `row` numbers apart, in the calling thread.
+pub(crate) fn set_product(a: Matrix, b: Matrix, to: &mut [f32], size: [usize; 2], row: usize) {
+    one_thread(a, b, to, size, row, false);
+}
+
+/// Adds `a · b` to `to`, which is stored row by row, in the calling thread.
+pub(crate) fn add_product_here(a: Matrix, b: Matrix, to: &mut [f32]) {
+    let size = [a.size[0], b.size[1]];
+    one_thread(a, b, to, size, size[1], true);
+}
+
+fn one_thread(a: Matrix, b: Matrix, to: &mut [f32], size: [usize; 2], row: usize, add: bool) {
+    assert_eq!(a.size[1], b.size[0], "columns of the left matrix, rows of the right one");
+    assert_eq!([a.size[0], b.size[1]], size, "rows of the left matrix, columns of the right one");
+    let [rows, columns] = size;
+    assert!(columns <= row && to.len() >= rows.saturating_sub(1) * row + columns);
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    // SAFETY: the views lie in their slices, as their constructors checked; `to` was checked above and
+    // is borrowed exclusively.
+    unsafe {
+        gemm::gemm(
+            rows,
+            columns,
+            a.size[1],
+            to.as_mut_ptr(),
+            1,
+            row as isize,
+            add,
+            a.values.as_ptr(),
+            a.step[1],
+            a.step[0],
+            b.values.as_ptr(),
+            b.step[1],
+            b.step[0],
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
         );
     }
 }

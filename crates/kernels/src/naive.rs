@@ -9,6 +9,8 @@ pub(crate) struct Forward {
     /// Position in the convolution's plane that each output was taken from; `None` where ReLU is
     /// closed.
     pub choice: Vec<Option<[usize; 2]>>,
+    /// The smallest difference that decided on a choice.
+    pub margin: f64,
 }
 
 /// Gradients of the three inputs of a block.
@@ -46,7 +48,7 @@ fn for_each_product(
 
 /// Convolution, bias, ReLU, max-pool, in double precision.
 pub(crate) fn forward(g: &Geometry, x: &[f32], weight: &[f32], bias: &[f32]) -> Forward {
-    let mut result = Forward { output: Vec::new(), choice: Vec::new() };
+    let mut result = Forward { output: Vec::new(), choice: Vec::new(), margin: f64::INFINITY };
     for image in 0..g.batch {
         for channel in 0..g.out_channels {
             let conv = |row: usize, column: usize| {
@@ -69,11 +71,17 @@ pub(crate) fn forward(g: &Geometry, x: &[f32], weight: &[f32], bias: &[f32]) -> 
                                 continue;
                             }
                             let value = conv(y, x);
+                            if choice.is_some() {
+                                result.margin = result.margin.min((value - best).abs());
+                            }
                             if choice.is_none() || value > best || value.is_nan() {
                                 best = value;
                                 choice = Some([y, x]);
                             }
                         }
+                    }
+                    if g.relu {
+                        result.margin = result.margin.min(best.abs());
                     }
                     if g.relu && best <= 0.0 {
                         best = 0.0;

@@ -152,13 +152,39 @@ pub(crate) unsafe fn pack_rows<S: Simd>(images: &[f32], planes: &Planes, to: &mu
     let images = whole(images, S::LANES * planes.image_len());
     assert!(to.len() >= planes.group_len(S::LANES));
     // SAFETY: the processor is the caller's promise.
-    unsafe { S::enter(InterleaveRows { from: &images, planes, to }) }
+    unsafe {
+        let rows = (planes.padding[0], planes.padded()[0] - planes.padding[0]);
+        S::enter(InterleaveRows { from: &images, planes, first: 0, rows, to })
+    }
+}
+
+/// The same for the rows `rows` alone, counted with the border, which becomes zeros. Only columns of
+/// the border are left as they are.
+///
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+pub(crate) unsafe fn pack_strip<S: Simd>(
+    images: &[f32],
+    planes: &Planes,
+    rows: (usize, usize),
+    to: &mut [f32],
+) {
+    let images = whole(images, S::LANES * planes.image_len());
+    let row_len = planes.channels * planes.padded()[1] * S::LANES;
+    assert!(rows.1 <= planes.padded()[0] && to.len() >= (rows.1 - rows.0) * row_len);
+    // SAFETY: the processor is the caller's promise.
+    unsafe { S::enter(InterleaveRows { from: &images, planes, first: rows.0, rows, to }) }
 }
 
 /// A whole group, row by row.
 struct InterleaveRows<'a> {
     from: &'a [f32],
     planes: &'a Planes,
+    /// The row that `to` begins with, and those that are written; counted with the border.
+    first: usize,
+    rows: (usize, usize),
     to: &'a mut [f32],
 }
 
@@ -181,9 +207,14 @@ impl Task for InterleaveRows<'_> {
                 // SAFETY: the run is a plane of every image, and `plane` has room for it.
                 unsafe { interleave::<S>(from, image_len, height * width, plane.as_mut_ptr()) };
             }
-            for row in 0..height * planes.upsample[0] {
-                let to_row = (row + border_y) * planes.channels + channel;
+            for padded_row in self.rows.0..self.rows.1 {
+                let to_row = (padded_row - self.first) * planes.channels + channel;
                 let to = &mut self.to[(to_row * padded_width + border_x) * lanes..];
+                let row = padded_row.wrapping_sub(border_y);
+                if row >= height * planes.upsample[0] {
+                    to[..width * planes.upsample[1] * lanes].fill(0.0);
+                    continue;
+                }
                 if direct {
                     let to = &mut to[..width * lanes];
                     let from = from.wrapping_add(row * width);
@@ -268,15 +299,45 @@ pub(crate) unsafe fn unpack<S: Simd>(from: &[f32], image_len: usize, images: &mu
         }
         return;
     }
+    let to = images.as_mut_ptr();
     // SAFETY: the processor is the caller's promise.
-    unsafe { S::enter(Separate { from, image_len, images }) }
+    unsafe { S::enter(Separate { from, len: image_len, to, image_len }) }
 }
 
-/// A whole group of images that are not shorter than a block.
+/// The reverse of [`pack`] for a run of `len` numbers of each of `count` images, whose runs begin
+/// `image_len` numbers apart.
+///
+/// # Safety
+///
+/// The processor has `S`; nobody else uses the runs, which are writable.
+#[inline(always)]
+pub(crate) unsafe fn unpack_run<S: Simd>(
+    from: &[f32],
+    len: usize,
+    to: *mut f32,
+    image_len: usize,
+    count: usize,
+) {
+    assert!(from.len() >= S::LANES * len && count <= S::LANES);
+    // SAFETY: the caller's promise.
+    unsafe {
+        if count == S::LANES && len >= S::LANES {
+            return S::enter(Separate { from, len, to, image_len });
+        }
+        for lane in 0..count {
+            for i in 0..len {
+                *to.wrapping_add(lane * image_len + i) = from[i * S::LANES + lane];
+            }
+        }
+    }
+}
+
+/// Runs of a whole group of images that are not shorter than a block.
 struct Separate<'a> {
     from: &'a [f32],
+    len: usize,
+    to: *mut f32,
     image_len: usize,
-    images: &'a mut [f32],
 }
 
 impl Task for Separate<'_> {
@@ -285,11 +346,11 @@ impl Task for Separate<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let mut at = 0;
-        while at < self.image_len {
-            let start = at.min(self.image_len - S::LANES);
+        while at < self.len {
+            let start = at.min(self.len - S::LANES);
             let from = self.from.as_ptr().wrapping_add(start * S::LANES);
-            let to = self.images.as_mut_ptr().wrapping_add(start);
-            // SAFETY: the block ends at most at `image_len`, and both slices have `LANES` images.
+            let to = self.to.wrapping_add(start);
+            // SAFETY: the block ends at most at `len`, and both sides have runs of `LANES` images.
             unsafe { S::transpose(from, S::LANES, to, self.image_len) };
             at += S::LANES;
         }

@@ -40,7 +40,7 @@ pub(crate) struct Strip<'a> {
     pub scale: Option<&'a [f32]>,
 }
 
-/// Pools one channel's strip into that channel's output plane and code plane.
+/// Pools one channel's strip into these rows of that channel's output and of its codes.
 ///
 /// # Safety
 ///
@@ -54,8 +54,10 @@ pub(crate) unsafe fn pool_strip<S: Simd>(
 ) {
     let lanes = S::LANES;
     let [height, width] = g.output;
-    assert!(output.len() >= height * width * lanes && strip.rows.1 <= height);
-    assert!(codes.as_ref().is_none_or(|codes| codes.len() >= height * width * lanes));
+    assert!(strip.rows.0 < strip.rows.1 && strip.rows.1 <= height);
+    let len = (strip.rows.1 - strip.rows.0) * width * lanes;
+    assert!(output.len() >= len);
+    assert!(codes.as_ref().is_none_or(|codes| codes.len() >= len));
     let row_len = g.conv[1] * lanes;
     let (conv_first, conv_end) = conv_rows_of(g, strip.rows.0, strip.rows.1);
     assert!(conv_first >= strip.conv_first);
@@ -63,7 +65,7 @@ pub(crate) unsafe fn pool_strip<S: Simd>(
     for row in strip.rows.0..strip.rows.1 {
         let (top, bottom) = clip(g, 0, row);
         let first_row = row * g.pool.stride[0] + top - g.pool.padding[0] - strip.conv_first;
-        let at = row * width * lanes;
+        let at = (row - strip.rows.0) * width * lanes;
         let task = PoolRow {
             g,
             from: strip.conv[first_row * row_len..].as_ptr(),

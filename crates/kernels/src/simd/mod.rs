@@ -46,6 +46,8 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn store(to: *mut f32, v: Self::V);
     /// `a + b`.
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`.
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, rounded once where the processor can.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `a == b`; false where one of them is NaN.
@@ -244,6 +246,7 @@ mod tests {
                 let (va, vb, vc) = (S::load(a.as_ptr()), S::load(b.as_ptr()), S::load(c.as_ptr()));
                 let (one, zero) = (S::splat(1.0), S::splat(0.0));
                 check(S::add(va, vb), &|i| a[i] + b[i], "add");
+                check(S::sub(va, vb), &|i| a[i] - b[i], "sub");
                 check(S::fma(va, vb, vc), &|i| a[i] * b[i] + c[i], "fma");
                 check(
                     S::select(S::equal(va, S::splat(1.0)), vb, va),

@@ -1,0 +1,283 @@
+//! The forward pass of a block of many channels.
+
+use rayon::prelude::*;
+
+use super::{Plan, Shared, Tiles, Variant, View, runs};
+use crate::buffer::Aligned;
+use crate::forward::{Inputs, Output, group_scale};
+use crate::options::{Geometry, even_pieces};
+use crate::pack::{Planes, pack, pack_strip, unpack_run};
+use crate::pool::{Strip, conv_rows_of, pool_strip};
+use crate::simd::{Isa, Simd, Task};
+
+/// Numbers of input and result that a strip of rows of a plane should not exceed.
+const STRIP_LEN: usize = 512 * 1024;
+
+/// Computes the block, with the codes of its outputs if they are asked for.
+pub(crate) fn forward(
+    isa: Isa,
+    g: &Geometry,
+    variant: Variant,
+    inputs: Inputs,
+    codes: bool,
+) -> Output {
+    let lanes = isa.lanes();
+    let groups = g.batch.div_ceil(lanes);
+    let code_len = if codes && g.needs_codes() { g.output_len() * lanes } else { 0 };
+    let mut output =
+        Output { values: vec![0.0; g.batch * g.output_len()], codes: vec![0; groups * code_len] };
+    if groups == 0 {
+        return output;
+    }
+    let whole = Whole {
+        g,
+        inputs,
+        planes: Planes::of_input(g),
+        plan: Plan::new(isa, variant, g, inputs.weight, false),
+        values: Shared::new(&mut output.values),
+        codes: (code_len > 0).then(|| Shared::new(&mut output.codes)),
+    };
+    let pieces = whole.pieces(groups, lanes);
+    let rows = pieces.iter().map(|piece| whole.conv_rows(piece)).map(|(a, b)| b - a).max();
+    pieces.into_par_iter().for_each_init(
+        || Scratch::new(&whole, rows.unwrap_or(0), lanes),
+        |scratch, piece| isa.run(ForwardPiece { whole: &whole, piece, scratch }),
+    );
+    drop(whole);
+    output
+}
+
+/// What all pieces share.
+struct Whole<'a> {
+    g: &'a Geometry,
+    inputs: Inputs<'a>,
+    planes: Planes,
+    plan: Plan,
+    values: Shared<'a>,
+    codes: Option<Shared<'a, u8>>,
+}
+
+/// Rows of the outputs of some groups of images.
+struct Piece {
+    /// First group, and their number: one if there are several strips of rows.
+    groups: (usize, usize),
+    /// First row of the output, and the last one's successor.
+    rows: (usize, usize),
+}
+
+impl Whole<'_> {
+    /// Cuts the batch: large planes into strips, small ones are computed several groups at a time. The
+    /// cut depends on the sizes alone, not on the threads.
+    fn pieces(&self, groups: usize, lanes: usize) -> Vec<Piece> {
+        let g = self.g;
+        let row_len =
+            (g.in_channels * self.planes.padded()[1] + g.out_channels * g.conv[1]) * lanes;
+        let results = self.plan.variant.results();
+        // Whole tiles and whole windows: rows of the output that end with a row of tiles.
+        let step = if g.pool.stride[0].is_multiple_of(results) { 1 } else { results };
+        let rows = STRIP_LEN / (row_len * g.pool.stride[0] * step).max(1) * step;
+        let rows = if g.pool_tiles() { rows.max(step) } else { g.output[0] };
+        let strips: Vec<(usize, usize)> = even_strips(g.output[0], rows, step);
+        let tiles = self.tiles([g.conv[0], g.conv[1]]);
+        let together = match strips.len() {
+            1 => self.plan.chunk(lanes) / (tiles[0] * tiles[1]).max(1),
+            _ => 1,
+        };
+        even_pieces(groups, together.max(1))
+            .flat_map(|groups| strips.iter().map(move |&rows| Piece { groups, rows }))
+            .collect()
+    }
+
+    /// Rows and columns of tiles.
+    fn tiles(&self, size: [usize; 2]) -> [usize; 2] {
+        size.map(|side| side.div_ceil(self.plan.variant.results()))
+    }
+
+    /// Rows of the convolution that a piece computes: `[first, end)`.
+    fn conv_rows(&self, piece: &Piece) -> (usize, usize) {
+        conv_rows_of(self.g, piece.rows.0, piece.rows.1)
+    }
+}
+
+/// `[first, end)` of strips of at most `rows` rows, multiples of `step` but for the last.
+fn even_strips(total: usize, rows: usize, step: usize) -> Vec<(usize, usize)> {
+    let pieces = even_pieces(total.div_ceil(step), rows.div_ceil(step).max(1));
+    pieces.map(|(first, len)| (first * step, ((first + len) * step).min(total))).collect()
+}
+
+/// Working memory of one thread.
+struct Scratch {
+    /// Packed rows of the input of one group; columns of the border stay zero.
+    x: Aligned,
+    /// The transforms, and their products.
+    from: Tiles,
+    to: Tiles,
+    /// Rows of the convolution of one group: `[channel, row, column, LANES]`.
+    conv: Aligned,
+    /// Rows of the output of one channel.
+    y: Aligned,
+    /// The packed factors.
+    scale: Aligned,
+}
+
+impl Scratch {
+    fn new(whole: &Whole, rows: usize, lanes: usize) -> Self {
+        let (g, plan) = (whole.g, &whole.plan);
+        let tiles =
+            |channels| Tiles::new(plan.variant.positions(), channels, plan.chunk(lanes), lanes);
+        let input_rows = rows + g.kernel[0] - 1;
+        Scratch {
+            x: Aligned::zeros(input_rows * g.in_channels * whole.planes.padded()[1] * lanes),
+            from: tiles(g.in_channels),
+            to: tiles(g.out_channels),
+            conv: Aligned::any(g.out_channels * rows * g.conv[1] * lanes),
+            y: Aligned::any(g.output[0] * g.output[1] * lanes),
+            scale: Aligned::any(g.out_channels * lanes),
+        }
+    }
+}
+
+struct ForwardPiece<'a> {
+    whole: &'a Whole<'a>,
+    piece: Piece,
+    scratch: &'a mut Scratch,
+}
+
+impl Task for ForwardPiece<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let (first, count) = self.piece.groups;
+        let plan = &self.whole.plan;
+        let (conv_first, conv_end) = self.whole.conv_rows(&self.piece);
+        let tiles = self.whole.tiles([conv_end - conv_first, self.whole.g.conv[1]]);
+        let (width, total) = (tiles[1], tiles[0] * tiles[1]);
+        // SAFETY: `run` is only entered where the processor has `S`.
+        unsafe {
+            if count * total <= plan.chunk(S::LANES) {
+                for group in 0..count {
+                    self.pack::<S>(first + group);
+                    self.input::<S>(width, (0, total), group * total);
+                }
+                let columns = count * total * S::LANES;
+                plan.products(&self.scratch.from, &mut self.scratch.to, columns);
+                for group in 0..count {
+                    self.output::<S>(width, (0, total), group * total);
+                    self.finish::<S>(first + group);
+                }
+                return;
+            }
+            for group in first..first + count {
+                self.pack::<S>(group);
+                let chunk = plan.chunk(S::LANES);
+                let mut at = 0;
+                while at < total {
+                    let len = if total - at < chunk { total - at } else { chunk };
+                    self.input::<S>(width, (at, len), 0);
+                    plan.products(&self.scratch.from, &mut self.scratch.to, len * S::LANES);
+                    self.output::<S>(width, (at, len), 0);
+                    at += len;
+                }
+                self.finish::<S>(group);
+            }
+        }
+    }
+}
+
+// SAFETY of every block below: the methods are called where the processor has `S`, and no two pieces
+// have a row of an image in common.
+#[allow(clippy::undocumented_unsafe_blocks)]
+impl ForwardPiece<'_> {
+    /// Images of a group: the first, and their number.
+    #[inline(always)]
+    fn images(&self, group: usize, lanes: usize) -> (usize, usize) {
+        let first = group * lanes;
+        let left = self.whole.g.batch - first;
+        (first, if left < lanes { left } else { lanes })
+    }
+
+    #[inline(always)]
+    unsafe fn pack<S: Simd>(&mut self, group: usize) {
+        let (g, whole) = (self.whole.g, self.whole);
+        let (first, count) = self.images(group, S::LANES);
+        let images = &whole.inputs.x[first * g.input_len()..][..count * g.input_len()];
+        let (conv_first, conv_end) = whole.conv_rows(&self.piece);
+        let rows = (conv_first, conv_end + g.kernel[0] - 1);
+        unsafe { pack_strip::<S>(images, &whole.planes, rows, &mut self.scratch.x) };
+    }
+
+    /// Transforms `tiles` (first and number) of the packed group.
+    #[inline(always)]
+    unsafe fn input<S: Simd>(&mut self, width: usize, tiles: (usize, usize), at: usize) {
+        let (g, whole) = (self.whole.g, self.whole);
+        let (conv_first, conv_end) = whole.conv_rows(&self.piece);
+        let channel = whole.planes.padded()[1] * S::LANES;
+        let view = View {
+            channels: g.in_channels,
+            size: [conv_end - conv_first + g.kernel[0] - 1, whole.planes.padded()[1]],
+            row: g.in_channels * channel,
+            channel,
+        };
+        for run in runs(width, tiles.0, tiles.1, at) {
+            let to = &mut self.scratch.from;
+            unsafe { whole.plan.variant.input_tiles::<S>(view, &self.scratch.x, run, to) };
+        }
+    }
+
+    /// Makes `tiles` of the convolution.
+    #[inline(always)]
+    unsafe fn output<S: Simd>(&mut self, width: usize, tiles: (usize, usize), at: usize) {
+        let (g, whole) = (self.whole.g, self.whole);
+        let (conv_first, conv_end) = whole.conv_rows(&self.piece);
+        let row = g.conv[1] * S::LANES;
+        let rows = conv_end - conv_first;
+        let size = [rows, g.conv[1]];
+        let view = View { channels: g.out_channels, size, row, channel: rows * row };
+        for run in runs(width, tiles.0, tiles.1, at) {
+            let y = (&mut self.scratch.conv[..], Some(whole.inputs.bias));
+            unsafe { whole.plan.variant.output_tiles::<S>(view, y, run, &self.scratch.to) };
+        }
+    }
+
+    /// ReLU, pool and factors of a group, into the outputs.
+    #[inline(always)]
+    unsafe fn finish<S: Simd>(&mut self, group: usize) {
+        let (g, whole, lanes) = (self.whole.g, self.whole, S::LANES);
+        let (first, count) = self.images(group, lanes);
+        if let Some(scale) = whole.inputs.scale {
+            let scale = group_scale(g, scale, first, lanes);
+            unsafe { pack::<S>(scale, g.out_channels, &mut self.scratch.scale) };
+        }
+        let (conv_first, conv_end) = whole.conv_rows(&self.piece);
+        let plane = (conv_end - conv_first) * g.conv[1] * lanes;
+        let (row, end) = self.piece.rows;
+        let len = (end - row) * g.output[1];
+        for channel in 0..g.out_channels {
+            let strip = Strip {
+                conv: &self.scratch.conv[channel * plane..][..plane],
+                conv_first,
+                rows: (row, end),
+                scale: match whole.inputs.scale {
+                    Some(_) => Some(&self.scratch.scale[channel * lanes..][..lanes]),
+                    None => None,
+                },
+            };
+            let at = (channel * g.output[0] + row) * g.output[1];
+            let codes = match &whole.codes {
+                Some(codes) => {
+                    let start = first * g.output_len() + at * lanes;
+                    Some(unsafe { codes.slice(start, len * lanes) })
+                }
+                None => None,
+            };
+            unsafe {
+                pool_strip::<S>(g, &strip, &mut self.scratch.y, codes);
+                let last = (first + count - 1) * g.output_len() + at;
+                whole.values.pointer(last, len);
+                let to = whole.values.pointer(first * g.output_len() + at, len);
+                unpack_run::<S>(&self.scratch.y, len, to, g.output_len(), count);
+            }
+        }
+    }
+}
