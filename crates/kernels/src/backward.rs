@@ -59,7 +59,7 @@ pub(crate) fn backward(
     grad: &[f32],
     wanted: Wanted,
 ) -> Gradients {
-    backward_by(isa, (g, Methods::of(g)), saved, grad, wanted)
+    backward_by(isa, (g, Methods::of(g, isa.lanes())), saved, grad, wanted)
 }
 
 /// The same by methods of the caller's choice.
@@ -74,7 +74,11 @@ pub(crate) fn backward_by(
     let shared = Shared::new(isa, (g, methods), saved, wanted);
     let groups = g.batch.div_ceil(lanes);
     // The cut depends on the batch alone, not on the threads: so do the sums.
-    let max_pieces = (MAX_PARTIAL_LEN / (g.out_channels * taps)).clamp(2, MAX_PIECES);
+    let partial_len = match methods.weight {
+        Some(variant) => g.out_channels * g.in_channels * variant.positions(),
+        None => g.out_channels * taps,
+    };
+    let max_pieces = (MAX_PARTIAL_LEN / partial_len).clamp(2, MAX_PIECES);
     let piece_images = lanes * groups.div_ceil(max_pieces).max(1);
     let mut dx = vec![0.0; if wanted.x { g.batch * g.input_len() } else { 0 }];
     let mut dx_pieces: Vec<&mut [f32]> = match wanted.x {

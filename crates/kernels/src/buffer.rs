@@ -29,7 +29,7 @@ impl Aligned {
     /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
         let mut buffer = Aligned::any(len);
-        buffer.lines.fill(Line([0.0; Line::LEN]));
+        buffer.fill(0.0);
         buffer
     }
 
@@ -43,7 +43,10 @@ impl Aligned {
             let best = fits.min_by_key(|(_, lines)| lines.capacity()).map(|(i, _)| i);
             best.map(|i| free.swap_remove(i)).unwrap_or_default()
         });
-        lines.resize(count, Line([0.0; Line::LEN]));
+        // A buffer is never cut: what is cut off would have to be cleared when it is used again.
+        if lines.len() < count {
+            lines.resize(count, Line([0.0; Line::LEN]));
+        }
         Aligned { lines, len }
     }
 }

@@ -33,7 +33,7 @@ const SPLIT_WORK: usize = 4_000_000;
 
 /// Computes the block, with the codes of its outputs if they are asked for.
 pub(crate) fn forward(isa: Isa, g: &Geometry, inputs: Inputs, codes: bool) -> Output {
-    forward_by(isa, (g, Methods::of(g)), inputs, codes)
+    forward_by(isa, (g, Methods::of(g, isa.lanes())), inputs, codes)
 }
 
 /// The same by methods of the caller's choice.

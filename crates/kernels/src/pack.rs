@@ -43,18 +43,23 @@ impl Planes {
     /// Room for an interleaved group, with zeros in the borders.
     pub(crate) fn with_clear_borders(&self, lanes: usize) -> Aligned {
         let mut group = Aligned::any(self.group_len(lanes));
-        let ([_, width], [border_y, border_x]) = (self.padded(), self.padding);
-        let (row_len, border) = (self.channels * width * lanes, border_x * lanes);
         // The first and the last rows, and both ends of the others.
-        let (above, rest) = group.split_at_mut(border_y * row_len);
-        let (rows, below) = rest.split_at_mut(rest.len() - border_y * row_len);
+        let border = self.padding[0] * self.channels * self.padded()[1] * lanes;
+        let (above, rest) = group.split_at_mut(border);
+        let (rows, below) = rest.split_at_mut(rest.len() - border);
         above.fill(0.0);
         below.fill(0.0);
-        for row in rows.chunks_exact_mut((width * lanes).max(1)) {
-            row[..border].fill(0.0);
-            row[width * lanes - border..].fill(0.0);
-        }
+        self.clear_columns(rows, lanes);
         group
+    }
+
+    /// Clears the border at both ends of every row.
+    pub(crate) fn clear_columns(&self, rows: &mut [f32], lanes: usize) {
+        let (width, border) = (self.padded()[1] * lanes, self.padding[1] * lanes);
+        for row in rows.chunks_exact_mut(width.max(1)) {
+            row[..border].fill(0.0);
+            row[width - border..].fill(0.0);
+        }
     }
 
     /// Numbers of an interleaved group, with borders.

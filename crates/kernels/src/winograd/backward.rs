@@ -6,11 +6,6 @@ use crate::matrix::{Matrix, add_product_here};
 use crate::options::Geometry;
 use crate::simd::Simd;
 
-/// Rows and columns of tiles that cover a plane.
-fn tiles_of(variant: Variant, size: [usize; 2]) -> [usize; 2] {
-    size.map(|side| side.div_ceil(variant.results()))
-}
-
 /// The gradient of the weight, summed over all groups that it is given.
 pub(crate) struct WeightGradient {
     variant: Variant,
@@ -47,7 +42,7 @@ impl WeightGradient {
     /// The processor has `S`.
     #[inline(always)]
     pub(crate) unsafe fn add<S: Simd>(&mut self, dy: (View, &[f32]), x: (View, &[f32])) {
-        let [height, width] = tiles_of(self.variant, dy.0.size);
+        let [height, width] = self.variant.tiles(dy.0.size);
         let mut next = 0;
         while next < height * width {
             let (left, room) = (height * width - next, self.capacity - self.filled);
@@ -144,7 +139,7 @@ impl<'a> InputGradient<'a> {
     }
 
     fn tiles(&self) -> [usize; 2] {
-        tiles_of(self.plan.variant, self.size)
+        self.plan.variant.tiles(self.size)
     }
 
     /// Transforms as many of a group's tiles from `next` on as there is room for; the next one. When

@@ -78,7 +78,7 @@ impl Whole<'_> {
         let rows = STRIP_LEN / (row_len * g.pool.stride[0] * step).max(1) * step;
         let rows = if g.pool_tiles() { rows.max(step) } else { g.output[0] };
         let strips: Vec<(usize, usize)> = even_strips(g.output[0], rows, step);
-        let tiles = self.tiles([g.conv[0], g.conv[1]]);
+        let tiles = self.plan.variant.tiles(g.conv);
         let together = match strips.len() {
             1 => self.plan.chunk(lanes) / (tiles[0] * tiles[1]).max(1),
             _ => 1,
@@ -86,11 +86,6 @@ impl Whole<'_> {
         even_pieces(groups, together.max(1))
             .flat_map(|groups| strips.iter().map(move |&rows| Piece { groups, rows }))
             .collect()
-    }
-
-    /// Rows and columns of tiles.
-    fn tiles(&self, size: [usize; 2]) -> [usize; 2] {
-        size.map(|side| side.div_ceil(self.plan.variant.results()))
     }
 
     /// Rows of the convolution that a piece computes: `[first, end)`.
@@ -126,8 +121,10 @@ impl Scratch {
         let tiles =
             |channels| Tiles::new(plan.variant.positions(), channels, plan.chunk(lanes), lanes);
         let input_rows = rows + g.kernel[0] - 1;
+        let mut x = Aligned::any(input_rows * g.in_channels * whole.planes.padded()[1] * lanes);
+        whole.planes.clear_columns(&mut x, lanes);
         Scratch {
-            x: Aligned::zeros(input_rows * g.in_channels * whole.planes.padded()[1] * lanes),
+            x,
             from: tiles(g.in_channels),
             to: tiles(g.out_channels),
             conv: Aligned::any(g.out_channels * rows * g.conv[1] * lanes),
@@ -151,7 +148,7 @@ impl Task for ForwardPiece<'_> {
         let (first, count) = self.piece.groups;
         let plan = &self.whole.plan;
         let (conv_first, conv_end) = self.whole.conv_rows(&self.piece);
-        let tiles = self.whole.tiles([conv_end - conv_first, self.whole.g.conv[1]]);
+        let tiles = plan.variant.tiles([conv_end - conv_first, self.whole.g.conv[1]]);
         let (width, total) = (tiles[1], tiles[0] * tiles[1]);
         // SAFETY: `run` is only entered where the processor has `S`.
         unsafe {

@@ -6,6 +6,7 @@
 
 mod backward;
 mod forward;
+mod method;
 mod tiles;
 mod transform;
 mod weights;
@@ -14,6 +15,7 @@ use std::marker::PhantomData;
 
 pub(crate) use backward::{InputGradient, WeightGradient};
 pub(crate) use forward::forward;
+pub(crate) use method::Methods;
 pub(crate) use tiles::View;
 use tiles::{GradientTiles, InputTiles, OutputTiles, Run, Tiles, runs};
 
@@ -58,7 +60,14 @@ impl Variant {
     /// Tiles that are transformed before their products are taken, with so many channels on both
     /// sides together.
     fn chunk(self, channels: usize, lanes: usize) -> usize {
-        (CHUNK_LEN / (self.positions() * channels * lanes)).clamp(MIN_CHUNK, MAX_CHUNK)
+        // Large weights should not be read too often.
+        let min = (channels / 64).clamp(8, 16);
+        (CHUNK_LEN / (self.positions() * channels * lanes)).clamp(min, 64)
+    }
+
+    /// Tiles that cover a plane of that size.
+    fn tiles(self, size: [usize; 2]) -> [usize; 2] {
+        size.map(|side| side.div_ceil(self.results()))
     }
 
     /// # Safety
@@ -122,34 +131,8 @@ impl Variant {
     }
 }
 
-/// How a block's convolution and its gradients are computed; `None` is the direct way.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Methods {
-    pub forward: Option<Variant>,
-    pub input: Option<Variant>,
-    pub weight: Option<Variant>,
-}
-
-impl Methods {
-    /// The fastest methods.
-    pub(crate) fn of(g: &Geometry) -> Self {
-        if g.stride != [1, 1] || g.in_channels.min(g.out_channels) < 16 {
-            return Methods::default();
-        }
-        let variant = match g.kernel {
-            [3, 3] => Some(Variant::F2x3),
-            [5, 5] => Some(Variant::F2x5),
-            _ => None,
-        };
-        Methods { forward: variant, input: variant, weight: variant }
-    }
-}
-
-/// Numbers that the transforms of a chunk of tiles and their products should not exceed.
-const CHUNK_LEN: usize = 512 * 1024;
-/// Tiles of a chunk: enough for the weights to be read often, and not more than that.
-const MIN_CHUNK: usize = 16;
-const MAX_CHUNK: usize = 64;
+/// Numbers that the transforms of a chunk of tiles and their products should not exceed (1 MiB).
+const CHUNK_LEN: usize = 256 * 1024;
 
 /// A convolution's transformed kernels, prepared for one direction.
 pub(crate) struct Plan {

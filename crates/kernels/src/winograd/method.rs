@@ -1,0 +1,89 @@
+//! Which method is the fastest for a block.
+
+use super::Variant;
+use crate::options::Geometry;
+
+/// How a block's convolution and its gradients are computed; `None` is the direct way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Methods {
+    pub forward: Option<Variant>,
+    pub input: Option<Variant>,
+    pub weight: Option<Variant>,
+}
+
+/// What Winograd's method costs beside its products, in the time of a multiply-add of vectors. The
+/// numbers were fitted to times on Zen 3 (AVX2) of layers from 10 → 20 channels at 24 × 24 pixels to
+/// 512 → 512 at 4 × 4; they name the faster method of all those whose times differ by a tenth.
+struct Overhead {
+    /// For every number of a transformed tile.
+    tile: usize,
+    /// For every number of a transformed kernel, however many images there are.
+    kernel: usize,
+}
+
+const RESULTS: Overhead = Overhead { tile: 14, kernel: 14 };
+const WEIGHT_GRADIENT: Overhead = Overhead { tile: 30, kernel: 30 };
+
+impl Methods {
+    /// The fastest methods, for vectors of `lanes` images.
+    pub(crate) fn of(g: &Geometry, lanes: usize) -> Self {
+        Methods {
+            forward: fastest(g, g.conv, lanes, RESULTS),
+            input: fastest(g, g.input, lanes, RESULTS),
+            weight: fastest(g, g.conv, lanes, WEIGHT_GRADIENT),
+        }
+    }
+}
+
+/// The method for results of that size.
+fn fastest(g: &Geometry, size: [usize; 2], lanes: usize, overhead: Overhead) -> Option<Variant> {
+    let variants: &[Variant] = match (g.kernel, g.stride) {
+        ([3, 3], [1, 1]) => &[Variant::F2x3, Variant::F4x3],
+        ([5, 5], [1, 1]) => &[Variant::F2x5],
+        _ => &[],
+    };
+    let groups = g.batch.div_ceil(lanes);
+    let pairs = g.in_channels * g.out_channels;
+    let direct = groups * size[0] * size[1] * g.kernel[0] * g.kernel[1] * pairs;
+    let cost = |variant: &Variant| {
+        let [rows, columns] = variant.tiles(size);
+        let transforms = overhead.tile * (g.in_channels + g.out_channels);
+        let tiles = groups * rows * columns;
+        variant.positions() * (tiles * (pairs + transforms) + overhead.kernel * pairs)
+    };
+    let best =
+        variants.iter().map(|variant| (cost(variant), variant)).min_by_key(|(cost, _)| *cost);
+    best.filter(|(cost, _)| *cost < direct).map(|(_, variant)| *variant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::ConvBlockOptions;
+
+    fn methods(x: [usize; 4], out: usize, kernel: usize, stride: usize) -> Methods {
+        let options = ConvBlockOptions {
+            padding: [kernel / 2; 2],
+            stride: [stride; 2],
+            ..Default::default()
+        };
+        Methods::of(&Geometry::new(x, [out, x[1], kernel, kernel], &options), 8)
+    }
+
+    #[test]
+    fn methods_are_those_that_were_measured_to_be_the_fastest() {
+        use Variant::{F2x3, F2x5, F4x3};
+        let all = |variant| Methods { forward: variant, input: variant, weight: variant };
+        assert_eq!(methods([128, 1, 28, 28], 10, 3, 1), all(None));
+        assert_eq!(methods([64, 64, 32, 32], 64, 3, 1), all(Some(F4x3)));
+        assert_eq!(methods([64, 256, 8, 8], 256, 3, 1), all(Some(F4x3)));
+        // So few pixels that the larger kernel transforms are not worth it.
+        assert_eq!(methods([64, 512, 4, 4], 512, 3, 1), all(Some(F2x3)));
+        assert_eq!(methods([64, 32, 28, 28], 64, 5, 1), all(Some(F2x5)));
+        assert_eq!(methods([64, 64, 32, 32], 128, 3, 2), all(None));
+        assert_eq!(methods([64, 64, 32, 32], 128, 1, 1), all(None));
+        // The products of two transforms pay later than those of one.
+        let small = methods([256, 20, 14, 14], 40, 3, 1);
+        assert_eq!((small.forward, small.weight), (Some(F4x3), None));
+    }
+}
