@@ -7,7 +7,7 @@
 //! | [`conv_transpose_block`] | nearest upsampling + transposed convolution + bias + ReLU |
 //! | [`linear`] | linear layer + ReLU |
 //! | [`batch_norm`] | batch normalisation + ReLU |
-//! | [`AdamOptions`] | Burn's Adam in one pass over memory |
+//! | [`AdamOptions`], [`SgdOptions`], [`RmsPropOptions`] | Burn's optimizers in one pass over memory |
 //!
 //! Each block is one differentiable operation. On Burn's flex device, in `f32`, it runs on kernels
 //! written for small images; on every other device the same call composes Burn's own operations. So a
@@ -53,7 +53,6 @@
 // Without the flex device, only the composed operations are left.
 #![cfg_attr(not(feature = "flex"), allow(dead_code))]
 
-mod adam;
 #[cfg(feature = "flex")]
 mod backward;
 mod batch_norm;
@@ -79,6 +78,7 @@ mod moments;
 mod naive;
 #[cfg(feature = "flex")]
 mod normalize;
+mod optim;
 mod options;
 #[cfg(feature = "flex")]
 mod pack;
@@ -94,9 +94,11 @@ mod weight_grad;
 #[cfg(feature = "flex")]
 mod winograd;
 
-pub use adam::{AdamOptions, FusedAdam};
 pub use batch_norm::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
 pub use extension::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
 pub use linear::{LinearBlockBackend, LinearSettings, linear};
+pub use optim::{AdamOptions, FusedAdam};
+pub use optim::{FusedRmsProp, FusedRmsPropState, RmsPropOptions};
+pub use optim::{FusedSgd, FusedSgdState, MomentumOptions, SgdOptions};
 pub use options::{ConvBlockOptions, PoolOptions};
 pub use transpose::{ConvTransposeBlockOptions, conv_transpose_block};

@@ -1,7 +1,5 @@
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{ModuleOptimizer, decay::WeightDecayConfig};
-use burn::optim::{RmsPropConfig, SgdConfig};
-use selvedge_kernels::AdamOptions;
+use burn::optim::ModuleOptimizer;
+use selvedge_kernels::{AdamOptions, MomentumOptions, RmsPropOptions, SgdOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -37,32 +35,20 @@ impl OptimizerConfig {
     pub fn init(&self, weight_decay: f64) -> Result<ModuleOptimizer, TrainError> {
         let in_range = weight_decay >= 0.0 && weight_decay.is_finite();
         require(in_range, "weight decay", weight_decay, "0 or more")?;
-        let decay = (weight_decay > 0.0).then(|| WeightDecayConfig::new(weight_decay as f32));
+        let weight_decay = (weight_decay > 0.0).then_some(weight_decay as f32);
         Ok(match *self {
-            Self::Adam => AdamOptions {
-                weight_decay: (weight_decay > 0.0).then_some(weight_decay as f32),
-                ..AdamOptions::default()
-            }
-            .init(),
+            Self::Adam => AdamOptions { weight_decay, ..AdamOptions::default() }.init(),
             Self::Sgd { momentum, nesterov } => {
                 check_momentum(momentum)?;
                 let needs = momentum > 0.0 || !nesterov;
                 require(needs, "momentum", momentum, "above 0 for Nesterov's variant")?;
-                let momentum = (momentum > 0.0).then(|| {
-                    MomentumConfig::new()
-                        .with_momentum(momentum)
-                        .with_dampening(0.0)
-                        .with_nesterov(nesterov)
-                });
-                SgdConfig::new().with_weight_decay(decay).with_momentum(momentum).init()
+                let velocity = MomentumOptions { momentum, dampening: 0.0, nesterov };
+                SgdOptions { momentum: (momentum > 0.0).then_some(velocity), weight_decay }.init()
             }
             Self::RmsProp { momentum } => {
                 check_momentum(momentum)?;
-                RmsPropConfig::new()
-                    .with_epsilon(1e-8)
-                    .with_momentum(momentum as f32)
-                    .with_weight_decay(decay)
-                    .init()
+                let momentum = momentum as f32;
+                RmsPropOptions { momentum, weight_decay, ..RmsPropOptions::default() }.init()
             }
         })
     }

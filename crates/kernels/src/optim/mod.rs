@@ -1,0 +1,11 @@
+//! Burn's optimizers in one pass over memory.
+
+mod adam;
+#[cfg(feature = "flex")]
+mod pass;
+mod rms_prop;
+mod sgd;
+
+pub use adam::{AdamOptions, FusedAdam};
+pub use rms_prop::{FusedRmsProp, FusedRmsPropState, RmsPropOptions};
+pub use sgd::{FusedSgd, FusedSgdState, MomentumOptions, SgdOptions};
