@@ -7,6 +7,7 @@
 //! | [`conv_transpose_block`] | nearest upsampling + transposed convolution + bias + ReLU |
 //! | [`linear`] | linear layer + ReLU |
 //! | [`batch_norm`] | batch normalisation + ReLU |
+//! | [`max_pool`] | max-pool, where it does not follow a convolution |
 //! | [`AdamOptions`], [`SgdOptions`], [`RmsPropOptions`] | Burn's optimizers in one pass over memory |
 //!
 //! Each block is one differentiable operation. On Burn's flex device, in `f32`, it runs on kernels
@@ -72,6 +73,9 @@ mod linear;
 mod linear_flex;
 #[cfg(feature = "flex")]
 mod matrix;
+mod max_pool;
+#[cfg(feature = "flex")]
+mod max_pool_flex;
 #[cfg(feature = "flex")]
 mod moments;
 #[cfg(test)]
@@ -82,6 +86,8 @@ mod optim;
 mod options;
 #[cfg(feature = "flex")]
 mod pack;
+#[cfg(feature = "flex")]
+mod planes;
 #[cfg(feature = "flex")]
 mod pool;
 #[cfg(feature = "flex")]
@@ -97,6 +103,7 @@ mod winograd;
 pub use batch_norm::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
 pub use extension::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
 pub use linear::{LinearBlockBackend, LinearSettings, linear};
+pub use max_pool::{MaxPoolBackend, max_pool};
 pub use optim::{AdamOptions, FusedAdam};
 pub use optim::{FusedRmsProp, FusedRmsPropState, RmsPropOptions};
 pub use optim::{FusedSgd, FusedSgdState, MomentumOptions, SgdOptions};

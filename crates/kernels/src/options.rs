@@ -20,6 +20,12 @@ impl PoolOptions {
         PoolOptions { kernel: [size; 2], stride: [size; 2], padding: [0; 2] }
     }
 
+    /// Height and width of the result for an input of the given height and width; `None` where no
+    /// window fits, or a stride or a size is 0.
+    pub fn output_size(&self, input: [usize; 2]) -> Option<[usize; 2]> {
+        windows(input, self.kernel, self.stride, self.padding)
+    }
+
     /// Windows of one pixel, which change nothing.
     pub(crate) const IDENTITY: Self = PoolOptions::tiles(1);
 }
@@ -74,7 +80,7 @@ impl ConvBlockOptions {
         let input = upsampled(input, self.upsample);
         let conv = windows(input, kernel, self.stride, self.padding)?;
         match self.pool {
-            Some(pool) => windows(conv, pool.kernel, pool.stride, pool.padding),
+            Some(pool) => pool.output_size(conv),
             None => Some(conv),
         }
     }
@@ -144,8 +150,7 @@ impl Geometry {
             panic!("conv_block: no kernel {kernel:?} fits into the input {x:?} with {options:?}")
         });
         let pool = options.pool.unwrap_or(PoolOptions::IDENTITY);
-        let output = windows(conv, pool.kernel, pool.stride, pool.padding);
-        let output = output.unwrap_or_else(|| {
+        let output = pool.output_size(conv).unwrap_or_else(|| {
             panic!("conv_block: no pool window fits into {conv:?} pixels with {options:?}")
         });
         Geometry {

@@ -17,6 +17,8 @@ pub(crate) enum Step {
     Decoder { conv: usize, options: ConvTransposeBlockOptions },
     /// A batch normalisation, with the ReLU that follows it.
     Norm { norm: usize, relu: bool },
+    /// A max-pool that is in no block.
+    Pool { pool: PoolOptions },
 }
 
 /// Groups the layers into steps.
@@ -30,12 +32,20 @@ pub(crate) fn plan(layers: &[Layer]) -> Vec<Step> {
             Op::Upsample { .. } | Op::ConvTranspose2d { .. } => decoder(layers, next),
             Op::Linear { .. } => (Step::Linear { linear: next, relu }, 1 + usize::from(relu)),
             Op::BatchNorm2d => (Step::Norm { norm: next, relu }, 1 + usize::from(relu)),
+            Op::MaxPool2d { kernel, stride, padding } => {
+                (Step::Pool { pool: pool_options(kernel, stride, padding) }, 1)
+            }
             _ => (Step::Layer(next), 1),
         };
         steps.push(step);
         next += length;
     }
     steps
+}
+
+/// Square windows.
+fn pool_options(kernel: usize, stride: usize, padding: usize) -> PoolOptions {
+    PoolOptions { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2] }
 }
 
 /// The layers from an upsampling or a transposed convolution on, and their number.
@@ -69,8 +79,7 @@ fn block(layers: &[Layer], conv: usize, stride: usize, padding: usize) -> (Step,
             // ReLU is the same once or twice, but a block computes it once.
             Op::Relu if !options.relu => options.relu = true,
             Op::MaxPool2d { kernel, stride, padding } if options.pool.is_none() => {
-                let [kernel, stride, padding] = [kernel, stride, padding].map(|side| [side; 2]);
-                options.pool = Some(PoolOptions { kernel, stride, padding });
+                options.pool = Some(pool_options(kernel, stride, padding));
             }
             Op::ChannelDropout { .. } if dropout.is_none() => dropout = Some(i),
             _ => break,
@@ -140,11 +149,11 @@ mod tests {
             .relu()
             .linear("fc2", 2);
         let options = |pool| ConvBlockOptions { pool, ..ConvBlockOptions::default() };
-        let pool = PoolOptions { kernel: [2; 2], stride: [2; 2], padding: [0; 2] };
+        let pool = PoolOptions::tiles(2);
         let expected = [
             Step::Layer(0),
             Step::Block { conv: 1, options: options(Some(pool)), dropout: None },
-            Step::Layer(3),
+            Step::Pool { pool },
             Step::Layer(4),
             Step::Block { conv: 5, options: options(None), dropout: None },
             Step::Norm { norm: 6, relu: true },

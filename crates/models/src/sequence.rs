@@ -7,7 +7,7 @@ use burn::tensor::module::{adaptive_avg_pool2d, interpolate, max_pool2d};
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor};
 use selvedge_kernels::{
-    BatchNormOptions, ConvBlockOptions, conv_block, conv_transpose_block, linear,
+    BatchNormOptions, ConvBlockOptions, conv_block, conv_transpose_block, linear, max_pool,
 };
 
 use crate::init::Sampler;
@@ -71,6 +71,7 @@ impl Sequence {
                     };
                     x = Activation::Images(batch_norm(norm, x.into_images(), *relu));
                 }
+                Step::Pool { pool } => x = Activation::Images(max_pool(x.into_images(), pool)),
             }
         }
         x

@@ -1,0 +1,329 @@
+//! Max-pool of planes in Burn's layout, `[batch, channel, row, column]`, and its gradient.
+//!
+//! A vector holds neighbouring outputs of a row. So that the pixels which they look at are neighbours
+//! too, a plane is first copied with its columns sorted by their remainder modulo the stride, the
+//! *phases*, between borders of minus infinity.
+//!
+//! As in a block, the forward pass leaves a byte for every output: which pixel of the window was taken.
+
+use rayon::prelude::*;
+
+use crate::buffer::Aligned;
+use crate::options::PoolOptions;
+use crate::simd::{Isa, Simd, Task};
+
+/// Numbers of the input that a thread takes at a time, if a plane has no more.
+const PIECE: usize = 32 * 1024;
+
+/// The sizes of a pool over planes. Pairs are `[vertical, horizontal]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Planes {
+    /// Batch × channels.
+    pub count: usize,
+    pub input: [usize; 2],
+    pub output: [usize; 2],
+    pub pool: PoolOptions,
+}
+
+/// The result, and the codes if they were asked for.
+pub(crate) struct Pooled {
+    pub values: Vec<f32>,
+    pub codes: Vec<u8>,
+}
+
+impl Planes {
+    /// Whether the kernels cover the case: a code is a byte, and every window has to hold a pixel.
+    pub(crate) fn is_fusable(&self) -> bool {
+        let PoolOptions { kernel, padding, .. } = self.pool;
+        kernel[0].saturating_mul(kernel[1]) <= 1 + usize::from(u8::MAX)
+            && (0..2).all(|axis| padding[axis] < kernel[axis] && self.input[axis] > 0)
+    }
+
+    /// Pixels of a window along one axis that lie in the plane: `[first, end)`.
+    fn clip(&self, axis: usize, output: usize) -> (usize, usize) {
+        let PoolOptions { kernel, stride, padding } = self.pool;
+        let start = output * stride[axis];
+        let end = (self.input[axis] + padding[axis] - start).min(kernel[axis]);
+        (padding[axis].saturating_sub(start), end)
+    }
+
+    /// Planes that a thread takes at a time.
+    fn piece(&self) -> usize {
+        (PIECE / (self.input[0] * self.input[1])).max(1)
+    }
+
+    /// The largest number of every window: NaN if it holds one.
+    pub(crate) fn forward(&self, isa: Isa, x: &[f32], with_codes: bool) -> Pooled {
+        let plane = self.output[0] * self.output[1];
+        let piece = self.piece();
+        let mut values = vec![0.0; self.count * plane];
+        let mut codes = vec![0; if with_codes { values.len() } else { 0 }];
+        let of_pieces: Vec<Option<&mut [u8]>> = match with_codes {
+            true => codes.chunks_mut(piece * plane).map(Some).collect(),
+            false => (0..self.count.div_ceil(piece)).map(|_| None).collect(),
+        };
+        let phases = &Phases::new(self, isa.lanes());
+        let pieces = values.par_chunks_mut(piece * plane).zip(of_pieces);
+        let x = x.par_chunks(piece * self.input[0] * self.input[1]);
+        pieces.zip(x).for_each(|((output, codes), x)| {
+            isa.run(Pool { planes: self, phases, x, output, codes });
+        });
+        Pooled { values, codes }
+    }
+
+    /// The gradient of the input. A pixel that several windows have taken gets the sum of theirs, in
+    /// the order of the windows.
+    pub(crate) fn backward(&self, grad: &[f32], codes: &[u8]) -> Vec<f32> {
+        let plane = self.output[0] * self.output[1];
+        let piece = self.piece();
+        let input = self.input[0] * self.input[1];
+        let PoolOptions { kernel, .. } = self.pool;
+        let taps = 0..kernel[0] * kernel[1];
+        let taps: Vec<usize> =
+            taps.map(|k| k / kernel[1] * self.input[1] + k % kernel[1]).collect();
+        let mut dx = vec![0.0; self.count * input];
+        let gradients = grad.par_chunks(piece * plane).zip(codes.par_chunks(piece * plane));
+        dx.par_chunks_mut(piece * input).zip(gradients).for_each(|(dx, (grad, codes))| {
+            let planes = dx.chunks_exact_mut(input).zip(grad.chunks_exact(plane));
+            for ((dx, grad), codes) in planes.zip(codes.chunks_exact(plane)) {
+                self.unpool(&taps, dx, grad, codes);
+            }
+        });
+        dx
+    }
+
+    /// Adds the gradient of every output of a plane to the pixel it was taken from.
+    fn unpool(&self, taps: &[usize], dx: &mut [f32], grad: &[f32], codes: &[u8]) {
+        let PoolOptions { stride, padding, .. } = self.pool;
+        let width = self.output[1];
+        let rows = grad.chunks_exact(width).zip(codes.chunks_exact(width));
+        for (row, (grad, codes)) in rows.enumerate() {
+            // Where a window begins may lie before the plane; the pixel that was taken does not.
+            let first = row * stride[0] * self.input[1];
+            let before = padding[0] * self.input[1] + padding[1];
+            let mut start = first.wrapping_sub(before);
+            for (grad, code) in grad.iter().zip(codes) {
+                dx[start.wrapping_add(taps[usize::from(*code)])] += grad;
+                start = start.wrapping_add(stride[1]);
+            }
+        }
+    }
+}
+
+/// Where a plane's pixels lie once its columns are sorted.
+struct Phases {
+    /// Numbers from one phase to the next.
+    len: usize,
+    /// Where the window's columns begin for the first output.
+    taps: Vec<usize>,
+    /// First column of every output's window that lies in the plane.
+    left: Vec<f32>,
+}
+
+impl Phases {
+    fn new(planes: &Planes, lanes: usize) -> Self {
+        let [kernel, stride, padding] =
+            [planes.pool.kernel, planes.pool.stride, planes.pool.padding].map(|pair| pair[1]);
+        // A row may be narrower than a vector; what then follows it is read, but not used.
+        let width = planes.output[1].max(lanes);
+        let len = width + (kernel - 1) / stride;
+        Phases {
+            len,
+            taps: (0..kernel).map(|k| k % stride * len + k / stride).collect(),
+            left: (0..width).map(|column| padding.saturating_sub(column * stride) as f32).collect(),
+        }
+    }
+}
+
+/// Some planes, and what becomes of them.
+struct Pool<'a> {
+    planes: &'a Planes,
+    phases: &'a Phases,
+    x: &'a [f32],
+    output: &'a mut [f32],
+    codes: Option<&'a mut [u8]>,
+}
+
+impl Task for Pool<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let [height, width] = self.planes.input;
+        let [stride, padding] = [self.planes.pool.stride, self.planes.pool.padding].map(|s| s[1]);
+        let [out_height, out_width] = self.planes.output;
+        let count = self.x.len() / (height * width);
+        assert!(self.output.len() == count * out_height * out_width);
+        assert!(self.codes.as_ref().is_none_or(|codes| codes.len() == self.output.len()));
+        let phase = self.phases.len;
+        let mut sorted = Aligned::any(height * stride * phase);
+        // The borders stay as they are from one plane to the next.
+        sorted.fill(f32::NEG_INFINITY);
+        for plane in 0..count {
+            for y in 0..height {
+                let row = &self.x[(plane * height + y) * width..][..width];
+                let to = &mut sorted[y * stride * phase..][..stride * phase];
+                sort_row(row, to, stride, padding);
+            }
+            for y in 0..out_height {
+                let at = (plane * out_height + y) * out_width;
+                let row = PoolRow {
+                    phases: self.phases,
+                    stride,
+                    rows: self.planes.clip(0, y),
+                    from: &sorted[first_row(self.planes, y) * stride * phase..],
+                    output: &mut self.output[at..][..out_width],
+                    codes: match &mut self.codes {
+                        Some(codes) => Some(&mut codes[at..][..out_width]),
+                        None => None,
+                    },
+                };
+                // SAFETY: this runs where the processor has `S`.
+                unsafe {
+                    match self.planes.pool.kernel {
+                        [2, 2] => S::enter(Unrolled::<2>(row)),
+                        [3, 3] => S::enter(Unrolled::<3>(row)),
+                        _ => S::enter(Unrolled::<0>(row)),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The first row of the plane that row `output` of the result looks at.
+#[inline(always)]
+fn first_row(planes: &Planes, output: usize) -> usize {
+    (output * planes.pool.stride[0]).saturating_sub(planes.pool.padding[0])
+}
+
+/// Writes a row's columns by phases. What no window looks at may be left out.
+#[inline(always)]
+fn sort_row(row: &[f32], to: &mut [f32], stride: usize, padding: usize) {
+    let phase_len = to.len() / stride;
+    for phase in 0..stride {
+        // The first column of the phase, and its place.
+        let mut first = phase;
+        while first < padding {
+            first += stride;
+        }
+        let place = first / stride;
+        let first = first - padding;
+        if first >= row.len() || place >= phase_len {
+            continue;
+        }
+        let to = &mut to[phase * phase_len + place..(phase + 1) * phase_len];
+        let len = (row.len() - first).div_ceil(stride).min(to.len());
+        match stride {
+            1 => to[..len].copy_from_slice(&row[first..first + len]),
+            2 => gather::<2>(&row[first..], &mut to[..len]),
+            _ => {
+                for i in 0..len {
+                    to[i] = row[first + i * stride];
+                }
+            }
+        }
+    }
+}
+
+/// Every `STEP`th number; with a constant step, the compiler makes it shuffles.
+#[inline(always)]
+fn gather<const STEP: usize>(from: &[f32], to: &mut [f32]) {
+    assert!(from.len() > (to.len() - 1) * STEP);
+    for i in 0..to.len() {
+        to[i] = from[i * STEP];
+    }
+}
+
+/// A row of outputs.
+struct PoolRow<'a> {
+    phases: &'a Phases,
+    stride: usize,
+    /// Rows of the window that lie in the plane: `[first, end)`.
+    rows: (usize, usize),
+    /// The sorted plane, from the first of these rows on.
+    from: &'a [f32],
+    output: &'a mut [f32],
+    codes: Option<&'a mut [u8]>,
+}
+
+/// The row, with windows of `K` columns, or of any number if that is 0.
+struct Unrolled<'a, const K: usize>(PoolRow<'a>);
+
+impl<const K: usize> Task for Unrolled<'_, K> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let mut row = self.0;
+        let phases = row.phases;
+        let width = row.output.len();
+        let kernel = if K == 0 { phases.taps.len() } else { K };
+        let taps = &phases.taps[..kernel];
+        let row_len = row.stride * phases.len;
+        let (top, bottom) = row.rows;
+        assert!(row.from.len() >= (bottom - top) * row_len);
+        assert!(phases.left.len() >= width.max(S::LANES));
+        let mut column = 0;
+        while column < width {
+            // The last vector overlaps the one before it; only a row that is no longer than a vector
+            // cannot hold it.
+            column = column.min(width.saturating_sub(S::LANES));
+            // SAFETY: `Phases::new` leaves a vector's length behind every tap of the last column.
+            let (best, code) = unsafe {
+                let one = S::splat(1.0);
+                let mut best = S::splat(f32::NEG_INFINITY);
+                // Where all is minus infinity, the first pixel that is not border is taken.
+                let mut k = S::splat((top * kernel) as f32);
+                let mut code = S::add(k, S::load(phases.left.as_ptr().wrapping_add(column)));
+                for y in 0..bottom - top {
+                    let from = row.from.as_ptr().wrapping_add(y * row_len + column);
+                    for &tap in taps {
+                        let value = S::load(from.wrapping_add(tap));
+                        let better = S::greater_or_nan(value, best);
+                        best = S::select(better, value, best);
+                        code = S::select(better, k, code);
+                        k = S::add(k, one);
+                    }
+                }
+                (best, code)
+            };
+            // SAFETY: the arrays have room for a vector, and so have rows that are not shorter.
+            unsafe { row.store::<S>(column, best, code) };
+            column += S::LANES;
+        }
+    }
+}
+
+impl PoolRow<'_> {
+    /// Stores a vector of outputs, or as much of it as the row holds.
+    ///
+    /// # Safety
+    ///
+    /// The processor has `S`.
+    #[inline(always)]
+    unsafe fn store<S: Simd>(&mut self, column: usize, best: S::V, code: S::V) {
+        let width = self.output.len();
+        // SAFETY: a whole vector fits behind `column`; else into the arrays, which hold 16 numbers.
+        unsafe {
+            if column + S::LANES <= width {
+                S::store(self.output[column..].as_mut_ptr(), best);
+                if let Some(codes) = &mut self.codes {
+                    S::store_bytes(codes[column..].as_mut_ptr(), code);
+                }
+            } else {
+                let mut numbers = [0.0; 16];
+                let mut bytes = [0; 16];
+                S::store(numbers.as_mut_ptr(), best);
+                S::store_bytes(bytes.as_mut_ptr(), code);
+                self.output[column..].copy_from_slice(&numbers[..width - column]);
+                if let Some(codes) = &mut self.codes {
+                    codes[column..].copy_from_slice(&bytes[..width - column]);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
