@@ -110,14 +110,24 @@ impl Planes {
     }
 }
 
-/// Where a plane's pixels lie once its columns are sorted.
+/// Where a row's pixels lie once its columns are sorted.
 struct Phases {
-    /// Numbers from one phase to the next.
+    stride: usize,
+    /// Numbers in a sorted row: as many for every phase.
     len: usize,
+    /// The columns of every phase. What no window looks at is left out.
+    parts: Vec<Part>,
     /// Where the window's columns begin for the first output.
     taps: Vec<usize>,
     /// First column of every output's window that lies in the plane.
     left: Vec<f32>,
+}
+
+/// Every `stride`th column of a row from `first` on, and where they go.
+struct Part {
+    first: usize,
+    place: usize,
+    len: usize,
 }
 
 impl Phases {
@@ -126,12 +136,46 @@ impl Phases {
             [planes.pool.kernel, planes.pool.stride, planes.pool.padding].map(|pair| pair[1]);
         // A row may be narrower than a vector; what then follows it is read, but not used.
         let width = planes.output[1].max(lanes);
-        let len = width + (kernel - 1) / stride;
+        let phase_len = width + (kernel - 1) / stride;
+        let part = |phase: usize| {
+            // The first place behind the border.
+            let place = padding.saturating_sub(phase).div_ceil(stride);
+            let first = phase + place * stride - padding;
+            let len = planes.input[1].saturating_sub(first).div_ceil(stride);
+            let len = len.min(phase_len.saturating_sub(place));
+            Part { first, place: phase * phase_len + place, len }
+        };
         Phases {
-            len,
-            taps: (0..kernel).map(|k| k % stride * len + k / stride).collect(),
+            stride,
+            len: stride * phase_len,
+            parts: (0..stride).map(part).filter(|part| part.len > 0).collect(),
+            taps: (0..kernel).map(|k| k % stride * phase_len + k / stride).collect(),
             left: (0..width).map(|column| padding.saturating_sub(column * stride) as f32).collect(),
         }
+    }
+
+    /// Writes a row's columns to their places.
+    #[inline(always)]
+    fn sort(&self, row: &[f32], to: &mut [f32]) {
+        for part in &self.parts {
+            let to = &mut to[part.place..][..part.len];
+            match self.stride {
+                1 => to.copy_from_slice(&row[part.first..][..part.len]),
+                2 => gather(&row[part.first..], 2, to),
+                3 => gather(&row[part.first..], 3, to),
+                stride => gather(&row[part.first..], stride, to),
+            }
+        }
+    }
+}
+
+/// Every `step`th number; with a constant step and no checks, the compiler makes it shuffles.
+#[inline(always)]
+fn gather(from: &[f32], step: usize, to: &mut [f32]) {
+    assert!(to.is_empty() || from.len() > (to.len() - 1) * step);
+    for i in 0..to.len() {
+        // SAFETY: the assertion covers the last number of each.
+        unsafe { *to.get_unchecked_mut(i) = *from.get_unchecked(i * step) };
     }
 }
 
@@ -150,28 +194,25 @@ impl Task for Pool<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
         let [height, width] = self.planes.input;
-        let [stride, padding] = [self.planes.pool.stride, self.planes.pool.padding].map(|s| s[1]);
         let [out_height, out_width] = self.planes.output;
         let count = self.x.len() / (height * width);
         assert!(self.output.len() == count * out_height * out_width);
         assert!(self.codes.as_ref().is_none_or(|codes| codes.len() == self.output.len()));
-        let phase = self.phases.len;
-        let mut sorted = Aligned::any(height * stride * phase);
+        let row_len = self.phases.len;
+        let mut sorted = Aligned::any(height * row_len);
         // The borders stay as they are from one plane to the next.
         sorted.fill(f32::NEG_INFINITY);
         for plane in 0..count {
             for y in 0..height {
                 let row = &self.x[(plane * height + y) * width..][..width];
-                let to = &mut sorted[y * stride * phase..][..stride * phase];
-                sort_row(row, to, stride, padding);
+                self.phases.sort(row, &mut sorted[y * row_len..][..row_len]);
             }
             for y in 0..out_height {
                 let at = (plane * out_height + y) * out_width;
                 let row = PoolRow {
                     phases: self.phases,
-                    stride,
                     rows: self.planes.clip(0, y),
-                    from: &sorted[first_row(self.planes, y) * stride * phase..],
+                    from: &sorted[first_row(self.planes, y) * row_len..],
                     output: &mut self.output[at..][..out_width],
                     codes: match &mut self.codes {
                         Some(codes) => Some(&mut codes[at..][..out_width]),
@@ -197,48 +238,9 @@ fn first_row(planes: &Planes, output: usize) -> usize {
     (output * planes.pool.stride[0]).saturating_sub(planes.pool.padding[0])
 }
 
-/// Writes a row's columns by phases. What no window looks at may be left out.
-#[inline(always)]
-fn sort_row(row: &[f32], to: &mut [f32], stride: usize, padding: usize) {
-    let phase_len = to.len() / stride;
-    for phase in 0..stride {
-        // The first column of the phase, and its place.
-        let mut first = phase;
-        while first < padding {
-            first += stride;
-        }
-        let place = first / stride;
-        let first = first - padding;
-        if first >= row.len() || place >= phase_len {
-            continue;
-        }
-        let to = &mut to[phase * phase_len + place..(phase + 1) * phase_len];
-        let len = (row.len() - first).div_ceil(stride).min(to.len());
-        match stride {
-            1 => to[..len].copy_from_slice(&row[first..first + len]),
-            2 => gather::<2>(&row[first..], &mut to[..len]),
-            _ => {
-                for i in 0..len {
-                    to[i] = row[first + i * stride];
-                }
-            }
-        }
-    }
-}
-
-/// Every `STEP`th number; with a constant step, the compiler makes it shuffles.
-#[inline(always)]
-fn gather<const STEP: usize>(from: &[f32], to: &mut [f32]) {
-    assert!(from.len() > (to.len() - 1) * STEP);
-    for i in 0..to.len() {
-        to[i] = from[i * STEP];
-    }
-}
-
 /// A row of outputs.
 struct PoolRow<'a> {
     phases: &'a Phases,
-    stride: usize,
     /// Rows of the window that lie in the plane: `[first, end)`.
     rows: (usize, usize),
     /// The sorted plane, from the first of these rows on.
@@ -260,7 +262,7 @@ impl<const K: usize> Task for Unrolled<'_, K> {
         let width = row.output.len();
         let kernel = if K == 0 { phases.taps.len() } else { K };
         let taps = &phases.taps[..kernel];
-        let row_len = row.stride * phases.len;
+        let row_len = phases.len;
         let (top, bottom) = row.rows;
         assert!(row.from.len() >= (bottom - top) * row_len);
         assert!(phases.left.len() >= width.max(S::LANES));

@@ -36,7 +36,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 
 /// Few values, so that windows hold equal ones, with what is special among them.
 fn number(i: usize, seed: usize) -> f32 {
-    match (i * 2_654_435_761 + seed * 40_503) % (1 << 32) >> 27 {
+    match (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed as u32 * 40_503) >> 27 {
         0 => f32::NAN,
         1..5 => f32::NEG_INFINITY,
         5 => f32::INFINITY,
