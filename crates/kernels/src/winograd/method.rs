@@ -1,5 +1,7 @@
 //! Which method is the fastest for a block.
 
+use std::sync::OnceLock;
+
 use super::Variant;
 use crate::options::Geometry;
 
@@ -27,6 +29,15 @@ const WEIGHT_GRADIENT: Overhead = Overhead { tile: 30, kernel: 30 };
 impl Methods {
     /// The fastest methods, for vectors of `lanes` images.
     pub(crate) fn of(g: &Geometry, lanes: usize) -> Self {
+        static DIRECT: OnceLock<bool> = OnceLock::new();
+        let wanted = || std::env::var("SELVEDGE_CONV").is_ok_and(|name| name == "direct");
+        match DIRECT.get_or_init(wanted) {
+            true => Methods::default(),
+            false => Self::fastest(g, lanes),
+        }
+    }
+
+    fn fastest(g: &Geometry, lanes: usize) -> Self {
         Methods {
             forward: fastest(g, g.conv, lanes, RESULTS),
             input: fastest(g, g.input, lanes, RESULTS),
@@ -67,7 +78,7 @@ mod tests {
             stride: [stride; 2],
             ..Default::default()
         };
-        Methods::of(&Geometry::new(x, [out, x[1], kernel, kernel], &options), 8)
+        Methods::fastest(&Geometry::new(x, [out, x[1], kernel, kernel], &options), 8)
     }
 
     #[test]
