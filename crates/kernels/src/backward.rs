@@ -8,6 +8,7 @@ use crate::forward::group_scale;
 use crate::options::{Geometry, even_pieces};
 use crate::pack::{Planes, fold, pack, pack_rows, unpack};
 use crate::pool::{Outputs, Spread, unpool};
+use crate::recycled::Recycled;
 use crate::simd::{Isa, Simd, Task};
 use crate::weight_grad::{Layout, weight_grad};
 use crate::winograd::{self, InputGradient, Methods, View, WeightGradient};
@@ -31,7 +32,7 @@ pub(crate) struct Wanted {
 
 /// Gradients in the layouts of their tensors; `x` and `weight` are empty if they were not wanted.
 pub(crate) struct Gradients {
-    pub x: Vec<f32>,
+    pub x: Recycled,
     pub weight: Vec<f32>,
     pub bias: Vec<f32>,
 }
@@ -80,7 +81,7 @@ pub(crate) fn backward_by(
     };
     let max_pieces = (MAX_PARTIAL_LEN / partial_len).clamp(2, MAX_PIECES);
     let piece_images = lanes * groups.div_ceil(max_pieces).max(1);
-    let mut dx = vec![0.0; if wanted.x { g.batch * g.input_len() } else { 0 }];
+    let mut dx = Recycled::any(if wanted.x { g.batch * g.input_len() } else { 0 });
     let mut dx_pieces: Vec<&mut [f32]> = match wanted.x {
         true => dx.chunks_mut((piece_images * g.input_len()).max(1)).collect(),
         false => (0..g.batch.div_ceil(piece_images)).map(|_| Default::default()).collect(),

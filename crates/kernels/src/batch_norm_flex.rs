@@ -9,7 +9,7 @@ use burn::backend::{Autodiff, Flex, TensorMetadata, flex::FlexTensor, tensor::Fl
 use burn::tensor::DType;
 
 use crate::batch_norm::{BatchNormBackend, BatchNormOptions};
-use crate::flex::{numbers, tensor};
+use crate::flex::{numbers, recycled, tensor};
 use crate::moments::{Batch, statistics};
 use crate::normalize::{Affine, Normalize};
 use crate::simd::Isa;
@@ -32,7 +32,7 @@ fn forward(batch: Batch, inputs: [&FlexTensor; 4], options: BatchNormOptions) ->
     let (mean, variance) = rows(statistics, batch.channels);
     let affine = &Affine::new(numbers(gamma), numbers(beta), mean, variance, options.epsilon);
     let pass = Normalize { isa: Isa::current(), batch, affine, relu: options.relu };
-    tensor(pass.output(numbers(x)), x.shape().dims::<4>())
+    recycled(pass.output(numbers(x)), x.shape().dims::<4>())
 }
 
 /// What the operation keeps for its backward pass. The tensors are shared, not copied.
@@ -62,7 +62,7 @@ impl Backward<Flex, 3> for BatchNormBackward {
         let sums = pass.gradient_sums(x_values, grad);
         if let Some(node) = x_node {
             let dx = pass.input_gradient(x_values, grad, &sums);
-            grads.register::<Flex>(node.id, tensor(dx, x.shape().dims::<4>()));
+            grads.register::<Flex>(node.id, recycled(dx, x.shape().dims::<4>()));
         }
         if let Some(node) = gamma_node {
             let products = sums.iter().zip(&affine.inverse_deviation);

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 
 /// One cache line.
 #[repr(C, align(64))]
-#[derive(Clone, Copy)]
-struct Line([f32; Line::LEN]);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line([f32; Line::LEN]);
 
 impl Line {
     const LEN: usize = 16;
+    pub(crate) const ZERO: Line = Line([0.0; Line::LEN]);
 }
 
 /// Buffers that a thread keeps for its next operation. Fresh memory costs more than the zeros in it:
@@ -45,7 +46,7 @@ impl Aligned {
         });
         // A buffer is never cut: what is cut off would have to be cleared when it is used again.
         if lines.len() < count {
-            lines.resize(count, Line([0.0; Line::LEN]));
+            lines.resize(count, Line::ZERO);
         }
         Aligned { lines, len }
     }

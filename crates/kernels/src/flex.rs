@@ -12,6 +12,7 @@ use crate::backward::{Saved, Wanted, backward};
 use crate::extension::{ConvBlockBackend, ConvBlockSettings, compose};
 use crate::forward::{Inputs, forward};
 use crate::options::{ConvBlockOptions, Geometry};
+use crate::recycled::Recycled;
 use crate::simd::Isa;
 
 /// The sizes, if the fused kernels cover the case of `[x, weight, bias, scale]`.
@@ -34,13 +35,23 @@ pub(crate) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Fle
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
+/// The same of recycled memory.
+pub(crate) fn recycled<const D: usize>(values: Recycled, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::from_bytes(values.into_bytes(), shape, DType::F32))
+}
+
 /// The result, and the pool's codes if they are asked for, of contiguous `[x, weight, bias, scale]`.
-fn run(g: &Geometry, inputs: [&FlexTensor; 4], scaled: bool, codes: bool) -> (FlexTensor, Vec<u8>) {
+fn run(
+    g: &Geometry,
+    inputs: [&FlexTensor; 4],
+    scaled: bool,
+    codes: bool,
+) -> (FlexTensor, Recycled<u8>) {
     let [x, weight, bias, scale] = inputs.map(numbers);
     let inputs = Inputs { x, weight, bias, scale: scaled.then_some(scale) };
     let output = forward(Isa::current(), g, inputs, codes);
     let shape = [g.batch, g.out_channels, g.output[0], g.output[1]];
-    (tensor(output.values, shape), output.codes)
+    (recycled(output.values, shape), output.codes)
 }
 
 impl ConvBlockBackend for Flex {
@@ -69,7 +80,7 @@ struct State {
     x: FlexTensor,
     weight: FlexTensor,
     scale: Option<FlexTensor>,
-    codes: Vec<u8>,
+    codes: Recycled<u8>,
 }
 
 #[derive(Debug)]
@@ -93,7 +104,7 @@ impl Backward<Flex, 3> for ConvBlockBackward {
         let result = backward(Isa::current(), g, saved, numbers(&grad), wanted);
         if let Some(node) = x {
             let shape = [g.batch, g.in_channels, g.source[0], g.source[1]];
-            grads.register::<Flex>(node.id, tensor(result.x, shape));
+            grads.register::<Flex>(node.id, recycled(result.x, shape));
         }
         if let Some(node) = weight {
             let shape = [g.out_channels, g.in_channels, g.kernel[0], g.kernel[1]];

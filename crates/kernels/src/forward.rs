@@ -7,14 +7,26 @@ use crate::conv::{Plan, Rows, Source, conv_rows};
 use crate::options::{Geometry, even_pieces};
 use crate::pack::{Planes, pack, pack_rows, unpack};
 use crate::pool::{Strip, conv_rows_of, pool_strip};
+use crate::recycled::Recycled;
 use crate::simd::{Isa, Simd, Task};
 use crate::winograd::{self, Methods};
 
 /// The output `[batch, out_channels, height, width]`, and with `codes` what the backward pass needs.
 pub(crate) struct Output {
-    pub values: Vec<f32>,
+    pub values: Recycled,
     /// For every group `[out_channels, height, width, LANES]`; empty if not asked for or not needed.
-    pub codes: Vec<u8>,
+    pub codes: Recycled<u8>,
+}
+
+impl Output {
+    /// Room for the output, with `code_len` codes for every group.
+    pub(crate) fn new(g: &Geometry, isa: Isa, code_len: usize) -> Self {
+        let groups = g.batch.div_ceil(isa.lanes());
+        Output {
+            values: Recycled::any(g.batch * g.output_len()),
+            codes: Recycled::any(groups * code_len),
+        }
+    }
 }
 
 /// The numbers that a block is computed from, in Burn's layouts.
@@ -79,23 +91,34 @@ fn forward_parts(isa: Isa, g: &Geometry, inputs: Inputs, codes: bool, parts: usi
         forward_groups(isa, &Geometry { out_channels: channels, ..*g }, inputs, codes)
     };
     let outputs: Vec<Output> = ranges.par_iter().map(part).collect();
-    let mut whole = Output { values: Vec::with_capacity(g.batch * g.output_len()), codes: vec![] };
+    let codes = codes && g.needs_codes();
+    let code_len = if codes { g.output_len() * isa.lanes() } else { 0 };
+    let mut whole = Output::new(g, isa, code_len);
+    let mut values = &mut whole.values[..];
     let plane = g.output[0] * g.output[1];
     for image in 0..g.batch {
         for (output, (_, channels)) in outputs.iter().zip(&ranges) {
             let len = channels * plane;
-            whole.values.extend_from_slice(&output.values[image * len..][..len]);
+            append(&mut values, &output.values[image * len..][..len]);
         }
     }
-    if codes && g.needs_codes() {
+    let mut all_codes = &mut whole.codes[..];
+    if codes {
         for group in 0..g.batch.div_ceil(isa.lanes()) {
             for (output, (_, channels)) in outputs.iter().zip(&ranges) {
                 let len = channels * plane * isa.lanes();
-                whole.codes.extend_from_slice(&output.codes[group * len..][..len]);
+                append(&mut all_codes, &output.codes[group * len..][..len]);
             }
         }
     }
     whole
+}
+
+/// Writes numbers to the front of a slice, and leaves the rest of it.
+fn append<T: Copy>(to: &mut &mut [T], from: &[T]) {
+    let (front, rest) = std::mem::take(to).split_at_mut(from.len());
+    front.copy_from_slice(from);
+    *to = rest;
 }
 
 /// The groups of a batch, each by one thread.
@@ -112,8 +135,7 @@ fn forward_groups(isa: Isa, g: &Geometry, inputs: Inputs, codes: bool) -> Output
         true => g.output_len() * lanes,
         false => 0,
     };
-    let mut output =
-        Output { values: vec![0.0; g.batch * g.output_len()], codes: vec![0; groups * code_len] };
+    let mut output = Output::new(g, isa, code_len);
     let group = Group { g, planes, plan, row_len: source.row_len(lanes) };
     // A group without codes gets an empty piece of them.
     let mut code_pieces: Vec<&mut [u8]> = match code_len {

@@ -8,10 +8,11 @@ use burn::backend::autodiff::{
 use burn::backend::{Autodiff, Flex, TensorMetadata, flex::FlexTensor, tensor::FloatTensor};
 use burn::tensor::DType;
 
-use crate::flex::{numbers, tensor};
+use crate::flex::{numbers, recycled};
 use crate::max_pool::{MaxPoolBackend, compose};
 use crate::options::PoolOptions;
 use crate::planes::{Planes, Pooled};
+use crate::recycled::Recycled;
 use crate::simd::Isa;
 
 /// The shape of `x` and the sizes, if the kernels cover the case.
@@ -29,7 +30,7 @@ struct State {
     /// Batch and channels.
     outer: [usize; 2],
     planes: Planes,
-    codes: Vec<u8>,
+    codes: Recycled<u8>,
 }
 
 #[derive(Debug)]
@@ -45,7 +46,7 @@ impl Backward<Flex, 1> for MaxPoolBackward {
         if let Some(node) = parent {
             let dx = planes.backward(numbers(&grad), &codes);
             let [height, width] = planes.input;
-            grads.register::<Flex>(node.id, tensor(dx, [batch, channels, height, width]));
+            grads.register::<Flex>(node.id, recycled(dx, [batch, channels, height, width]));
         }
     }
 }
@@ -55,10 +56,10 @@ fn run(
     ([batch, channels], planes): ([usize; 2], Planes),
     x: &FlexTensor,
     with_codes: bool,
-) -> (FlexTensor, Vec<u8>) {
+) -> (FlexTensor, Recycled<u8>) {
     let Pooled { values, codes } = planes.forward(Isa::current(), numbers(x), with_codes);
     let [height, width] = planes.output;
-    (tensor(values, [batch, channels, height, width]), codes)
+    (recycled(values, [batch, channels, height, width]), codes)
 }
 
 impl MaxPoolBackend for Flex {

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::moments::Batch;
+use crate::recycled::Recycled;
 use crate::simd::{Isa, Simd, Task};
 
 /// Normalisation of every channel as one multiplication and one addition.
@@ -42,9 +43,9 @@ pub(crate) struct Normalize<'a> {
 
 impl Normalize<'_> {
     /// The normalised numbers.
-    pub(crate) fn output(&self, x: &[f32]) -> Vec<f32> {
+    pub(crate) fn output(&self, x: &[f32]) -> Recycled {
         let Normalize { isa, batch, affine, relu } = *self;
-        let mut y = vec![0.0; x.len()];
+        let mut y = Recycled::any(x.len());
         let image = batch.channels * batch.plane;
         y.par_chunks_exact_mut(image).zip(x.par_chunks_exact(image)).for_each(|(y, x)| {
             isa.run(AffineImage { plane: batch.plane, x, y, affine, relu });
@@ -69,7 +70,7 @@ impl Normalize<'_> {
     }
 
     /// The gradient of the input.
-    pub(crate) fn input_gradient(&self, x: &[f32], grad: &[f32], sums: &[Sums]) -> Vec<f32> {
+    pub(crate) fn input_gradient(&self, x: &[f32], grad: &[f32], sums: &[Sums]) -> Recycled {
         let Normalize { isa, batch, affine, relu } = *self;
         let n = batch.per_channel() as f64;
         // dx = scale · (g − Σg / n − (x − mean) / (variance + ε) · Σ g (x − mean) / n)
@@ -79,7 +80,7 @@ impl Normalize<'_> {
         let constants: Vec<[f32; 2]> =
             sums.iter().zip(&affine.inverse_deviation).map(of_channel).collect();
         let (constants, plane) = (&constants[..], batch.plane);
-        let mut dx = vec![0.0; x.len()];
+        let mut dx = Recycled::any(x.len());
         let image = batch.channels * plane;
         dx.par_chunks_exact_mut(image).enumerate().for_each(|(index, dx)| {
             let (x, grad) = (&x[index * image..][..image], &grad[index * image..][..image]);

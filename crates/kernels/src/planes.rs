@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::buffer::Aligned;
 use crate::options::PoolOptions;
+use crate::recycled::Recycled;
 use crate::simd::{Isa, Simd, Task};
 
 /// Numbers of the input that a thread takes at a time, if a plane has no more.
@@ -27,8 +28,8 @@ pub(crate) struct Planes {
 
 /// The result, and the codes if they were asked for.
 pub(crate) struct Pooled {
-    pub values: Vec<f32>,
-    pub codes: Vec<u8>,
+    pub values: Recycled,
+    pub codes: Recycled<u8>,
 }
 
 impl Planes {
@@ -56,8 +57,8 @@ impl Planes {
     pub(crate) fn forward(&self, isa: Isa, x: &[f32], with_codes: bool) -> Pooled {
         let plane = self.output[0] * self.output[1];
         let piece = self.piece();
-        let mut values = vec![0.0; self.count * plane];
-        let mut codes = vec![0; if with_codes { values.len() } else { 0 }];
+        let mut values = Recycled::any(self.count * plane);
+        let mut codes = Recycled::any(if with_codes { values.len() } else { 0 });
         let of_pieces: Vec<Option<&mut [u8]>> = match with_codes {
             true => codes.chunks_mut(piece * plane).map(Some).collect(),
             false => (0..self.count.div_ceil(piece)).map(|_| None).collect(),
@@ -73,7 +74,7 @@ impl Planes {
 
     /// The gradient of the input. A pixel that several windows have taken gets the sum of theirs, in
     /// the order of the windows.
-    pub(crate) fn backward(&self, grad: &[f32], codes: &[u8]) -> Vec<f32> {
+    pub(crate) fn backward(&self, grad: &[f32], codes: &[u8]) -> Recycled {
         let plane = self.output[0] * self.output[1];
         let piece = self.piece();
         let input = self.input[0] * self.input[1];
@@ -81,7 +82,7 @@ impl Planes {
         let taps = 0..kernel[0] * kernel[1];
         let taps: Vec<usize> =
             taps.map(|k| k / kernel[1] * self.input[1] + k % kernel[1]).collect();
-        let mut dx = vec![0.0; self.count * input];
+        let mut dx = Recycled::zeros(self.count * input);
         let gradients = grad.par_chunks(piece * plane).zip(codes.par_chunks(piece * plane));
         dx.par_chunks_mut(piece * input).zip(gradients).for_each(|(dx, (grad, codes))| {
             let planes = dx.chunks_exact_mut(input).zip(grad.chunks_exact(plane));

@@ -89,7 +89,7 @@ impl Case {
         let output = self.forward(isa, true);
         self.close(isa, "output", &output.values, &expected.output, g.taps());
         let plain = self.forward(isa, false);
-        assert_eq!(output.values, plain.values, "codes do not change the output");
+        assert_eq!(output.values[..], plain.values[..], "codes do not change the output");
         assert!(plain.codes.is_empty());
 
         if self.methods.forward.is_some() && expected.margin < 1e-5 {
@@ -211,10 +211,10 @@ fn sums_of_thousands_of_terms_lose_no_more_than_three_bits() {
             let output = case.forward(isa, true);
             let found = case.backward(isa, &output.codes, ALL);
             for (what, found, expected) in [
-                ("output", &output.values, &expected.output),
-                ("gradient of x", &found.x, &gradients.x),
-                ("gradient of weight", &found.weight, &gradients.weight),
-                ("gradient of bias", &found.bias, &gradients.bias),
+                ("output", &output.values[..], &expected.output),
+                ("gradient of x", &found.x[..], &gradients.x),
+                ("gradient of weight", &found.weight[..], &gradients.weight),
+                ("gradient of bias", &found.bias[..], &gradients.bias),
             ] {
                 let error = largest_error(found, expected);
                 assert!(error < 8.0, "{isa:?} {what} of {x:?}: off by {error} units");
@@ -254,7 +254,8 @@ fn results_are_the_same_bits_for_any_number_of_threads() {
             pool.install(|| {
                 let output = case.forward(isa, true);
                 let gradients = case.backward(isa, &output.codes, ALL);
-                let all = [output.values, gradients.x, gradients.weight, gradients.bias];
+                let g = gradients;
+                let all = [&output.values[..], &g.x, &g.weight, &g.bias];
                 all.concat().iter().map(|v| v.to_bits()).collect::<Vec<_>>()
             })
         };
@@ -272,7 +273,7 @@ fn gradients_that_nobody_wants_are_left_out_and_change_no_other() {
         let output = case.forward(isa, true);
         let run = |x, weight| case.backward(isa, &output.codes, Wanted { x, weight });
         let (all, only_x, only_weight) = (run(true, true), run(true, false), run(false, true));
-        assert_eq!(only_x.x, all.x);
+        assert_eq!(only_x.x[..], all.x[..]);
         assert!(only_x.weight.is_empty());
         assert_eq!(only_weight.weight, all.weight);
         assert!(only_weight.x.is_empty());
@@ -294,7 +295,7 @@ fn equal_maxima_give_the_gradient_to_the_first() {
         let gradients = case.backward(isa, &output.codes, ALL);
         let first =
             [1.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0];
-        assert_eq!(gradients.x, first, "{isa:?}");
+        assert_eq!(gradients.x[..], first, "{isa:?}");
     }
 }
 
@@ -305,9 +306,9 @@ fn relu_has_no_gradient_at_zero() {
     (case.weight, case.bias, case.grad) = (vec![1.0], vec![0.0], vec![1.0; 3]);
     for isa in Isa::available() {
         let output = case.forward(isa, true);
-        assert_eq!(output.values, [0.0, 0.0, 1.0], "{isa:?}");
+        assert_eq!(output.values[..], [0.0, 0.0, 1.0], "{isa:?}");
         let gradients = case.backward(isa, &output.codes, ALL);
-        assert_eq!(gradients.x, [0.0, 0.0, 1.0], "{isa:?}");
+        assert_eq!(gradients.x[..], [0.0, 0.0, 1.0], "{isa:?}");
     }
 }
 
@@ -321,7 +322,7 @@ fn nan_passes_relu_and_pool_and_is_chosen() {
         let output = case.forward(isa, true);
         assert!(output.values[0].is_nan() && output.values[1] == 2.0, "{isa:?}");
         let gradients = case.backward(isa, &output.codes, ALL);
-        assert_eq!(gradients.x, [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0], "{isa:?}");
+        assert_eq!(gradients.x[..], [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0], "{isa:?}");
     }
 }
 
@@ -349,7 +350,7 @@ fn gradients_are_the_slopes_of_the_output() {
         let output = case.forward(isa, true);
         let gradients = case.backward(isa, &output.codes, ALL);
         for (which, gradient) in
-            [&gradients.x, &gradients.weight, &gradients.bias].iter().enumerate()
+            [&gradients.x[..], &gradients.weight, &gradients.bias].iter().enumerate()
         {
             for (i, &value) in gradient.iter().enumerate() {
                 let expected = slope(which, i);

@@ -124,7 +124,7 @@ fn results_are_the_same_bits_for_any_number_of_threads() {
             let of = Affine::new(&gamma, &beta, mean, variance, EPSILON);
             let pass = Normalize { isa, batch, affine: &of, relu: true };
             let dx = pass.input_gradient(&x, &grad, &pass.gradient_sums(&x, &grad));
-            [pass.output(&x), statistics, dx].concat()
+            [&pass.output(&x)[..], &statistics, &dx].concat()
         })
     };
     let bits = |v: Vec<f32>| v.into_iter().map(f32::to_bits).collect::<Vec<_>>();

@@ -4,6 +4,7 @@ use super::weights::KernelGradients;
 use super::{Plan, Tiles, Variant, View, runs};
 use crate::matrix::{Matrix, add_product_here};
 use crate::options::Geometry;
+use crate::recycled::Recycled;
 use crate::simd::Simd;
 
 /// The gradient of the weight, summed over all groups that it is given.
@@ -16,7 +17,7 @@ pub(crate) struct WeightGradient {
     filled: usize,
     capacity: usize,
     /// `[position][out channel][in channel]`
-    sums: Vec<f32>,
+    sums: Recycled,
 }
 
 impl WeightGradient {
@@ -31,7 +32,7 @@ impl WeightGradient {
             x: Tiles::new(positions, channels[1], capacity, lanes),
             filled: 0,
             capacity,
-            sums: vec![0.0; positions * channels[0] * channels[1]],
+            sums: Recycled::zeros(positions * channels[0] * channels[1]),
         }
     }
 

@@ -24,8 +24,7 @@ pub(crate) fn forward(
     let lanes = isa.lanes();
     let groups = g.batch.div_ceil(lanes);
     let code_len = if codes && g.needs_codes() { g.output_len() * lanes } else { 0 };
-    let mut output =
-        Output { values: vec![0.0; g.batch * g.output_len()], codes: vec![0; groups * code_len] };
+    let mut output = Output::new(g, isa, code_len);
     if groups == 0 {
         return output;
     }

@@ -21,6 +21,7 @@ use tiles::{GradientTiles, InputTiles, OutputTiles, Run, Tiles, runs};
 
 use crate::matrix::{Matrix, set_product};
 use crate::options::Geometry;
+use crate::recycled::Recycled;
 use crate::simd::{Isa, Simd};
 
 /// Results and weights of a row that are computed together.
@@ -122,7 +123,7 @@ impl Variant {
     }
 
     /// Transformed kernels.
-    fn kernels(self, isa: Isa, weight: &[f32], turned: bool) -> Vec<f32> {
+    fn kernels(self, isa: Isa, weight: &[f32], turned: bool) -> Recycled {
         match self {
             Self::F2x3 => weights::transform::<3, 4>(isa, weight, turned),
             Self::F4x3 => weights::transform::<3, 6>(isa, weight, turned),
@@ -138,7 +139,7 @@ const CHUNK_LEN: usize = 256 * 1024;
 pub(crate) struct Plan {
     variant: Variant,
     /// `[position][out channel][in channel]`, in the sense of the forward pass.
-    kernels: Vec<f32>,
+    kernels: Recycled,
     channels: [usize; 2],
     /// From outputs to inputs: the gradient of the input.
     backwards: bool,

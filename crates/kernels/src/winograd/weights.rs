@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::Shared;
 use super::transform::{product, weight_matrix};
+use crate::recycled::Recycled;
 use crate::simd::{Isa, Simd, Task};
 
 /// Kernels that one task transforms: a multiple of every `LANES`.
@@ -14,9 +15,9 @@ pub(crate) fn transform<const R: usize, const T: usize>(
     isa: Isa,
     weight: &[f32],
     turned: bool,
-) -> Vec<f32> {
+) -> Recycled {
     let kernels = weight.len() / (R * R);
-    let mut to = vec![0.0; T * T * kernels];
+    let mut to = Recycled::any(T * T * kernels);
     let shared = Shared::new(&mut to);
     weight.par_chunks(KERNELS * R * R).enumerate().for_each(|(chunk, weight)| {
         let first = chunk * KERNELS;
