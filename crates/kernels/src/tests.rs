@@ -429,7 +429,7 @@ impl std::fmt::Debug for Case {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn any_block_equals_the_oracle(case in cases()) {

@@ -20,6 +20,48 @@ unsafe fn compiled<T: Task>(task: T) -> T::Output {
     unsafe { task.run::<Avx512>() }
 }
 
+/// The lanes for which a comparison holds.
+///
+/// # Safety
+///
+/// The processor has AVX-512F.
+#[inline(always)]
+unsafe fn compare<const HOW: i32>(a: __m512, b: __m512) -> __mmask16 {
+    #[cfg(not(miri))]
+    // SAFETY: the caller vouches for the instructions.
+    unsafe {
+        _mm512_cmp_ps_mask::<HOW>(a, b)
+    }
+    // Miri, which no processor limits, knows the comparison of halves only.
+    #[cfg(miri)]
+    // SAFETY: as above, and vectors of twice the width are two vectors.
+    unsafe {
+        let [a, b]: [[__m256; 2]; 2] = std::mem::transmute([a, b]);
+        let half = |i: usize| _mm256_movemask_ps(_mm256_cmp_ps::<HOW>(a[i], b[i])) as __mmask16;
+        half(0) | half(1) << 8
+    }
+}
+
+/// The whole numbers in the lanes.
+///
+/// # Safety
+///
+/// The processor has AVX-512F.
+#[inline(always)]
+unsafe fn round(v: __m512) -> __m512i {
+    #[cfg(not(miri))]
+    // SAFETY: the caller vouches for the instructions.
+    unsafe {
+        _mm512_cvtps_epi32(v)
+    }
+    #[cfg(miri)]
+    // SAFETY: as in `compare`.
+    unsafe {
+        let v: [__m256; 2] = std::mem::transmute(v);
+        std::mem::transmute([_mm256_cvtps_epi32(v[0]), _mm256_cvtps_epi32(v[1])])
+    }
+}
+
 // SAFETY of every block below: the trait's caller vouches for the instructions and the addresses.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Simd for Avx512 {
@@ -60,11 +102,11 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn equal(a: Self::V, b: Self::V) -> Self::M {
-        unsafe { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b) }
+        unsafe { compare::<_CMP_EQ_OQ>(a, b) }
     }
     #[inline(always)]
     unsafe fn greater_or_nan(a: Self::V, b: Self::V) -> Self::M {
-        unsafe { _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a) | _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) }
+        unsafe { compare::<_CMP_UNORD_Q>(a, a) | compare::<_CMP_GT_OQ>(a, b) }
     }
     #[inline(always)]
     unsafe fn select(mask: Self::M, yes: Self::V, no: Self::V) -> Self::V {
@@ -76,7 +118,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn store_bytes(to: *mut u8, v: Self::V) {
-        unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v))) }
+        unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(round(v))) }
     }
     #[inline(always)]
     unsafe fn load_bytes(from: *const u8) -> Self::V {
