@@ -1,5 +1,6 @@
 //! Images/s of one training step (forward and backward) through the convolutions of small networks,
-//! with the fused block and with Burn's own operations, alternating in one run.
+//! with the fused block and with Burn's own operations, alternating in one run; and the fused block's
+//! GFLOP/s, with their share of what the same threads reach where all operands stay in registers.
 //!
 //! ```sh
 //! cargo run --release -p selvedge-kernels --features flex --example conv_speed
@@ -8,6 +9,13 @@
 //! Arguments, all optional: the number of plain steps (5 fused ones each), the beginning of a
 //! network's name, and `fused` to leave the plain steps out (for a profiler).
 
+// The crate's own vectors, which are not public: the peak is that of the instructions that the kernels
+// have chosen.
+#[allow(dead_code, clippy::needless_range_loop)]
+#[path = "../src/simd/mod.rs"]
+mod simd;
+
+use std::hint::black_box;
 use std::time::Instant;
 
 use burn::tensor::{
@@ -19,6 +27,50 @@ use burn::tensor::{
 use selvedge_kernels::{
     ConvBlockOptions, ConvTransposeBlockOptions, PoolOptions, conv_block, conv_transpose_block,
 };
+
+/// Multiplications and additions of registers alone, of as many as the kernels use at once.
+struct MultiplyAdd {
+    rounds: usize,
+}
+
+impl simd::Task for MultiplyAdd {
+    /// Operations a second.
+    type Output = f64;
+
+    #[inline(always)]
+    unsafe fn run<S: simd::Simd>(self) -> f64 {
+        let chains = S::BLOCK_C * S::BLOCK_X;
+        // SAFETY: no memory is touched but the array; the processor is the caller's promise.
+        unsafe {
+            let half = S::splat(black_box(0.5));
+            let mut sums = [half; 24];
+            for (i, sum) in sums.iter_mut().enumerate() {
+                // Different numbers, or the compiler would compute them once for all.
+                *sum = S::splat(i as f32);
+            }
+            let start = Instant::now();
+            for _ in 0..self.rounds {
+                for sum in &mut sums[..chains] {
+                    *sum = S::fma(*sum, half, half);
+                }
+            }
+            let seconds = start.elapsed().as_secs_f64();
+            black_box(sums);
+            (self.rounds * chains * S::LANES * 2) as f64 / seconds
+        }
+    }
+}
+
+/// Operations a second of all threads together: the best of several trials.
+fn peak() -> f64 {
+    let all = || -> f64 {
+        let each = |_: rayon::BroadcastContext| {
+            simd::Isa::current().run(MultiplyAdd { rounds: 2_000_000 })
+        };
+        rayon::broadcast(each).iter().sum()
+    };
+    (0..20).map(|_| all()).fold(0.0, f64::max)
+}
 
 /// One layer with ReLU: output channels and kernel size.
 enum Layer {
@@ -83,6 +135,22 @@ impl Layer {
         }
     }
 
+    /// Multiplications and additions of a forward pass of one image, and the size of the output.
+    fn operations(&self, channels: usize, [height, width]: [usize; 2]) -> (f64, [usize; 2]) {
+        let (out, kernel) = self.size();
+        let (pixels, size) = match *self {
+            Conv(_, _, padding) | Pooled(_, _, padding) => {
+                let size = [height, width].map(|n| n + 2 * padding + 1 - kernel);
+                let pool = if matches!(self, Pooled(..)) { 2 } else { 1 };
+                (size, size.map(|n| n / pool))
+            }
+            // A transposed convolution multiplies every pixel of its input with the whole kernel.
+            Decoder(..) => ([2 * height, 2 * width], [height, width].map(|n| 2 * n + kernel - 1)),
+        };
+        let products = channels * out * kernel * kernel * pixels[0] * pixels[1];
+        (2.0 * products as f64, size)
+    }
+
     fn fused(&self, x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
         let block = |padding, pool| {
             let padding = [padding; 2];
@@ -126,6 +194,20 @@ impl Layer {
 }
 
 impl Network {
+    /// Operations of one image, in a forward pass and in a step: each gradient costs as much as the
+    /// forward pass, and the input of the first layer needs none.
+    fn operations(&self) -> [f64; 2] {
+        let [_, mut channels, height, width] = self.input;
+        let (mut size, mut forward, mut step) = ([height, width], 0.0, 0.0);
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (operations, output) = layer.operations(channels, size);
+            forward += operations;
+            step += operations * if index == 0 { 2.0 } else { 3.0 };
+            (channels, size) = (layer.size().0, output);
+        }
+        [forward, step]
+    }
+
     /// Seconds of one step.
     fn step(&self, x: &Tensor<4>, parameters: &[(Tensor<4>, Tensor<1>)], fused: bool) -> f64 {
         let start = Instant::now();
@@ -164,9 +246,16 @@ fn main() {
     let device = Device::flex();
     device.seed(1);
     let device = device.autodiff();
+    let peak = peak();
     println!(
-        "{:32} {:>10} {:>10} {:>7} {:>10}",
-        "images/s", "fused", "plain", "ratio", "inference"
+        "{} threads, {}: {:.0} GFLOP/s in registers\n",
+        rayon::current_num_threads(),
+        simd::Isa::current().name(),
+        peak / 1e9
+    );
+    println!(
+        "{:32} {:>10} {:>10} {:>7} {:>8} {:>6} {:>10} {:>8} {:>6}",
+        "images/s", "plain", "fused", "ratio", "GFLOP/s", "share", "inference", "GFLOP/s", "share"
     );
     for network in NETWORKS.iter().filter(|n| n.name.starts_with(&only)) {
         let x = Tensor::random(network.input, Distribution::Normal(0.0, 1.0), &device);
@@ -196,10 +285,14 @@ fn main() {
         }
         let speed = |seconds| network.input[0] as f64 / median(seconds);
         let (fused, plain, infer) = (speed(fused), speed(plain), speed(infer));
+        let [forward, step] = network.operations();
+        let share = |rate: f64| format!("{:8.0} {:5.0}%", rate / 1e9, 100.0 * rate / peak);
         println!(
-            "{:32} {fused:10.0} {plain:10.0} {:7.1} {infer:10.0}",
+            "{:32} {plain:10.0} {fused:10.0} {:7.1} {} {infer:10.0} {}",
             network.name,
-            fused / plain
+            fused / plain,
+            share(fused * step),
+            share(infer * forward)
         );
     }
 }
