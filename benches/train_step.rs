@@ -1,48 +1,115 @@
-//! One full training step (forward, loss, backward, optimizer) of each network, on the default
-//! device, in images a second.
+//! One full training step (forward, loss, backward, optimizer) of the network of every experiment, and
+//! inference up to VGG-16's last pool, on the default device, in images a second.
+//!
+//! Networks, batch sizes and optimizers are those of `benches/peers/compare`.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use selvedge::burn::optim::GradientsParams;
 use selvedge::burn::tensor::{Int, TensorData};
+use selvedge::models::{Shape, named};
 use selvedge::prelude::*;
 use selvedge::train::cross_entropy;
 
+/// An optimizer and its settings.
+#[derive(Clone, Copy)]
+struct Rule {
+    kind: OptimizerConfig,
+    learning_rate: f64,
+    weight_decay: f64,
+}
+
+const ADAM: Rule = Rule { kind: OptimizerConfig::Adam, learning_rate: 1e-3, weight_decay: 0.0 };
+/// Of the course networks on MNIST.
+const MOMENTUM: Rule = Rule { kind: sgd(0.9), learning_rate: 1e-3, weight_decay: 0.04 };
+/// Of the multi-layer perceptron.
+const SGD: Rule = Rule { kind: sgd(0.0), learning_rate: 0.1, weight_decay: 0.0 };
+
+const fn sgd(momentum: f64) -> OptimizerConfig {
+    OptimizerConfig::Sgd { momentum, nesterov: false }
+}
+
+const TRAINED: [(&str, usize, Rule); 15] = [
+    ("cnn2_task1", 128, ADAM),
+    ("cnn2", 256, ADAM),
+    ("cnn3", 256, ADAM),
+    ("cnn5", 256, ADAM),
+    ("conv_autoencoder", 128, ADAM),
+    ("encoder_cnn", 128, ADAM),
+    ("transfer_cnn", 128, ADAM),
+    ("mnist_cnn", 64, MOMENTUM),
+    ("mnist_cnn2", 64, MOMENTUM),
+    ("mnist_cnn3", 64, MOMENTUM),
+    ("bn_cnn", 64, MOMENTUM),
+    ("fashion_cnn", 100, ADAM),
+    ("mlp_relu", 32, SGD),
+    ("linear_autoencoder", 100, ADAM),
+    ("resnet18_cifar", 64, ADAM),
+];
+
 fn train_step(c: &mut Criterion) {
     let device = selvedge::device::open("auto").expect("a device is compiled in");
-    let networks = [
-        (Cnn::cnn2_small(5).architecture(), 128),
-        (Cnn::cnn2(5).architecture(), 256),
-        (Cnn::cnn3(5).architecture(), 256),
-        (Cnn::cnn5(5).architecture(), 256),
-        (TransferCnn::new(5).architecture(), 128),
-    ];
-    let mut group = c.benchmark_group("train_step");
-    group.sample_size(10);
-    for (network, batch) in networks {
+    for (name, batch, rule) in TRAINED {
         let device = device.clone().autodiff();
-        let (images, labels) = batch_of(batch, &device);
-        let mut model = Some(network.init(Init::PyTorch, 0, &device).expect("a known network"));
-        let mut optimizer = OptimizerConfig::Adam.init(0.0).expect("known settings");
-        group.throughput(Throughput::Elements(batch as u64));
-        group.bench_function(format!("{}/{batch}", network.name), |b| {
-            b.iter(|| {
-                let network = model.take().expect("put back below");
-                let loss = cross_entropy(network.forward(images.clone()), labels.clone());
-                let gradients = GradientsParams::from_grads(loss.backward(), &network);
-                model = Some(optimizer.step(1e-3, network, gradients));
-                loss.into_scalar::<f32>()
-            });
-        });
+        bench(c, "train_step", name, batch, || training(name, batch, rule, &device));
     }
+    bench(c, "inference", "vgg16_features", 8, || vgg16_features(8, &device));
+}
+
+/// Times the step that `build` makes; a network that was not asked for is not built.
+fn bench<S: FnMut() -> f32>(
+    c: &mut Criterion,
+    group: &str,
+    name: &str,
+    batch: usize,
+    build: impl Fn() -> S,
+) {
+    let mut group = c.benchmark_group(group);
+    group.sample_size(10).throughput(Throughput::Elements(batch as u64));
+    let mut step = None;
+    group.bench_function(format!("{name}/{batch}"), |b| {
+        let step = step.get_or_insert_with(&build);
+        b.iter(step);
+    });
     group.finish();
 }
 
-/// A batch of 28 × 28 grey images whose pixels and labels follow a formula.
-fn batch_of(count: usize, device: &Device) -> (Tensor<4>, Tensor<1, Int>) {
-    let pixels: Vec<f32> = (0..count * 784).map(|i| (i as f32 * 0.05).sin()).collect();
-    let labels: Vec<i32> = (0..count as i32).map(|i| i % 5).collect();
-    let images = Tensor::from_data(TensorData::new(pixels, [count, 1, 28, 28]), device);
-    (images, Tensor::from_data(TensorData::new(labels, [count]), device))
+/// A training step, which gives its loss.
+fn training(name: &str, batch: usize, rule: Rule, device: &Device) -> impl FnMut() -> f32 + use<> {
+    let architecture = named(name).expect("a network of the catalog");
+    let images = images(batch, architecture.input, device);
+    let classes = architecture.output_shape().map(Shape::size).expect("a sound network");
+    let labels: Vec<i32> = (0..batch).map(|i| (i % classes) as i32).collect();
+    let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [batch]), device);
+    let mut model = Some(architecture.init(Init::PyTorch, 0, device).expect("a sound network"));
+    let mut optimizer = rule.kind.init(rule.weight_decay).expect("known settings");
+    let autoencoder = name.contains("autoencoder");
+    move || {
+        let network = model.take().expect("put back below");
+        let output = network.forward(images.clone());
+        let loss = match autoencoder {
+            true => (output - images.clone().flatten(1, 3)).square().mean(),
+            false => cross_entropy(output, labels.clone()),
+        };
+        let gradients = GradientsParams::from_grads(loss.backward(), &network);
+        model = Some(optimizer.step(rule.learning_rate, network, gradients));
+        loss.into_scalar()
+    }
+}
+
+/// A pass through the convolutions of VGG-16, which gives the mean of the features.
+fn vgg16_features(batch: usize, device: &Device) -> impl FnMut() -> f32 + use<> {
+    let mut architecture = named("vgg16").expect("a network of the catalog");
+    architecture.layers.retain(|layer| layer.name.starts_with("features."));
+    let images = images(batch, architecture.input, device);
+    let network = architecture.init(Init::PyTorch, 0, device).expect("a sound network").valid();
+    move || network.forward(images.clone()).mean().into_scalar()
+}
+
+/// Images whose pixels follow a formula.
+fn images(count: usize, [channels, height, width]: [usize; 3], device: &Device) -> Tensor<4> {
+    let numbers = count * channels * height * width;
+    let pixels: Vec<f32> = (0..numbers).map(|i| (i as f32 * 0.05).sin()).collect();
+    Tensor::from_data(TensorData::new(pixels, [count, channels, height, width]), device)
 }
 
 criterion_group!(benches, train_step);
