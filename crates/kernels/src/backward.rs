@@ -39,7 +39,7 @@ pub(crate) struct Gradients {
 
 /// Batches are cut into at most this many pieces, whose weight gradients are added in order. It
 /// bounds the processor cores that a batch can use.
-const MAX_PIECES: usize = 64;
+const MAX_PIECES: usize = 16;
 
 /// Numbers that the weight gradients of all pieces together should not exceed (32 MiB).
 const MAX_PARTIAL_LEN: usize = 8 * 1024 * 1024;
@@ -231,7 +231,7 @@ impl Scratch {
                 false => Aligned::any(0),
             },
             grad: Aligned::any(g.output_len() * lanes),
-            dy: Aligned::zeros(shared.spread.len(lanes)),
+            dy: shared.spread.with_clear_gaps(g, lanes),
             dx: if_wanted(wanted.x, g.in_channels * g.input[0] * g.input[1] * lanes),
             scale: Aligned::any(g.out_channels * lanes),
         }
@@ -310,14 +310,23 @@ impl Task for BackwardPiece<'_> {
             }
         }
         // SAFETY: as above.
-        Partial { weight: unsafe { weight.finish::<S>() }, bias: sum_lanes(&db, lanes) }
+        unsafe { Partial { weight: weight.finish::<S>(), bias: sum_lanes::<S>(&db) } }
     }
 }
 
 /// The sum of every vector's lanes.
-fn sum_lanes(vectors: &[f32], lanes: usize) -> Vec<f32> {
-    let sum = |lanes: &[f32]| lanes.iter().map(|&v| f64::from(v)).sum::<f64>() as f32;
-    vectors.chunks_exact(lanes).map(sum).collect()
+///
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+unsafe fn sum_lanes<S: Simd>(vectors: &[f32]) -> Vec<f32> {
+    let mut sums = vec![0.0; vectors.len() / S::LANES];
+    for (i, sum) in sums.iter_mut().enumerate() {
+        // SAFETY: the vector lies in the slice; the processor is the caller's promise.
+        *sum = unsafe { S::sum(S::load(vectors.as_ptr().wrapping_add(i * S::LANES))) };
+    }
+    sums
 }
 
 /// The gradient of the weight, of the groups of a piece so far.
@@ -370,11 +379,13 @@ impl WeightSum {
     /// # Safety
     ///
     /// The processor has `S`.
+    #[inline(always)]
     unsafe fn finish<S: Simd>(self) -> Vec<f32> {
         match self {
             WeightSum::Direct(sum) => sum.to_vec(),
-            WeightSum::DirectLanes(sum) => sum_lanes(&sum, S::LANES),
             // SAFETY: the caller's promise.
+            WeightSum::DirectLanes(sum) => unsafe { sum_lanes::<S>(&sum) },
+            // SAFETY: as above.
             WeightSum::Winograd(gradient) => unsafe { gradient.finish::<S>() },
         }
     }

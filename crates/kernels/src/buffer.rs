@@ -14,7 +14,7 @@ impl Line {
 
 /// Buffers that a thread keeps for its next operation. Fresh memory costs more than the zeros in it:
 /// the system hands it out page by page.
-const KEPT: usize = 8;
+const KEPT: usize = 24;
 
 thread_local! {
     static FREE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
