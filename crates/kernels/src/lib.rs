@@ -91,6 +91,8 @@ mod planes;
 #[cfg(feature = "flex")]
 mod pool;
 #[cfg(feature = "flex")]
+mod product;
+#[cfg(feature = "flex")]
 mod recycled;
 #[cfg(feature = "flex")]
 mod simd;

@@ -10,7 +10,9 @@ use burn::tensor::DType;
 
 use crate::flex::{numbers, tensor};
 use crate::linear::{LinearBlockBackend, LinearSettings, compose};
-use crate::matrix::{Matrix, add_product, column_sums};
+use crate::matrix::{Matrix, column_sums, opened};
+use crate::product::{Product, Start, compute_all};
+use crate::simd::Isa;
 
 /// `[batch, in_features, out_features]`, if the fused layer covers the case of `[x, weight, bias]`.
 fn fusable(inputs: [&FlexTensor; 3]) -> Option<[usize; 3]> {
@@ -29,19 +31,11 @@ fn forward(
     settings: LinearSettings,
 ) -> FlexTensor {
     let [x, weight, bias] = inputs.map(numbers);
-    let mut y = match settings.has_bias {
-        true => bias.repeat(batch),
-        false => vec![0.0; batch * out_features],
-    };
     let x = Matrix::new(x, [batch, in_features]);
     let weight = Matrix::new(weight, [in_features, out_features]);
-    add_product(x, weight, &mut y);
-    if settings.relu {
-        for value in &mut y {
-            // The comparison is false for NaN, which stays.
-            *value = if *value <= 0.0 { 0.0 } else { *value };
-        }
-    }
+    let start = if settings.has_bias { Start::Bias(bias) } else { Start::Zero };
+    let product = Product { start, relu: settings.relu, ..Product::new(x, weight) };
+    let [y] = compute_all(Isa::current(), [product]);
     tensor(y, [batch, out_features])
 }
 
@@ -66,30 +60,45 @@ impl Backward<Flex, 3> for LinearBackward {
         let [x, weight, bias] = ops.parents;
         let state = ops.state;
         let [batch, in_features, out_features] = state.sizes;
+        let isa = Isa::current();
+        let size = [batch, out_features];
         let open: Vec<f32>;
-        let grad = match &state.y {
+        let (grad, sums) = match &state.y {
             Some(y) => {
-                let pairs = numbers(y).iter().zip(numbers(&grad));
-                open = pairs.map(|(&y, &grad)| if y <= 0.0 { 0.0 } else { grad }).collect();
-                &open[..]
+                let sums;
+                (open, sums) = opened(isa, Matrix::new(numbers(&grad), size), numbers(y));
+                (&open[..], Some(sums))
             }
-            None => numbers(&grad),
+            None => (numbers(&grad), None),
         };
-        let grad = Matrix::new(grad, [batch, out_features]);
-        if let Some(node) = x {
+        let grad = Matrix::new(grad, size);
+        if let Some(node) = bias {
+            let sums = sums.unwrap_or_else(|| column_sums(isa, grad));
+            grads.register::<Flex>(node.id, tensor(sums, [out_features]));
+        }
+        let of_x = || {
             let weight = Matrix::new(numbers(&state.weight), [in_features, out_features]);
-            let mut dx = vec![0.0; batch * in_features];
-            add_product(grad, weight.transposed(), &mut dx);
+            Product::new(grad, weight.transposed())
+        };
+        let of_weight = || {
+            let x = Matrix::new(numbers(&state.x), [batch, in_features]);
+            Product::new(x.transposed(), grad)
+        };
+        let (dx, dw) = match (&x, &weight) {
+            // One distribution of work among the threads instead of two.
+            (Some(_), Some(_)) => {
+                let [dx, dw] = compute_all(isa, [of_x(), of_weight()]);
+                (dx, dw)
+            }
+            (Some(_), None) => (of_x().compute(isa), Vec::new()),
+            (None, Some(_)) => (Vec::new(), of_weight().compute(isa)),
+            (None, None) => return,
+        };
+        if let Some(node) = x {
             grads.register::<Flex>(node.id, tensor(dx, [batch, in_features]));
         }
         if let Some(node) = weight {
-            let x = Matrix::new(numbers(&state.x), [batch, in_features]);
-            let mut dw = vec![0.0; in_features * out_features];
-            add_product(x.transposed(), grad, &mut dw);
             grads.register::<Flex>(node.id, tensor(dw, [in_features, out_features]));
-        }
-        if let Some(node) = bias {
-            grads.register::<Flex>(node.id, tensor(column_sums(grad), [out_features]));
         }
     }
 }

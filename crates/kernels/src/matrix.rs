@@ -1,20 +1,24 @@
-//! Products of matrices, by the [`gemm`] crate.
+//! Matrices, and sums of their columns.
+
+use std::mem::MaybeUninit;
+
+use crate::simd::{Isa, Simd, Task};
 
 /// A view of a matrix; distances in numbers.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a> {
-    values: &'a [f32],
+    pub values: &'a [f32],
     /// Rows and columns.
-    size: [usize; 2],
-    /// From one row and from one column to the next.
-    step: [isize; 2],
+    pub size: [usize; 2],
+    /// From one row and from one column to the next. One of them is 1.
+    pub step: [usize; 2],
 }
 
 impl<'a> Matrix<'a> {
     /// A matrix stored row by row.
     pub(crate) fn new(values: &'a [f32], [rows, columns]: [usize; 2]) -> Self {
         assert_eq!(values.len(), rows * columns, "a matrix of {rows} × {columns}");
-        Matrix { values, size: [rows, columns], step: [columns as isize, 1] }
+        Matrix { values, size: [rows, columns], step: [columns, 1] }
     }
 
     /// A matrix whose rows begin `row` numbers apart.
@@ -54,11 +58,11 @@ pub(crate) fn add_product(a: Matrix, b: Matrix, to: &mut [f32]) {
             columns as isize,
             true,
             a.values.as_ptr(),
-            a.step[1],
-            a.step[0],
+            a.step[1] as isize,
+            a.step[0] as isize,
             b.values.as_ptr(),
-            b.step[1],
-            b.step[0],
+            b.step[1] as isize,
+            b.step[0] as isize,
             1.0,
             1.0,
             false,
@@ -116,14 +120,65 @@ fn one_thread(a: Matrix, b: Matrix, to: &mut [f32], size: [usize; 2], row: usize
 }
 
 /// The sum of every column, in the order of the rows and in double precision.
-pub(crate) fn column_sums(matrix: Matrix) -> Vec<f32> {
-    let mut sums = vec![0.0_f64; matrix.size[1]];
-    for row in matrix.values.chunks_exact(matrix.size[1].max(1)) {
-        for (sum, &value) in sums.iter_mut().zip(row) {
-            *sum += f64::from(value);
+pub(crate) fn column_sums(isa: Isa, matrix: Matrix) -> Vec<f32> {
+    let mut sums = vec![0.0; matrix.size[1]];
+    isa.run(ColumnSums { matrix, open: None, sums: &mut sums });
+    sums.into_iter().map(|sum| sum as f32).collect()
+}
+
+/// The gradient where ReLU let its input through, given ReLU's output `y`; and its column sums.
+pub(crate) fn opened(isa: Isa, grad: Matrix, y: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    assert_eq!(grad.values.len(), y.len(), "a gradient for every output");
+    let mut open = Vec::with_capacity(y.len());
+    let mut sums = vec![0.0; grad.size[1]];
+    let to = open.spare_capacity_mut();
+    isa.run(ColumnSums { matrix: grad, open: Some((y, to)), sums: &mut sums });
+    // SAFETY: the task has written a number for every one of `y`.
+    unsafe { open.set_len(y.len()) };
+    (open, sums.into_iter().map(|sum| sum as f32).collect())
+}
+
+/// Adds the rows of a matrix that is stored row by row, in plain loops that the compiler turns into
+/// vector instructions.
+struct ColumnSums<'a> {
+    matrix: Matrix<'a>,
+    /// ReLU's output, where it is to be taken into account, and room for what it lets through.
+    open: Option<(&'a [f32], &'a mut [MaybeUninit<f32>])>,
+    sums: &'a mut [f64],
+}
+
+impl Task for ColumnSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let [rows, columns] = self.matrix.size;
+        match self.open {
+            Some((y, open)) => {
+                for row in 0..rows {
+                    let y = &y[row * columns..][..columns];
+                    let grad = &self.matrix.values[row * columns..][..columns];
+                    let open = &mut open[row * columns..][..columns];
+                    let sums = &mut self.sums[..columns];
+                    for column in 0..columns {
+                        // The comparison is false for NaN, which lets the gradient through.
+                        let value = if y[column] <= 0.0 { 0.0 } else { grad[column] };
+                        open[column] = MaybeUninit::new(value);
+                        sums[column] += f64::from(value);
+                    }
+                }
+            }
+            None => {
+                for row in 0..rows {
+                    let grad = &self.matrix.values[row * columns..][..columns];
+                    let sums = &mut self.sums[..columns];
+                    for column in 0..columns {
+                        sums[column] += f64::from(grad[column]);
+                    }
+                }
+            }
         }
     }
-    sums.into_iter().map(|sum| sum as f32).collect()
 }
 
 #[cfg(test)]
@@ -139,8 +194,8 @@ mod tests {
     /// Entry (row, column) by the definition, in double precision.
     fn entry(a: Matrix, b: Matrix, row: usize, column: usize) -> f64 {
         let at = |m: Matrix, row: usize, column: usize| {
-            let at = row as isize * m.step[0] + column as isize * m.step[1];
-            f64::from(m.values[at as usize])
+            let at = row * m.step[0] + column * m.step[1];
+            f64::from(m.values[at])
         };
         (0..a.size[1]).map(|k| at(a, row, k) * at(b, k, column)).sum()
     }
@@ -192,9 +247,9 @@ mod tests {
     #[test]
     fn column_sums_are_those_of_the_definition() {
         let values = [1.0, 2.0, 3.0, 10.0, 20.0, 30.0];
-        assert_eq!(column_sums(Matrix::new(&values, [2, 3])), [11.0, 22.0, 33.0]);
-        assert_eq!(column_sums(Matrix::new(&[], [0, 2])), [0.0, 0.0]);
-        assert!(column_sums(Matrix::new(&[], [2, 0])).is_empty());
+        assert_eq!(column_sums(Isa::current(), Matrix::new(&values, [2, 3])), [11.0, 22.0, 33.0]);
+        assert_eq!(column_sums(Isa::current(), Matrix::new(&[], [0, 2])), [0.0, 0.0]);
+        assert!(column_sums(Isa::current(), Matrix::new(&[], [2, 0])).is_empty());
     }
 
     proptest! {

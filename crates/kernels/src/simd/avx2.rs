@@ -64,6 +64,8 @@ impl Simd for Avx2 {
     // 12 accumulators + 3 + 1 = 16 registers.
     const BLOCK_C: usize = 3;
     const BLOCK_X: usize = 4;
+    // 12 sums + 2 + 1 = 15 registers.
+    const TILE_VECTORS: usize = 2;
 
     #[inline(always)]
     unsafe fn enter<T: Task>(task: T) -> T::Output {

@@ -71,6 +71,8 @@ impl Simd for Avx512 {
     // 24 accumulators + 6 + 1 = 31 registers.
     const BLOCK_C: usize = 6;
     const BLOCK_X: usize = 4;
+    // 24 sums + 4 + 1 = 29 registers.
+    const TILE_VECTORS: usize = 4;
 
     #[inline(always)]
     unsafe fn enter<T: Task>(task: T) -> T::Output {

@@ -34,6 +34,8 @@ pub(crate) trait Simd: Copy + 'static {
     const BLOCK_C: usize;
     /// Pixels (forward) or taps (weight gradient) of the largest register block.
     const BLOCK_X: usize;
+    /// Vectors in a row of the largest tile of a product of matrices, which has 6 rows.
+    const TILE_VECTORS: usize;
 
     /// Runs a task in a function of its own that is compiled for the instruction set. What is in it
     /// competes for registers with nothing else.

@@ -16,6 +16,8 @@ impl Simd for Portable {
     // 8 accumulators of the 16 registers of SSE2: without fused multiply-add, products need registers.
     const BLOCK_C: usize = 2;
     const BLOCK_X: usize = 4;
+    // 12 sums + 2 + 1 and a product = 16 registers.
+    const TILE_VECTORS: usize = 2;
 
     #[inline(never)]
     unsafe fn enter<T: Task>(task: T) -> T::Output {
