@@ -417,7 +417,7 @@ unsafe fn winograd_input_grad<S: Simd>(
         unsafe {
             next = input.add::<S>(group, next, (view, &scratch.dy[start..]));
             if input.is_full() || (last && input.is_whole(next)) {
-                input.multiply(lanes);
+                input.multiply::<S>();
                 let mut pending = 0;
                 while let Some((group, whole)) = input.results::<S>(pending, &mut scratch.dx) {
                     if whole {

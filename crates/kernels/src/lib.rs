@@ -23,7 +23,9 @@
 //! one byte for every output. Groups of images are spread over the threads of
 //! [rayon](https://docs.rs/rayon)'s current pool.
 //!
-//! Linear layers are products by the [gemm](https://docs.rs/gemm) crate, with bias and ReLU in place.
+//! Linear layers are products of matrices with a few rows, of a batch, and a large weight, which is read
+//! once. Every entry is summed up in registers, 6 rows of 2 vectors at a time; bias and ReLU are applied
+//! before it is stored.
 //!
 //! On one core of a Zen 3 server (AVX2, 102 GFLOP/s in registers) 3×3 convolutions of 10 to 256 input
 //! channels reach 75 to 90 GFLOP/s, in the forward pass and in both gradients, packing and pool

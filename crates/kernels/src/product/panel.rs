@@ -2,66 +2,140 @@
 
 use crate::simd::Simd;
 
-/// Some terms of some adjacent columns of the right matrix.
+/// Terms that are copied together: more of them would not stay in the ways of a cache whose lines are a
+/// power of two apart.
+const TOGETHER: usize = 8;
+
+/// Some terms of some adjacent columns of the right matrix, to be copied into panels of `width` columns,
+/// the last of which may be narrower.
 #[derive(Clone, Copy)]
-pub(super) struct Panel {
+pub(super) struct Panels {
     /// The first term of the first column.
     pub from: *const f32,
     /// From one term and from one column to the next, in numbers. One of them is 1.
     pub step: [usize; 2],
     /// Terms and columns.
     pub size: [usize; 2],
+    /// Columns of a full panel.
+    pub width: usize,
 }
 
-impl Panel {
-    /// Writes term after term, each filled up with zeros to full vectors.
+impl Panels {
+    /// Writes panel after panel and in it term after term, each filled up with zeros to full vectors.
     ///
     /// # Safety
     ///
-    /// The processor has `S`. The panel can be read, and written to `to` in full vectors.
+    /// The processor has `S`. The columns can be read, and written to `to` in full vectors.
     #[inline(always)]
     pub(super) unsafe fn copy<S: Simd>(self, to: *mut f32) {
         // SAFETY: the caller's promise.
         unsafe {
-            if self.step[1] == 1 { self.rows::<S>(to) } else { self.transposed::<S>(to) }
+            if self.step[1] == 1 {
+                return self.rows::<S>(to);
+            }
+            let [terms, columns] = self.size;
+            let mut column = 0;
+            while column < columns {
+                let rest = columns - column;
+                let width = if rest > self.width { self.width } else { rest };
+                let from = self.from.wrapping_add(column * self.step[1]);
+                let panel = Panels { from, size: [terms, width], ..self };
+                panel.transposed::<S>(to.wrapping_add(column * terms));
+                column += width;
+            }
         }
     }
 
-    /// The copy, where the columns of a term are adjacent.
+    /// The copy, where the columns of a term are adjacent: a few terms of all panels, which are long
+    /// stretches of memory, before the next.
     ///
     /// # Safety
     ///
-    /// As for [`copy`](Panel::copy).
+    /// As for [`copy`](Panels::copy).
     #[inline(always)]
-    unsafe fn rows<S: Simd>(self, mut to: *mut f32) {
-        let [terms, width] = self.size;
-        let full = width / S::LANES * S::LANES;
-        let padded = width.next_multiple_of(S::LANES);
-        for term in 0..terms {
-            let from = self.from.wrapping_add(term * self.step[0]);
+    unsafe fn rows<S: Simd>(self, to: *mut f32) {
+        let [terms, columns] = self.size;
+        let mut term = 0;
+        while term < terms {
+            let some = if terms - term > TOGETHER { TOGETHER } else { terms - term };
             let mut column = 0;
-            // SAFETY: the caller's promise.
-            unsafe {
-                while column < full {
-                    S::store(to.wrapping_add(column), S::load(from.wrapping_add(column)));
-                    column += S::LANES;
+            while column < columns {
+                let rest = columns - column;
+                let width = if rest > self.width { self.width } else { rest };
+                let padded = width.next_multiple_of(S::LANES);
+                let from = self.from.wrapping_add(term * self.step[0] + column);
+                let to = to.wrapping_add(column * terms + term * padded);
+                let piece = Panels { from, size: [some, width], ..self };
+                // SAFETY: the caller's promise.
+                unsafe {
+                    // With the number of vectors as a constant it takes a third of the time.
+                    if width == 4 * S::LANES {
+                        piece.vectors::<S, 4>(to);
+                    } else if width == 2 * S::LANES {
+                        piece.vectors::<S, 2>(to);
+                    } else {
+                        piece.numbers::<S>(to, padded);
+                    }
                 }
-                while column < padded {
-                    let inside = column < width;
-                    *to.wrapping_add(column) =
-                        if inside { *from.wrapping_add(column) } else { 0.0 };
-                    column += 1;
+                column += width;
+            }
+            term += some;
+        }
+    }
+
+    /// Some terms of one panel of `V` vectors.
+    ///
+    /// # Safety
+    ///
+    /// As for [`copy`](Panels::copy).
+    #[inline(always)]
+    unsafe fn vectors<S: Simd, const V: usize>(self, mut to: *mut f32) {
+        let mut from = self.from;
+        for _ in 0..self.size[0] {
+            for v in 0..V {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let vector = S::load(from.wrapping_add(v * S::LANES));
+                    S::store(to.wrapping_add(v * S::LANES), vector);
                 }
             }
-            to = to.wrapping_add(padded);
+            from = from.wrapping_add(self.step[0]);
+            to = to.wrapping_add(V * S::LANES);
         }
     }
 
-    /// The copy, where the terms of a column are adjacent.
+    /// Some terms of one panel of any width, filled up with zeros.
     ///
     /// # Safety
     ///
-    /// As for [`copy`](Panel::copy).
+    /// As for [`copy`](Panels::copy).
+    #[inline(always)]
+    unsafe fn numbers<S: Simd>(self, to: *mut f32, padded: usize) {
+        let [terms, width] = self.size;
+        let full = width / S::LANES * S::LANES;
+        for term in 0..terms {
+            let from = self.from.wrapping_add(term * self.step[0]);
+            let to = to.wrapping_add(term * padded);
+            let mut i = 0;
+            // SAFETY: the caller's promise.
+            unsafe {
+                while i < full {
+                    S::store(to.wrapping_add(i), S::load(from.wrapping_add(i)));
+                    i += S::LANES;
+                }
+                while i < padded {
+                    *to.wrapping_add(i) = if i < width { *from.wrapping_add(i) } else { 0.0 };
+                    i += 1;
+                }
+            }
+        }
+    }
+
+    /// The copy of one panel, where the terms of a column are adjacent.
+    ///
+    /// # Safety
+    ///
+    /// As for [`copy`](Panels::copy).
     #[inline(always)]
     unsafe fn transposed<S: Simd>(self, to: *mut f32) {
         let [terms, width] = self.size;

@@ -9,6 +9,20 @@ use crate::simd::{Simd, Task};
 /// right matrix and a number of the left one fit in the register file.
 pub(super) const TILE_ROWS: usize = 6;
 
+/// Numbers of the widest tile in a row: 8 vectors of 16 lanes.
+pub(super) const MOST_COLUMNS: usize = 128;
+
+/// Vectors in a row of the largest tile of so many rows: one or two rows leave registers for more of
+/// them, and need 8 sums to keep the multipliers busy.
+#[inline(always)]
+pub(super) const fn vectors<S: Simd>(rows: usize) -> usize {
+    match rows {
+        1 => 8,
+        2 => 4,
+        _ => S::TILE_VECTORS,
+    }
+}
+
 /// What the sums of the first terms start from.
 #[derive(Clone, Copy)]
 pub(super) enum First {
@@ -25,8 +39,10 @@ pub(super) enum First {
 pub(super) struct Column {
     /// The left matrix: the number of the first row and the first term.
     pub a: *const f32,
-    /// From one row and from one term to the next.
+    /// From one row and from one term to the next, if the left matrix is not copied.
     pub a_step: [usize; 2],
+    /// Whether it is a copy by [`copy_left`], whose steps differ from tile to tile.
+    pub a_copied: bool,
     /// The panel of the right matrix: the first term of the first column.
     pub b: *const f32,
     /// From one term to the next. Full vectors can be read of every term.
@@ -40,6 +56,48 @@ pub(super) struct Column {
     pub first: First,
     /// Whether negative results become zero.
     pub relu: bool,
+}
+
+/// Numbers behind a copy of the left matrix that are overwritten.
+pub(super) const LEFT_SPARE: usize = 8;
+
+/// Copies rows of the left matrix, whose numbers are adjacent in a term, tile after tile and in a tile
+/// term after term.
+///
+/// # Safety
+///
+/// `rows` × `terms` numbers can be read at `a`, whose terms are `step` apart, and [`LEFT_SPARE`] more
+/// than that written to `to`.
+#[inline(always)]
+pub(super) unsafe fn copy_left(
+    a: *const f32,
+    step: usize,
+    [rows, terms]: [usize; 2],
+    mut to: *mut f32,
+) {
+    let tiles = rows.div_ceil(TILE_ROWS);
+    let (height, taller) = (rows / tiles, rows % tiles);
+    let mut row = 0;
+    for tile in 0..tiles {
+        let height = if tile < taller { height + 1 } else { height };
+        // Eight numbers at once; those behind the tile are overwritten by the next term.
+        let eight = row + 8 <= rows;
+        for term in 0..terms {
+            let from = a.wrapping_add(term * step + row);
+            // SAFETY: the caller's promise.
+            unsafe {
+                if eight {
+                    to.cast::<[f32; 8]>().write_unaligned(from.cast::<[f32; 8]>().read_unaligned());
+                } else {
+                    for r in 0..height {
+                        *to.wrapping_add(r) = *from.wrapping_add(r);
+                    }
+                }
+            }
+            to = to.wrapping_add(height);
+        }
+        row += height;
+    }
 }
 
 impl Column {
@@ -70,7 +128,12 @@ impl Column {
         if count == 0 {
             return;
         }
-        self.a = self.a.wrapping_add(row * self.a_step[0]);
+        if self.a_copied {
+            self.a = self.a.wrapping_add(row * self.terms);
+            self.a_step = [1, height];
+        } else {
+            self.a = self.a.wrapping_add(row * self.a_step[0]);
+        }
         self.to = self.to.wrapping_add(row * self.to_row);
         // SAFETY: the caller's promise.
         unsafe {
@@ -97,9 +160,13 @@ impl Column {
             match self.width.div_ceil(S::LANES) {
                 1 => S::enter(Tiles::<R, 1> { column, count }),
                 2 => S::enter(Tiles::<R, 2> { column, count }),
-                3 if S::TILE_VECTORS >= 3 => S::enter(Tiles::<R, 3> { column, count }),
-                4 if S::TILE_VECTORS >= 4 => S::enter(Tiles::<R, 4> { column, count }),
-                _ => unreachable!("a panel has at most TILE_VECTORS vectors"),
+                3 if vectors::<S>(R) >= 3 => S::enter(Tiles::<R, 3> { column, count }),
+                4 if vectors::<S>(R) >= 4 => S::enter(Tiles::<R, 4> { column, count }),
+                5 if vectors::<S>(R) >= 5 => S::enter(Tiles::<R, 5> { column, count }),
+                6 if vectors::<S>(R) >= 6 => S::enter(Tiles::<R, 6> { column, count }),
+                7 if vectors::<S>(R) >= 7 => S::enter(Tiles::<R, 7> { column, count }),
+                8 if vectors::<S>(R) >= 8 => S::enter(Tiles::<R, 8> { column, count }),
+                _ => unreachable!("a panel has at most `vectors` vectors"),
             }
         }
     }
@@ -117,19 +184,20 @@ impl<const R: usize, const V: usize> Task for Tiles<R, V> {
     #[inline(always)]
     unsafe fn run<S: Simd>(mut self) {
         let [row, term] = self.column.a_step;
+        let a_tile = if self.column.a_copied { R * self.column.terms } else { R * row };
         for _ in 0..self.count {
-            // One of the distances is 1 in most products: as a constant it costs no register.
+            // As constants, the distances cost no register.
             // SAFETY: the caller vouches for all tiles.
             unsafe {
                 if term == 1 {
                     self.tile::<S>([row, 1]);
-                } else if row == 1 {
-                    self.tile::<S>([1, term]);
+                } else if row == 1 && term == R {
+                    self.tile::<S>([1, R]);
                 } else {
                     self.tile::<S>([row, term]);
                 }
             }
-            self.column.a = self.column.a.wrapping_add(R * row);
+            self.column.a = self.column.a.wrapping_add(a_tile);
             self.column.to = self.column.to.wrapping_add(R * self.column.to_row);
         }
     }
@@ -201,8 +269,7 @@ impl<const R: usize, const V: usize> Tiles<R, V> {
     #[inline(always)]
     unsafe fn narrow<S: Simd>(&self, sums: [[S::V; V]; R]) {
         let Column { first, width, to, to_row, relu, .. } = self.column;
-        // Room for a row of four vectors of 16 lanes.
-        let mut row = [0.0_f32; 64];
+        let mut row = [0.0_f32; MOST_COLUMNS];
         for r in 0..R {
             // SAFETY: `row` has room for V vectors; the caller vouches for `width` numbers a row.
             unsafe {

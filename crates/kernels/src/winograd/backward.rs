@@ -2,8 +2,9 @@
 
 use super::weights::KernelGradients;
 use super::{Plan, Tiles, Variant, View, runs};
-use crate::matrix::{Matrix, add_product_here};
+use crate::matrix::Matrix;
 use crate::options::Geometry;
+use crate::product::{Product, Start};
 use crate::recycled::Recycled;
 use crate::simd::Simd;
 
@@ -58,25 +59,33 @@ impl WeightGradient {
             next += count;
             self.filled += count;
             if self.filled == self.capacity {
-                self.flush(S::LANES);
+                // SAFETY: as above.
+                unsafe { self.flush::<S>() };
             }
         }
     }
 
     /// Adds the products of the tiles that are there.
-    fn flush(&mut self, lanes: usize) {
+    ///
+    /// # Safety
+    ///
+    /// The processor has `S`.
+    #[inline(always)]
+    unsafe fn flush<S: Simd>(&mut self) {
         let [outputs, inputs] = self.channels;
-        let columns = self.filled * lanes;
+        let columns = self.filled * S::LANES;
         self.filled = 0;
         if columns == 0 {
             return;
         }
         for (position, sums) in self.sums.chunks_exact_mut(outputs * inputs).enumerate() {
             let (dy, row) = self.dy.position(position);
-            let dy = Matrix::part(dy, [outputs, columns], row);
+            let dy = Matrix::spaced(dy, [outputs, columns], row);
             let (x, row) = self.x.position(position);
-            let x = Matrix::part(x, [inputs, columns], row);
-            add_product_here(dy, x.transposed(), sums);
+            let x = Matrix::spaced(x, [inputs, columns], row);
+            let product = Product { start: Start::Add, ..Product::new(dy, x.transposed()) };
+            // SAFETY: the caller's promise.
+            unsafe { product.write_here::<S>(sums, inputs) };
         }
     }
 
@@ -86,7 +95,8 @@ impl WeightGradient {
     ///
     /// The processor has `S`.
     pub(crate) unsafe fn finish<S: Simd>(mut self) -> Vec<f32> {
-        self.flush(S::LANES);
+        // SAFETY: the caller's promise.
+        unsafe { self.flush::<S>() };
         let taps = self.variant.taps();
         let mut gradient = vec![0.0; self.channels[0] * self.channels[1] * taps * taps];
         let (from, to) = (&self.sums[..], &mut gradient[..]);
@@ -179,8 +189,14 @@ impl<'a> InputGradient<'a> {
     }
 
     /// Takes the products of the tiles that are there.
-    pub(crate) fn multiply(&mut self, lanes: usize) {
-        self.plan.products(&self.from, &mut self.to, self.filled * lanes);
+    ///
+    /// # Safety
+    ///
+    /// The processor has `S`.
+    #[inline(always)]
+    pub(crate) unsafe fn multiply<S: Simd>(&mut self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.plan.products::<S>(&self.from, &mut self.to, self.filled * S::LANES) };
         self.filled = 0;
     }
 

@@ -157,7 +157,7 @@ impl Task for ForwardPiece<'_> {
                     self.input::<S>(width, (0, total), group * total);
                 }
                 let columns = count * total * S::LANES;
-                plan.products(&self.scratch.from, &mut self.scratch.to, columns);
+                plan.products::<S>(&self.scratch.from, &mut self.scratch.to, columns);
                 for group in 0..count {
                     self.output::<S>(width, (0, total), group * total);
                     self.finish::<S>(first + group);
@@ -171,7 +171,7 @@ impl Task for ForwardPiece<'_> {
                 while at < total {
                     let len = if total - at < chunk { total - at } else { chunk };
                     self.input::<S>(width, (at, len), 0);
-                    plan.products(&self.scratch.from, &mut self.scratch.to, len * S::LANES);
+                    plan.products::<S>(&self.scratch.from, &mut self.scratch.to, len * S::LANES);
                     self.output::<S>(width, (at, len), 0);
                     at += len;
                 }

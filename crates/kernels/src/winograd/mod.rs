@@ -19,8 +19,9 @@ pub(crate) use method::Methods;
 pub(crate) use tiles::View;
 use tiles::{GradientTiles, InputTiles, OutputTiles, Run, Tiles, runs};
 
-use crate::matrix::{Matrix, set_product};
+use crate::matrix::Matrix;
 use crate::options::Geometry;
+use crate::product::Product;
 use crate::recycled::Recycled;
 use crate::simd::{Isa, Simd};
 
@@ -169,17 +170,23 @@ impl Plan {
     }
 
     /// The sums of products over the channels, of the first `columns` columns.
-    fn products(&self, from: &Tiles, to: &mut Tiles, columns: usize) {
+    ///
+    /// # Safety
+    ///
+    /// The processor has `S`.
+    #[inline(always)]
+    unsafe fn products<S: Simd>(&self, from: &Tiles, to: &mut Tiles, columns: usize) {
         let [outputs, inputs] = self.channels;
-        let [read, made] = self.from_to();
+        let [read, _] = self.from_to();
         let kernels = self.kernels.chunks_exact((outputs * inputs).max(1));
         for (position, kernels) in kernels.enumerate() {
             let kernels = Matrix::new(kernels, [outputs, inputs]);
             let kernels = if self.backwards { kernels.transposed() } else { kernels };
             let (from, row) = from.position(position);
-            let from = Matrix::part(from, [read, columns], row);
+            let from = Matrix::spaced(from, [read, columns], row);
             let (to, row) = to.position_mut(position);
-            set_product(kernels, from, to, [made, columns], row);
+            // SAFETY: the caller's promise.
+            unsafe { Product::new(kernels, from).write_here::<S>(to, row) };
         }
     }
 }
