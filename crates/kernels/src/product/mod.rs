@@ -21,7 +21,7 @@ use std::ops::Range;
 use crate::buffer::Aligned;
 use crate::matrix::Matrix;
 use crate::simd::{Isa, Simd, Task};
-use panel::Panels;
+use panel::{Copy, Panels};
 use tile::{Column, First, LEFT_SPARE, MOST_COLUMNS, TILE_ROWS, copy_left, vectors};
 
 /// Terms that are added up from zero before their sum joins the total.
@@ -271,7 +271,7 @@ impl Part<'_> {
                         let size = [count, columns];
                         let panels = Panels { from, step: b.step, size, width: full };
                         // SAFETY: they are inside `b`, and there is room for them.
-                        unsafe { panels.copy::<S>(copies.panels.as_mut_ptr()) };
+                        unsafe { S::enter(Copy { panels, to: copies.panels.as_mut_ptr() }) };
                         copied = column..column + columns;
                     }
                     let panel =

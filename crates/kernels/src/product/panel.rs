@@ -1,6 +1,6 @@
 //! Copies of the right matrix in the order in which the tiles read it.
 
-use crate::simd::Simd;
+use crate::simd::{Simd, Task};
 
 /// Terms that are copied together: more of them would not stay in the ways of a cache whose lines are a
 /// power of two apart.
@@ -20,14 +20,31 @@ pub(super) struct Panels {
     pub width: usize,
 }
 
+/// The copy of [`Panels`], as a task so that it has all registers.
+///
+/// It writes panel after panel and in it term after term, each filled up with zeros to full vectors. The
+/// columns can be read, and written to `to` in full vectors.
+pub(super) struct Copy {
+    pub panels: Panels,
+    pub to: *mut f32,
+}
+
+impl Task for Copy {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        // SAFETY: the promise of whoever made the task.
+        unsafe { self.panels.copy::<S>(self.to) }
+    }
+}
+
 impl Panels {
-    /// Writes panel after panel and in it term after term, each filled up with zeros to full vectors.
-    ///
     /// # Safety
     ///
-    /// The processor has `S`. The columns can be read, and written to `to` in full vectors.
+    /// As for [`Copy`].
     #[inline(always)]
-    pub(super) unsafe fn copy<S: Simd>(self, to: *mut f32) {
+    unsafe fn copy<S: Simd>(self, to: *mut f32) {
         // SAFETY: the caller's promise.
         unsafe {
             if self.step[1] == 1 {
@@ -51,7 +68,7 @@ impl Panels {
     ///
     /// # Safety
     ///
-    /// As for [`copy`](Panels::copy).
+    /// As for [`Copy`].
     #[inline(always)]
     unsafe fn rows<S: Simd>(self, to: *mut f32) {
         let [terms, columns] = self.size;
@@ -87,7 +104,7 @@ impl Panels {
     ///
     /// # Safety
     ///
-    /// As for [`copy`](Panels::copy).
+    /// As for [`Copy`].
     #[inline(always)]
     unsafe fn vectors<S: Simd, const V: usize>(self, mut to: *mut f32) {
         let mut from = self.from;
@@ -108,7 +125,7 @@ impl Panels {
     ///
     /// # Safety
     ///
-    /// As for [`copy`](Panels::copy).
+    /// As for [`Copy`].
     #[inline(always)]
     unsafe fn numbers<S: Simd>(self, to: *mut f32, padded: usize) {
         let [terms, width] = self.size;
@@ -135,7 +152,7 @@ impl Panels {
     ///
     /// # Safety
     ///
-    /// As for [`copy`](Panels::copy).
+    /// As for [`Copy`].
     #[inline(always)]
     unsafe fn transposed<S: Simd>(self, to: *mut f32) {
         let [terms, width] = self.size;
