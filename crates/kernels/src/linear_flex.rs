@@ -8,10 +8,11 @@ use burn::backend::autodiff::{
 use burn::backend::{Autodiff, Flex, TensorMetadata, flex::FlexTensor, tensor::FloatTensor};
 use burn::tensor::DType;
 
-use crate::flex::{numbers, tensor};
+use crate::flex::{numbers, recycled, tensor};
 use crate::linear::{LinearBlockBackend, LinearSettings, compose};
 use crate::matrix::{Matrix, column_sums, opened};
 use crate::product::{Product, Start, compute_all};
+use crate::recycled::Recycled;
 use crate::simd::Isa;
 
 /// `[batch, in_features, out_features]`, if the fused layer covers the case of `[x, weight, bias]`.
@@ -36,7 +37,7 @@ fn forward(
     let start = if settings.has_bias { Start::Bias(bias) } else { Start::Zero };
     let product = Product { start, relu: settings.relu, ..Product::new(x, weight) };
     let [y] = compute_all(Isa::current(), [product]);
-    tensor(y, [batch, out_features])
+    recycled(y, [batch, out_features])
 }
 
 /// What the layer keeps for its backward pass. The tensors are shared, not copied.
@@ -90,15 +91,15 @@ impl Backward<Flex, 3> for LinearBackward {
                 let [dx, dw] = compute_all(isa, [of_x(), of_weight()]);
                 (dx, dw)
             }
-            (Some(_), None) => (of_x().compute(isa), Vec::new()),
-            (None, Some(_)) => (Vec::new(), of_weight().compute(isa)),
+            (Some(_), None) => (of_x().compute(isa), Recycled::any(0)),
+            (None, Some(_)) => (Recycled::any(0), of_weight().compute(isa)),
             (None, None) => return,
         };
         if let Some(node) = x {
-            grads.register::<Flex>(node.id, tensor(dx, [batch, in_features]));
+            grads.register::<Flex>(node.id, recycled(dx, [batch, in_features]));
         }
         if let Some(node) = weight {
-            grads.register::<Flex>(node.id, tensor(dw, [in_features, out_features]));
+            grads.register::<Flex>(node.id, recycled(dw, [in_features, out_features]));
         }
     }
 }

@@ -20,6 +20,7 @@ use std::ops::Range;
 
 use crate::buffer::Aligned;
 use crate::matrix::Matrix;
+use crate::recycled::Recycled;
 use crate::simd::{Isa, Simd, Task};
 use panel::{Copy, Panels};
 use tile::{Column, First, LEFT_SPARE, MOST_COLUMNS, TILE_ROWS, copy_left, vectors};
@@ -114,7 +115,7 @@ impl<'a> Product<'a> {
     }
 
     /// The result, by rayon's current pool.
-    pub(crate) fn compute(&self, isa: Isa) -> Vec<f32> {
+    pub(crate) fn compute(&self, isa: Isa) -> Recycled {
         let [result] = compute_all(isa, [*self]);
         result
     }
@@ -138,11 +139,12 @@ impl<'a> Product<'a> {
 }
 
 /// The results of products that do not depend on each other, by rayon's current pool.
-pub(crate) fn compute_all<const N: usize>(isa: Isa, products: [Product; N]) -> [Vec<f32>; N] {
+pub(crate) fn compute_all<const N: usize>(isa: Isa, products: [Product; N]) -> [Recycled; N] {
     let threads = rayon::current_num_threads();
     let mut results = products.map(|product| {
         assert!(!matches!(product.start, Start::Add), "there is nothing to add to");
-        Vec::with_capacity(product.size().iter().product())
+        // Every entry is in a part, which writes it.
+        Recycled::any(product.size().iter().product())
     });
     let parts: Vec<_> = products
         .iter()
@@ -159,10 +161,6 @@ pub(crate) fn compute_all<const N: usize>(isa: Isa, products: [Product; N]) -> [
             parts.for_each(|part| scope.spawn(move |_| isa.run(part)));
             first.into_iter().for_each(|part| isa.run(part));
         });
-    }
-    for (result, product) in results.iter_mut().zip(&products) {
-        // SAFETY: that is the capacity, and the parts, which do not add, have written every entry.
-        unsafe { result.set_len(product.size().iter().product()) };
     }
     results
 }
