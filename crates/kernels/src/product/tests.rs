@@ -76,11 +76,22 @@ fn products_of_no_rows_columns_or_terms_are_what_they_start_from() {
 
 #[test]
 fn sums_are_taken_in_pieces_that_make_up_all_terms() {
-    for terms in [FEW_TERMS + 1, TERMS - 1, TERMS, TERMS + 1, 2 * TERMS + 5] {
+    for terms in [TERMS - 1, TERMS, TERMS + 1, 2 * TERMS + 5] {
         for turned in [[false, false], [true, false], [false, true], [true, true]] {
             check([2, terms, 37], turned, 0);
             check([13, terms, 37], turned, 0);
         }
+    }
+}
+
+#[test]
+fn very_long_sums_are_those_of_the_definition() {
+    for terms in [long::LONG, long::LONG + 1, long::LONG + 53] {
+        for turned in [[false, false], [true, false], [false, true], [true, true]] {
+            check([1, terms, 13], turned, 1);
+            check([35, terms, 5], turned, 0);
+        }
+        check([2, terms, 259], [false; 2], 0);
     }
 }
 
@@ -111,7 +122,7 @@ fn long_sums_round_like_short_ones() {
         product.write(isa, &mut to, 16);
         let expected = f64::from(0.7_f32) * f64::from(0.3_f32) * terms as f64;
         for value in to {
-            assert!((f64::from(value) / expected - 1.0).abs() < 1e-5, "{isa:?}: {value}");
+            assert!((f64::from(value) / expected - 1.0).abs() < 5e-7, "{isa:?}: {value}");
         }
     }
 }
