@@ -175,10 +175,19 @@ pub fn run<A: Parser>(main: impl FnOnce(A) -> Result<(), Box<dyn Error>>) -> Exi
             };
         }
     };
+    join_pool();
     match main(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&*error),
     }
+}
+
+/// Makes this thread one of rayon's global pool, which has as many threads as without it. Else the
+/// thread would go to sleep, and have to be woken up, at each of the hundred operations of a training
+/// step that the pool computes.
+fn join_pool() {
+    // It fails where a pool exists already; then that one is used.
+    let _ = rayon::ThreadPoolBuilder::new().use_current_thread().build_global();
 }
 
 fn fail(error: &(dyn Error + 'static)) -> ExitCode {
