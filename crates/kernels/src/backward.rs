@@ -1,17 +1,22 @@
 //! The backward pass of a block: undo the pool, then the gradients of weight, bias and input.
 
+mod input;
+mod weight;
+
 use rayon::prelude::*;
 
 use crate::buffer::Aligned;
-use crate::conv::{Plan, Rows, Source, conv_rows};
+use crate::conv::{Plan, Source};
 use crate::forward::group_scale;
-use crate::options::{Geometry, even_pieces};
-use crate::pack::{Planes, fold, pack, pack_rows, unpack};
-use crate::pool::{Outputs, Spread, unpool};
+use crate::options::Geometry;
+use crate::pack::{Planes, pack, pack_rows};
+use crate::pool::{Outputs, unpool};
 use crate::recycled::Recycled;
 use crate::simd::{Isa, Simd, Task};
-use crate::weight_grad::{Layout, weight_grad};
-use crate::winograd::{self, InputGradient, Methods, View, WeightGradient};
+use crate::spread::Spread;
+use crate::winograd::{self, InputGradient, Methods};
+use input::{group_input_grad, winograd_input_grad};
+use weight::{WeightSum, sum_lanes};
 
 /// What the backward pass starts from.
 #[derive(Clone, Copy)]
@@ -43,14 +48,6 @@ const MAX_PIECES: usize = 16;
 
 /// Numbers that the weight gradients of all pieces together should not exceed (32 MiB).
 const MAX_PARTIAL_LEN: usize = 8 * 1024 * 1024;
-
-/// Numbers of the output's gradient that a strip of rows of the input's gradient should not exceed:
-/// half of a second-level cache of 512 KiB.
-const STRIP_LEN: usize = 64 * 1024;
-
-/// Numbers of a weight above which the lanes of its gradient are added at once: the gradient with its
-/// lanes would not fit into a second-level cache of 512 KiB. Measured on Zen 3.
-const LANE_SUMS_LEN: usize = 16 * 1024;
 
 /// Computes the gradients from the gradient of the output.
 pub(crate) fn backward(
@@ -314,125 +311,6 @@ impl Task for BackwardPiece<'_> {
     }
 }
 
-/// The sum of every vector's lanes.
-///
-/// # Safety
-///
-/// The processor has `S`.
-#[inline(always)]
-unsafe fn sum_lanes<S: Simd>(vectors: &[f32]) -> Vec<f32> {
-    let mut sums = vec![0.0; vectors.len() / S::LANES];
-    for (i, sum) in sums.iter_mut().enumerate() {
-        // SAFETY: the vector lies in the slice; the processor is the caller's promise.
-        *sum = unsafe { S::sum(S::load(vectors.as_ptr().wrapping_add(i * S::LANES))) };
-    }
-    sums
-}
-
-/// The gradient of the weight, of the groups of a piece so far.
-enum WeightSum {
-    /// `[out channel, tap]`
-    Direct(Aligned),
-    /// `[out channel, tap, LANES]`
-    DirectLanes(Aligned),
-    Winograd(WeightGradient),
-}
-
-impl WeightSum {
-    fn new(shared: &Shared, lanes: usize) -> Self {
-        let g = shared.g;
-        let len = if shared.wanted.weight { g.out_channels * g.taps() } else { 0 };
-        match shared.methods.weight {
-            Some(variant) if shared.wanted.weight => {
-                WeightSum::Winograd(WeightGradient::new(variant, g, lanes))
-            }
-            _ if len > LANE_SUMS_LEN => WeightSum::Direct(Aligned::zeros(len)),
-            _ => WeightSum::DirectLanes(Aligned::zeros(len * lanes)),
-        }
-    }
-
-    /// # Safety
-    ///
-    /// The processor has `S`.
-    #[inline(always)]
-    unsafe fn add_group<S: Simd>(&mut self, shared: &Shared, scratch: &Scratch) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match self {
-                WeightSum::Direct(sum) => group_weight_grad::<S>(shared, scratch, sum, true),
-                WeightSum::DirectLanes(sum) => group_weight_grad::<S>(shared, scratch, sum, false),
-                WeightSum::Winograd(gradient) => {
-                    let (g, spread, lanes) = (shared.g, &shared.spread, S::LANES);
-                    let (channel, row) = (spread.plane[1] * lanes, spread.row_len(lanes));
-                    let channels = g.out_channels;
-                    let dy = View { channels, size: g.conv, row, channel };
-                    let first = spread.first[0] * row + spread.first[1] * lanes;
-                    let size = shared.planes.padded();
-                    let (channel, row) = (size[1] * lanes, shared.row_len);
-                    let x = View { channels: g.in_channels, size, row, channel };
-                    gradient.add::<S>((dy, &scratch.dy[first..]), (x, &scratch.x));
-                }
-            }
-        }
-    }
-
-    /// # Safety
-    ///
-    /// The processor has `S`.
-    #[inline(always)]
-    unsafe fn finish<S: Simd>(self) -> Vec<f32> {
-        match self {
-            WeightSum::Direct(sum) => sum.to_vec(),
-            // SAFETY: the caller's promise.
-            WeightSum::DirectLanes(sum) => unsafe { sum_lanes::<S>(&sum) },
-            // SAFETY: as above.
-            WeightSum::Winograd(gradient) => unsafe { gradient.finish::<S>() },
-        }
-    }
-}
-
-/// Adds a group (its number in the piece, and whether it is the last) to those whose gradients are
-/// computed together; writes the gradients of those that are complete.
-///
-/// # Safety
-///
-/// The processor has `S`.
-#[inline(always)]
-unsafe fn winograd_input_grad<S: Simd>(
-    (shared, first_tap): (&Shared, [usize; 2]),
-    input: &mut InputGradient,
-    scratch: &mut Scratch,
-    (group, last): (usize, bool),
-    to: &mut [f32],
-) {
-    let (g, lanes, spread) = (shared.g, S::LANES, &shared.spread);
-    let (row, channel) = (spread.row_len(lanes), spread.plane[1] * lanes);
-    let size = [spread.plane[0] - first_tap[0], spread.plane[1] - first_tap[1]];
-    let view = View { channels: g.out_channels, size, row, channel };
-    let start = first_tap[0] * row + first_tap[1] * lanes;
-    let group_len = lanes * g.input_len();
-    let mut next = 0;
-    while !input.is_whole(next) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            next = input.add::<S>(group, next, (view, &scratch.dy[start..]));
-            if input.is_full() || (last && input.is_whole(next)) {
-                input.multiply::<S>();
-                let mut pending = 0;
-                while let Some((group, whole)) = input.results::<S>(pending, &mut scratch.dx) {
-                    if whole {
-                        let at = group * group_len;
-                        let len = group_len.min(to.len() - at);
-                        fold::<S>(&shared.planes, &mut scratch.dx);
-                        unpack::<S>(&scratch.dx, g.input_len(), &mut to[at..][..len]);
-                    }
-                    pending += 1;
-                }
-            }
-        }
-    }
-}
-
 /// From the output's gradient to the spread gradient of the convolution, and its sum.
 ///
 /// # Safety
@@ -457,68 +335,5 @@ unsafe fn spread<S: Simd>(shared: &Shared, codes: &[u8], scratch: &mut Scratch, 
         let db = &mut db[channel * lanes..][..lanes];
         // SAFETY: the caller's promise.
         unsafe { unpool::<S>(g, &outputs, &mut scratch.dy, db) };
-    }
-}
-
-/// # Safety
-///
-/// The processor has `S`.
-#[inline(always)]
-unsafe fn group_weight_grad<S: Simd>(
-    shared: &Shared,
-    scratch: &Scratch,
-    dw: &mut [f32],
-    add_lanes: bool,
-) {
-    let (g, lanes, spread) = (shared.g, S::LANES, &shared.spread);
-    let layout = Layout {
-        size: g.conv,
-        offsets: &shared.offsets,
-        x_step: [g.stride[0] * shared.row_len, g.stride[1] * lanes],
-        dy_step: [spread.step[0] * spread.row_len(lanes), spread.step[1] * lanes],
-        dy_channel: spread.plane[1] * lanes,
-        out_channels: g.out_channels,
-        add_lanes,
-    };
-    let dy = &scratch.dy[spread.first[0] * spread.row_len(lanes) + spread.first[1] * lanes..];
-    // SAFETY: the caller's promise.
-    unsafe { weight_grad::<S>(&layout, &scratch.x, dy, dw) };
-}
-
-/// # Safety
-///
-/// The processor has `S`.
-#[inline(always)]
-unsafe fn group_input_grad<S: Simd>(
-    shared: &Shared,
-    plan: &Plan,
-    first_tap: [usize; 2],
-    scratch: &mut Scratch,
-    to: &mut [f32],
-) {
-    let (g, lanes) = (shared.g, S::LANES);
-    let x_row = shared.spread.row_len(lanes);
-    let y_row = g.input[1] * lanes;
-    let strip_rows = (STRIP_LEN / x_row).saturating_sub(g.kernel[0] - 1).max(1);
-    // A strip's rows of the gradient stay in the cache while all blocks of channels pass over them.
-    for (first, count) in even_pieces(g.input[0], strip_rows) {
-        let rows = Rows {
-            size: [count, g.input[1]],
-            x_row,
-            x_pixel: lanes,
-            y_row,
-            y_channel: g.input[0] * y_row,
-        };
-        let dy = &scratch.dy[(first_tap[0] + first) * x_row + first_tap[1] * lanes..];
-        for (block, &(channel, _)) in plan.blocks().iter().enumerate() {
-            let dx = &mut scratch.dx[channel * rows.y_channel + first * y_row..];
-            // SAFETY: the caller's promise.
-            unsafe { conv_rows::<S>(plan, block, &rows, dy, dx) };
-        }
-    }
-    // SAFETY: the caller's promise.
-    unsafe {
-        fold::<S>(&shared.planes, &mut scratch.dx);
-        unpack::<S>(&scratch.dx, g.input_len(), to);
     }
 }

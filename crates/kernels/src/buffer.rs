@@ -10,6 +10,8 @@ pub(crate) struct Line([f32; Line::LEN]);
 impl Line {
     const LEN: usize = 16;
     pub(crate) const ZERO: Line = Line([0.0; Line::LEN]);
+    /// What tests find where nothing was written.
+    pub(crate) const NAN: Line = Line([f32::NAN; Line::LEN]);
 }
 
 /// Buffers that a thread keeps for its next operation. Fresh memory costs more than the zeros in it:
@@ -47,6 +49,9 @@ impl Aligned {
         // A buffer is never cut: what is cut off would have to be cleared when it is used again.
         if lines.len() < count {
             lines.resize(count, Line::ZERO);
+        }
+        if cfg!(test) {
+            lines.fill(Line::NAN);
         }
         Aligned { lines, len }
     }

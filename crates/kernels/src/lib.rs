@@ -27,7 +27,8 @@
 //! instead, F(2×2, 3×3), F(4×4, 3×3) or F(2×2, 5×5) (Lavin and Gray 2016, arXiv:1509.09308), where
 //! that takes less time: a model of the cost, fitted to measurements, decides for each pass by the
 //! sizes. It needs 2.3 to 4 times fewer products, and rounds up to ten times as much: outputs are off by
-//! some 2e-6 of the largest instead of 2e-7. `SELVEDGE_CONV=direct` in the environment (read once)
+//! some 2e-6 of the largest instead of 2e-7, and a NaN or an infinite pixel spoils all results of its
+//! tile, of up to 4 × 4 pixels. `SELVEDGE_CONV=direct` in the environment (read once)
 //! turns it off.
 //!
 //! Linear layers are products by kernels of their own, which know that the batch is small, with bias
@@ -113,6 +114,8 @@ mod product;
 mod recycled;
 #[cfg(feature = "flex")]
 mod simd;
+#[cfg(feature = "flex")]
+mod spread;
 #[cfg(test)]
 mod tests;
 mod transpose;

@@ -22,7 +22,6 @@ impl<'a> Matrix<'a> {
     }
 
     /// A matrix whose rows are `row` numbers apart.
-    #[allow(dead_code)] // For matrices that are part of larger ones.
     pub(crate) fn spaced(values: &'a [f32], [rows, columns]: [usize; 2], row: usize) -> Self {
         assert!(row >= columns, "rows of {columns} are {row} apart");
         assert!(rows == 0 || values.len() >= (rows - 1) * row + columns, "a matrix of {rows} rows");

@@ -172,12 +172,13 @@ impl Geometry {
 
     /// Whether the fused kernels cover the case; else the operations are composed.
     ///
-    /// A pool choice is a byte whose last value stands for "no gradient", and windows that lie in
+    /// Images without pixels are left to the composition. A pool choice is a byte whose last value stands for "no gradient", and windows that lie in
     /// the pool's padding alone are left to the composition.
     pub(crate) fn is_fusable(&self) -> bool {
         let pool = &self.pool;
         self.in_channels > 0
             && self.out_channels > 0
+            && self.input[0] * self.input[1] > 0
             && pool.kernel[0] * pool.kernel[1] < usize::from(u8::MAX)
             && (0..2).all(|axis| 2 * pool.padding[axis] <= pool.kernel[axis])
     }

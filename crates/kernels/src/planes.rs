@@ -138,6 +138,7 @@ impl Phases {
         // A row may be narrower than a vector; what then follows it is read, but not used.
         let width = planes.output[1].max(lanes);
         let phase_len = width + (kernel - 1) / stride;
+        let phases = stride.min(kernel);
         let part = |phase: usize| {
             // The first place behind the border.
             let place = padding.saturating_sub(phase).div_ceil(stride);
@@ -148,8 +149,8 @@ impl Phases {
         };
         Phases {
             stride,
-            len: stride * phase_len,
-            parts: (0..stride).map(part).filter(|part| part.len > 0).collect(),
+            len: phases * phase_len,
+            parts: (0..phases).map(part).filter(|part| part.len > 0).collect(),
             taps: (0..kernel).map(|k| k % stride * phase_len + k / stride).collect(),
             left: (0..width).map(|column| padding.saturating_sub(column * stride) as f32).collect(),
         }

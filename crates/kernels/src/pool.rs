@@ -3,9 +3,9 @@
 //! The forward pass leaves a byte for every output, its *code*: which pixel of the pool's window was
 //! taken, counted by rows, or [`CLOSED`] where ReLU is closed. That is all the backward pass needs.
 
-use crate::buffer::Aligned;
 use crate::options::Geometry;
 use crate::simd::{Simd, Task};
+use crate::spread::Spread;
 
 /// Code of an output through which no gradient flows.
 const CLOSED: f32 = 255.0;
@@ -190,55 +190,6 @@ impl Task for ClippedRow<'_> {
     }
 }
 
-/// Where the gradient of the convolution's result is written: `[row, channel, column, LANES]` with gaps
-/// and a border, so that the gradient of the input is a convolution again. Distances in pixels.
-#[derive(Clone, Copy)]
-pub(crate) struct Spread {
-    pub channels: usize,
-    /// Size of a plane, with gaps and border.
-    pub plane: [usize; 2],
-    /// Position of the first pixel.
-    pub first: [usize; 2],
-    /// From one pixel to the next.
-    pub step: [usize; 2],
-}
-
-impl Spread {
-    /// Numbers in a row of all channels.
-    pub(crate) fn row_len(&self, lanes: usize) -> usize {
-        self.channels * self.plane[1] * lanes
-    }
-
-    /// Room for it, with zeros wherever the gradient of no output is written.
-    pub(crate) fn with_clear_gaps(&self, g: &Geometry, lanes: usize) -> Aligned {
-        let (pool, size) = (&g.pool, g.conv);
-        let covers = (0..2).all(|axis| {
-            pool.stride[axis] == pool.kernel[axis] && size[axis].is_multiple_of(pool.kernel[axis])
-        });
-        if self.step != [1, 1] || !covers || pool.padding != [0, 0] {
-            return Aligned::zeros(self.len(lanes));
-        }
-        let mut to = Aligned::any(self.len(lanes));
-        let (first, last) = (self.first[1] * lanes, (self.first[1] + size[1]) * lanes);
-        for (row, planes) in to.chunks_exact_mut(self.row_len(lanes).max(1)).enumerate() {
-            if row < self.first[0] || row >= self.first[0] + size[0] {
-                planes.fill(0.0);
-                continue;
-            }
-            for pixels in planes.chunks_exact_mut(self.plane[1] * lanes) {
-                pixels[..first].fill(0.0);
-                pixels[last..].fill(0.0);
-            }
-        }
-        to
-    }
-
-    /// Numbers in all.
-    pub(crate) fn len(&self, lanes: usize) -> usize {
-        self.plane[0] * self.row_len(lanes)
-    }
-}
-
 /// What the gradient of the convolution's result is made of.
 pub(crate) struct Outputs<'a> {
     pub spread: &'a Spread,
@@ -251,7 +202,8 @@ pub(crate) struct Outputs<'a> {
 }
 
 /// Hands the gradient of one channel's outputs to the pixels that were chosen, and adds it up in every
-/// lane of `sum`, row by row, so that no rounding error grows with the number of pixels. `to` holds zeros where windows overlap or leave gaps.
+/// lane of `sum`, row by row, so that no rounding error grows with the number of pixels. `to` holds
+/// zeros where windows overlap or leave gaps.
 ///
 /// # Safety
 ///
@@ -291,8 +243,8 @@ pub(crate) unsafe fn unpool<S: Simd>(
     }
 }
 
-/// One channel's planes, and its first row in `to`. They are as long as their sizes say, and every pixel of the convolution has
-/// its place in `to`.
+/// One channel's planes, and its first row in `to`. They are as long as their sizes say, and every
+/// pixel of the convolution has its place in `to`.
 struct Unpool<'a> {
     g: &'a Geometry,
     spread: &'a Spread,

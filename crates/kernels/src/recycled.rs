@@ -32,29 +32,35 @@ static LIST: Mutex<List> = Mutex::new(List { free: VecDeque::new(), kept: 0, use
 impl List {
     /// A buffer of `count` lines, if there is one: the last one given back, which may still be in a
     /// cache. A larger one would soon be missed by a result of its own size.
-    fn take(&mut self, count: usize) -> Option<Vec<Line>> {
+    ///
+    /// Also those that make room for it, which the caller drops when the list is free.
+    fn take(&mut self, count: usize) -> (Option<Vec<Line>>, Vec<Vec<Line>>) {
         let index = self.free.iter().rposition(|lines| lines.len() == count);
         let found = index.and_then(|index| self.free.remove(index));
         self.kept -= found.as_ref().map_or(0, Vec::len);
         self.used += count;
         self.most = self.most.max(self.used);
-        self.shorten();
-        found
+        (found, self.shorten())
     }
 
-    fn give(&mut self, lines: Vec<Line>) {
+    #[must_use]
+    fn give(&mut self, lines: Vec<Line>) -> Vec<Vec<Line>> {
         self.used -= lines.len();
         self.kept += lines.len();
         self.free.push_back(lines);
-        self.shorten();
+        self.shorten()
     }
 
-    /// Gives memory back to the system.
-    fn shorten(&mut self) {
+    /// Takes what is too much from the list.
+    #[must_use]
+    fn shorten(&mut self) -> Vec<Vec<Line>> {
+        let mut dropped = Vec::new();
         while self.used + self.kept > self.most {
             let Some(oldest) = self.free.pop_front() else { break };
             self.kept -= oldest.len();
+            dropped.push(oldest);
         }
+        dropped
     }
 }
 
@@ -88,9 +94,18 @@ impl<T: Plain> Recycled<T> {
         let count = (len * size_of::<T>()).div_ceil(size_of::<Line>());
         let lines = match count {
             ..SMALL => None,
-            _ => list().take(count),
+            _ => {
+                let (found, dropped) = list().take(count);
+                // The system takes its time for memory that it gets back; nobody waits for the list.
+                drop(dropped);
+                found
+            }
         };
-        let lines = lines.unwrap_or_else(|| vec![Line::ZERO; count]);
+        let mut lines = lines.unwrap_or_else(|| vec![Line::ZERO; count]);
+        if cfg!(test) {
+            // So that tests fail where a number is read before it is written.
+            lines.fill(Line::NAN);
+        }
         Recycled { lines, len, numbers: PhantomData }
     }
 
@@ -105,7 +120,8 @@ impl<T: Plain> Recycled<T> {
 impl<T: Plain> Drop for Recycled<T> {
     fn drop(&mut self) {
         if self.lines.len() >= SMALL {
-            list().give(std::mem::take(&mut self.lines));
+            let dropped = list().give(std::mem::take(&mut self.lines));
+            drop(dropped);
         }
     }
 }
@@ -188,17 +204,17 @@ mod tests {
         let mut list = List { free: VecDeque::new(), kept: 0, used: 0, most: 0 };
         let taken: Vec<_> = sizes
             .iter()
-            .map(|&size| list.take(size).unwrap_or_else(|| vec![Line::ZERO; size]))
+            .map(|&size| list.take(size).0.unwrap_or_else(|| vec![Line::ZERO; size]))
             .collect();
-        taken.into_iter().for_each(|lines| list.give(lines));
+        taken.into_iter().for_each(|lines| drop(list.give(lines)));
         list
     }
 
     #[test]
     fn a_buffer_serves_results_of_its_size_alone() {
         let mut list = list_of(&[800, 900]);
-        assert_eq!(list.take(900).map(|lines| lines.len()), Some(900));
-        assert!(list.take(799).is_none());
+        assert_eq!(list.take(900).0.map(|lines| lines.len()), Some(900));
+        assert!(list.take(799).0.is_none());
         assert_eq!((list.used, list.kept), (1699, 0), "the oldest makes room for what is new");
     }
 
@@ -207,12 +223,12 @@ mod tests {
         let mut list = list_of(&[100, 200, 300]);
         assert_eq!((list.used, list.kept, list.most), (0, 600, 600));
         // Other sizes: what was given back first goes first.
-        let other = list.take(250).unwrap_or_else(|| vec![Line::ZERO; 250]);
+        let other = list.take(250).0.unwrap_or_else(|| vec![Line::ZERO; 250]);
         assert_eq!((list.used, list.kept), (250, 300));
-        let large = list.take(700).unwrap_or_else(|| vec![Line::ZERO; 700]);
+        let large = list.take(700).0.unwrap_or_else(|| vec![Line::ZERO; 700]);
         assert_eq!((list.used, list.kept, list.most), (950, 0, 950));
-        list.give(other);
-        list.give(large);
+        drop(list.give(other));
+        drop(list.give(large));
         assert_eq!((list.used, list.kept), (0, 950));
     }
 

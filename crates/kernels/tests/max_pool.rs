@@ -51,11 +51,12 @@ fn assert_same(x: &Tensor<4>, pool: &PoolOptions) {
 }
 
 /// Pools of every kind: shape, kernel, stride, padding.
-const POOLS: [([usize; 4], PoolOptions); 7] = [
+const POOLS: [([usize; 4], PoolOptions); 8] = [
     ([2, 3, 12, 20], PoolOptions::tiles(2)),
     ([3, 2, 7, 5], PoolOptions::tiles(2)),
     ([2, 2, 26, 26], PoolOptions { kernel: [3, 3], stride: [1, 1], padding: [0, 0] }),
     ([2, 2, 30, 31], PoolOptions { kernel: [3, 3], stride: [2, 2], padding: [1, 1] }),
+    ([2, 1, 9, 40], PoolOptions { kernel: [2, 2], stride: [1, 5], padding: [0, 1] }),
     ([1, 1, 9, 40], PoolOptions { kernel: [2, 5], stride: [3, 1], padding: [0, 2] }),
     ([0, 3, 8, 8], PoolOptions::tiles(2)),
     // More pixels in a window than a byte can tell apart.

@@ -161,6 +161,9 @@ pub fn print(text: &str) -> std::io::Result<()> {
 /// Parses the arguments and runs the program. An error becomes one line on standard error and exit
 /// status 1, or 130 if it is [`Stopped`]; a wrong argument, one line that says what was expected and
 /// exit status 2.
+///
+/// The calling thread becomes one of rayon's global pool. While it waits for a thread of its own, the
+/// pool has one fewer.
 pub fn run<A: Parser>(main: impl FnOnce(A) -> Result<(), Box<dyn Error>>) -> ExitCode {
     let args = match A::try_parse() {
         Ok(args) => args,
@@ -184,8 +187,16 @@ pub fn run<A: Parser>(main: impl FnOnce(A) -> Result<(), Box<dyn Error>>) -> Exi
 
 /// Makes this thread one of rayon's global pool, which has as many threads as without it. Else the
 /// thread would go to sleep, and have to be woken up, at each of the hundred operations of a training
-/// step that the pool computes.
+/// step that the pool computes. A pool of one thread is left alone: it would have no other.
 fn join_pool() {
+    let wanted = std::env::var("RAYON_NUM_THREADS").ok().and_then(|n| n.parse().ok());
+    let threads = match wanted {
+        None | Some(0) => std::thread::available_parallelism().map_or(1, |n| n.get()),
+        Some(threads) => threads,
+    };
+    if threads == 1 {
+        return;
+    }
     // It fails where a pool exists already; then that one is used.
     let _ = rayon::ThreadPoolBuilder::new().use_current_thread().build_global();
 }

@@ -7,8 +7,8 @@ use crate::simd::{Simd, Task};
 
 /// Terms above which the total is kept in double precision, and its parts are sums of [`LONG_TERMS`].
 ///
-/// Where thousands of products cancel, as in the classifier of VGG-16, sums of 32 and more in single
-/// precision leave so few digits that the gradient of the loss is off by more than 1e-4.
+/// Where thousands of products cancel, as in the classifier of VGG-16, single precision leaves few
+/// digits: some ReLUs behind it are so close to 0 that the last ones decide which side they are on.
 pub(super) const LONG: usize = 2048;
 
 /// Terms that are added up in single precision if there are more than [`LONG`].

@@ -53,7 +53,6 @@ const PART_WORK: usize = 1 << 20;
 #[derive(Clone, Copy)]
 pub(crate) enum Start<'a> {
     /// The product is added to what is there.
-    #[allow(dead_code)] // As for `Product::write`.
     Add,
     /// What is there is overwritten.
     Zero,
@@ -84,7 +83,7 @@ impl<'a> Product<'a> {
     }
 
     /// Writes the result into `to`, row by row, in this thread; rows are `row` numbers apart.
-    #[allow(dead_code)] // For callers that are parts of a parallel loop themselves.
+    #[cfg(test)]
     pub(crate) fn write(&self, isa: Isa, to: &mut [f32], row: usize) {
         let [rows, columns] = self.size();
         assert!(row >= columns, "rows of {columns} are {row} apart");

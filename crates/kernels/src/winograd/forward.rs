@@ -65,8 +65,8 @@ struct Piece {
 }
 
 impl Whole<'_> {
-    /// Cuts the batch: large planes into strips, small ones are computed several groups at a time. The
-    /// cut depends on the sizes alone, not on the threads.
+    /// Cuts the batch: large planes into strips, small ones are computed several groups at a time.
+    /// Strips, on which it depends how pixels are put together to tiles, depend on the sizes alone.
     fn pieces(&self, groups: usize, lanes: usize) -> Vec<Piece> {
         let g = self.g;
         let row_len =
@@ -79,7 +79,9 @@ impl Whole<'_> {
         let strips: Vec<(usize, usize)> = even_strips(g.output[0], rows, step);
         let tiles = self.plan.variant.tiles(g.conv);
         let together = match strips.len() {
-            1 => self.plan.chunk(lanes) / (tiles[0] * tiles[1]).max(1),
+            // Results do not depend on what is computed beside them; so every thread may get a piece.
+            1 => (self.plan.chunk(lanes) / (tiles[0] * tiles[1]).max(1))
+                .min(groups.div_ceil(rayon::current_num_threads())),
             _ => 1,
         };
         even_pieces(groups, together.max(1))

@@ -30,7 +30,8 @@ impl Methods {
     /// The fastest methods, for vectors of `lanes` images.
     pub(crate) fn of(g: &Geometry, lanes: usize) -> Self {
         static DIRECT: OnceLock<bool> = OnceLock::new();
-        let wanted = || std::env::var("SELVEDGE_CONV").is_ok_and(|name| name == "direct");
+        let wanted =
+            || std::env::var("SELVEDGE_CONV").is_ok_and(|name| name.eq_ignore_ascii_case("direct"));
         match DIRECT.get_or_init(wanted) {
             true => Methods::default(),
             false => Self::fastest(g, lanes),

@@ -55,7 +55,7 @@ impl Default for TransferConfig {
     /// A few epochs at four fractions: a minute on a CPU.
     fn default() -> Self {
         Self {
-            fractions: vec![0.05, 0.1, 0.25, 0.5],
+            fractions: vec![0.02, 0.05, 0.1, 0.25],
             pretrain_epochs: 3,
             epochs: 2,
             seeds: vec![1, 2, 3],
