@@ -35,10 +35,41 @@
 //! and ReLU in place. The memory of large results is kept for the next ones: at most as much as was in
 //! use at once.
 //!
-//! On one core of a Zen 3 server (AVX2, 102 GFLOP/s in registers) 3×3 convolutions of 10 to 256 input
-//! channels reach 75 to 90 GFLOP/s, in the forward pass and in both gradients, packing and pool
-//! included; the weight's gradient of 512→512 channels 47; and convolutions of one input channel, which
-//! have little to compute, 40 to 65.
+//! # How fast they are
+//!
+//! On one core of a Zen 3 server (AVX2, 102 GFLOP/s in registers) directly computed 3×3 convolutions of
+//! 10 to 256 input channels reach 75 to 90 GFLOP/s, in the forward pass and in both gradients, packing
+//! and pool included; convolutions of one input channel, which have little to compute, 40 to 65; and
+//! products of linear layers 78 to 97.
+//!
+//! Whole training steps on two such cores, from the images a second in the README's table and the
+//! operations of the networks' definitions (forward pass and both gradients, but for the gradient of the
+//! images), as a share of both cores' 206 GFLOP/s. Winograd's method needs fewer operations than
+//! the definition, so that a share may exceed 100 %:
+//!
+//! | network | MFLOP an image | GFLOP/s | share of the peak |
+//! |---|---:|---:|---:|
+//! | `cnn2_task1` | 2.7 | 81 | 39 % |
+//! | `cnn2` | 9.6 | 129 | 63 % |
+//! | `cnn3` | 8.3 | 96 | 46 % |
+//! | `cnn5` | 42.9 | 218 | 106 % |
+//! | `conv_autoencoder` | 8.0 | 98 | 48 % |
+//! | `encoder_cnn` | 2.6 | 74 | 36 % |
+//! | `transfer_cnn` | 10.9 | 89 | 43 % |
+//! | `mnist_cnn` | 4.3 | 72 | 35 % |
+//! | `mnist_cnn2` | 67.6 | 148 | 72 % |
+//! | `mnist_cnn3` | 544 | 166 | 81 % |
+//! | `bn_cnn` | 88.5 | 110 | 54 % |
+//! | `fashion_cnn` | 240 | 150 | 73 % |
+//! | `mlp_relu` | 1.1 | 42 | 20 % |
+//! | `linear_autoencoder` | 4.3 | 81 | 39 % |
+//! | `resnet18_cifar` | 3,329 | 137 | 66 % |
+//! | `vgg16_features`, inference | 30,693 | 263 | 128 % |
+//!
+//! What is left over: small networks wait for threads to wake up, for some dozen operations a
+//! step; results are put back into Burn's layout after each block, and packed again before the next;
+//! Adam passes over four arrays as large as the weights; and with many channels, tiles
+//! and their products go through the third-level cache.
 //!
 //! # Choosing instructions
 //!
