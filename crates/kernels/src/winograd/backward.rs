@@ -136,7 +136,7 @@ pub(crate) struct InputGradient<'a> {
 impl<'a> InputGradient<'a> {
     pub(crate) fn new(plan: &'a Plan, size: [usize; 2], lanes: usize) -> Self {
         let capacity = plan.chunk(lanes);
-        let [read, made] = plan.from_to();
+        let [read, made] = plan.ends();
         let positions = plan.variant.positions();
         InputGradient {
             plan,
@@ -220,7 +220,7 @@ impl<'a> InputGradient<'a> {
         let [height, width] = self.tiles();
         let Pending { group, first, count, at } = self.pending[pending];
         let row = self.size[1] * S::LANES;
-        let channels = self.plan.from_to()[1];
+        let channels = self.plan.ends()[1];
         let view = View { channels, size: self.size, row, channel: self.size[0] * row };
         for run in runs(width, first, count, at) {
             // SAFETY: the caller's promise.

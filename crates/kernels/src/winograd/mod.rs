@@ -159,7 +159,7 @@ impl Plan {
     }
 
     /// Channels that the convolution reads, and those that it makes.
-    fn from_to(&self) -> [usize; 2] {
+    fn ends(&self) -> [usize; 2] {
         let [outputs, inputs] = self.channels;
         if self.backwards { [outputs, inputs] } else { [inputs, outputs] }
     }
@@ -177,7 +177,7 @@ impl Plan {
     #[inline(always)]
     unsafe fn products<S: Simd>(&self, from: &Tiles, to: &mut Tiles, columns: usize) {
         let [outputs, inputs] = self.channels;
-        let [read, _] = self.from_to();
+        let [read, _] = self.ends();
         let kernels = self.kernels.chunks_exact((outputs * inputs).max(1));
         for (position, kernels) in kernels.enumerate() {
             let kernels = Matrix::new(kernels, [outputs, inputs]);
