@@ -23,8 +23,8 @@ struct Args {
     /// pixels, dropout 0.3
     #[arg(long)]
     full: bool,
-    /// Fractions of FM-1's training images, such as 0.05,0.5 or 5%,50% [default: 5, 10, 25, 50 and
-    /// 100 %]
+    /// Fractions of FM-1's training images, such as 0.05,0.5 or 5%,50% [default: 2, 5, 10 and
+    /// 25 %]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     fractions: Option<Vec<Fraction>>,
     /// Epochs on each fraction of FM-1 [default: 2; 1 with --quick, 20 with --full]

@@ -2,7 +2,9 @@
 
 use selvedge::prelude::*;
 use selvedge::train::output::Output;
-use selvedge::train::transfer::{Init as Start, TransferConfig, TransferOutcome, TransferStudy};
+use selvedge::train::transfer::{
+    FinalRun, Init as Start, TransferConfig, TransferOutcome, TransferStudy,
+};
 
 /// Images with one bright row or column; the label is its position. `offset` makes other images.
 fn lines(count: usize, vertical: bool, offset: usize) -> View {
@@ -77,6 +79,36 @@ fn a_point_does_not_depend_on_the_points_before_it() {
         };
         assert_eq!(of(&alone).len(), 1);
         assert_eq!(of(&alone), of(&among), "{init:?}");
+    }
+}
+
+#[test]
+fn runs_at_the_same_time_give_the_same_bits_in_the_same_order() {
+    // Dropout, too: its draws belong to the run.
+    let mut study = study(config(&[0.25, 1.0, 0.5], &[1, 2]));
+    study.target_network = Architecture::new("tiny", [1, 12, 12])
+        .conv("conv1", 6, 3, 0)
+        .relu()
+        .max_pool(2)
+        .channel_dropout(0.2)
+        .flatten()
+        .linear("fc1", 16)
+        .relu()
+        .dropout(0.3)
+        .linear("fc2", 4);
+    let by = |jobs| study.run("flex", &context().with_jobs(jobs)).unwrap();
+    let one = by(1);
+    for jobs in [2, 3, 50] {
+        let several = by(jobs);
+        assert_eq!(several.results.curve, one.results.curve, "{jobs} jobs");
+        assert_eq!(several.finals.len(), 2);
+        for (kept, expected) in several.finals.iter().zip(&one.finals) {
+            assert_eq!((kept.init, kept.fraction), (expected.init, 1.0));
+            let losses =
+                |run: &FinalRun| run.history.epochs.iter().map(|e| e.train).collect::<Vec<_>>();
+            assert_eq!(losses(kept), losses(expected));
+            assert_eq!(kept.test.metrics, expected.test.metrics);
+        }
     }
 }
 

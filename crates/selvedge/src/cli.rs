@@ -21,6 +21,7 @@
 
 use std::error::Error;
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,7 +32,7 @@ use selvedge_train::{Context, OptimizerConfig, Progress, Stop};
 
 use crate::device;
 
-/// Arguments that every example takes.
+/// Arguments that every study takes.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
     /// Where to compute: flex and ndarray are CPUs, wgpu and cuda are GPUs; auto takes the first
@@ -42,6 +43,10 @@ pub struct Common {
     /// workspace, the user's cache folder, Debian's package, a download]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
+    /// Runs of a study at the same time, which changes no result [default: one for each thread of a
+    /// CPU; 1 on a GPU]
+    #[arg(long, value_name = "NUMBER")]
+    pub jobs: Option<NonZeroUsize>,
 }
 
 impl Common {
@@ -70,8 +75,13 @@ impl Common {
             eprintln!("\nstopping after this batch; press Ctrl-C again to end at once");
             raised.request();
         })?;
+        let jobs = match (self.jobs, name) {
+            (Some(jobs), _) => jobs.get(),
+            (None, "flex" | "ndarray") => rayon::current_num_threads(),
+            (None, _) => 1,
+        };
         let context = Context::new(&device).with_progress(Progress::auto(label)).with_stop(stop);
-        Ok((context, name))
+        Ok((context.with_jobs(jobs), name))
     }
 }
 

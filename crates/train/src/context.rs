@@ -14,15 +14,22 @@ pub struct Context {
     pub progress: Progress,
     /// What ends it early.
     pub stop: Stop,
+    /// How many runs of a study happen at the same time, each on its share of the processor's threads;
+    /// 0 counts as 1.
+    ///
+    /// As many as there are threads is best for the networks of this library on a CPU: their steps are
+    /// so short that threads that share one wait for each other. A GPU takes one run after the other.
+    pub jobs: usize,
 }
 
 impl Context {
-    /// A run on `device` that shows nothing and is never stopped.
+    /// A run on `device` that shows nothing and is never stopped; a study's runs one by one.
     pub fn new(device: &Device) -> Self {
         Self {
             device: device.clone().without_autodiff(),
             progress: Progress::Hidden,
             stop: Stop::default(),
+            jobs: 1,
         }
     }
 
@@ -36,6 +43,12 @@ impl Context {
     #[must_use]
     pub fn with_stop(self, stop: Stop) -> Self {
         Self { stop, ..self }
+    }
+
+    /// The same, with so many runs of a study at the same time.
+    #[must_use]
+    pub fn with_jobs(self, jobs: usize) -> Self {
+        Self { jobs, ..self }
     }
 }
 

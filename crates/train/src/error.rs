@@ -76,6 +76,12 @@ pub enum TrainError {
         /// The memory that their features take.
         bytes: u64,
     },
+    /// The threads for several runs at the same time cannot be had.
+    #[error("the threads for several runs at the same time cannot be started: {source}")]
+    Threads {
+        /// Why not.
+        source: rayon::ThreadPoolBuildError,
+    },
     /// The run was stopped before there was anything to report.
     #[error("stopped before the first epoch of {what} was complete")]
     Stopped {

@@ -23,6 +23,7 @@ mod evaluate;
 pub mod features;
 mod fit;
 mod history;
+mod jobs;
 mod metrics;
 mod optimizer;
 pub mod output;

@@ -1,9 +1,13 @@
 use std::io::IsTerminal;
+use std::sync::LazyLock;
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::{EpochRecord, Score};
+
+/// The bars on standard error: runs that happen at the same time have one each, below the other.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// How a run is shown, always on standard error.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +57,7 @@ impl Progress {
         let bar = matches!(self, Self::Bar(_)).then(|| {
             let template = "{prefix} {bar:24} {pos}/{len} · {msg} · {eta} left";
             let style = ProgressStyle::with_template(template).expect("the template is constant");
-            let bar = ProgressBar::new(images as u64).with_style(style);
+            let bar = BARS.add(ProgressBar::new(images as u64).with_style(style));
             bar.with_prefix(title.clone())
         });
         EpochDisplay { title, bar, lines: matches!(self, Self::Lines(_)), start: Instant::now() }
@@ -98,7 +102,7 @@ impl EpochDisplay {
         match &self.bar {
             Some(bar) => {
                 bar.finish_and_clear();
-                eprintln!("{line}");
+                BARS.suspend(|| eprintln!("{line}"));
             }
             None if self.lines => eprintln!("{line}"),
             None => {}

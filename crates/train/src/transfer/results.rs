@@ -22,7 +22,7 @@ pub struct TransferResults {
     pub pretrain: Pretraining,
     /// Name of the target task.
     pub target: String,
-    /// The runs on the target task, in the order in which they were made.
+    /// The runs on the target task: by fraction in the order of the settings, seed and initialisation.
     pub curve: Vec<CurvePoint>,
     /// Runs that diverged and have no point on the curve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -30,7 +30,8 @@ pub struct TransferResults {
     /// Whether the study was stopped before it was complete.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
-    /// Training images a second over all runs, measured over the training steps alone.
+    /// Training images a second over all complete runs: their number in the seconds of the whole study,
+    /// with its validations and tests.
     pub images_per_second: f64,
     /// Seconds for the whole study.
     pub wall_seconds: f64,

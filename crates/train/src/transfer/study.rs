@@ -1,3 +1,4 @@
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use selvedge_data::{Normalization, Split};
@@ -5,7 +6,7 @@ use selvedge_models::{Architecture, Init as Weights, Keep, Network};
 
 use super::TransferConfig;
 use super::results::{CurvePoint, Diverged, Init, Pretraining, TransferResults};
-use crate::{Context, Evaluation, FitData, Fitted, History, TrainError, evaluate, fit};
+use crate::{Context, Evaluation, FitData, History, TrainError, evaluate, fit, jobs};
 
 /// A comparison of learning a target task from random weights and from those of a source task.
 #[derive(Clone, Debug)]
@@ -67,8 +68,7 @@ impl TransferStudy {
         let start = Instant::now();
         self.config.check()?;
         let normalization = self.config.scaling.normalization(&self.source.train);
-        let mut shared = Shared { normalization, images: 0.0, seconds: 0.0 };
-        let (pretrained, pretrain) = self.pretrain(context, &mut shared)?;
+        let (pretrained, pretrain) = self.pretrain(context, &normalization)?;
         let mut outcome = TransferOutcome {
             results: TransferResults {
                 experiment: "transfer_learning".into(),
@@ -87,17 +87,21 @@ impl TransferStudy {
             pretrained,
             finals: Vec::new(),
         };
-        self.curve(&mut outcome, context, &mut shared)?;
-        outcome.results.stopped = context.stop.is_requested();
-        outcome.results.images_per_second = shared.images_per_second();
-        outcome.results.wall_seconds = start.elapsed().as_secs_f64();
+        self.curve(&mut outcome, context, &normalization)?;
+        let (source, results) = (self.source.train.len(), &mut outcome.results);
+        let pretraining = results.pretrain.epochs.len() * source;
+        let points = results.curve.iter().map(|point| point.images * self.config.epochs);
+        let images = pretraining + points.sum::<usize>();
+        results.stopped = context.stop.is_requested();
+        results.wall_seconds = start.elapsed().as_secs_f64();
+        results.images_per_second = images as f64 / results.wall_seconds;
         Ok(outcome)
     }
 
     fn pretrain(
         &self,
         context: &Context,
-        shared: &mut Shared,
+        normalization: &Normalization,
     ) -> Result<(Network, Pretraining), TrainError> {
         let (config, seed) = (&self.config, self.config.seeds[0]);
         let context = relabel(context, format!("pre-training on {}", self.source_name));
@@ -105,10 +109,9 @@ impl TransferStudy {
         let data = FitData {
             train: self.source.train.clone(),
             validation: self.source.validation.clone(),
-            normalization: shared.normalization.clone(),
+            normalization: normalization.clone(),
         };
         let fitted = fit(model, &data, &config.fit(config.pretrain_epochs, seed), &context)?;
-        shared.add(&fitted, data.train.len());
         let test = evaluate(&fitted.model, &self.source.test, &data.normalization, &context)?;
         let pretraining = Pretraining {
             dataset: self.source_name.clone(),
@@ -124,56 +127,73 @@ impl TransferStudy {
         &self,
         outcome: &mut TransferOutcome,
         context: &Context,
-        shared: &mut Shared,
+        normalization: &Normalization,
     ) -> Result<(), TrainError> {
+        let mut runs = Vec::new();
         for &fraction in &self.config.fractions {
             for &seed in &self.config.seeds {
                 for init in [Init::Random, Init::Transferred] {
-                    if context.stop.is_requested() {
-                        return Ok(());
-                    }
-                    self.point(Run { fraction, seed, init }, outcome, context, shared)?;
+                    runs.push(Run { index: runs.len(), fraction, seed, init });
                 }
             }
         }
+        if context.jobs > 1 {
+            // The longest first, so that no job is left alone with one at the end.
+            runs.sort_by(|a, b| b.fraction.total_cmp(&a.fraction));
+        }
+        let (done, pretrained) = (Mutex::new(Done::default()), &outcome.pretrained);
+        jobs::each(context, &runs, |run| {
+            let end = self.point(run, pretrained, context, normalization)?;
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            match end {
+                RunEnd::Complete(point, last) => {
+                    done.points.push((run.index, point));
+                    done.keep(run.index, *last);
+                }
+                RunEnd::Diverged(diverged) => done.diverged.push((run.index, diverged)),
+                RunEnd::Stopped => {}
+            }
+            Ok(())
+        })?;
+        let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        outcome.results.curve = in_order(done.points);
+        outcome.results.diverged = in_order(done.diverged);
+        outcome.finals = in_order(done.finals);
         Ok(())
     }
 
     fn point(
         &self,
-        run: Run,
-        outcome: &mut TransferOutcome,
+        run: &Run,
+        pretrained: &Network,
         context: &Context,
-        shared: &mut Shared,
-    ) -> Result<(), TrainError> {
-        let Run { fraction, seed, init } = run;
+        normalization: &Normalization,
+    ) -> Result<RunEnd, TrainError> {
+        let Run { fraction, seed, init, .. } = *run;
         let label = format!("{}, {}, seed {seed}", super::percent(fraction), init.name());
         let context = relabel(context, label);
         let data = FitData {
             train: self.target.train.stratified_fraction(fraction, seed)?,
             validation: self.target.validation.clone(),
-            normalization: shared.normalization.clone(),
+            normalization: normalization.clone(),
         };
         // The same seed for both: their last layers and the order of their images are the same.
         let mut model = self.target_network.init(Weights::PyTorch, seed, &context.device)?;
         if init == Init::Transferred {
-            model = model.transfer_from(&outcome.pretrained, &Keep::AllButHead)?.0;
+            model = model.transfer_from(pretrained, &Keep::AllButHead)?.0;
         }
         let config = self.config.fit(self.config.epochs, seed);
         let fitted = match fit(model, &data, &config, &context) {
-            Ok(fitted) if fitted.stopped => return Ok(()),
+            Ok(fitted) if fitted.stopped => return Ok(RunEnd::Stopped),
             Ok(fitted) => fitted,
-            Err(TrainError::Stopped { .. }) => return Ok(()),
+            Err(TrainError::Stopped { .. }) => return Ok(RunEnd::Stopped),
             Err(TrainError::Diverged { epoch, batch, .. }) => {
-                let diverged = Diverged { fraction, init, seed, epoch, batch };
-                outcome.results.diverged.push(diverged);
-                return Ok(());
+                return Ok(RunEnd::Diverged(Diverged { fraction, init, seed, epoch, batch }));
             }
             Err(error) => return Err(error),
         };
-        shared.add(&fitted, data.train.len());
         let test = evaluate(&fitted.model, &self.target.test, &data.normalization, &context)?;
-        outcome.results.curve.push(CurvePoint {
+        let point = CurvePoint {
             fraction,
             images: data.train.len(),
             init,
@@ -182,28 +202,50 @@ impl TransferStudy {
             train: fitted.best.train,
             validation: fitted.best.validation,
             test: test.metrics,
-        });
-        outcome.keep(FinalRun {
-            init,
-            fraction,
-            model: fitted.model,
-            history: fitted.history,
-            test,
-        });
-        Ok(())
+        };
+        let last = FinalRun { init, fraction, model: fitted.model, history: fitted.history, test };
+        Ok(RunEnd::Complete(point, Box::new(last)))
     }
 }
 
-impl TransferOutcome {
-    /// Keeps the run if it is the first of a larger fraction than the one that is kept.
-    fn keep(&mut self, run: FinalRun) {
-        match self.finals.iter_mut().find(|kept| kept.init == run.init) {
-            Some(kept) if run.fraction > kept.fraction => *kept = run,
-            Some(_) => {}
-            None => self.finals.push(run),
+/// How a run on the target task ended.
+enum RunEnd {
+    Complete(CurvePoint, Box<FinalRun>),
+    Diverged(Diverged),
+    Stopped,
+}
+
+/// What the runs have left so far, in the order in which they ended, with their indices.
+#[derive(Default)]
+struct Done {
+    points: Vec<(usize, CurvePoint)>,
+    diverged: Vec<(usize, Diverged)>,
+    finals: Vec<(usize, FinalRun)>,
+}
+
+impl Done {
+    /// Keeps the run if none of its initialisation has a larger fraction, or the same and an earlier
+    /// place.
+    fn keep(&mut self, index: usize, run: FinalRun) {
+        match self.finals.iter_mut().find(|(_, kept)| kept.init == run.init) {
+            Some((at, kept)) => {
+                let larger = run.fraction > kept.fraction;
+                if larger || (run.fraction == kept.fraction && index < *at) {
+                    (*at, *kept) = (index, run);
+                }
+            }
+            None => self.finals.push((index, run)),
         }
     }
+}
 
+/// The values by their indices.
+fn in_order<T>(mut indexed: Vec<(usize, T)>) -> Vec<T> {
+    indexed.sort_by_key(|(index, _)| *index);
+    indexed.into_iter().map(|(_, value)| value).collect()
+}
+
+impl TransferOutcome {
     /// The kept run of an initialisation, if one is complete.
     pub fn final_run(&self, init: Init) -> Option<&FinalRun> {
         self.finals.iter().find(|run| run.init == init)
@@ -213,31 +255,11 @@ impl TransferOutcome {
 /// What distinguishes one run on the target task from another.
 #[derive(Clone, Copy)]
 struct Run {
+    /// Its place in the results.
+    index: usize,
     fraction: f64,
     seed: u64,
     init: Init,
-}
-
-/// What the runs of a study share.
-struct Shared {
-    /// How pixels become numbers: on both tasks as on the source's training images.
-    normalization: Normalization,
-    /// Training images over all runs.
-    images: f64,
-    /// The seconds that they took.
-    seconds: f64,
-}
-
-impl Shared {
-    fn add<M>(&mut self, fitted: &Fitted<M>, images_an_epoch: usize) {
-        let images = (fitted.history.epochs.len() * images_an_epoch) as f64;
-        self.images += images;
-        self.seconds += images / fitted.images_per_second;
-    }
-
-    fn images_per_second(&self) -> f64 {
-        self.images / self.seconds.max(f64::MIN_POSITIVE)
-    }
 }
 
 fn relabel(context: &Context, label: String) -> Context {
