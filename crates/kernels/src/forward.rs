@@ -91,8 +91,7 @@ fn forward_parts(isa: Isa, g: &Geometry, inputs: Inputs, codes: bool, parts: usi
         forward_groups(isa, &Geometry { out_channels: channels, ..*g }, inputs, codes)
     };
     let outputs: Vec<Output> = ranges.par_iter().map(part).collect();
-    let codes = codes && g.needs_codes();
-    let code_len = if codes { g.output_len() * isa.lanes() } else { 0 };
+    let code_len = g.code_len(codes, isa.lanes());
     let mut whole = Output::new(g, isa, code_len);
     let mut values = &mut whole.values[..];
     let plane = g.output[0] * g.output[1];
@@ -103,7 +102,7 @@ fn forward_parts(isa: Isa, g: &Geometry, inputs: Inputs, codes: bool, parts: usi
         }
     }
     let mut all_codes = &mut whole.codes[..];
-    if codes {
+    if code_len > 0 {
         for group in 0..g.batch.div_ceil(isa.lanes()) {
             for (output, (_, channels)) in outputs.iter().zip(&ranges) {
                 let len = channels * plane * isa.lanes();
@@ -131,10 +130,7 @@ fn forward_groups(isa: Isa, g: &Geometry, inputs: Inputs, codes: bool) -> Output
         Source { in_channels: g.in_channels, kernel: g.kernel, plane_width: planes.padded()[1] };
     let taps = g.taps();
     let plan = Plan::new(isa, &source, g.out_channels, Some(bias), |o, tap| weight[o * taps + tap]);
-    let code_len = match codes && g.needs_codes() {
-        true => g.output_len() * lanes,
-        false => 0,
-    };
+    let code_len = g.code_len(codes, lanes);
     let mut output = Output::new(g, isa, code_len);
     let group = Group { g, planes, plan, row_len: source.row_len(lanes) };
     // A group without codes gets an empty piece of them.

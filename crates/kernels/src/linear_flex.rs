@@ -63,7 +63,7 @@ impl Backward<Flex, 3> for LinearBackward {
         let [batch, in_features, out_features] = state.sizes;
         let isa = Isa::current();
         let size = [batch, out_features];
-        let open: Vec<f32>;
+        let open: Recycled;
         let (grad, sums) = match &state.y {
             Some(y) => {
                 let sums;

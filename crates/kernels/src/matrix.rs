@@ -1,7 +1,6 @@
 //! Matrices, and sums of their columns.
 
-use std::mem::MaybeUninit;
-
+use crate::recycled::Recycled;
 use crate::simd::{Isa, Simd, Task};
 
 /// A view of a matrix; distances in numbers.
@@ -44,14 +43,11 @@ pub(crate) fn column_sums(isa: Isa, matrix: Matrix) -> Vec<f32> {
 }
 
 /// The gradient where ReLU let its input through, given ReLU's output `y`; and its column sums.
-pub(crate) fn opened(isa: Isa, grad: Matrix, y: &[f32]) -> (Vec<f32>, Vec<f32>) {
+pub(crate) fn opened(isa: Isa, grad: Matrix, y: &[f32]) -> (Recycled, Vec<f32>) {
     assert_eq!(grad.values.len(), y.len(), "a gradient for every output");
-    let mut open = Vec::with_capacity(y.len());
+    let mut open = Recycled::any(y.len());
     let mut sums = vec![0.0; grad.size[1]];
-    let to = open.spare_capacity_mut();
-    isa.run(ColumnSums { matrix: grad, open: Some((y, to)), sums: &mut sums });
-    // SAFETY: the task has written a number for every one of `y`.
-    unsafe { open.set_len(y.len()) };
+    isa.run(ColumnSums { matrix: grad, open: Some((y, &mut open)), sums: &mut sums });
     (open, sums.into_iter().map(|sum| sum as f32).collect())
 }
 
@@ -60,7 +56,7 @@ pub(crate) fn opened(isa: Isa, grad: Matrix, y: &[f32]) -> (Vec<f32>, Vec<f32>) 
 struct ColumnSums<'a> {
     matrix: Matrix<'a>,
     /// ReLU's output, where it is to be taken into account, and room for what it lets through.
-    open: Option<(&'a [f32], &'a mut [MaybeUninit<f32>])>,
+    open: Option<(&'a [f32], &'a mut [f32])>,
     sums: &'a mut [f64],
 }
 
@@ -80,7 +76,7 @@ impl Task for ColumnSums<'_> {
                     for column in 0..columns {
                         // The comparison is false for NaN, which lets the gradient through.
                         let value = if y[column] <= 0.0 { 0.0 } else { grad[column] };
-                        open[column] = MaybeUninit::new(value);
+                        open[column] = value;
                         sums[column] += f64::from(value);
                     }
                 }

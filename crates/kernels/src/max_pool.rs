@@ -50,7 +50,8 @@ impl<C: CheckpointStrategy> MaxPoolBackend for Autodiff<Cube, C> {}
 ///
 /// The result is that of [`burn::tensor::module::max_pool2d`]: NaN if the window holds one, and the
 /// gradient goes to the first of several equal maxima. On the flex device, in `f32`, a kernel written
-/// for it computes it and its gradient; everywhere else Burn's operation does.
+/// for it computes it and its gradient, if a window has at most 256 pixels and the padding is smaller
+/// than the window; everywhere else Burn's operation does.
 ///
 /// # Shapes
 ///

@@ -208,6 +208,11 @@ impl Geometry {
     pub(crate) fn needs_codes(&self) -> bool {
         self.relu || self.pool.kernel != [1, 1]
     }
+
+    /// Codes of a group of `lanes` images: none if they are not asked for, or not needed.
+    pub(crate) fn code_len(&self, codes: bool, lanes: usize) -> usize {
+        if codes && self.needs_codes() { self.output_len() * lanes } else { 0 }
+    }
 }
 
 /// Splits `total` into the fewest pieces of at most `max`, as equal as possible: `(start, length)`.

@@ -44,7 +44,7 @@ impl Planes {
     pub(crate) fn with_clear_borders(&self, lanes: usize) -> Aligned {
         let mut group = Aligned::any(self.group_len(lanes));
         // The first and the last rows, and both ends of the others.
-        let border = self.padding[0] * self.channels * self.padded()[1] * lanes;
+        let border = self.padding[0] * self.row_len(lanes);
         let (above, rest) = group.split_at_mut(border);
         let (rows, below) = rest.split_at_mut(rest.len() - border);
         above.fill(0.0);
@@ -62,10 +62,14 @@ impl Planes {
         }
     }
 
+    /// Numbers of an interleaved row of all channels, with borders.
+    pub(crate) fn row_len(&self, lanes: usize) -> usize {
+        self.channels * self.padded()[1] * lanes
+    }
+
     /// Numbers of an interleaved group, with borders.
     pub(crate) fn group_len(&self, lanes: usize) -> usize {
-        let [height, width] = self.padded();
-        self.channels * height * width * lanes
+        self.padded()[0] * self.row_len(lanes)
     }
 }
 
@@ -154,13 +158,10 @@ impl Task for Interleave<'_> {
 /// The processor has `S`.
 #[inline(always)]
 pub(crate) unsafe fn pack_rows<S: Simd>(images: &[f32], planes: &Planes, to: &mut [f32]) {
-    let images = whole(images, S::LANES * planes.image_len());
-    assert!(to.len() >= planes.group_len(S::LANES));
+    let [border, _] = planes.padding;
+    let to = &mut to[border * planes.row_len(S::LANES)..];
     // SAFETY: the processor is the caller's promise.
-    unsafe {
-        let rows = (planes.padding[0], planes.padded()[0] - planes.padding[0]);
-        S::enter(InterleaveRows { from: &images, planes, first: 0, rows, to })
-    }
+    unsafe { pack_strip::<S>(images, planes, (border, planes.padded()[0] - border), to) }
 }
 
 /// The same for the rows `rows` alone, counted with the border, which becomes zeros. Only columns of
@@ -177,18 +178,17 @@ pub(crate) unsafe fn pack_strip<S: Simd>(
     to: &mut [f32],
 ) {
     let images = whole(images, S::LANES * planes.image_len());
-    let row_len = planes.channels * planes.padded()[1] * S::LANES;
-    assert!(rows.1 <= planes.padded()[0] && to.len() >= (rows.1 - rows.0) * row_len);
+    assert!(rows.1 <= planes.padded()[0]);
+    assert!(to.len() >= (rows.1 - rows.0) * planes.row_len(S::LANES));
     // SAFETY: the processor is the caller's promise.
-    unsafe { S::enter(InterleaveRows { from: &images, planes, first: rows.0, rows, to }) }
+    unsafe { S::enter(InterleaveRows { from: &images, planes, rows, to }) }
 }
 
 /// A whole group, row by row.
 struct InterleaveRows<'a> {
     from: &'a [f32],
     planes: &'a Planes,
-    /// The row that `to` begins with, and those that are written; counted with the border.
-    first: usize,
+    /// The rows that `to` is for, counted with the border.
     rows: (usize, usize),
     to: &'a mut [f32],
 }
@@ -213,7 +213,7 @@ impl Task for InterleaveRows<'_> {
                 unsafe { interleave::<S>(from, image_len, height * width, plane.as_mut_ptr()) };
             }
             for padded_row in self.rows.0..self.rows.1 {
-                let to_row = (padded_row - self.first) * planes.channels + channel;
+                let to_row = (padded_row - self.rows.0) * planes.channels + channel;
                 let to = &mut self.to[(to_row * padded_width + border_x) * lanes..];
                 let row = padded_row.wrapping_sub(border_y);
                 if row >= height * planes.upsample[0] {
@@ -294,19 +294,9 @@ impl Task for Fold<'_> {
 /// The processor has `S`.
 #[inline(always)]
 pub(crate) unsafe fn unpack<S: Simd>(from: &[f32], image_len: usize, images: &mut [f32]) {
-    let lanes = S::LANES;
-    assert!(images.len() <= lanes * image_len && from.len() >= lanes * image_len);
-    if images.len() < lanes * image_len || image_len < lanes {
-        for (lane, image) in images.chunks_exact_mut(image_len.max(1)).enumerate() {
-            for (i, value) in image.iter_mut().enumerate() {
-                *value = from[i * lanes + lane];
-            }
-        }
-        return;
-    }
-    let to = images.as_mut_ptr();
-    // SAFETY: the processor is the caller's promise.
-    unsafe { S::enter(Separate { from, len: image_len, to, image_len }) }
+    let count = images.len().checked_div(image_len).unwrap_or(0);
+    // SAFETY: the processor is the caller's promise; the images have `count` runs.
+    unsafe { unpack_run::<S>(from, image_len, images.as_mut_ptr(), image_len, count) }
 }
 
 /// The reverse of [`pack`] for a run of `len` numbers of each of `count` images, whose runs begin

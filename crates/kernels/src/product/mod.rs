@@ -85,16 +85,7 @@ impl<'a> Product<'a> {
     /// Writes the result into `to`, row by row, in this thread; rows are `row` numbers apart.
     #[cfg(test)]
     pub(crate) fn write(&self, isa: Isa, to: &mut [f32], row: usize) {
-        let [rows, columns] = self.size();
-        assert!(row >= columns, "rows of {columns} are {row} apart");
-        assert!(rows == 0 || to.len() >= (rows - 1) * row + columns, "{rows} rows of a result");
-        isa.run(Part {
-            product: *self,
-            rows: 0..rows,
-            columns: 0..columns,
-            to: to.as_mut_ptr(),
-            row,
-        });
+        isa.run(self.whole(to, row));
     }
 
     /// The same in code that runs on `S` already.
@@ -104,12 +95,18 @@ impl<'a> Product<'a> {
     /// The processor has `S`.
     #[inline(always)]
     pub(crate) unsafe fn write_here<S: Simd>(&self, to: &mut [f32], row: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { S::enter(self.whole(to, row)) }
+    }
+
+    /// The whole result as one part.
+    #[inline(always)]
+    fn whole(&self, to: &mut [f32], row: usize) -> Part<'a> {
         let [rows, columns] = self.size();
         assert!(row >= columns, "rows of {columns} are {row} apart");
         assert!(rows == 0 || to.len() >= (rows - 1) * row + columns, "{rows} rows of a result");
-        let (product, to) = (*self, to.as_mut_ptr());
-        // SAFETY: the caller's promise.
-        unsafe { S::enter(Part { product, rows: 0..rows, columns: 0..columns, to, row }) }
+        let to = to.as_mut_ptr();
+        Part { product: *self, rows: 0..rows, columns: 0..columns, to, row }
     }
 
     /// The result, by rayon's current pool.

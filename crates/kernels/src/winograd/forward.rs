@@ -23,7 +23,7 @@ pub(crate) fn forward(
 ) -> Output {
     let lanes = isa.lanes();
     let groups = g.batch.div_ceil(lanes);
-    let code_len = if codes && g.needs_codes() { g.output_len() * lanes } else { 0 };
+    let code_len = g.code_len(codes, lanes);
     let mut output = Output::new(g, isa, code_len);
     if groups == 0 {
         return output;

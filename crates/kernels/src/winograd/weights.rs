@@ -71,8 +71,7 @@ impl<const R: usize, const T: usize> Task for TransformKernels<'_, R, T> {
                     }
                     let row = product::<S, T, R>(&g, row);
                     for j in 0..T {
-                        let mut numbers = [0.0_f32; 16];
-                        S::store(numbers.as_mut_ptr(), row[j]);
+                        let numbers = stored::<S>(row[j]);
                         let at = (i * T + j) * self.kernels + self.first + at;
                         self.to.slice(at, here).copy_from_slice(&numbers[..here]);
                     }
@@ -107,13 +106,7 @@ impl<const R: usize, const T: usize> Task for KernelGradients<'_, R, T> {
                     let mut row = [zero; T];
                     for j in 0..T {
                         let from = &self.from[(i * T + j) * kernels + at..][..here];
-                        row[j] = if here == lanes {
-                            S::load(from.as_ptr())
-                        } else {
-                            let mut numbers = [0.0_f32; 16];
-                            numbers[..here].copy_from_slice(from);
-                            S::load(numbers.as_ptr())
-                        };
+                        row[j] = load_some::<S>(from);
                     }
                     half[i] = product::<S, R, T>(&transposed, row);
                 }
@@ -124,8 +117,7 @@ impl<const R: usize, const T: usize> Task for KernelGradients<'_, R, T> {
                     }
                     let column = product::<S, R, T>(&transposed, column);
                     for i in 0..R {
-                        let mut numbers = [0.0_f32; 16];
-                        S::store(numbers.as_mut_ptr(), column[i]);
+                        let numbers = stored::<S>(column[i]);
                         for lane in 0..here {
                             self.to[(at + lane) * len + i * R + j] = numbers[lane];
                         }
@@ -134,6 +126,37 @@ impl<const R: usize, const T: usize> Task for KernelGradients<'_, R, T> {
             }
         }
     }
+}
+
+/// At most `LANES` numbers, and zeros.
+///
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+unsafe fn load_some<S: Simd>(from: &[f32]) -> S::V {
+    // SAFETY: the processor is the caller's promise; no vector is longer than 16 numbers.
+    unsafe {
+        if from.len() >= S::LANES {
+            return S::load(from.as_ptr());
+        }
+        let mut numbers = [0.0_f32; 16];
+        numbers[..from.len()].copy_from_slice(from);
+        S::load(numbers.as_ptr())
+    }
+}
+
+/// The numbers of a vector, in front of others.
+///
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+unsafe fn stored<S: Simd>(v: S::V) -> [f32; 16] {
+    let mut numbers = [0.0_f32; 16];
+    // SAFETY: as above.
+    unsafe { S::store(numbers.as_mut_ptr(), v) };
+    numbers
 }
 
 const fn transpose<const R: usize, const T: usize>(matrix: &[[f32; R]; T]) -> [[f32; T]; R] {
