@@ -12,7 +12,6 @@ use selvedge::burn::tensor::{Int, TensorData};
 use selvedge::cli;
 use selvedge::models::{Shape, named, state};
 use selvedge::prelude::*;
-use selvedge::train::keep_awake;
 
 /// Times training steps of one network.
 #[derive(Parser)]
@@ -74,7 +73,6 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         let mut optimizer = optimizer(args)?;
         let mut network = Some(network);
         Box::new(move || {
-            let _awake = args.fused.then(|| keep_awake(&device));
             let net = network.take().expect("put back below");
             let output = forward(&net, images.clone(), args.fused);
             let loss = match (autoencoder, args.fused) {

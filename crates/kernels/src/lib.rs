@@ -103,7 +103,6 @@
 // Without the flex device, only the composed operations are left.
 #![cfg_attr(not(feature = "flex"), allow(dead_code))]
 
-mod awake;
 #[cfg(feature = "flex")]
 mod backward;
 mod batch_norm;
@@ -156,7 +155,6 @@ mod weight_grad;
 #[cfg(feature = "flex")]
 mod winograd;
 
-pub use awake::{Awake, keep_awake};
 pub use batch_norm::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
 pub use extension::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
 pub use linear::{LinearBlockBackend, LinearSettings, linear};

@@ -5,7 +5,6 @@
 //! | train a classifier | [`fit`], [`FitConfig`], [`FitData`] |
 //! | train an autoencoder | [`fit_autoencoder`], [`evaluate_autoencoder`] |
 //! | give parameters learning rates of their own | [`LearningRateGroup`] |
-//! | write a training loop of your own | [`keep_awake`] |
 //! | compute the features of a frozen trunk once | [`features`] |
 //! | say where, how visibly and until when | [`Context`], [`Progress`], [`Stop`] |
 //! | measure one | [`evaluate`], [`Metrics`], [`ConfusionMatrix`] |
@@ -45,5 +44,4 @@ pub use history::{EpochRecord, History};
 pub use metrics::{ConfusionMatrix, Evaluation, Metrics, Score};
 pub use optimizer::OptimizerConfig;
 pub use progress::Progress;
-pub use selvedge_kernels::{Awake, keep_awake};
 pub use source::{BatchSource, FitData, FitSource};

@@ -6,7 +6,6 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use rand::SeedableRng;
-use selvedge_kernels::keep_awake;
 use selvedge_models::{Rng, state};
 
 use super::{FitConfig, Fitted};
@@ -133,7 +132,6 @@ impl<M: Module> Trainer<M> {
                 break;
             }
             pass.batches += 1;
-            let _awake = keep_awake(&context.device);
             let model = self.model.as_ref().expect(WHOLE);
             let outputs = T::learn(model, &batch, &mut self.rng);
             T::check(&outputs, &batch, source.classes().len())?;
