@@ -154,11 +154,13 @@ fn a_run_on_the_target_that_diverges_is_reported_and_leaves_no_point() {
     study.source_network = linear.linear("fc2", 4);
     study.target_network = study.source_network.clone();
     study.config.optimizer = OptimizerConfig::Sgd { momentum: 0.9, nesterov: false };
-    let results = study.run("flex", &context()).unwrap().results;
-    assert!(results.curve.is_empty(), "{:?}", results.curve);
-    let reported: Vec<Start> = results.diverged.iter().map(|d| d.init).collect();
-    assert_eq!(reported, [Start::Random, Start::Transferred]);
-    assert_eq!(results.table().matches(": diverged in epoch ").count(), 2);
+    for jobs in [1, 2] {
+        let results = study.run("flex", &context().with_jobs(jobs)).unwrap().results;
+        assert!(results.curve.is_empty(), "{:?}", results.curve);
+        let reported: Vec<Start> = results.diverged.iter().map(|d| d.init).collect();
+        assert_eq!(reported, [Start::Random, Start::Transferred]);
+        assert_eq!(results.table().matches(": diverged in epoch ").count(), 2);
+    }
 }
 
 /// The same classes in images of 100 and 101.
@@ -210,6 +212,10 @@ fn the_results_have_the_documented_form() {
     ] {
         assert!(json.pointer(at).is_some_and(|v| !v.is_null()), "{at} is missing");
     }
+    // 2 epochs of 200 images of the source, and twice 2 of a quarter of the target's 200.
+    let number = |at: &str| json.pointer(at).and_then(|v| v.as_f64()).unwrap();
+    let images = number("/images_per_second") * number("/wall_seconds");
+    assert!((images - 600.0).abs() < 1e-6, "{images}");
     assert_eq!(json["curve"][0]["init"], "random");
     assert_eq!(json["curve"][1]["init"], "transferred");
     assert_eq!(json["curve"][0]["fraction"], 0.25);

@@ -43,8 +43,8 @@ pub struct Common {
     /// workspace, the user's cache folder, Debian's package, a download]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
-    /// Runs of a study at the same time, which changes no result [default: one for each thread of a
-    /// CPU; 1 on a GPU]
+    /// Runs of a study at the same time; on a CPU no figure depends on it [default: one for each thread
+    /// of a CPU; 1 on a GPU]
     #[arg(long, value_name = "NUMBER")]
     pub jobs: Option<NonZeroUsize>,
 }
@@ -72,7 +72,7 @@ impl Common {
             if raised.is_requested() {
                 std::process::exit(130);
             }
-            eprintln!("\nstopping after this batch; press Ctrl-C again to end at once");
+            Progress::message("\nstopping after this batch; press Ctrl-C again to end at once");
             raised.request();
         })?;
         let jobs = match (self.jobs, name) {

@@ -14,11 +14,12 @@ pub struct Context {
     pub progress: Progress,
     /// What ends it early.
     pub stop: Stop,
-    /// How many runs of a study happen at the same time, each on its share of the processor's threads;
-    /// 0 counts as 1.
+    /// How many runs of a study happen at the same time, each on its share of the threads of rayon's
+    /// current pool; 0 counts as 1.
     ///
-    /// As many as there are threads is best for the networks of this library on a CPU: their steps are
-    /// so short that threads that share one wait for each other. A GPU takes one run after the other.
+    /// As many as there are threads is best for small networks on a CPU: their steps are so short that
+    /// threads that share one wait for each other. On a GPU more than one gains nothing and takes more
+    /// memory.
     pub jobs: usize,
 }
 

@@ -1,16 +1,15 @@
 //! Several runs at the same time.
 
-use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{self, ScopedJoinHandle};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::{Context, TrainError};
 
-/// Calls `work` with every item, [`Context::jobs`] of them at a time, each on its share of the
-/// processor's threads. Items are begun in their order, none once the context is stopped or an item
-/// has failed.
+/// Calls `work` with every item, [`Context::jobs`] of them at a time, each on its share of the threads of
+/// rayon's current pool. Items are begun in their order, none once the context is stopped or an item
+/// has failed or panicked.
 ///
 /// The networks of these studies are small: a step of theirs is shared among threads at a loss, which
 /// runs side by side do not have.
@@ -24,34 +23,51 @@ pub(crate) fn each<T: Sync>(
     work: impl Fn(&T) -> Result<(), TrainError> + Sync,
 ) -> Result<(), TrainError> {
     let jobs = context.jobs.min(items.len());
-    let next = AtomicUsize::new(0);
-    // The items of one job, until one fails; its index says which.
-    let several = || -> Result<(), (usize, TrainError)> {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let item = match items.get(index) {
-                Some(item) if !context.stop.is_requested() => item,
-                _ => return Ok(()),
-            };
-            if let Err(error) = work(item) {
-                next.store(items.len(), Ordering::Relaxed);
-                return Err((index, error));
+    let queue = Queue { next: AtomicUsize::new(0), len: items.len() };
+    let failed: Mutex<Option<(usize, TrainError)>> = Mutex::new(None);
+    let job = || {
+        let _end = EndOf(&queue);
+        while let Some(index) = queue.take() {
+            if context.stop.is_requested() {
+                return;
+            }
+            if let Err(error) = work(&items[index]) {
+                let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                if failed.as_ref().is_none_or(|(first, _)| index < *first) {
+                    *failed = Some((index, error));
+                }
+                return;
             }
         }
     };
-    if jobs <= 1 {
-        return several().map_err(|(_, error)| error);
+    match jobs {
+        0 | 1 => job(),
+        _ => on_each(&pools(jobs)?, &job),
     }
-    let pools = pools(jobs)?;
-    let results = thread::scope(|scope| {
-        // All are begun before the first is waited for.
-        let started: Vec<_> =
-            pools.iter().map(|pool| scope.spawn(|| pool.install(several))).collect();
-        let join = |thread: ScopedJoinHandle<_>| thread.join().unwrap_or_else(|p| resume_unwind(p));
-        started.into_iter().map(join).collect::<Vec<_>>()
-    });
-    let failed = results.into_iter().filter_map(Result::err);
-    failed.min_by_key(|(index, _)| *index).map_or(Ok(()), |(_, error)| Err(error))
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failed.map_or(Ok(()), |(_, error)| Err(error))
+}
+
+/// Hands out the numbers from 0 to `len`.
+struct Queue {
+    next: AtomicUsize,
+    len: usize,
+}
+
+impl Queue {
+    fn take(&self) -> Option<usize> {
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        (index < self.len).then_some(index)
+    }
+}
+
+/// Ends the queue when a job ends: there is nothing left, or there was a stop, an error or a panic.
+struct EndOf<'a>(&'a Queue);
+
+impl Drop for EndOf<'_> {
+    fn drop(&mut self) {
+        self.0.next.store(self.0.len, Ordering::Relaxed);
+    }
 }
 
 /// A pool of threads for every job, which share out those of the current pool.
@@ -64,9 +80,19 @@ fn pools(jobs: usize) -> Result<Vec<ThreadPool>, TrainError> {
     (0..jobs).map(pool).collect()
 }
 
+/// Calls `job` in each of the pools, and returns, or panics, when all have ended.
+fn on_each(pools: &[ThreadPool], job: &(impl Fn() + Sync)) {
+    if let Some((pool, others)) = pools.split_first() {
+        pool.in_place_scope(|scope| {
+            scope.spawn(|_| job());
+            on_each(others, job);
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::AtomicBool;
 
     use burn::tensor::Device;
@@ -101,7 +127,7 @@ mod tests {
         let work = |&item: &usize| {
             begun[item].store(true, Ordering::SeqCst);
             while !begun[1 - item].load(Ordering::SeqCst) {
-                thread::yield_now();
+                std::thread::yield_now();
             }
             Ok(())
         };
@@ -113,12 +139,27 @@ mod tests {
         for jobs in [1, 2] {
             let begun = AtomicUsize::new(0);
             let items: Vec<usize> = (0..100).collect();
-            let work = |_: &usize| {
+            let work = |item: &usize| {
                 begun.fetch_add(1, Ordering::Relaxed);
-                Err(TrainError::NothingToTrain)
+                let value = item.to_string();
+                Err(TrainError::Setting { name: "item", value, expected: "another" })
             };
             let error = each(&context(jobs), &items, work).unwrap_err();
-            assert!(matches!(error, TrainError::NothingToTrain));
+            assert_eq!(error.to_string(), "item is 0, but must be another");
+            assert!(begun.into_inner() <= jobs);
+        }
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_nothing_is_begun_after_it() {
+        for jobs in [1, 2] {
+            let begun = AtomicUsize::new(0);
+            let work = |_: &usize| {
+                begun.fetch_add(1, Ordering::Relaxed);
+                panic!("expected by the test")
+            };
+            let result = catch_unwind(AssertUnwindSafe(|| each(&context(jobs), &[0; 100], work)));
+            assert_eq!(result.unwrap_err().downcast_ref(), Some(&"expected by the test"));
             assert!(begun.into_inner() <= jobs);
         }
     }
@@ -127,12 +168,12 @@ mod tests {
     fn nothing_is_begun_after_a_stop() {
         for jobs in [1, 2] {
             let (context, begun) = (context(jobs), AtomicUsize::new(0));
-            let work = |_: &usize| {
+            let work = |_: &i32| {
                 begun.fetch_add(1, Ordering::Relaxed);
                 context.stop.request();
                 Ok(())
             };
-            each(&context, &[(); 100].map(|()| 0), work).unwrap();
+            each(&context, &[0; 100], work).unwrap();
             assert!(begun.into_inner() <= jobs);
         }
     }

@@ -1,4 +1,4 @@
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::LazyLock;
 use std::time::Instant;
 
@@ -38,6 +38,11 @@ impl Progress {
             Self::Lines(_) => Self::Lines(label.into()),
             Self::Bar(_) => Self::Bar(label.into()),
         }
+    }
+
+    /// Writes a line on standard error, above the bars if there are some. Nobody may be reading it.
+    pub fn message(line: &str) {
+        BARS.suspend(|| _ = writeln!(std::io::stderr(), "{line}"));
     }
 
     /// The label; of a hidden run, "the run".
@@ -102,9 +107,9 @@ impl EpochDisplay {
         match &self.bar {
             Some(bar) => {
                 bar.finish_and_clear();
-                BARS.suspend(|| eprintln!("{line}"));
+                Progress::message(&line);
             }
-            None if self.lines => eprintln!("{line}"),
+            None if self.lines => Progress::message(&line),
             None => {}
         }
     }
@@ -112,7 +117,8 @@ impl EpochDisplay {
 
 impl Drop for EpochDisplay {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
+        // Another panic, of the terminal's, would end the program.
+        if let Some(bar) = self.bar.as_ref().filter(|_| !std::thread::panicking()) {
             bar.finish_and_clear();
         }
     }

@@ -137,10 +137,6 @@ impl TransferStudy {
                 }
             }
         }
-        if context.jobs > 1 {
-            // The longest first, so that no job is left alone with one at the end.
-            runs.sort_by(|a, b| b.fraction.total_cmp(&a.fraction));
-        }
         let (done, pretrained) = (Mutex::new(Done::default()), &outcome.pretrained);
         jobs::each(context, &runs, |run| {
             let end = self.point(run, pretrained, context, normalization)?;
@@ -159,6 +155,7 @@ impl TransferStudy {
         outcome.results.curve = in_order(done.points);
         outcome.results.diverged = in_order(done.diverged);
         outcome.finals = in_order(done.finals);
+        outcome.finals.sort_by_key(|run| run.init != Init::Random);
         Ok(())
     }
 
