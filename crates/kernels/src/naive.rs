@@ -9,8 +9,6 @@ pub(crate) struct Forward {
     /// Position in the convolution's plane that each output was taken from; `None` where ReLU is
     /// closed.
     pub choice: Vec<Option<[usize; 2]>>,
-    /// The smallest difference that decided on a choice.
-    pub margin: f64,
 }
 
 /// Gradients of the three inputs of a block.
@@ -46,18 +44,19 @@ fn for_each_product(
     }
 }
 
+/// One pixel `[image, channel, row, column]` of the convolution of `[x, weight, bias]`.
+pub(crate) fn convolution(g: &Geometry, at: [usize; 4], [x, weight, bias]: [&[f32]; 3]) -> f64 {
+    let mut sum = f64::from(bias[at[1]]);
+    for_each_product(g, at, |w, i| sum += f64::from(weight[w]) * f64::from(x[i]));
+    sum
+}
+
 /// Convolution, bias, ReLU, max-pool, in double precision.
 pub(crate) fn forward(g: &Geometry, x: &[f32], weight: &[f32], bias: &[f32]) -> Forward {
-    let mut result = Forward { output: Vec::new(), choice: Vec::new(), margin: f64::INFINITY };
+    let inputs = [x, weight, bias];
+    let mut result = Forward { output: Vec::new(), choice: Vec::new() };
     for image in 0..g.batch {
         for channel in 0..g.out_channels {
-            let conv = |row: usize, column: usize| {
-                let mut sum = f64::from(bias[channel]);
-                for_each_product(g, [image, channel, row, column], |w, i| {
-                    sum += f64::from(weight[w]) * f64::from(x[i]);
-                });
-                sum
-            };
             for row in 0..g.output[0] {
                 for column in 0..g.output[1] {
                     let mut best = f64::NEG_INFINITY;
@@ -70,18 +69,12 @@ pub(crate) fn forward(g: &Geometry, x: &[f32], weight: &[f32], bias: &[f32]) -> 
                             if y >= g.conv[0] || x >= g.conv[1] {
                                 continue;
                             }
-                            let value = conv(y, x);
-                            if choice.is_some() {
-                                result.margin = result.margin.min((value - best).abs());
-                            }
+                            let value = convolution(g, [image, channel, y, x], inputs);
                             if choice.is_none() || value > best || value.is_nan() {
                                 best = value;
                                 choice = Some([y, x]);
                             }
                         }
-                    }
-                    if g.relu {
-                        result.margin = result.margin.min(best.abs());
                     }
                     if g.relu && best <= 0.0 {
                         best = 0.0;

@@ -78,6 +78,7 @@ impl Case {
     fn check(&self, isa: Isa) {
         let g = &self.g;
         let mut expected = naive::forward(g, &self.x, &self.weight, &self.bias);
+        let unscaled = expected.output.clone();
         let mut grad = self.grad.clone();
         if let Some(scale) = &self.scale {
             let plane = g.output[0] * g.output[1];
@@ -92,12 +93,14 @@ impl Case {
         assert_eq!(output.values[..], plain.values[..], "codes do not change the output");
         assert!(plain.codes.is_empty());
 
-        if self.methods.forward.is_some() && expected.margin < 1e-5 {
-            // Its rounding may choose another pixel.
-            return;
-        }
+        // Of pixels that are nearly equal, rounding may choose another one than the oracle.
+        let choice = match g.needs_codes() {
+            true => self.choices(isa, &output.codes),
+            false => expected.choice,
+        };
+        self.close(isa, "chosen value", &self.values(&choice), &unscaled, g.taps());
         let gradients = self.backward(isa, &output.codes, ALL);
-        let naive = naive::backward(g, &self.x, &self.weight, &expected.choice, &grad);
+        let naive = naive::backward(g, &self.x, &self.weight, &choice, &grad);
         self.close(
             isa,
             "gradient of x",
@@ -108,6 +111,39 @@ impl Case {
         let pixels = g.batch * g.conv[0] * g.conv[1];
         self.close(isa, "gradient of weight", &gradients.weight, &naive.weight, pixels);
         self.close(isa, "gradient of bias", &gradients.bias, &naive.bias, pixels);
+    }
+
+    /// The pixel of the convolution that each output was taken from, as its code says.
+    fn choices(&self, isa: Isa, codes: &[u8]) -> Vec<Option<[usize; 2]>> {
+        let (g, lanes) = (&self.g, isa.lanes());
+        let choice = |at: usize| {
+            let (image, rest) = (at / g.output_len(), at % g.output_len());
+            let pixel = rest % (g.output[0] * g.output[1]);
+            let output = [pixel / g.output[1], pixel % g.output[1]];
+            let code = codes[(image / lanes * g.output_len() + rest) * lanes + image % lanes];
+            let k = [usize::from(code) / g.pool.kernel[1], usize::from(code) % g.pool.kernel[1]];
+            let along = |axis: usize| {
+                let position = output[axis] * g.pool.stride[axis] + k[axis];
+                let position = position.checked_sub(g.pool.padding[axis]);
+                position.filter(|&p| p < g.conv[axis]).expect("a pixel of the plane")
+            };
+            (code < 255).then(|| [along(0), along(1)])
+        };
+        (0..g.batch * g.output_len()).map(choice).collect()
+    }
+
+    /// The outputs that these choices stand for.
+    fn values(&self, choices: &[Option<[usize; 2]>]) -> Vec<f32> {
+        let (g, inputs) = (&self.g, [&self.x[..], &self.weight, &self.bias]);
+        let plane = g.output[0] * g.output[1];
+        let value = |(at, choice): (usize, &Option<[usize; 2]>)| {
+            let [y, x] = (*choice)?;
+            let (image, channel) = (at / plane / g.out_channels, at / plane % g.out_channels);
+            let value = naive::convolution(g, [image, channel, y, x], inputs);
+            Some(if g.relu { value.max(0.0) } else { value })
+        };
+        let values = choices.iter().enumerate().map(|choice| value(choice).unwrap_or(0.0) as f32);
+        values.collect()
     }
 
     /// Sums of `terms` products of numbers up to 1 may differ by their rounding errors, which the
@@ -162,6 +198,15 @@ fn blocks_of_the_experiments_equal_the_oracle() {
         // A weight whose gradient is added lane by lane at once.
         Case::new([9, 48, 4, 5], 40, [3, 3], options(1, 1, true, None)).check(isa);
         Case::new([2, 33, 8, 8], 35, [3, 3], options(1, 1, false, tiles)).check(isa);
+        // Two pixels of a window are so nearly equal that the rounding of `f32` decides.
+        let kink = ConvBlockOptions {
+            upsample: [2, 2],
+            stride: [3, 2],
+            padding: [5, 3],
+            relu: false,
+            pool: Some(PoolOptions { kernel: [4, 2], stride: [1, 1], padding: [0, 1] }),
+        };
+        Case::new([7, 5, 7, 13], 8, [2, 3], kink).check(isa);
     }
 }
 
