@@ -123,9 +123,8 @@ struct Shared<'a> {
     saved: Saved<'a>,
     wanted: Wanted,
     planes: Planes,
-    /// Distances of the taps in the packed input, and numbers in a row of it.
+    /// Distances of the taps in the packed input.
     offsets: Vec<usize>,
-    row_len: usize,
     /// Where the gradient of the convolution's result lies.
     spread: Spread,
     /// The convolution of that gradient which gives the gradient of the input, and the position of
@@ -159,7 +158,6 @@ impl<'a> Shared<'a> {
             wanted,
             planes,
             offsets: source.offsets(isa.lanes()),
-            row_len: source.row_len(isa.lanes()),
             spread: Spread { channels: g.out_channels, plane: g.conv, first: [0; 2], step: [1; 2] },
             input_grad: None,
         };

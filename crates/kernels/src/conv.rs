@@ -39,11 +39,6 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Numbers in a row of all channels.
-    pub(crate) fn row_len(&self, lanes: usize) -> usize {
-        self.in_channels * self.plane_width * lanes
-    }
-
     /// Distances of the taps from the first one, in numbers.
     pub(crate) fn offsets(&self, lanes: usize) -> Vec<usize> {
         let width = self.plane_width;

@@ -132,7 +132,7 @@ fn forward_groups(isa: Isa, g: &Geometry, inputs: Inputs, codes: bool) -> Output
     let plan = Plan::new(isa, &source, g.out_channels, Some(bias), |o, tap| weight[o * taps + tap]);
     let code_len = g.code_len(codes, lanes);
     let mut output = Output::new(g, isa, code_len);
-    let group = Group { g, planes, plan, row_len: source.row_len(lanes) };
+    let group = Group { g, planes, plan };
     // A group without codes gets an empty piece of them.
     let mut code_pieces: Vec<&mut [u8]> = match code_len {
         0 => (0..groups).map(|_| Default::default()).collect(),
@@ -171,8 +171,6 @@ struct Group<'a> {
     g: &'a Geometry,
     planes: Planes,
     plan: Plan,
-    /// Numbers in a row of the packed input.
-    row_len: usize,
 }
 
 impl Group<'_> {
@@ -242,7 +240,7 @@ impl Task for ForwardGroup<'_> {
             let (conv_first, conv_end) = conv_rows_of(g, first, end);
             let rows = Rows {
                 size: [conv_end - conv_first, g.conv[1]],
-                x_row: g.stride[0] * group.row_len,
+                x_row: g.stride[0] * group.planes.row_len(lanes),
                 x_pixel: g.stride[1] * lanes,
                 y_row: row_len,
                 y_channel: (conv_end - conv_first) * row_len,

@@ -7,9 +7,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::{Context, TrainError};
 
-/// Calls `work` with every item, [`Context::jobs`] of them at a time, each on its share of the threads of
-/// rayon's current pool. Items are begun in their order, none once the context is stopped or an item
-/// has failed or panicked.
+/// Calls `work` with every item and its index, [`Context::jobs`] of them at a time, each on its share of
+/// the threads of rayon's current pool; the results in the order of the items. Items are begun in that
+/// order, none once the context is stopped or an item has failed or panicked.
 ///
 /// The networks of these studies are small: a step of theirs is shared among threads at a loss, which
 /// runs side by side do not have.
@@ -17,25 +17,21 @@ use crate::{Context, TrainError};
 /// # Errors
 ///
 /// That of the first item, in their order, whose work failed; or [`TrainError::Threads`].
-pub(crate) fn each<T: Sync>(
+pub(crate) fn map<T: Sync, R: Send>(
     context: &Context,
     items: &[T],
-    work: impl Fn(&T) -> Result<(), TrainError> + Sync,
-) -> Result<(), TrainError> {
+    work: impl Fn(usize, &T) -> Result<R, TrainError> + Sync,
+) -> Result<Vec<R>, TrainError> {
     let jobs = context.jobs.min(items.len());
     let queue = Queue { next: AtomicUsize::new(0), len: items.len() };
-    let failed: Mutex<Option<(usize, TrainError)>> = Mutex::new(None);
+    let results = Mutex::new(items.iter().map(|_| None).collect::<Vec<_>>());
     let job = || {
         let _end = EndOf(&queue);
-        while let Some(index) = queue.take() {
-            if context.stop.is_requested() {
-                return;
-            }
-            if let Err(error) = work(&items[index]) {
-                let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                if failed.as_ref().is_none_or(|(first, _)| index < *first) {
-                    *failed = Some((index, error));
-                }
+        while let Some(index) = queue.take().filter(|_| !context.stop.is_requested()) {
+            let result = work(index, &items[index]);
+            let failed = result.is_err();
+            results.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(result);
+            if failed {
                 return;
             }
         }
@@ -44,8 +40,7 @@ pub(crate) fn each<T: Sync>(
         0 | 1 => job(),
         _ => on_each(&pools(jobs)?, &job),
     }
-    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    failed.map_or(Ok(()), |(_, error)| Err(error))
+    results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
 }
 
 /// Hands out the numbers from 0 to `len`.
@@ -104,19 +99,20 @@ mod tests {
     }
 
     #[test]
-    fn every_item_is_done_once_by_any_number_of_jobs() {
+    fn every_item_is_done_once_by_any_number_of_jobs_and_results_are_in_order() {
         for jobs in [0, 1, 2, 3, 100] {
             let done = Mutex::new(Vec::new());
-            let items: Vec<usize> = (0..20).collect();
-            let work = |&item: &usize| {
+            let items: Vec<usize> = (100..120).collect();
+            let work = |index, &item: &usize| {
                 done.lock().unwrap().push(item);
-                Ok(())
+                Ok((index, item))
             };
-            each(&context(jobs), &items, work).unwrap();
+            let results = map(&context(jobs), &items, work).unwrap();
             let mut done = done.into_inner().unwrap();
             done.sort();
             assert_eq!(done, items, "{jobs} jobs");
-            each(&context(jobs), &[], |_: &usize| unreachable!()).unwrap();
+            assert_eq!(results, items.into_iter().enumerate().collect::<Vec<_>>());
+            map(&context(jobs), &[], |_, _: &usize| -> Result<(), _> { unreachable!() }).unwrap();
         }
     }
 
@@ -124,14 +120,14 @@ mod tests {
     fn two_jobs_are_under_way_at_the_same_time() {
         // Either would wait for ever alone.
         let begun = [AtomicBool::new(false), AtomicBool::new(false)];
-        let work = |&item: &usize| {
+        let work = |_, &item: &usize| {
             begun[item].store(true, Ordering::SeqCst);
             while !begun[1 - item].load(Ordering::SeqCst) {
                 std::thread::yield_now();
             }
             Ok(())
         };
-        each(&context(2), &[0, 1], work).unwrap();
+        map(&context(2), &[0, 1], work).unwrap();
     }
 
     #[test]
@@ -139,12 +135,12 @@ mod tests {
         for jobs in [1, 2] {
             let begun = AtomicUsize::new(0);
             let items: Vec<usize> = (0..100).collect();
-            let work = |item: &usize| {
+            let work = |_, item: &usize| -> Result<(), _> {
                 begun.fetch_add(1, Ordering::Relaxed);
                 let value = item.to_string();
                 Err(TrainError::Setting { name: "item", value, expected: "another" })
             };
-            let error = each(&context(jobs), &items, work).unwrap_err();
+            let error = map(&context(jobs), &items, work).unwrap_err();
             assert_eq!(error.to_string(), "item is 0, but must be another");
             assert!(begun.into_inner() <= jobs);
         }
@@ -154,11 +150,11 @@ mod tests {
     fn a_panic_reaches_the_caller_and_nothing_is_begun_after_it() {
         for jobs in [1, 2] {
             let begun = AtomicUsize::new(0);
-            let work = |_: &usize| {
+            let work = |_, _: &usize| -> Result<(), _> {
                 begun.fetch_add(1, Ordering::Relaxed);
                 panic!("expected by the test")
             };
-            let result = catch_unwind(AssertUnwindSafe(|| each(&context(jobs), &[0; 100], work)));
+            let result = catch_unwind(AssertUnwindSafe(|| map(&context(jobs), &[0; 100], work)));
             assert_eq!(result.unwrap_err().downcast_ref(), Some(&"expected by the test"));
             assert!(begun.into_inner() <= jobs);
         }
@@ -168,12 +164,12 @@ mod tests {
     fn nothing_is_begun_after_a_stop() {
         for jobs in [1, 2] {
             let (context, begun) = (context(jobs), AtomicUsize::new(0));
-            let work = |_: &i32| {
+            let work = |_, _: &i32| {
                 begun.fetch_add(1, Ordering::Relaxed);
                 context.stop.request();
                 Ok(())
             };
-            each(&context, &[0; 100], work).unwrap();
+            map(&context, &[0; 100], work).unwrap();
             assert!(begun.into_inner() <= jobs);
         }
     }
@@ -182,11 +178,11 @@ mod tests {
     fn jobs_share_out_the_threads_of_the_pool() {
         let pool = ThreadPoolBuilder::new().num_threads(5).build().unwrap();
         let threads = Mutex::new(Vec::new());
-        let work = |_: &usize| {
+        let work = |_, _: &usize| {
             threads.lock().unwrap().push(rayon::current_num_threads());
             Ok(())
         };
-        pool.install(|| each(&context(2), &[0, 1], work)).unwrap();
+        pool.install(|| map(&context(2), &[0, 1], work)).unwrap();
         assert_eq!(threads.into_inner().unwrap(), [2, 2]);
     }
 }

@@ -64,7 +64,7 @@ impl WeightSum {
                     let dy = View { channels, size: g.conv, row, channel };
                     let first = spread.first[0] * row + spread.first[1] * lanes;
                     let size = shared.planes.padded();
-                    let (channel, row) = (size[1] * lanes, shared.row_len);
+                    let (channel, row) = (size[1] * lanes, shared.planes.row_len(lanes));
                     let x = View { channels: g.in_channels, size, row, channel };
                     gradient.add::<S>((dy, &scratch.dy[first..]), (x, &scratch.x));
                 }
@@ -101,7 +101,7 @@ unsafe fn group_weight_grad<S: Simd>(
     let layout = Layout {
         size: g.conv,
         offsets: &shared.offsets,
-        x_step: [g.stride[0] * shared.row_len, g.stride[1] * lanes],
+        x_step: [g.stride[0] * shared.planes.row_len(lanes), g.stride[1] * lanes],
         dy_step: [spread.step[0] * spread.row_len(lanes), spread.step[1] * lanes],
         dy_channel: spread.plane[1] * lanes,
         out_channels: g.out_channels,

@@ -69,8 +69,7 @@ impl Whole<'_> {
     /// Strips, on which it depends how pixels are put together to tiles, depend on the sizes alone.
     fn pieces(&self, groups: usize, lanes: usize) -> Vec<Piece> {
         let g = self.g;
-        let row_len =
-            (g.in_channels * self.planes.padded()[1] + g.out_channels * g.conv[1]) * lanes;
+        let row_len = self.planes.row_len(lanes) + g.out_channels * g.conv[1] * lanes;
         let results = self.plan.variant.results();
         // Whole tiles and whole windows: rows of the output that end with a row of tiles.
         let step = if g.pool.stride[0].is_multiple_of(results) { 1 } else { results };
@@ -122,7 +121,7 @@ impl Scratch {
         let tiles =
             |channels| Tiles::new(plan.variant.positions(), channels, plan.chunk(lanes), lanes);
         let input_rows = rows + g.kernel[0] - 1;
-        let mut x = Aligned::any(input_rows * g.in_channels * whole.planes.padded()[1] * lanes);
+        let mut x = Aligned::any(input_rows * whole.planes.row_len(lanes));
         whole.planes.clear_columns(&mut x, lanes);
         Scratch {
             x,

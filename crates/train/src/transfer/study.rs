@@ -133,40 +133,40 @@ impl TransferStudy {
         for &fraction in &self.config.fractions {
             for &seed in &self.config.seeds {
                 for init in [Init::Random, Init::Transferred] {
-                    runs.push(Run { index: runs.len(), fraction, seed, init });
+                    runs.push(Run { fraction, seed, init });
                 }
             }
         }
-        let (done, pretrained) = (Mutex::new(Done::default()), &outcome.pretrained);
-        jobs::each(context, &runs, |run| {
-            let end = self.point(run, pretrained, context, normalization)?;
-            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+        let (finals, pretrained) = (Mutex::new(Finals::default()), &outcome.pretrained);
+        let ends = jobs::map(context, &runs, |index, run| {
+            let (end, last) = self.point(run, pretrained, context, normalization)?;
+            if let Some(last) = last {
+                finals.lock().unwrap_or_else(PoisonError::into_inner).keep(index, last);
+            }
+            Ok(end)
+        })?;
+        for end in ends {
             match end {
-                RunEnd::Complete(point, last) => {
-                    done.points.push((run.index, point));
-                    done.keep(run.index, *last);
-                }
-                RunEnd::Diverged(diverged) => done.diverged.push((run.index, diverged)),
+                RunEnd::Complete(point) => outcome.results.curve.push(point),
+                RunEnd::Diverged(diverged) => outcome.results.diverged.push(diverged),
                 RunEnd::Stopped => {}
             }
-            Ok(())
-        })?;
-        let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        outcome.results.curve = in_order(done.points);
-        outcome.results.diverged = in_order(done.diverged);
-        outcome.finals = in_order(done.finals);
-        outcome.finals.sort_by_key(|run| run.init != Init::Random);
+        }
+        let mut finals = finals.into_inner().unwrap_or_else(PoisonError::into_inner).0;
+        finals.sort_by_key(|(_, run)| run.init != Init::Random);
+        outcome.finals = finals.into_iter().map(|(_, run)| run).collect();
         Ok(())
     }
 
+    /// How a run ended, and the whole of it if it is complete.
     fn point(
         &self,
         run: &Run,
         pretrained: &Network,
         context: &Context,
         normalization: &Normalization,
-    ) -> Result<RunEnd, TrainError> {
-        let Run { fraction, seed, init, .. } = *run;
+    ) -> Result<(RunEnd, Option<FinalRun>), TrainError> {
+        let Run { fraction, seed, init } = *run;
         let label = format!("{}, {}, seed {seed}", super::percent(fraction), init.name());
         let context = relabel(context, label);
         let data = FitData {
@@ -181,11 +181,12 @@ impl TransferStudy {
         }
         let config = self.config.fit(self.config.epochs, seed);
         let fitted = match fit(model, &data, &config, &context) {
-            Ok(fitted) if fitted.stopped => return Ok(RunEnd::Stopped),
+            Ok(fitted) if fitted.stopped => return Ok((RunEnd::Stopped, None)),
             Ok(fitted) => fitted,
-            Err(TrainError::Stopped { .. }) => return Ok(RunEnd::Stopped),
+            Err(TrainError::Stopped { .. }) => return Ok((RunEnd::Stopped, None)),
             Err(TrainError::Diverged { epoch, batch, .. }) => {
-                return Ok(RunEnd::Diverged(Diverged { fraction, init, seed, epoch, batch }));
+                let diverged = Diverged { fraction, init, seed, epoch, batch };
+                return Ok((RunEnd::Diverged(diverged), None));
             }
             Err(error) => return Err(error),
         };
@@ -201,45 +202,35 @@ impl TransferStudy {
             test: test.metrics,
         };
         let last = FinalRun { init, fraction, model: fitted.model, history: fitted.history, test };
-        Ok(RunEnd::Complete(point, Box::new(last)))
+        Ok((RunEnd::Complete(point), Some(last)))
     }
 }
 
 /// How a run on the target task ended.
 enum RunEnd {
-    Complete(CurvePoint, Box<FinalRun>),
+    Complete(CurvePoint),
     Diverged(Diverged),
     Stopped,
 }
 
-/// What the runs have left so far, in the order in which they ended, with their indices.
+/// The runs that are kept whole, with their indices: other models would fill the memory.
 #[derive(Default)]
-struct Done {
-    points: Vec<(usize, CurvePoint)>,
-    diverged: Vec<(usize, Diverged)>,
-    finals: Vec<(usize, FinalRun)>,
-}
+struct Finals(Vec<(usize, FinalRun)>);
 
-impl Done {
+impl Finals {
     /// Keeps the run if none of its initialisation has a larger fraction, or the same and an earlier
     /// place.
     fn keep(&mut self, index: usize, run: FinalRun) {
-        match self.finals.iter_mut().find(|(_, kept)| kept.init == run.init) {
+        match self.0.iter_mut().find(|(_, kept)| kept.init == run.init) {
             Some((at, kept)) => {
                 let larger = run.fraction > kept.fraction;
                 if larger || (run.fraction == kept.fraction && index < *at) {
                     (*at, *kept) = (index, run);
                 }
             }
-            None => self.finals.push((index, run)),
+            None => self.0.push((index, run)),
         }
     }
-}
-
-/// The values by their indices.
-fn in_order<T>(mut indexed: Vec<(usize, T)>) -> Vec<T> {
-    indexed.sort_by_key(|(index, _)| *index);
-    indexed.into_iter().map(|(_, value)| value).collect()
 }
 
 impl TransferOutcome {
@@ -252,8 +243,6 @@ impl TransferOutcome {
 /// What distinguishes one run on the target task from another.
 #[derive(Clone, Copy)]
 struct Run {
-    /// Its place in the results.
-    index: usize,
     fraction: f64,
     seed: u64,
     init: Init,
