@@ -6,6 +6,7 @@
 //! | [`conv_block_scaled`] | the same, with channel dropout |
 //! | [`conv_transpose_block`] | nearest upsampling + transposed convolution + bias + ReLU |
 //! | [`linear`] | linear layer + ReLU |
+//! | [`linear_of_channels`] | the same behind channel dropout, without work for the channels that are zero |
 //! | [`batch_norm`] | batch normalisation + ReLU |
 //! | [`max_pool`] | max-pool, where it does not follow a convolution |
 //! | [`AdamOptions`], [`SgdOptions`], [`RmsPropOptions`] | Burn's optimizers in one pass over memory |
@@ -119,6 +120,8 @@ mod flex;
 mod forward;
 mod linear;
 #[cfg(feature = "flex")]
+mod linear_channels;
+#[cfg(feature = "flex")]
 mod linear_flex;
 #[cfg(feature = "flex")]
 mod matrix;
@@ -157,7 +160,7 @@ mod winograd;
 
 pub use batch_norm::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
 pub use extension::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
-pub use linear::{LinearBlockBackend, LinearSettings, linear};
+pub use linear::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
 pub use max_pool::{MaxPoolBackend, max_pool};
 pub use optim::{AdamOptions, FusedAdam};
 pub use optim::{FusedRmsProp, FusedRmsPropState, RmsPropOptions};

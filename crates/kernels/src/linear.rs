@@ -41,6 +41,9 @@ pub struct LinearSettings {
     pub has_bias: bool,
     /// Whether negative results become zero.
     pub relu: bool,
+    /// If the input is made of channels, how many adjacent features are one; no gradient is needed of
+    /// a channel that is zero.
+    pub channel: Option<usize>,
 }
 
 /// The layer out of Burn's own operations, for `[x, weight, bias]`.
@@ -92,6 +95,41 @@ impl<C: CheckpointStrategy> LinearBlockBackend for Autodiff<Cube, C> {}
 /// # }
 /// ```
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, relu: bool) -> Tensor<2> {
+    layer(x, weight, bias, LinearSettings { has_bias: false, relu, channel: None })
+}
+
+/// [`linear`], where every `channel` adjacent features of `x` are a channel of a flattened image, and
+/// many channels may be zero, as channel dropout leaves them.
+///
+/// On the flex device nothing is computed for a channel of an image that is zero: its gradient is 0, and
+/// a weight that is infinite or NaN does not spoil the result there. So `x` has to be what channel
+/// dropout or ReLU returned, which stop that gradient anyway.
+///
+/// # Panics
+///
+/// As [`linear`], and if the features are not a multiple of `channel`.
+pub fn linear_of_channels(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    relu: bool,
+    channel: usize,
+) -> Tensor<2> {
+    let [_, features] = x.dims();
+    assert!(
+        channel > 0 && features.is_multiple_of(channel),
+        "linear_of_channels: {features} features are no channels of {channel}"
+    );
+    layer(x, weight, bias, LinearSettings { has_bias: false, relu, channel: Some(channel) })
+}
+
+/// The layer of these settings; `has_bias` is set here.
+fn layer(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    settings: LinearSettings,
+) -> Tensor<2> {
     let ([_, features], [in_features, out_features]) = (x.dims(), weight.dims());
     assert_eq!(
         features, in_features,
@@ -104,7 +142,7 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, relu: bo
             "linear: the bias has {len} numbers, the weight {out_features} output features"
         );
     }
-    let settings = LinearSettings { has_bias: bias.is_some(), relu };
+    let settings = LinearSettings { has_bias: bias.is_some(), ..settings };
     // An operation has a fixed number of inputs: no bias is zeros, which need no gradient.
     let bias = bias.unwrap_or_else(|| Tensor::zeros([out_features], (&x.device(), x.dtype())));
     Tensor::from_dispatch(<Dispatch as LinearBlockBackend>::linear_block(

@@ -10,6 +10,7 @@ use burn::tensor::DType;
 
 use crate::flex::{numbers, recycled, tensor};
 use crate::linear::{LinearBlockBackend, LinearSettings, compose};
+use crate::linear_channels::{Channels, Operands};
 use crate::matrix::{Matrix, column_sums, opened};
 use crate::product::{Product, Start, compute_all};
 use crate::recycled::Recycled;
@@ -25,19 +26,28 @@ fn fusable(inputs: [&FlexTensor; 3]) -> Option<[usize; 3]> {
     Some([batch, in_features, out_features])
 }
 
-/// The layer's output, for contiguous `[x, weight, bias]`.
+/// The layer's output, for contiguous `[x, weight, bias]`, and the channels that were left out.
 fn forward(
-    [batch, in_features, out_features]: [usize; 3],
+    sizes: [usize; 3],
     inputs: [&FlexTensor; 3],
     settings: LinearSettings,
-) -> FlexTensor {
+) -> (FlexTensor, Option<Channels>) {
+    let [batch, in_features, out_features] = sizes;
     let [x, weight, bias] = inputs.map(numbers);
+    let channels = settings.channel.filter(|_| out_features > 0);
+    let channels = channels.and_then(|size| Channels::find(x, in_features, size));
+    if let Some(channels) = channels {
+        let operands = Operands { channels: &channels, sizes, x, weight };
+        let bias = settings.has_bias.then_some(bias);
+        let y = operands.forward(Isa::current(), bias, settings.relu);
+        return (recycled(y, [batch, out_features]), Some(channels));
+    }
     let x = Matrix::new(x, [batch, in_features]);
     let weight = Matrix::new(weight, [in_features, out_features]);
     let start = if settings.has_bias { Start::Bias(bias) } else { Start::Zero };
     let product = Product { start, relu: settings.relu, ..Product::new(x, weight) };
     let [y] = compute_all(Isa::current(), [product]);
-    recycled(y, [batch, out_features])
+    (recycled(y, [batch, out_features]), None)
 }
 
 /// What the layer keeps for its backward pass. The tensors are shared, not copied.
@@ -48,6 +58,30 @@ struct State {
     weight: FlexTensor,
     /// The output, if ReLU was applied: its zeros are where no gradient flows.
     y: Option<FlexTensor>,
+    channels: Option<Channels>,
+}
+
+impl State {
+    /// The gradients of `x` and `weight`; what is not wanted is empty.
+    fn backward(&self, isa: Isa, grad: Matrix, wanted: [bool; 2]) -> [Recycled; 2] {
+        let [batch, in_features, out_features] = self.sizes;
+        let (x, weight) = (numbers(&self.x), numbers(&self.weight));
+        if let Some(channels) = &self.channels {
+            let operands = Operands { channels, sizes: self.sizes, x, weight };
+            return operands.backward(isa, grad.values, wanted);
+        }
+        let weight = Matrix::new(weight, [in_features, out_features]);
+        let x = Matrix::new(x, [batch, in_features]);
+        let of_x = Product::new(grad, weight.transposed());
+        let of_weight = Product::new(x.transposed(), grad);
+        match wanted {
+            // One distribution of work among the threads instead of two.
+            [true, true] => compute_all(isa, [of_x, of_weight]),
+            [true, false] => [of_x.compute(isa), Recycled::any(0)],
+            [false, true] => [Recycled::any(0), of_weight.compute(isa)],
+            [false, false] => [Recycled::any(0), Recycled::any(0)],
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -77,24 +111,7 @@ impl Backward<Flex, 3> for LinearBackward {
             let sums = sums.unwrap_or_else(|| column_sums(isa, grad));
             grads.register::<Flex>(node.id, tensor(sums, [out_features]));
         }
-        let of_x = || {
-            let weight = Matrix::new(numbers(&state.weight), [in_features, out_features]);
-            Product::new(grad, weight.transposed())
-        };
-        let of_weight = || {
-            let x = Matrix::new(numbers(&state.x), [batch, in_features]);
-            Product::new(x.transposed(), grad)
-        };
-        let (dx, dw) = match (&x, &weight) {
-            // One distribution of work among the threads instead of two.
-            (Some(_), Some(_)) => {
-                let [dx, dw] = compute_all(isa, [of_x(), of_weight()]);
-                (dx, dw)
-            }
-            (Some(_), None) => (of_x().compute(isa), Recycled::any(0)),
-            (None, Some(_)) => (Recycled::any(0), of_weight().compute(isa)),
-            (None, None) => return,
-        };
+        let [dx, dw] = state.backward(isa, grad, [x.is_some(), weight.is_some()]);
         if let Some(node) = x {
             grads.register::<Flex>(node.id, recycled(dx, [batch, in_features]));
         }
@@ -115,7 +132,7 @@ impl LinearBlockBackend for Flex {
         match fusable(inputs.each_ref()) {
             Some(sizes) => {
                 let inputs = inputs.map(|t| t.to_contiguous());
-                forward(sizes, inputs.each_ref(), settings)
+                forward(sizes, inputs.each_ref(), settings).0
             }
             None => compose::<Self>(inputs, settings),
         }
@@ -135,12 +152,12 @@ impl<C: CheckpointStrategy> LinearBlockBackend for Autodiff<Flex, C> {
         };
         let nodes = inputs.each_ref().map(|t| t.node());
         let inputs = inputs.map(|t| t.into_primitive().to_contiguous());
-        let y = forward(sizes, inputs.each_ref(), settings);
+        let (y, channels) = forward(sizes, inputs.each_ref(), settings);
         match LinearBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
                 let [x, weight, _] = inputs;
                 let kept = settings.relu.then(|| y.clone());
-                prepared.finish(State { sizes, x, weight, y: kept }, y)
+                prepared.finish(State { sizes, x, weight, y: kept, channels }, y)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(y),
         }

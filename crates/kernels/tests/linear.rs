@@ -4,7 +4,7 @@ use burn::tensor::{
     DType, Device, Distribution, Tensor, TensorData, activation::relu,
     module::linear as burn_linear,
 };
-use selvedge_kernels::linear;
+use selvedge_kernels::{linear, linear_of_channels};
 
 fn plain(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, with_relu: bool) -> Tensor<2> {
     let y = burn_linear(x, weight, bias);
@@ -62,6 +62,41 @@ fn outputs_and_all_gradients_equal_burns() {
             }
         }
     }
+}
+
+#[test]
+fn behind_channel_dropout_all_gradients_equal_burns() {
+    let device = seeded(5).autodiff();
+    let [batch, channels, size, outputs] = [50, 20, 100, 70];
+    let images = random([batch, channels * size], &device).require_grad();
+    let weight = random([channels * size, outputs], &device).require_grad();
+    let bias = random([outputs], &device).require_grad();
+    // Every third channel is dropped.
+    let kept: Vec<f32> = (0..batch * channels).map(|i| [0.0, 1.5, 1.5][i % 3]).collect();
+    let kept = Tensor::<2>::from_data(TensorData::new(kept, [batch * channels, 1]), &device);
+    let run = |fused: bool| {
+        let x = relu(images.clone()).reshape([batch * channels, size]) * kept.clone();
+        let x = x.reshape([batch, channels * size]);
+        let y = match fused {
+            true => linear_of_channels(x, weight.clone(), Some(bias.clone()), true, size),
+            false => plain(x, weight.clone(), Some(bias.clone()), true),
+        };
+        let grads = (y.clone() * y.clone()).sum().backward();
+        let of = |grads, x: &Tensor<2>| x.grad(grads).unwrap();
+        (y.inner(), of(&grads, &images), of(&grads, &weight), bias.grad(&grads).unwrap())
+    };
+    let (a, b) = (run(true), run(false));
+    assert!(difference(a.0, b.0) < 1e-5, "output");
+    assert!(difference(a.1, b.1) < 1e-5, "gradient of the images");
+    assert!(difference(a.2, b.2) < 1e-5, "gradient of the weight");
+    assert!(difference(a.3, b.3) < 1e-5, "gradient of the bias");
+}
+
+#[test]
+#[should_panic(expected = "10 features are no channels of 4")]
+fn channels_of_another_size_are_a_mistake() {
+    let device = Device::flex();
+    linear_of_channels(random([2, 10], &device), random([10, 3], &device), None, false, 4);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::{Rng, init::unit};
 
@@ -15,15 +15,25 @@ pub(crate) fn values<const D: usize>(x: Tensor<D>, probability: f64, rng: &mut R
 /// others by 1 / (1 - probability).
 pub(crate) fn channels(x: Tensor<4>, probability: f64, rng: &mut Rng) -> Tensor<4> {
     let [batch, channels, _, _] = x.dims();
-    let mask = mask(&[batch, channels, 1, 1], probability, rng);
-    let mask = Tensor::<4>::from_data(mask, &x.device());
-    x * mask
+    let factors = factors([batch, channels], probability, rng, &x.device());
+    x * factors.reshape([batch, channels, 1, 1])
+}
+
+/// The factors of [`channels`], `[batch, channels]`, for whoever applies them.
+pub(crate) fn factors(
+    shape: [usize; 2],
+    probability: f64,
+    rng: &mut Rng,
+    device: &Device,
+) -> Tensor<2> {
+    Tensor::from_data(mask(&shape, probability, rng), device)
 }
 
 fn mask(shape: &[usize], probability: f64, rng: &mut Rng) -> TensorData {
     let scale = (1.0 / (1.0 - probability)) as f32;
+    // Without a jump, which the processor could not foresee.
     let values: Vec<f32> = (0..shape.iter().product())
-        .map(|_| if unit(rng) < probability { 0.0 } else { scale })
+        .map(|_| f32::from(u8::from(unit(rng) >= probability)) * scale)
         .collect();
     TensorData::new(values, shape.to_vec())
 }
@@ -31,7 +41,6 @@ fn mask(shape: &[usize], probability: f64, rng: &mut Rng) -> TensorData {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Device;
     use rand::SeedableRng;
 
     #[test]

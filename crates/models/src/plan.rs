@@ -8,11 +8,15 @@ pub(crate) enum Step {
     /// A layer of its own.
     Layer(usize),
     /// A convolution with the ReLU and the max-pool that follow it, in either order: max(x, 0)
-    /// grows with x, so it may trade places with a maximum. A channel dropout among them is applied
-    /// after them: it multiplies by a number that is not negative, which may trade places with both.
-    Block { conv: usize, options: ConvBlockOptions, dropout: Option<usize> },
+    /// grows with x, so it may trade places with a maximum. A channel dropout among them, given by its
+    /// probability, is applied after them: it multiplies by a number that is not negative, which may
+    /// trade places with both.
+    Block { conv: usize, options: ConvBlockOptions, dropout: Option<f64> },
     /// A linear layer, with the ReLU that follows it.
     Linear { linear: usize, relu: bool },
+    /// The same, with the flattening before it, of a block with channel dropout and ReLU: no gradient
+    /// flows back into channels that are zero.
+    FlatLinear { linear: usize, relu: bool },
     /// A transposed convolution, with the upsampling before it and the ReLU that follows it.
     Decoder { conv: usize, options: ConvTransposeBlockOptions },
     /// A batch normalisation, with the ReLU that follows it.
@@ -26,7 +30,8 @@ pub(crate) fn plan(layers: &[Layer]) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut next = 0;
     while next < layers.len() {
-        let relu = layers.get(next + 1).is_some_and(|layer| layer.op == Op::Relu);
+        let is = |i: usize, wanted: fn(&Op) -> bool| layers.get(i).is_some_and(|l| wanted(&l.op));
+        let relu = is(next + 1, |op| *op == Op::Relu);
         let (step, length) = match layers[next].op {
             Op::Conv2d { stride, padding, .. } => block(layers, next, stride, padding),
             Op::Upsample { .. } | Op::ConvTranspose2d { .. } => decoder(layers, next),
@@ -35,12 +40,25 @@ pub(crate) fn plan(layers: &[Layer]) -> Vec<Step> {
             Op::MaxPool2d { kernel, stride, padding } => {
                 (Step::Pool { pool: pool_options(kernel, stride, padding) }, 1)
             }
+            Op::Flatten if drops_channels(steps.last()) && is(next + 1, is_linear) => {
+                let relu = is(next + 2, |op| *op == Op::Relu);
+                (Step::FlatLinear { linear: next + 1, relu }, 2 + usize::from(relu))
+            }
             _ => (Step::Layer(next), 1),
         };
         steps.push(step);
         next += length;
     }
     steps
+}
+
+fn is_linear(op: &Op) -> bool {
+    matches!(op, Op::Linear { .. })
+}
+
+/// Whether whole channels of the result may be zero, and get no gradient then.
+fn drops_channels(step: Option<&Step>) -> bool {
+    matches!(step, Some(Step::Block { options, dropout: Some(_), .. }) if options.relu)
 }
 
 /// Square windows.
@@ -74,14 +92,14 @@ fn block(layers: &[Layer], conv: usize, stride: usize, padding: usize) -> (Step,
     };
     let mut dropout = None;
     let mut length = 1;
-    for (i, layer) in layers.iter().enumerate().skip(conv + 1) {
+    for layer in &layers[conv + 1..] {
         match layer.op {
             // ReLU is the same once or twice, but a block computes it once.
             Op::Relu if !options.relu => options.relu = true,
             Op::MaxPool2d { kernel, stride, padding } if options.pool.is_none() => {
                 options.pool = Some(pool_options(kernel, stride, padding));
             }
-            Op::ChannelDropout { .. } if dropout.is_none() => dropout = Some(i),
+            Op::ChannelDropout { probability } if dropout.is_none() => dropout = Some(probability),
             _ => break,
         }
         length += 1;
@@ -113,6 +131,25 @@ mod tests {
         // convolution, ReLU, pool, dropout; the last without dropout
         let cnn = Cnn::cnn2(5).with_dropout(0.3).architecture();
         assert_eq!(blocks(&cnn), [(true, true, true), (true, true, false)]);
+    }
+
+    #[test]
+    fn a_linear_layer_skips_the_channels_that_were_dropped_before_a_relu() {
+        let flat = |architecture: &Architecture| {
+            let steps = plan(&architecture.layers);
+            let of = |step: &Step| match step {
+                Step::FlatLinear { linear, relu } => Some((*linear, *relu)),
+                _ => None,
+            };
+            steps.iter().find_map(of)
+        };
+        // conv1, pool1, dropout, ReLU, conv2, dropout, ReLU, flatten, fc1
+        let transfer = TransferCnn::new(5).with_dropout(0.3).architecture();
+        assert_eq!(flat(&transfer), Some((8, true)));
+        // Without dropout there is nothing to skip, without ReLU a channel may be zero by chance.
+        assert_eq!(flat(&TransferCnn::new(5).architecture()), None);
+        let open = Architecture::new("a", [1, 5, 5]).conv("conv1", 2, 3, 0).channel_dropout(0.5);
+        assert_eq!(flat(&open.flatten().linear("fc1", 3)), None);
     }
 
     #[test]

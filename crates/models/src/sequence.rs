@@ -7,7 +7,8 @@ use burn::tensor::module::{adaptive_avg_pool2d, interpolate, max_pool2d};
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor};
 use selvedge_kernels::{
-    BatchNormOptions, ConvBlockOptions, conv_block, conv_transpose_block, linear, max_pool,
+    BatchNormOptions, ConvBlockOptions, conv_block, conv_block_scaled, conv_transpose_block,
+    linear, linear_of_channels, max_pool,
 };
 
 use crate::init::Sampler;
@@ -49,13 +50,17 @@ impl Sequence {
             match planned {
                 Step::Layer(i) => x = step(&self.nodes[*i], x, rng),
                 Step::Block { conv, options, dropout } => {
-                    x = Activation::Images(block(&self.nodes[*conv], x.into_images(), options));
-                    if let Some(i) = dropout {
-                        x = step(&self.nodes[*i], x, rng);
-                    }
+                    let dropout = dropout.zip(rng.as_deref_mut());
+                    x = Activation::Images(block(&self.nodes[*conv], x, options, dropout));
                 }
                 Step::Linear { linear, relu } => {
-                    x = linear_block(&self.nodes[*linear], x, *relu);
+                    x = linear_block(&self.nodes[*linear], x, None, *relu);
+                }
+                Step::FlatLinear { linear, relu } => {
+                    let images = x.into_images();
+                    let [_, _, height, width] = images.dims();
+                    let flat = Activation::Features(images.flatten(1, 3));
+                    x = linear_block(&self.nodes[*linear], flat, Some(height * width), *relu);
                 }
                 Step::Decoder { conv, options } => {
                     let Params::ConvTranspose2d(conv) = &self.nodes[*conv].params else {
@@ -121,20 +126,39 @@ impl Sequence {
     }
 }
 
-/// A convolution with what follows it.
-fn block(node: &Node, x: Tensor<4>, options: &ConvBlockOptions) -> Tensor<4> {
+/// A convolution with what follows it: also channel dropout, if a probability and a generator to draw
+/// from are given.
+fn block(
+    node: &Node,
+    x: Activation,
+    options: &ConvBlockOptions,
+    dropout: Option<(f64, &mut Rng)>,
+) -> Tensor<4> {
     let Params::Conv2d(conv) = &node.params else {
         unreachable!("a block begins with a convolution")
     };
-    conv_block(x, conv.weight.val(), conv.bias.as_ref().map(|bias| bias.val()), options)
+    let x = x.into_images();
+    let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(|bias| bias.val()));
+    match dropout {
+        Some((probability, rng)) => {
+            let shape = [x.dims()[0], weight.dims()[0]];
+            let factors = dropout::factors(shape, probability, rng, &x.device());
+            conv_block_scaled(x, weight, bias, factors, options)
+        }
+        None => conv_block(x, weight, bias, options),
+    }
 }
 
-/// A linear layer, with the ReLU that may follow it.
-fn linear_block(node: &Node, x: Activation, relu: bool) -> Activation {
+/// A linear layer, with the ReLU that may follow it. `channel` is the number of adjacent features that
+/// were a channel, if some of those may be zero.
+fn linear_block(node: &Node, x: Activation, channel: Option<usize>, relu: bool) -> Activation {
     match (&node.params, x) {
         (Params::Linear(layer), Activation::Features(x)) => {
-            let bias = layer.bias.as_ref().map(|bias| bias.val());
-            Activation::Features(linear(x, layer.weight.val(), bias, relu))
+            let (weight, bias) = (layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()));
+            Activation::Features(match channel {
+                Some(channel) => linear_of_channels(x, weight, bias, relu, channel),
+                None => linear(x, weight, bias, relu),
+            })
         }
         (_, x) => unreachable!("{:?} was checked not to meet {:?}", node.layer.op, x.dims()),
     }

@@ -9,7 +9,7 @@ use crate::simd::{Simd, Task};
 ///
 /// Where thousands of products cancel, as in the classifier of VGG-16, single precision leaves few
 /// digits: some ReLUs behind it are so close to 0 that the last ones decide which side they are on.
-pub(super) const LONG: usize = 2048;
+pub(crate) const LONG: usize = 2048;
 
 /// Terms that are added up in single precision if there are more than [`LONG`].
 const LONG_TERMS: usize = 16;

@@ -24,7 +24,8 @@ use crate::buffer::Aligned;
 use crate::matrix::Matrix;
 use crate::recycled::Recycled;
 use crate::simd::{Isa, Simd, Task};
-use long::{LONG, Long};
+pub(crate) use long::LONG;
+use long::Long;
 use panel::{Copy, Panels};
 use tile::{Column, First, LEFT_SPARE, MOST_COLUMNS, TILE_ROWS, copy_left, vectors};
 
