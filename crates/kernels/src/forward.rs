@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::buffer::Aligned;
+use crate::columns;
 use crate::conv::{Plan, Rows, Source, conv_rows};
 use crate::options::{Geometry, even_pieces};
 use crate::pack::{Planes, pack, pack_rows, unpack};
@@ -45,6 +46,9 @@ const SPLIT_WORK: usize = 4_000_000;
 
 /// Computes the block, with the codes of its outputs if they are asked for.
 pub(crate) fn forward(isa: Isa, g: &Geometry, inputs: Inputs, codes: bool) -> Output {
+    if !codes && Methods::columns_are_faster(g, isa.lanes()) {
+        return Output { values: columns::forward(isa, g, inputs), codes: Recycled::any(0) };
+    }
     forward_by(isa, (g, Methods::of(g, isa.lanes())), inputs, codes)
 }
 

@@ -32,6 +32,11 @@
 //! tile, of up to 4 × 4 pixels. `SELVEDGE_CONV=direct` in the environment (read once)
 //! turns it off.
 //!
+//! A forward pass of a few images alone, of which that would leave most lanes unused, is computed as the
+//! product of the weight with a matrix of what lies under the kernel (im2col), again where the model of
+//! the cost says so: a single image takes a third to a tenth of the time, depending on the layer (example
+//! `few_speed`). So the last bits of an output may depend on the size of the batch.
+//!
 //! Linear layers are products by kernels of their own, which know that the batch is small, with bias
 //! and ReLU in place. The memory of large results is kept for the next ones: at most as much as was in
 //! use at once.
@@ -111,6 +116,8 @@ mod batch_norm;
 mod batch_norm_flex;
 #[cfg(feature = "flex")]
 mod buffer;
+#[cfg(feature = "flex")]
+mod columns;
 #[cfg(feature = "flex")]
 mod conv;
 mod extension;

@@ -20,13 +20,23 @@ const MIN_ZEROS: usize = 10;
 /// Outputs that are computed together: their sums stay in the second-level cache.
 const COLUMNS: usize = 128;
 
-/// The channels of some images that are not zero.
+/// Those channels of some images that are not zero.
 #[derive(Clone, Debug)]
 pub(crate) struct Channels {
     /// Features of a channel, which are adjacent.
     size: usize,
-    /// For every channel the images that are not zero there, in their order.
-    images: Vec<Vec<usize>>,
+    channels: Vec<Channel>,
+    /// The features of all of them, channel by channel; and room for the others, because memory that is
+    /// of the same size in every step is recycled.
+    features: Recycled,
+}
+
+#[derive(Clone, Debug)]
+struct Channel {
+    /// The images that are not zero here, in their order.
+    images: Vec<usize>,
+    /// Such images of the channels before.
+    first: usize,
 }
 
 impl Channels {
@@ -37,18 +47,39 @@ impl Channels {
         if size < MIN_FEATURES || features == 0 || features > LONG {
             return None;
         }
-        let mut images = vec![Vec::new(); features / size];
-        let mut zeros = 0;
+        let mut channels = vec![Channel { images: Vec::new(), first: 0 }; features / size];
         for (image, x) in x.chunks_exact(features).enumerate() {
-            for (x, images) in x.chunks_exact(size).zip(&mut images) {
-                match is_zero(x) {
-                    true => zeros += 1,
-                    false => images.push(image),
+            for (x, channel) in x.chunks_exact(size).zip(&mut channels) {
+                if !is_zero(x) {
+                    channel.images.push(image);
                 }
             }
         }
-        let count = x.len() / size;
-        (zeros > 0 && zeros >= count / MIN_ZEROS).then_some(Channels { size, images })
+        let mut found = 0;
+        for channel in &mut channels {
+            channel.first = found;
+            found += channel.images.len();
+        }
+        let all = x.len() / size;
+        if found == all || all - found < all / MIN_ZEROS {
+            return None;
+        }
+        let mut gathered = Recycled::any(x.len());
+        let mut to = gathered.chunks_exact_mut(size);
+        for (i, channel) in channels.iter().enumerate() {
+            for (image, to) in channel.images.iter().zip(&mut to) {
+                to.copy_from_slice(&x[image * features + i * size..][..size]);
+            }
+        }
+        Some(Channels { size, channels, features: gathered })
+    }
+
+    /// The features of a channel, `[images that are not zero there, size]`.
+    #[inline(always)]
+    fn features_of(&self, channel: usize) -> Matrix<'_> {
+        let Channel { images, first } = &self.channels[channel];
+        let features = &self.features[first * self.size..][..images.len() * self.size];
+        Matrix::new(features, [images.len(), self.size])
     }
 }
 
@@ -63,8 +94,6 @@ pub(crate) struct Operands<'a> {
     pub channels: &'a Channels,
     /// Images, features and outputs.
     pub sizes: [usize; 3],
-    /// `[batch, in_features]`
-    pub x: &'a [f32],
     /// `[in_features, out_features]`
     pub weight: &'a [f32],
 }
@@ -121,41 +150,30 @@ impl<'a> Operands<'a> {
         let mut dw = Recycled::any(len(wanted[1], features * outputs));
         let mut of_channels: Vec<&mut [f32]> = match wanted[1] {
             true => dw.chunks_exact_mut(size * outputs).collect(),
-            false => self.channels.images.iter().map(|_| Default::default()).collect(),
+            false => self.channels.channels.iter().map(|_| Default::default()).collect(),
         };
-        let gathered: Vec<Recycled> = of_channels
-            .par_iter_mut()
-            .enumerate()
-            .map(|(channel, dw)| {
-                let images = &self.channels.images[channel];
-                let mut dx = Recycled::any(len(wanted[0], images.len() * size));
-                isa.run(BackwardChannel { operands: self, channel, grad, dx: &mut dx, dw });
-                dx
-            })
-            .collect();
-        let mut dx = Recycled::any(len(wanted[0], batch * features));
-        let mut next = vec![0; gathered.len()];
-        for (image, row) in dx.chunks_exact_mut(features).enumerate() {
-            for (channel, to) in row.chunks_exact_mut(size).enumerate() {
-                let next = &mut next[channel];
-                if self.channels.images[channel].get(*next) == Some(&image) {
-                    to.copy_from_slice(&gathered[channel][*next * size..][..size]);
-                    *next += 1;
-                } else {
-                    to.fill(0.0);
+        let mut gathered = Recycled::any(len(wanted[0], batch * features));
+        let mut rest = &mut gathered[..];
+        let mut parts = Vec::with_capacity(of_channels.len());
+        for (channel, dw) in self.channels.channels.iter().zip(&mut of_channels) {
+            let (dx, behind) = rest.split_at_mut(len(wanted[0], channel.images.len() * size));
+            parts.push((dx, dw));
+            rest = behind;
+        }
+        parts.into_par_iter().enumerate().for_each(|(channel, (dx, dw))| {
+            isa.run(BackwardChannel { operands: self, channel, grad, dx, dw });
+        });
+        let mut dx = Recycled::any(gathered.len());
+        dx.fill(0.0);
+        if wanted[0] {
+            let mut gathered = gathered.chunks_exact(size);
+            for (i, channel) in self.channels.channels.iter().enumerate() {
+                for (image, from) in channel.images.iter().zip(&mut gathered) {
+                    dx[image * features + i * size..][..size].copy_from_slice(from);
                 }
             }
         }
         [dx, dw]
-    }
-}
-
-/// Copies `width` numbers from `first` on of the rows of these images, which are `row` numbers apart.
-#[inline(always)]
-fn gather(from: &[f32], row: usize, [first, width]: [usize; 2], images: &[usize], to: &mut [f32]) {
-    for i in 0..images.len() {
-        let from = &from[images[i] * row + first..][..width];
-        to[i * width..][..width].copy_from_slice(from);
     }
 }
 
@@ -171,23 +189,20 @@ impl Task for ForwardPiece<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Operands { channels, sizes: [batch, features, outputs], x, .. } = *self.operands;
+        let Operands { channels, sizes: [batch, _, outputs], .. } = *self.operands;
         if batch == 0 {
             return;
         }
-        let (size, columns) = (channels.size, self.y.len() / batch);
-        let mut rows = Aligned::any(batch * size);
+        let columns = self.y.len() / batch;
         let mut sums = Aligned::any(batch * columns);
-        for channel in 0..channels.images.len() {
-            let images = &channels.images[channel][..];
-            let count = images.len();
-            gather(x, features, [channel * size, size], images, &mut rows);
+        for channel in 0..channels.channels.len() {
+            let images = &channels.channels[channel].images[..];
             let weight = &self.operands.weight_of(channel)[self.first..];
-            let weight = Matrix::spaced(weight, [size, columns], outputs);
-            let product = Product::new(Matrix::new(&rows[..count * size], [count, size]), weight);
+            let weight = Matrix::spaced(weight, [channels.size, columns], outputs);
+            let product = Product::new(channels.features_of(channel), weight);
             // SAFETY: this runs where the processor has `S`.
             unsafe { product.write_here::<S>(&mut sums, columns) };
-            for i in 0..count {
+            for i in 0..images.len() {
                 let to = &mut self.y[images[i] * columns..][..columns];
                 let from = &sums[i * columns..][..columns];
                 for column in 0..columns {
@@ -214,11 +229,14 @@ impl Task for BackwardChannel<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Operands { channels, sizes: [_, features, outputs], x, .. } = *self.operands;
-        let images = &channels.images[self.channel][..];
+        let Operands { channels, sizes: [_, _, outputs], .. } = *self.operands;
+        let images = &channels.channels[self.channel].images[..];
         let (size, count) = (channels.size, images.len());
         let mut grad = Aligned::any(count * outputs);
-        gather(self.grad, outputs, [0, outputs], images, &mut grad);
+        for i in 0..count {
+            let from = &self.grad[images[i] * outputs..][..outputs];
+            grad[i * outputs..][..outputs].copy_from_slice(from);
+        }
         let grad = Matrix::new(&grad, [count, outputs]);
         // SAFETY: this runs where the processor has `S`.
         unsafe {
@@ -227,10 +245,8 @@ impl Task for BackwardChannel<'_> {
                 Product::new(grad, weight.transposed()).write_here::<S>(self.dx, size);
             }
             if !self.dw.is_empty() {
-                let mut rows = Aligned::any(count * size);
-                gather(x, features, [self.channel * size, size], images, &mut rows);
-                let rows = Matrix::new(&rows, [count, size]);
-                Product::new(rows.transposed(), grad).write_here::<S>(self.dw, outputs);
+                let features = channels.features_of(self.channel);
+                Product::new(features.transposed(), grad).write_here::<S>(self.dw, outputs);
             }
         }
     }

@@ -37,7 +37,7 @@ fn forward(
     let channels = settings.channel.filter(|_| out_features > 0);
     let channels = channels.and_then(|size| Channels::find(x, in_features, size));
     if let Some(channels) = channels {
-        let operands = Operands { channels: &channels, sizes, x, weight };
+        let operands = Operands { channels: &channels, sizes, weight };
         let bias = settings.has_bias.then_some(bias);
         let y = operands.forward(Isa::current(), bias, settings.relu);
         return (recycled(y, [batch, out_features]), Some(channels));
@@ -67,7 +67,7 @@ impl State {
         let [batch, in_features, out_features] = self.sizes;
         let (x, weight) = (numbers(&self.x), numbers(&self.weight));
         if let Some(channels) = &self.channels {
-            let operands = Operands { channels, sizes: self.sizes, x, weight };
+            let operands = Operands { channels, sizes: self.sizes, weight };
             return operands.backward(isa, grad.values, wanted);
         }
         let weight = Matrix::new(weight, [in_features, out_features]);

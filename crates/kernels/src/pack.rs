@@ -177,16 +177,57 @@ pub(crate) unsafe fn pack_strip<S: Simd>(
     rows: (usize, usize),
     to: &mut [f32],
 ) {
-    let images = whole(images, S::LANES * planes.image_len());
+    assert!(images.len() <= S::LANES * planes.image_len(), "at most LANES images");
     assert!(rows.1 <= planes.padded()[0]);
     assert!(to.len() >= (rows.1 - rows.0) * planes.row_len(S::LANES));
     // SAFETY: the processor is the caller's promise.
-    unsafe { S::enter(InterleaveRows { from: &images, planes, rows, to }) }
+    unsafe { S::enter(InterleaveRows { images, planes, rows, to }) }
 }
 
-/// A whole group, row by row.
+/// A run of numbers of every image of a group.
+struct Runs<'a> {
+    images: &'a [f32],
+    /// Number of images.
+    count: usize,
+    image_len: usize,
+    /// Numbers of a run.
+    len: usize,
+    /// If there are fewer than `LANES` images, room for their runs; those of the others stay zeros.
+    filled: Vec<f32>,
+}
+
+impl<'a> Runs<'a> {
+    fn new(images: &'a [f32], image_len: usize, len: usize, lanes: usize) -> Self {
+        let count = images.len().checked_div(image_len).unwrap_or(lanes);
+        let filled = vec![0.0; if count == lanes { 0 } else { lanes * len }];
+        Runs { images, count, image_len, len, filled }
+    }
+
+    /// Interleaves the runs that begin at number `first` of every image.
+    ///
+    /// # Safety
+    ///
+    /// The processor has `S`, for whose lanes this was made.
+    #[inline(always)]
+    unsafe fn interleave<S: Simd>(&mut self, first: usize, to: &mut [f32]) {
+        assert!(first + self.len <= self.image_len && to.len() >= self.len * S::LANES);
+        let (from, distance) = if self.filled.is_empty() {
+            (self.images[first..].as_ptr(), self.image_len)
+        } else {
+            for image in 0..self.count {
+                let run = &self.images[image * self.image_len + first..][..self.len];
+                self.filled[image * self.len..][..self.len].copy_from_slice(run);
+            }
+            (self.filled.as_ptr(), self.len)
+        };
+        // SAFETY: there are runs of LANES images, and room for them.
+        unsafe { interleave::<S>(from, distance, self.len, to.as_mut_ptr()) };
+    }
+}
+
+/// A group, row by row.
 struct InterleaveRows<'a> {
-    from: &'a [f32],
+    images: &'a [f32],
     planes: &'a Planes,
     /// The rows that `to` is for, counted with the border.
     rows: (usize, usize),
@@ -200,17 +241,19 @@ impl Task for InterleaveRows<'_> {
     unsafe fn run<S: Simd>(self) {
         let planes = self.planes;
         let ([height, width], [border_y, border_x]) = (planes.size, planes.padding);
-        let (lanes, image_len) = (S::LANES, planes.image_len());
+        let lanes = S::LANES;
         let padded_width = planes.padded()[1];
         let direct = width >= lanes && planes.upsample == [1, 1];
         // Rows that are repeated, or shorter than a block, are interleaved a plane at a time, and then
         // put in place.
-        let mut plane = vec![0.0; if direct { 0 } else { height * width * lanes }];
+        let run = if direct { width } else { height * width };
+        let mut plane = vec![0.0; if direct { 0 } else { run * lanes }];
+        let mut runs = Runs::new(self.images, planes.image_len(), run, lanes);
         for channel in 0..planes.channels {
-            let from = self.from[channel * height * width..].as_ptr();
+            let first = channel * height * width;
             if !direct {
-                // SAFETY: the run is a plane of every image, and `plane` has room for it.
-                unsafe { interleave::<S>(from, image_len, height * width, plane.as_mut_ptr()) };
+                // SAFETY: the processor is the caller's promise.
+                unsafe { runs.interleave::<S>(first, &mut plane) };
             }
             for padded_row in self.rows.0..self.rows.1 {
                 let to_row = (padded_row - self.rows.0) * planes.channels + channel;
@@ -221,10 +264,8 @@ impl Task for InterleaveRows<'_> {
                     continue;
                 }
                 if direct {
-                    let to = &mut to[..width * lanes];
-                    let from = from.wrapping_add(row * width);
-                    // SAFETY: the run is a row of every image, and `to` has room for it.
-                    unsafe { interleave::<S>(from, image_len, width, to.as_mut_ptr()) };
+                    // SAFETY: the processor is the caller's promise.
+                    unsafe { runs.interleave::<S>(first + row * width, to) };
                     continue;
                 }
                 let from = &plane[row / planes.upsample[0] * width * lanes..][..width * lanes];

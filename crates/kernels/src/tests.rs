@@ -1,6 +1,6 @@
 //! The kernels against the oracle, on every instruction set of the machine.
 
-mod case;
+pub(crate) mod case;
 
 use proptest::prelude::*;
 
@@ -325,6 +325,13 @@ proptest! {
     fn any_block_equals_the_oracle(case in cases()) {
         for isa in Isa::available() {
             case.check(isa);
+        }
+    }
+
+    #[test]
+    fn any_block_by_columns_equals_the_oracle(case in cases()) {
+        for isa in Isa::available() {
+            case.check_columns(isa);
         }
     }
 

@@ -41,7 +41,7 @@ impl Case {
         let [batch, features, outputs] = self.sizes;
         let channels = Channels::find(&self.x, features, self.size).expect("enough zeros");
         let (x, weight) = (&self.x[..], &self.weight[..]);
-        let operands = Operands { channels: &channels, sizes: self.sizes, x, weight };
+        let operands = Operands { channels: &channels, sizes: self.sizes, weight };
         let at = |m: &[f32], i: usize| f64::from(m[i]);
         let near = |actual: &[f32], terms: usize, expected: &dyn Fn(usize) -> f64| {
             for (i, &actual) in actual.iter().enumerate() {
@@ -120,7 +120,8 @@ fn channels_are_left_out_where_that_is_worth_it() {
         Channels::find(&case.x, sizes[1], size)
     };
     let channels = find([3, 64, 1], 32, &|image, channel| image == 1 && channel == 0).unwrap();
-    assert_eq!(channels.images, [vec![0, 2], vec![0, 1, 2]]);
+    let images = |channels: Channels| channels.channels.into_iter().map(|c| c.images);
+    assert!(images(channels).eq([vec![0, 2], vec![0, 1, 2]]));
     // No zeros, too few of them, too small channels, sums that are taken with more digits.
     assert!(find([3, 64, 1], 32, &|_, _| false).is_none());
     assert!(find([50, 64, 1], 32, &|image, channel| image < 9 && channel == 0).is_none());
@@ -130,7 +131,7 @@ fn channels_are_left_out_where_that_is_worth_it() {
     // A NaN is not zero.
     let mut x = vec![0.0; 64];
     x[40] = f32::NAN;
-    assert_eq!(Channels::find(&x, 64, 32).unwrap().images, [vec![], vec![0]]);
+    assert!(images(Channels::find(&x, 64, 32).unwrap()).eq([vec![], vec![0]]));
     assert!(Channels::find(&[], 64, 32).is_none() && Channels::find(&[], 0, 32).is_none());
 }
 
@@ -138,8 +139,7 @@ fn channels_are_left_out_where_that_is_worth_it() {
 fn the_number_of_threads_changes_no_bit() {
     let case = Case::new([40, 320, 300], 32, |image, channel| (image + channel) % 3 == 0);
     let channels = Channels::find(&case.x, 320, 32).unwrap();
-    let (sizes, x, weight) = (case.sizes, &case.x[..], &case.weight[..]);
-    let operands = Operands { channels: &channels, sizes, x, weight };
+    let operands = Operands { channels: &channels, sizes: case.sizes, weight: &case.weight };
     let isa = Isa::current();
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -1,6 +1,7 @@
 //! A block with inputs, compared with the oracle.
 
 use crate::backward::{Gradients, Saved, Wanted, backward_by};
+use crate::columns;
 use crate::forward::{Inputs, Output};
 use crate::naive;
 use crate::options::{ConvBlockOptions, Geometry};
@@ -53,13 +54,7 @@ impl Case {
     }
 
     pub fn forward(&self, isa: Isa, codes: bool) -> Output {
-        let inputs = Inputs {
-            x: &self.x,
-            weight: &self.weight,
-            bias: &self.bias,
-            scale: self.scale.as_deref(),
-        };
-        crate::forward::forward_by(isa, (&self.g, self.methods), inputs, codes)
+        crate::forward::forward_by(isa, (&self.g, self.methods), self.inputs(), codes)
     }
 
     pub fn backward(&self, isa: Isa, codes: &[u8], wanted: Wanted) -> Gradients {
@@ -71,6 +66,24 @@ impl Case {
     pub fn by(self, variant: Variant) -> Self {
         let variant = Some(variant);
         Case { methods: Methods { forward: variant, input: variant, weight: variant }, ..self }
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs { x: &self.x, weight: &self.weight, bias: &self.bias, scale: self.scale.as_deref() }
+    }
+
+    /// Compares the outputs computed by columns with the oracle.
+    pub fn check_columns(&self, isa: Isa) {
+        let g = &self.g;
+        let mut expected = naive::forward(g, &self.x, &self.weight, &self.bias).output;
+        if let Some(scale) = &self.scale {
+            let planes = expected.chunks_exact_mut(g.output[0] * g.output[1]);
+            for (plane, &factor) in planes.zip(scale) {
+                plane.iter_mut().for_each(|output| *output *= f64::from(factor));
+            }
+        }
+        let output = columns::forward(isa, g, self.inputs());
+        self.close(isa, "output by columns", &output, &expected, g.taps());
     }
 
     /// Compares outputs and gradients of one instruction set with the oracle.

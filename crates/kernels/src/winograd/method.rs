@@ -29,26 +29,55 @@ const WEIGHT_GRADIENT: Overhead = Overhead { tile: 30, kernel: 30 };
 impl Methods {
     /// The fastest methods, for vectors of `lanes` images.
     pub(crate) fn of(g: &Geometry, lanes: usize) -> Self {
-        static DIRECT: OnceLock<bool> = OnceLock::new();
-        let wanted =
-            || std::env::var("SELVEDGE_CONV").is_ok_and(|name| name.eq_ignore_ascii_case("direct"));
-        match DIRECT.get_or_init(wanted) {
+        match direct_is_wanted() {
             true => Methods::default(),
             false => Self::fastest(g, lanes),
         }
     }
 
+    /// Whether the images are so few that a forward pass by columns takes less time than by the method
+    /// of [`of`](Methods::of).
+    pub(crate) fn columns_are_faster(g: &Geometry, lanes: usize) -> bool {
+        !direct_is_wanted() && columns_are_faster(g, lanes)
+    }
+
     fn fastest(g: &Geometry, lanes: usize) -> Self {
         Methods {
-            forward: fastest(g, g.conv, lanes, RESULTS),
-            input: fastest(g, g.input, lanes, RESULTS),
-            weight: fastest(g, g.conv, lanes, WEIGHT_GRADIENT),
+            forward: fastest(g, g.conv, lanes, RESULTS).0,
+            input: fastest(g, g.input, lanes, RESULTS).0,
+            weight: fastest(g, g.conv, lanes, WEIGHT_GRADIENT).0,
         }
     }
 }
 
-/// The method for results of that size.
-fn fastest(g: &Geometry, size: [usize; 2], lanes: usize, overhead: Overhead) -> Option<Variant> {
+/// Whether the environment asks for the direct way.
+fn direct_is_wanted() -> bool {
+    static DIRECT: OnceLock<bool> = OnceLock::new();
+    let wanted =
+        || std::env::var("SELVEDGE_CONV").is_ok_and(|name| name.eq_ignore_ascii_case("direct"));
+    *DIRECT.get_or_init(wanted)
+}
+
+/// What a number of the matrix of columns costs beside its products, in the time of one of the direct
+/// way's. Measured on Zen 3, as what follows, by the example `few_speed`.
+const COLUMNS_NUMBER: usize = 10;
+
+/// What a product with such a number costs, in percent of one of the direct way's.
+const COLUMNS_PRODUCT: usize = 120;
+
+fn columns_are_faster(g: &Geometry, lanes: usize) -> bool {
+    let numbers = g.batch * g.conv[0] * g.conv[1] * g.taps();
+    let columns = numbers * (COLUMNS_NUMBER + g.out_channels * COLUMNS_PRODUCT / 100) / lanes;
+    columns < fastest(g, g.conv, lanes, RESULTS).1
+}
+
+/// The method for results of that size, and what it costs.
+fn fastest(
+    g: &Geometry,
+    size: [usize; 2],
+    lanes: usize,
+    overhead: Overhead,
+) -> (Option<Variant>, usize) {
     let variants: &[Variant] = match (g.kernel, g.stride) {
         ([3, 3], [1, 1]) => &[Variant::F2x3, Variant::F4x3],
         ([5, 5], [1, 1]) => &[Variant::F2x5],
@@ -63,9 +92,10 @@ fn fastest(g: &Geometry, size: [usize; 2], lanes: usize, overhead: Overhead) -> 
         let tiles = groups * rows * columns;
         variant.positions() * (tiles * (pairs + transforms) + overhead.kernel * pairs)
     };
-    let best =
-        variants.iter().map(|variant| (cost(variant), variant)).min_by_key(|(cost, _)| *cost);
-    best.filter(|(cost, _)| *cost < direct).map(|(_, variant)| *variant)
+    let by_variants = variants.iter().map(|variant| (Some(*variant), cost(variant)));
+    // The first of equals: the direct way.
+    let all = std::iter::once((None, direct)).chain(by_variants);
+    all.min_by_key(|(_, cost)| *cost).expect("there is the direct way")
 }
 
 #[cfg(test)]
@@ -73,13 +103,33 @@ mod tests {
     use super::*;
     use crate::options::ConvBlockOptions;
 
-    fn methods(x: [usize; 4], out: usize, kernel: usize, stride: usize) -> Methods {
+    fn geometry(x: [usize; 4], out: usize, kernel: usize, stride: usize) -> Geometry {
         let options = ConvBlockOptions {
             padding: [kernel / 2; 2],
             stride: [stride; 2],
             ..Default::default()
         };
-        Methods::fastest(&Geometry::new(x, [out, x[1], kernel, kernel], &options), 8)
+        Geometry::new(x, [out, x[1], kernel, kernel], &options)
+    }
+
+    fn methods(x: [usize; 4], out: usize, kernel: usize, stride: usize) -> Methods {
+        Methods::fastest(&geometry(x, out, kernel, stride), 8)
+    }
+
+    #[test]
+    fn columns_are_for_so_few_images_that_they_were_measured_to_be_faster() {
+        let faster = |batch, [channels, out, side, kernel, stride]: [usize; 5]| {
+            columns_are_faster(&geometry([batch, channels, side, side], out, kernel, stride), 8)
+        };
+        let layers = [[10, 20, 14, 3, 1], [64, 64, 32, 3, 1], [64, 128, 32, 1, 2]];
+        for layer in layers {
+            assert!(faster(1, layer) && faster(2, layer), "{layer:?}");
+            assert!(!faster(8, layer) && !faster(64, layer), "{layer:?}");
+        }
+        // Where Winograd's method saves most of the products, four of eight lanes are enough for it.
+        assert!(!faster(4, [64, 64, 32, 3, 1]) && faster(4, [64, 128, 32, 3, 2]));
+        // An empty batch is left to the others.
+        assert!(!faster(0, [10, 20, 14, 3, 1]));
     }
 
     #[test]

@@ -1,0 +1,183 @@
+//! Convolutions of few images, as products of matrices.
+//!
+//! The other kernels hold the same pixel of several images in a vector: of one image they would leave
+//! most lanes unused. Here the lanes hold adjacent pixels. What lies under the kernel becomes a column of
+//! a matrix (im2col; Chellapilla, Puri and Simard 2006), strip of rows by strip of rows, and the weight
+//! times that matrix is the result. There is no backward pass of it: who trains has more images.
+
+use rayon::prelude::*;
+
+use crate::buffer::Aligned;
+use crate::forward::Inputs;
+use crate::matrix::Matrix;
+use crate::options::{Geometry, even_pieces};
+use crate::planes::Planes;
+use crate::product::{LONG, Product};
+use crate::recycled::Recycled;
+use crate::simd::Isa;
+
+/// Numbers of the matrix of a strip, which is to stay in the second-level cache.
+const STRIP_LEN: usize = 64 * 1024;
+
+/// Pixels of a strip, if the convolution has as many, that make reading the whole weight for it worth
+/// while.
+const STRIP_PIXELS: usize = 192;
+
+/// Multiplications of a strip above which strips are computed by several threads: about 50 µs.
+const SPLIT_WORK: usize = 4_000_000;
+
+/// The block's output, `[batch, out_channels, height, width]`.
+pub(crate) fn forward(isa: Isa, g: &Geometry, inputs: Inputs) -> Recycled {
+    let [height, width] = g.conv;
+    let rows = (STRIP_LEN / (g.taps() * width)).max(STRIP_PIXELS / width).clamp(1, height);
+    let strips: Vec<Strip> = (0..g.batch)
+        .flat_map(|image| (0..height).step_by(rows).map(move |first| (image, first)))
+        .map(|(image, first)| Strip { image, first, rows: rows.min(height - first) })
+        .collect();
+    let run = |strip: &Strip| strip.products(isa, g, inputs);
+    let products: Vec<Vec<Recycled>> = match rows * width * g.taps() * g.out_channels {
+        // Waking up a thread takes as long.
+        ..SPLIT_WORK => strips.iter().map(run).collect(),
+        _ => strips.par_iter().map(run).collect(),
+    };
+    let plane = height * width;
+    let mut conv = Recycled::any(g.batch * g.out_channels * plane);
+    for (strip, products) in strips.iter().zip(&products) {
+        let image = &mut conv[strip.image * g.out_channels * plane..][..g.out_channels * plane];
+        strip.finish(g, inputs.bias, products, image);
+    }
+    let mut y = match g.pool.kernel {
+        [1, 1] if g.output == g.conv => conv,
+        _ => {
+            let count = g.batch * g.out_channels;
+            let planes = Planes { count, input: g.conv, output: g.output, pool: g.pool };
+            planes.forward(isa, &conv, false).values
+        }
+    };
+    if let Some(scale) = inputs.scale {
+        let planes = y.chunks_exact_mut(g.output[0] * g.output[1]);
+        planes.zip(scale).for_each(|(plane, factor)| plane.iter_mut().for_each(|y| *y *= factor));
+    }
+    y
+}
+
+/// Some rows of the convolution of one image.
+struct Strip {
+    image: usize,
+    first: usize,
+    rows: usize,
+}
+
+impl Strip {
+    /// The products of the weight with what lies under the kernel, `[out_channels, rows, columns]`, whose
+    /// sum is the convolution: several, for sums so long that one would be taken in double precision.
+    fn products(&self, isa: Isa, g: &Geometry, inputs: Inputs) -> Vec<Recycled> {
+        let (taps, pixels) = (g.taps(), self.rows * g.conv[1]);
+        let x = &inputs.x[self.image * g.input_len()..][..g.input_len()];
+        let mut columns = Aligned::any(taps * pixels);
+        let area = g.kernel[0] * g.kernel[1];
+        for (tap, to) in columns.chunks_exact_mut(pixels).enumerate() {
+            let plane = g.source[0] * g.source[1];
+            let plane = &x[tap / area * plane..][..plane];
+            let k = [tap % area / g.kernel[1], tap % g.kernel[1]];
+            for (row, to) in to.chunks_exact_mut(g.conv[1]).enumerate() {
+                copy_row(g, plane, (self.first + row, k), to);
+            }
+        }
+        let product = |(first, count): (usize, usize)| {
+            let weight = &inputs.weight[first..];
+            let weight = Matrix::spaced(weight, [g.out_channels, count], taps);
+            let columns = &columns[first * pixels..][..count * pixels];
+            Product::new(weight, Matrix::new(columns, [count, pixels])).compute(isa)
+        };
+        even_pieces(taps, LONG).map(product).collect()
+    }
+
+    /// Adds the products and the bias, and writes these rows of an image, after ReLU.
+    fn finish(&self, g: &Geometry, bias: &[f32], products: &[Recycled], image: &mut [f32]) {
+        let pixels = self.rows * g.conv[1];
+        let planes = image.chunks_exact_mut(g.conv[0] * g.conv[1]);
+        for (channel, plane) in planes.enumerate() {
+            let to = &mut plane[self.first * g.conv[1]..][..pixels];
+            to.fill(bias[channel]);
+            for product in products {
+                let from = &product[channel * pixels..][..pixels];
+                to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+            }
+            if g.relu {
+                // The comparison is false for NaN, which stays.
+                to.iter_mut().for_each(|y| *y = if *y <= 0.0 { 0.0 } else { *y });
+            }
+        }
+    }
+}
+
+/// What lies under pixel `k` of the kernel, for all results of row `row`.
+fn copy_row(g: &Geometry, plane: &[f32], (row, k): (usize, [usize; 2]), to: &mut [f32]) {
+    let (y, left) = (row * g.stride[0] + k[0], k[1]);
+    if y < g.padding[0] || y >= g.padding[0] + g.input[0] {
+        return to.fill(0.0);
+    }
+    let source = &plane[(y - g.padding[0]) / g.upsample[0] * g.source[1]..][..g.source[1]];
+    // The results whose pixel lies in the row: `[from, end)`.
+    let from = g.padding[1].saturating_sub(left).div_ceil(g.stride[1]).min(to.len());
+    let room = (g.padding[1] + g.input[1]).saturating_sub(left);
+    let end = room.div_ceil(g.stride[1]).clamp(from, to.len());
+    to[..from].fill(0.0);
+    to[end..].fill(0.0);
+    if end == from {
+        return;
+    }
+    let first = from * g.stride[1] + left - g.padding[1];
+    if g.stride[1] == 1 && g.upsample[1] == 1 {
+        to[from..end].copy_from_slice(&source[first..][..end - from]);
+    } else {
+        for i in from..end {
+            to[i] = source[(first + (i - from) * g.stride[1]) / g.upsample[1]];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{ConvBlockOptions, PoolOptions};
+    use crate::tests::case::{Case, numbers};
+
+    #[test]
+    fn strips_and_planes_of_the_experiments_equal_the_oracle() {
+        let tiles = Some(PoolOptions::tiles(2));
+        let overlapping = Some(PoolOptions { kernel: [3, 3], stride: [2, 2], padding: [1, 1] });
+        let options = |stride, padding, pool| ConvBlockOptions {
+            stride: [stride; 2],
+            padding: [padding; 2],
+            relu: true,
+            pool,
+            ..Default::default()
+        };
+        for isa in Isa::available() {
+            Case::new([2, 1, 28, 28], 10, [3, 3], options(1, 1, tiles)).check_columns(isa);
+            Case::new([1, 3, 40, 40], 8, [7, 7], options(2, 3, overlapping)).check_columns(isa);
+            // Several strips, the last one shorter; sums of more than 2048 terms.
+            Case::new([2, 60, 45, 50], 3, [3, 3], options(1, 1, None)).check_columns(isa);
+            Case::new([1, 240, 5, 6], 3, [3, 3], options(1, 1, None)).check_columns(isa);
+            let scale = Some(numbers(2 * 5, 5));
+            let case = Case::new([2, 4, 9, 8], 5, [3, 2], options(1, 0, tiles));
+            Case { scale, ..case }.check_columns(isa);
+        }
+    }
+
+    #[test]
+    fn a_nan_spoils_only_the_results_that_see_it() {
+        let options = ConvBlockOptions { padding: [1, 1], relu: true, ..Default::default() };
+        let mut case = Case::new([1, 1, 5, 5], 1, [3, 3], options);
+        case.x[0] = f32::NAN;
+        let inputs = Inputs { x: &case.x, weight: &case.weight, bias: &case.bias, scale: None };
+        for isa in Isa::available() {
+            let y = forward(isa, &case.g, inputs);
+            for (i, y) in y.iter().enumerate() {
+                assert_eq!(y.is_nan(), i / 5 < 2 && i % 5 < 2, "{isa:?} {i}");
+            }
+        }
+    }
+}
