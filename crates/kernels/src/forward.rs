@@ -41,8 +41,8 @@ pub(crate) struct Inputs<'a> {
 }
 
 /// Multiply-adds of a group of images below which more threads are not worth their coordination: about
-/// 50 µs of one core.
-const SPLIT_WORK: usize = 4_000_000;
+/// 80 µs of one core.
+pub(crate) const SPLIT_WORK: usize = 4_000_000;
 
 /// Computes the block, with the codes of its outputs if they are asked for.
 pub(crate) fn forward(isa: Isa, g: &Geometry, inputs: Inputs, codes: bool) -> Output {

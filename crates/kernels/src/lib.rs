@@ -6,7 +6,7 @@
 //! | [`conv_block_scaled`] | the same, with channel dropout |
 //! | [`conv_transpose_block`] | nearest upsampling + transposed convolution + bias + ReLU |
 //! | [`linear`] | linear layer + ReLU |
-//! | [`linear_of_channels`] | the same behind channel dropout, without work for the channels that are zero |
+//! | [`linear_of_channels`] | the same behind channel dropout, with less work for channels that are zero |
 //! | [`batch_norm`] | batch normalisation + ReLU |
 //! | [`max_pool`] | max-pool, where it does not follow a convolution |
 //! | [`AdamOptions`], [`SgdOptions`], [`RmsPropOptions`] | Burn's optimizers in one pass over memory |
@@ -34,8 +34,10 @@
 //!
 //! A forward pass of a few images alone, of which that would leave most lanes unused, is computed as the
 //! product of the weight with a matrix of what lies under the kernel (im2col), again where the model of
-//! the cost says so: a single image takes a third to a tenth of the time, depending on the layer (example
-//! `few_speed`). So the last bits of an output may depend on the size of the batch.
+//! the cost says so: a single image takes a third to a tenth of the time that it takes directly, depending
+//! on the layer (example `few_speed`, with and without `SELVEDGE_CONV=direct`, which turns this off, too).
+//! So the last bits of an output may depend on the size of the batch, and for a few images on whether a
+//! gradient is to follow.
 //!
 //! Linear layers are products by kernels of their own, which know that the batch is small, with bias
 //! and ReLU in place. The memory of large results is kept for the next ones: at most as much as was in

@@ -41,8 +41,8 @@ pub struct LinearSettings {
     pub has_bias: bool,
     /// Whether negative results become zero.
     pub relu: bool,
-    /// If the input is made of channels, how many adjacent features are one; no gradient is needed of
-    /// a channel that is zero.
+    /// If the input is made of channels, how many adjacent features are one, and that the gradient of a
+    /// channel that is zero makes no difference: it may be left out.
     pub channel: Option<usize>,
 }
 
@@ -101,9 +101,10 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, relu: bo
 /// [`linear`], where every `channel` adjacent features of `x` are a channel of a flattened image, and
 /// many channels may be zero, as channel dropout leaves them.
 ///
-/// On the flex device nothing is computed for a channel of an image that is zero: its gradient is 0, and
-/// a weight that is infinite or NaN does not spoil the result there. So `x` has to be what channel
-/// dropout or ReLU returned, which stop that gradient anyway.
+/// On the flex device, where it is worth it, nothing is computed for a channel of an image that is zero:
+/// its gradient is 0 then, and a weight that is infinite or NaN does not spoil the result there. So `x`
+/// has to be what ReLU returned, with or without channel dropout after it: ReLU stops that gradient
+/// anyway.
 ///
 /// # Panics
 ///

@@ -6,7 +6,8 @@
 use rayon::prelude::*;
 
 use crate::buffer::Aligned;
-use crate::matrix::Matrix;
+use crate::forward::SPLIT_WORK;
+use crate::matrix::{Matrix, relu};
 use crate::product::{LONG, Product};
 use crate::recycled::Recycled;
 use crate::simd::{Isa, Simd, Task};
@@ -17,8 +18,14 @@ const MIN_FEATURES: usize = 32;
 /// The share of channels that has to be zero, as one of so many.
 const MIN_ZEROS: usize = 10;
 
+/// Outputs of a layer below which its products take hardly longer than to gather what goes into them.
+const MIN_OUTPUTS: usize = 64;
+
 /// Outputs that are computed together: their sums stay in the second-level cache.
 const COLUMNS: usize = 128;
+
+/// What their number is a multiple of: the columns of the widest tile of an ordinary product.
+const PIECE_COLUMNS: usize = 16;
 
 /// Those channels of some images that are not zero.
 #[derive(Clone, Debug)]
@@ -40,11 +47,17 @@ struct Channel {
 }
 
 impl Channels {
-    /// The channels of `x`, `[batch, features]`, if leaving out those of zeros is worth it.
-    /// The features are a multiple of `size`.
-    pub(crate) fn find(x: &[f32], features: usize, size: usize) -> Option<Self> {
+    /// The channels of `x`, `[batch, features]`, each of `size` features, if leaving out those of zeros
+    /// is worth it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the features are not a multiple of `size`.
+    pub(crate) fn find(x: &[f32], [_, features, outputs]: [usize; 3], size: usize) -> Option<Self> {
+        assert!(size > 0 && features.is_multiple_of(size), "{features} features of {size} each");
         // Longer sums are taken with totals in double precision.
-        if size < MIN_FEATURES || features == 0 || features > LONG {
+        let long = features > LONG;
+        if size < MIN_FEATURES || outputs < MIN_OUTPUTS || features == 0 || long {
             return None;
         }
         let mut channels = vec![Channel { images: Vec::new(), first: 0 }; features / size];
@@ -107,12 +120,17 @@ impl<'a> Operands<'a> {
     }
 
     /// `x · weight + bias`, `[batch, out_features]`, or the larger of that and 0.
-    pub(crate) fn forward(&self, isa: Isa, bias: Option<&[f32]>, relu: bool) -> Recycled {
+    pub(crate) fn forward(&self, isa: Isa, bias: Option<&[f32]>, with_relu: bool) -> Recycled {
         let [batch, _, outputs] = self.sizes;
-        let firsts: Vec<usize> = (0..outputs).step_by(COLUMNS).collect();
-        let columns = |first: usize| first..outputs.min(first + COLUMNS);
+        // As many as there are threads, or as keep the sums in a cache; an output is the same in any.
+        let count = outputs.div_ceil(COLUMNS).max(rayon::current_num_threads());
+        let width = outputs.div_ceil(count).next_multiple_of(PIECE_COLUMNS);
+        let firsts: Vec<usize> = (0..outputs).step_by(width).collect();
+        let columns = |first: usize| first..outputs.min(first + width);
+        let work = self.channels.features.len() * width;
         let pieces: Vec<Recycled> = firsts
             .par_iter()
+            .with_min_len((SPLIT_WORK / work.max(1)).max(1))
             .map(|&first| {
                 let columns = columns(first);
                 let mut y = Recycled::any(batch * columns.len());
@@ -134,9 +152,8 @@ impl<'a> Operands<'a> {
                 to[columns.clone()].copy_from_slice(from);
             }
         }
-        if relu {
-            // The comparison is false for NaN, which stays.
-            y.iter_mut().for_each(|y| *y = if *y <= 0.0 { 0.0 } else { *y });
+        if with_relu {
+            relu(&mut y);
         }
         y
     }
@@ -144,6 +161,9 @@ impl<'a> Operands<'a> {
     /// The gradients of `x` and `weight` from that of the output before ReLU. That of a channel of
     /// zeros is 0. What is not wanted is empty.
     pub(crate) fn backward(&self, isa: Isa, grad: &[f32], wanted: [bool; 2]) -> [Recycled; 2] {
+        if wanted == [false, false] {
+            return [Recycled::any(0), Recycled::any(0)];
+        }
         let [batch, features, outputs] = self.sizes;
         let size = self.channels.size;
         let len = |wanted: bool, len: usize| if wanted { len } else { 0 };
@@ -163,8 +183,7 @@ impl<'a> Operands<'a> {
         parts.into_par_iter().enumerate().for_each(|(channel, (dx, dw))| {
             isa.run(BackwardChannel { operands: self, channel, grad, dx, dw });
         });
-        let mut dx = Recycled::any(gathered.len());
-        dx.fill(0.0);
+        let mut dx = Recycled::zeros(gathered.len());
         if wanted[0] {
             let mut gathered = gathered.chunks_exact(size);
             for (i, channel) in self.channels.channels.iter().enumerate() {

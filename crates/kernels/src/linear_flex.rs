@@ -34,8 +34,7 @@ fn forward(
 ) -> (FlexTensor, Option<Channels>) {
     let [batch, in_features, out_features] = sizes;
     let [x, weight, bias] = inputs.map(numbers);
-    let channels = settings.channel.filter(|_| out_features > 0);
-    let channels = channels.and_then(|size| Channels::find(x, in_features, size));
+    let channels = settings.channel.and_then(|size| Channels::find(x, sizes, size));
     if let Some(channels) = channels {
         let operands = Operands { channels: &channels, sizes, weight };
         let bias = settings.has_bias.then_some(bias);
@@ -54,22 +53,31 @@ fn forward(
 #[derive(Clone, Debug)]
 struct State {
     sizes: [usize; 3],
-    x: FlexTensor,
+    input: Input,
     weight: FlexTensor,
     /// The output, if ReLU was applied: its zeros are where no gradient flows.
     y: Option<FlexTensor>,
-    channels: Option<Channels>,
+}
+
+/// What the layer keeps of its input.
+#[derive(Clone, Debug)]
+enum Input {
+    Whole(FlexTensor),
+    Channels(Channels),
 }
 
 impl State {
     /// The gradients of `x` and `weight`; what is not wanted is empty.
     fn backward(&self, isa: Isa, grad: Matrix, wanted: [bool; 2]) -> [Recycled; 2] {
         let [batch, in_features, out_features] = self.sizes;
-        let (x, weight) = (numbers(&self.x), numbers(&self.weight));
-        if let Some(channels) = &self.channels {
-            let operands = Operands { channels, sizes: self.sizes, weight };
-            return operands.backward(isa, grad.values, wanted);
-        }
+        let weight = numbers(&self.weight);
+        let x = match &self.input {
+            Input::Whole(x) => numbers(x),
+            Input::Channels(channels) => {
+                let operands = Operands { channels, sizes: self.sizes, weight };
+                return operands.backward(isa, grad.values, wanted);
+            }
+        };
         let weight = Matrix::new(weight, [in_features, out_features]);
         let x = Matrix::new(x, [batch, in_features]);
         let of_x = Product::new(grad, weight.transposed());
@@ -157,7 +165,8 @@ impl<C: CheckpointStrategy> LinearBlockBackend for Autodiff<Flex, C> {
             OpsKind::Tracked(prepared) => {
                 let [x, weight, _] = inputs;
                 let kept = settings.relu.then(|| y.clone());
-                prepared.finish(State { sizes, x, weight, y: kept, channels }, y)
+                let input = channels.map_or(Input::Whole(x), Input::Channels);
+                prepared.finish(State { sizes, input, weight, y: kept }, y)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(y),
         }

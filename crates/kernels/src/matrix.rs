@@ -51,6 +51,12 @@ pub(crate) fn opened(isa: Isa, grad: Matrix, y: &[f32]) -> (Recycled, Vec<f32>) 
     (open, sums.into_iter().map(|sum| sum as f32).collect())
 }
 
+/// Replaces negative numbers by 0.
+pub(crate) fn relu(numbers: &mut [f32]) {
+    // The comparison is false for NaN, which stays.
+    numbers.iter_mut().for_each(|y| *y = if *y <= 0.0 { 0.0 } else { *y });
+}
+
 /// Adds the rows of a matrix that is stored row by row, in plain loops that the compiler turns into
 /// vector instructions.
 struct ColumnSums<'a> {

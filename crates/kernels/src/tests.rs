@@ -5,6 +5,7 @@ pub(crate) mod case;
 use proptest::prelude::*;
 
 use crate::backward::Wanted;
+use crate::columns;
 use crate::naive;
 use crate::options::{ConvBlockOptions, PoolOptions};
 use crate::simd::Isa;
@@ -100,8 +101,10 @@ fn sums_of_thousands_of_terms_lose_no_more_than_three_bits() {
         for isa in Isa::available() {
             let output = case.forward(isa, true);
             let found = case.backward(isa, &output.codes, ALL);
+            let by_columns = columns::forward(isa, &case.g, case.inputs());
             for (what, found, expected) in [
                 ("output", &output.values[..], &expected.output),
+                ("output by columns", &by_columns[..], &expected.output),
                 ("gradient of x", &found.x[..], &gradients.x),
                 ("gradient of weight", &found.weight[..], &gradients.weight),
                 ("gradient of bias", &found.bias[..], &gradients.bias),

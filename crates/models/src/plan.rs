@@ -30,8 +30,7 @@ pub(crate) fn plan(layers: &[Layer]) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut next = 0;
     while next < layers.len() {
-        let is = |i: usize, wanted: fn(&Op) -> bool| layers.get(i).is_some_and(|l| wanted(&l.op));
-        let relu = is(next + 1, |op| *op == Op::Relu);
+        let relu = is(layers, next + 1, is_relu);
         let (step, length) = match layers[next].op {
             Op::Conv2d { stride, padding, .. } => block(layers, next, stride, padding),
             Op::Upsample { .. } | Op::ConvTranspose2d { .. } => decoder(layers, next),
@@ -40,8 +39,8 @@ pub(crate) fn plan(layers: &[Layer]) -> Vec<Step> {
             Op::MaxPool2d { kernel, stride, padding } => {
                 (Step::Pool { pool: pool_options(kernel, stride, padding) }, 1)
             }
-            Op::Flatten if drops_channels(steps.last()) && is(next + 1, is_linear) => {
-                let relu = is(next + 2, |op| *op == Op::Relu);
+            Op::Flatten if drops_channels(steps.last()) && is(layers, next + 1, is_linear) => {
+                let relu = is(layers, next + 2, is_relu);
                 (Step::FlatLinear { linear: next + 1, relu }, 2 + usize::from(relu))
             }
             _ => (Step::Layer(next), 1),
@@ -50,6 +49,15 @@ pub(crate) fn plan(layers: &[Layer]) -> Vec<Step> {
         next += length;
     }
     steps
+}
+
+/// Whether there is such a layer at that place.
+fn is(layers: &[Layer], i: usize, wanted: fn(&Op) -> bool) -> bool {
+    layers.get(i).is_some_and(|layer| wanted(&layer.op))
+}
+
+fn is_relu(op: &Op) -> bool {
+    *op == Op::Relu
 }
 
 fn is_linear(op: &Op) -> bool {
@@ -73,11 +81,10 @@ fn decoder(layers: &[Layer], first: usize) -> (Step, usize) {
         _ => None,
     };
     let conv = first + usize::from(scale.is_some());
-    let is = |i: usize, wanted: fn(&Op) -> bool| layers.get(i).is_some_and(|l| wanted(&l.op));
-    if !is(conv, |op| matches!(op, Op::ConvTranspose2d { .. })) {
+    if !is(layers, conv, |op| matches!(op, Op::ConvTranspose2d { .. })) {
         return (Step::Layer(first), 1);
     }
-    let relu = is(conv + 1, |op| *op == Op::Relu);
+    let relu = is(layers, conv + 1, is_relu);
     let upsample = [scale.unwrap_or(1); 2];
     let options = ConvTransposeBlockOptions { upsample, relu, ..Default::default() };
     (Step::Decoder { conv, options }, conv - first + 1 + usize::from(relu))

@@ -59,8 +59,10 @@ impl Sequence {
                 Step::FlatLinear { linear, relu } => {
                     let images = x.into_images();
                     let [_, _, height, width] = images.dims();
+                    // Without dropout there are no zeros to look for.
+                    let channel = rng.is_some().then_some(height * width);
                     let flat = Activation::Features(images.flatten(1, 3));
-                    x = linear_block(&self.nodes[*linear], flat, Some(height * width), *relu);
+                    x = linear_block(&self.nodes[*linear], flat, channel, *relu);
                 }
                 Step::Decoder { conv, options } => {
                     let Params::ConvTranspose2d(conv) = &self.nodes[*conv].params else {
@@ -304,5 +306,52 @@ impl Module for Sequence {
             mapper.exit_module(&node.layer.name, CONTAINER);
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::optim::GradientsParams;
+    use burn::tensor::{Device, Distribution, TensorData};
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::{Init, TransferCnn, state};
+
+    #[test]
+    fn blocks_with_dropout_compute_what_their_layers_do() {
+        let device = Device::flex().autodiff();
+        device.seed(1);
+        let network = TransferCnn::new(5).with_dropout(0.3).architecture();
+        let network = network.init(Init::PyTorch, 1, &device).unwrap();
+        let sequence = network.body();
+        assert!(sequence.plan.iter().any(|step| matches!(step, Step::FlatLinear { .. })));
+        let x = Tensor::<4>::random([20, 1, 28, 28], Distribution::Uniform(0.0, 1.0), &device);
+        // The logits and all gradients; the same seed gives the same masks.
+        let run = |in_blocks: bool| {
+            let (mut rng, x) = (Rng::seed_from_u64(3), Activation::Images(x.clone()));
+            let rng = &mut Some(&mut rng);
+            let y = match in_blocks {
+                true => sequence.run(x, rng),
+                false => sequence.nodes.iter().fold(x, |x, node| step(node, x, rng)),
+            };
+            let Activation::Features(logits) = y else { panic!("a classifier") };
+            let grads = (logits.clone() * logits.clone()).sum().backward();
+            let grads = GradientsParams::from_grads(grads, &network);
+            let mut all = state::gradients(&network, &grads);
+            all.insert("logits".into(), logits.into_data());
+            all
+        };
+        let (blocks, layers) = (run(true), run(false));
+        assert_eq!(blocks.len(), 1 + 10, "logits, five weights and five biases");
+        for (name, a) in blocks {
+            let numbers = |data: &TensorData| data.clone().try_to_vec::<f32>().unwrap();
+            let (a, b) = (numbers(&a), numbers(&layers[&name]));
+            let largest = b.iter().fold(0.0_f32, |largest, b| largest.max(b.abs()));
+            assert!(largest > 0.0, "{name}");
+            for (a, b) in a.iter().zip(&b) {
+                assert!((a - b).abs() < 1e-4 * largest, "{name}: {a} and {b}");
+            }
+        }
     }
 }

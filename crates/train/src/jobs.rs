@@ -9,7 +9,7 @@ use crate::{Context, TrainError};
 
 /// Calls `work` with every item and its index, [`Context::jobs`] of them at a time, each on its share of
 /// the threads of rayon's current pool; the results in the order of the items. Items are begun in that
-/// order, none once the context is stopped or an item has failed or panicked.
+/// order, none once the context is stopped or an item has failed or panicked: of those there is no result.
 ///
 /// The networks of these studies are small: a step of theirs is shared among threads at a loss, which
 /// runs side by side do not have.

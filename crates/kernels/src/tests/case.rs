@@ -68,7 +68,7 @@ impl Case {
         Case { methods: Methods { forward: variant, input: variant, weight: variant }, ..self }
     }
 
-    fn inputs(&self) -> Inputs<'_> {
+    pub fn inputs(&self) -> Inputs<'_> {
         Inputs { x: &self.x, weight: &self.weight, bias: &self.bias, scale: self.scale.as_deref() }
     }
 
