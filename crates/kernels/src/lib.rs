@@ -50,29 +50,29 @@
 //! and pool included; convolutions of one input channel, which have little to compute, 40 to 65; and
 //! products of linear layers 78 to 97.
 //!
-//! Whole training steps on two such cores, from the images a second in the README's table and the
-//! operations of the networks' definitions (forward pass and both gradients, but for the gradient of the
+//! Whole training steps on two such cores, of a shared server in a busy hour, from the images a second in
+//! the README's table and the operations of the networks' definitions (forward pass and both gradients, but for the gradient of the
 //! images), as a share of both cores' 206 GFLOP/s. Winograd's method needs fewer operations than
 //! the definition, so that a share may exceed 100 %:
 //!
 //! | network | MFLOP an image | GFLOP/s | share of the peak |
 //! |---|---:|---:|---:|
-//! | `cnn2_task1` | 2.7 | 81 | 39 % |
-//! | `cnn2` | 9.6 | 129 | 63 % |
-//! | `cnn3` | 8.3 | 96 | 46 % |
-//! | `cnn5` | 42.9 | 218 | 106 % |
-//! | `conv_autoencoder` | 8.0 | 98 | 48 % |
-//! | `encoder_cnn` | 2.6 | 74 | 36 % |
-//! | `transfer_cnn` | 10.9 | 89 | 43 % |
-//! | `mnist_cnn` | 4.3 | 72 | 35 % |
+//! | `cnn2_task1` | 2.7 | 48 | 23 % |
+//! | `cnn2` | 9.6 | 93 | 45 % |
+//! | `cnn3` | 8.3 | 97 | 47 % |
+//! | `cnn5` | 42.9 | 155 | 75 % |
+//! | `conv_autoencoder` | 8.0 | 77 | 37 % |
+//! | `encoder_cnn` | 2.6 | 61 | 29 % |
+//! | `transfer_cnn` | 10.9 | 78 | 38 % |
+//! | `mnist_cnn` | 4.3 | 64 | 31 % |
 //! | `mnist_cnn2` | 67.6 | 148 | 72 % |
-//! | `mnist_cnn3` | 544 | 166 | 81 % |
-//! | `bn_cnn` | 88.5 | 110 | 54 % |
-//! | `fashion_cnn` | 240 | 150 | 73 % |
-//! | `mlp_relu` | 1.1 | 42 | 20 % |
-//! | `linear_autoencoder` | 4.3 | 81 | 39 % |
-//! | `resnet18_cifar` | 3,329 | 137 | 66 % |
-//! | `vgg16_features`, inference | 30,693 | 263 | 128 % |
+//! | `mnist_cnn3` | 544 | 144 | 70 % |
+//! | `bn_cnn` | 88.5 | 96 | 46 % |
+//! | `fashion_cnn` | 240 | 156 | 76 % |
+//! | `mlp_relu` | 1.1 | 41 | 20 % |
+//! | `linear_autoencoder` | 4.3 | 61 | 29 % |
+//! | `resnet18_cifar` | 3,329 | 128 | 62 % |
+//! | `vgg16_features`, inference | 30,693 | 216 | 105 % |
 //!
 //! What is left over: small networks wait for threads to wake up, for some dozen operations a
 //! step; results are put back into Burn's layout after each block, and packed again before the next;
