@@ -51,9 +51,9 @@
 //! products of linear layers 78 to 97.
 //!
 //! Whole training steps on two such cores, of a shared server in a busy hour, from the images a second in
-//! the README's table and the operations of the networks' definitions (forward pass and both gradients, but for the gradient of the
-//! images), as a share of both cores' 206 GFLOP/s. Winograd's method needs fewer operations than
-//! the definition, so that a share may exceed 100 %:
+//! the README's table and the operations of the networks' definitions (forward pass and both gradients,
+//! but for the gradient of the images), as a share of both cores' 206 GFLOP/s. Winograd's method needs
+//! fewer operations than the definition, so that a share may exceed 100 %:
 //!
 //! | network | MFLOP an image | GFLOP/s | share of the peak |
 //! |---|---:|---:|---:|
