@@ -107,7 +107,11 @@ fn features_are_what_the_trunk_gives_in_inference() {
     assert_eq!(Features::bytes(&trunk, 20).unwrap(), 20 * 600 * 4);
     let image = BatchLoader::new(view, 1, &unit, &Device::flex()).unwrap().gather(&[7]).unwrap();
     let alone: Vec<f32> = trunk.valid().forward(image.images).into_data().try_to_vec().unwrap();
-    assert_eq!(features.image(7), alone);
+    assert_eq!(features.image(7).len(), alone.len());
+    // One image alone is computed in another way than many.
+    for (among_others, alone) in features.image(7).iter().zip(alone) {
+        assert!((among_others - alone).abs() < 1e-5, "{among_others} and {alone}");
+    }
 }
 
 #[test]
