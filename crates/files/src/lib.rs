@@ -1,0 +1,16 @@
+//! Files that are written whole or not at all.
+//!
+//! | to | use |
+//! |---|---|
+//! | replace one file | [`write`], [`replace`] |
+//! | keep the results of a run in a folder | [`Output`] |
+//! | make a temporary file as readable as any other | [`new_file_in`] |
+//!
+//! A new file is written beside the old one, put on the disk and renamed: whatever happens meanwhile, a
+//! crash of the machine included, there is the old file or the new one, and never a part of either.
+
+mod output;
+mod replace;
+
+pub use output::{Output, OutputError};
+pub use replace::{new_file_in, persist, replace, write};
