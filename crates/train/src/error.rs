@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use selvedge_data::DataError;
 use selvedge_models::ModelError;
 
@@ -55,6 +53,22 @@ pub enum TrainError {
         /// Classes of the data.
         classes: usize,
     },
+    /// A label is not one of the classes that the model tells apart.
+    #[error("label {label} is not one of the {classes} classes of the logits")]
+    Label {
+        /// The label.
+        label: i64,
+        /// Logits an image.
+        classes: usize,
+    },
+    /// What a loss compares the outputs with is of another shape.
+    #[error("the targets are of shape {found:?}, expected {expected:?}")]
+    Targets {
+        /// The shape that fits the outputs.
+        expected: Vec<usize>,
+        /// The shape of the targets.
+        found: Vec<usize>,
+    },
     /// The model gives another number of values than an image has pixels.
     #[error("the model gives {outputs} values, but an image has {pixels} pixels")]
     Pixels {
@@ -76,29 +90,11 @@ pub enum TrainError {
         /// The memory that their features take.
         bytes: u64,
     },
-    /// The threads for several runs at the same time cannot be had.
-    #[error("the threads for several runs at the same time cannot be started: {source}")]
-    Threads {
-        /// Why not.
-        source: rayon::ThreadPoolBuildError,
-    },
     /// The run was stopped before there was anything to report.
     #[error("stopped before the first epoch of {what} was complete")]
     Stopped {
         /// What was being trained.
         what: String,
-    },
-    /// A picture cannot be drawn.
-    #[cfg(feature = "plot")]
-    #[error(transparent)]
-    Plot(#[from] crate::plot::PlotError),
-    /// A file or folder of results cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
-    Output {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
     },
 }
 

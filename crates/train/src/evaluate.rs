@@ -1,11 +1,10 @@
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor};
-use selvedge_data::{BatchLoader, Normalization, View};
+use selvedge_data::{BatchLoader, BatchSource, Normalization, View};
+use selvedge_models::Model;
 
-use crate::task::{Classify, measure};
-use crate::{BatchSource, Classifier, ConfusionMatrix, Context, Evaluation, TrainError};
+use crate::task::measure;
+use crate::{Classify, ConfusionMatrix, Context, Evaluation, Task, TrainError};
 
-/// Loss, accuracy and confusion matrix of `model` on `view`, without dropout and with the running
+/// Loss, accuracy and confusion matrix of a classifier on `view`, without dropout and with the running
 /// statistics of batch normalisation.
 ///
 /// A requested stop of `context` is not looked at: a measurement is whole or it is nothing.
@@ -15,14 +14,14 @@ use crate::{BatchSource, Classifier, ConfusionMatrix, Context, Evaluation, Train
 /// [`TrainError::Data`] if the images cannot be batched, [`TrainError::ImageShape`] if the model takes
 /// images of another shape, [`TrainError::Classes`] if it has another number of logits than `view` has
 /// classes.
-pub fn evaluate<M: Classifier>(
+pub fn evaluate<M: Model>(
     model: &M,
     view: &View,
     normalization: &Normalization,
     context: &Context,
 ) -> Result<Evaluation, TrainError> {
     let batch = model.inference_batch();
-    evaluate_on(model, &BatchLoader::new(view.clone(), batch, normalization, &context.device)?)
+    evaluate_on(model, &BatchLoader::of_images(view, batch, normalization, &context.device)?)
 }
 
 /// As [`evaluate`], on the batches of any source: of
@@ -30,37 +29,33 @@ pub fn evaluate<M: Classifier>(
 ///
 /// # Errors
 ///
-/// [`TrainError::ImageShape`] if the model takes images of another shape, [`TrainError::Classes`] if it
-/// has another number of logits than there are classes.
-pub fn evaluate_on<M: Classifier>(
+/// [`TrainError::Data`] if a batch cannot be had, [`TrainError::ImageShape`] if the model takes images of
+/// another shape, [`TrainError::Classes`] if it has another number of logits than there are classes.
+pub fn evaluate_on<M: Model>(
     model: &M,
     source: &dyn BatchSource,
 ) -> Result<Evaluation, TrainError> {
     let mut confusion = ConfusionMatrix::new(source.classes());
-    let metrics = measure::<Classify, M>(&model.valid(), source, |batch, predictions| {
-        for (&predicted, &truth) in predictions.iter().zip(&batch.targets) {
-            confusion.add(truth as usize, predicted);
+    let task = Classify::default();
+    let metrics = measure(&task, &model.valid(), source, |batch, predictions| {
+        for (&predicted, &label) in predictions.iter().zip(&batch.labels) {
+            confusion.add(usize::from(label), predicted);
         }
     })?;
     Ok(Evaluation { metrics, confusion })
 }
 
-/// The mean over the batch of -log softmax(logits)\[label\], in nats, as PyTorch's `cross_entropy`.
+/// What `task` measures of `model` on all batches of one epoch.
 ///
-/// `logits` are `[batch, classes]`, `labels` `[batch]`; the result has one entry.
-pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-    let picked = log_softmax(logits, 1).gather(1, labels.unsqueeze_dim(1));
-    picked.mean().neg()
-}
-
-pub(crate) fn check_classes(logits: &Tensor<2>, classes: usize) -> Result<(), TrainError> {
-    let logits = logits.dims()[1];
-    match logits == classes {
-        true => Ok(()),
-        false => Err(TrainError::Classes { logits, classes }),
-    }
-}
-
-pub(crate) fn to_host(logits: Tensor<2>) -> Vec<f32> {
-    logits.into_data().try_to_vec_as().expect("logits are floats")
+/// # Errors
+///
+/// [`TrainError::Data`] if a batch cannot be had, [`TrainError::ImageShape`] if the model takes images of
+/// another shape, or what [`Task::loss`] gives for outputs that do not fit.
+pub fn evaluate_task<T: Task, M: Model>(
+    task: &T,
+    model: &M,
+    source: &dyn BatchSource,
+) -> Result<T::Score, TrainError> {
+    task.check()?;
+    measure(task, &model.valid(), source, |_, _| {})
 }

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use burn::tensor::Device;
-//! use selvedge_data::{ImageDataset, Normalization};
+//! use selvedge_data::{Dataset, ImageDataset};
 //! use selvedge_models::{Architecture, Init};
 //! use selvedge_train::features::FeatureData;
 //! use selvedge_train::{Context, FitConfig, FitData, evaluate, fit};
@@ -13,14 +13,13 @@
 //! # let pixels = (0..64).flat_map(|i| [if i % 2 == 0 { 20 } else { 200 }; 16]).collect();
 //! # let labels = (0..64).map(|i| i % 2).collect();
 //! # let names = vec!["dark".to_string(), "bright".to_string()];
-//! # let images = ImageDataset::new("brightness", pixels, [1, 4, 4], labels, names)?.view();
-//! # let normalization = Normalization::standardized(&images);
-//! # let data = FitData { train: images.clone(), validation: images.clone(), normalization };
+//! # let images = ImageDataset::new("brightness", pixels, [1, 4, 4], labels, names)?;
+//! # let data = FitData::from(Dataset::from(images).split_stratified(0.75, 1)?);
 //! # let context = Context::new(&Device::flex());
 //! # let config = FitConfig { learning_rate: 0.05, batch_size: 16, ..FitConfig::default() };
 //! # let net = Architecture::new("tiny", [1, 4, 4]).conv("conv1", 4, 3, 0).relu().flatten();
 //! # let network = net.linear("fc1", 2).init(Init::PyTorch, 0, &Device::flex())?;
-//! let (trunk, head) = network.split_at("fc1")?;
+//! let (trunk, head) = network.cut_at("fc1")?;
 //! let features = FeatureData::extract(&trunk, &data, &context)?; // one pass over the images
 //! let fitted = fit(head, &features, &config, &context)?; // no image is looked at any more
 //! let network = trunk.join(fitted.model)?;
@@ -35,7 +34,7 @@
 //!
 //! # Memory
 //!
-//! Features are held as 4-byte numbers: [`Features::bytes`] says how many bytes they take, and it
+//! Features are held as 4-byte values: [`Features::bytes`] says how many bytes they take, and it
 //! depends on the cut. VGG-16 for 224 × 224 pixels and 60,000 images:
 //!
 //! | cut before | features an image | memory |
@@ -52,13 +51,15 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
-use selvedge_data::{Batch, BatchLoader, DataError, Normalization, View, epoch_order};
+use burn::tensor::Device;
+use selvedge_data::{
+    BatchLoader, BatchSource, DataError, Examples, Normalization, SplitMix64, View,
+};
 use selvedge_models::{ModelError, Network, Shape};
 
 use crate::error::require_shape;
-use crate::evaluate::to_host;
-use crate::{BatchSource, Context, FitData, FitSource, TrainError};
+use crate::metrics::to_host;
+use crate::{Context, FitData, FitSource, TrainError};
 
 /// The features of some images, in the order of the images, with their labels. Clones share them.
 #[derive(Clone, Debug)]
@@ -66,7 +67,7 @@ pub struct Features {
     /// `[image, channel, row, column]`
     values: Arc<Vec<f32>>,
     shape: [usize; 3],
-    targets: Arc<Vec<u8>>,
+    labels: Arc<Vec<u16>>,
     classes: Arc<[String]>,
 }
 
@@ -95,7 +96,7 @@ impl Features {
         context: &Context,
     ) -> Result<Self, TrainError> {
         let batch = trunk.architecture().inference_batch()?;
-        let source = BatchLoader::new(view.clone(), batch, normalization, &context.device)?;
+        let source = BatchLoader::of_images(view, batch, normalization, &context.device)?;
         Self::extract_from(trunk, &source, context)
     }
 
@@ -121,38 +122,39 @@ impl Features {
         };
         let bytes = Self::bytes(&trunk, images)?;
         let out_of_memory = |_| TrainError::Memory { images, bytes };
-        let numbers = usize::try_from(bytes / size_of::<f32>() as u64);
+        let elements = usize::try_from(bytes / size_of::<f32>() as u64);
         let mut values: Vec<f32> = Vec::new();
-        let numbers = numbers.map_err(|_| TrainError::Memory { images, bytes })?;
-        values.try_reserve_exact(numbers).map_err(out_of_memory)?;
-        let mut targets = Vec::with_capacity(images);
+        let elements = elements.map_err(|_| TrainError::Memory { images, bytes })?;
+        values.try_reserve_exact(elements).map_err(out_of_memory)?;
+        let mut labels: Vec<u16> = Vec::with_capacity(images);
         let what = format!("{} · features", context.progress.label());
         let display = context.progress.pass(what.clone(), images);
         for batch in source.batches(0) {
             if context.stop.is_requested() {
                 return Err(TrainError::Stopped { what });
             }
+            let batch = batch?;
             values.extend(to_host(trunk.forward(batch.images)));
-            targets.extend(batch.targets);
-            display.update(targets.len(), String::new);
+            labels.extend(batch.labels);
+            display.update(labels.len(), String::new);
         }
-        display.finish_pass(targets.len());
+        display.finish_pass(labels.len());
         Ok(Self {
             values: values.into(),
             shape,
-            targets: targets.into(),
+            labels: labels.into(),
             classes: source.classes().into(),
         })
     }
 
     /// Number of images.
     pub fn len(&self) -> usize {
-        self.targets.len()
+        self.labels.len()
     }
 
     /// Whether there is no image.
     pub fn is_empty(&self) -> bool {
-        self.targets.is_empty()
+        self.labels.is_empty()
     }
 
     /// `[channels, height, width]` of an image's features; `[n, 1, 1]` for `n` features without a
@@ -167,8 +169,8 @@ impl Features {
     }
 
     /// The label of each image.
-    pub fn labels(&self) -> &[u8] {
-        &self.targets
+    pub fn labels(&self) -> &[u16] {
+        &self.labels
     }
 
     /// The features of one image, `[channel, row, column]`.
@@ -181,8 +183,8 @@ impl Features {
         &self.values[position * size..][..size]
     }
 
-    /// Batches of features in their order, or, given a seed, in the order in which
-    /// [`BatchLoader`] visits the images by that seed.
+    /// Batches of features in their order; [`BatchLoader::with_shuffle`] visits them in the order in which
+    /// it visits the images by the same seed.
     ///
     /// # Errors
     ///
@@ -190,71 +192,37 @@ impl Features {
     pub fn loader(
         &self,
         batch_size: usize,
-        shuffle: Option<u64>,
         device: &Device,
-    ) -> Result<FeatureLoader, TrainError> {
-        if batch_size == 0 {
-            return Err(DataError::BatchSize.into());
-        }
-        if self.is_empty() {
-            return Err(DataError::NoImages { what: "batches" }.into());
-        }
-        Ok(FeatureLoader { features: self.clone(), batch_size, shuffle, device: device.clone() })
+    ) -> Result<BatchLoader<Self>, TrainError> {
+        Ok(BatchLoader::new(self.clone(), batch_size, device)?)
     }
 }
 
-/// Batches of [`Features`], made by [`Features::loader`].
-#[derive(Clone, Debug)]
-pub struct FeatureLoader {
-    features: Features,
-    batch_size: usize,
-    shuffle: Option<u64>,
-    device: Device,
-}
-
-impl FeatureLoader {
-    fn assemble(&self, positions: &[usize]) -> Batch {
-        let [channels, height, width] = self.features.shape;
-        let count = positions.len();
-        let mut values = Vec::with_capacity(count * channels * height * width);
-        for &position in positions {
-            values.extend_from_slice(self.features.image(position));
-        }
-        let targets: Vec<u8> = positions.iter().map(|&p| self.features.targets[p]).collect();
-        let labels: Vec<i32> = targets.iter().map(|&label| i32::from(label)).collect();
-        let values = TensorData::new(values, [count, channels, height, width]);
-        Batch {
-            images: Tensor::from_data(values, &self.device),
-            labels: Tensor::from_data(TensorData::new(labels, [count]), &self.device),
-            targets,
-        }
-    }
-}
-
-impl BatchSource for FeatureLoader {
-    fn num_images(&self) -> usize {
-        self.features.len()
+impl Examples for Features {
+    fn len(&self) -> usize {
+        self.labels.len()
     }
 
-    fn image_shape(&self) -> [usize; 3] {
-        self.features.shape
+    fn shape(&self) -> [usize; 3] {
+        self.shape
     }
 
     fn classes(&self) -> &[String] {
-        &self.features.classes
+        &self.classes
     }
 
-    fn batches(&self, epoch: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
-        let len = self.features.len();
-        let order = match self.shuffle {
-            Some(seed) => epoch_order(len, seed, epoch),
-            None => (0..len).collect(),
-        };
-        let starts = (0..len).step_by(self.batch_size);
-        Box::new(starts.map(move |start| {
-            let end = start.saturating_add(self.batch_size).min(len);
-            self.assemble(&order[start..end])
-        }))
+    fn label(&self, position: usize) -> u16 {
+        self.labels[position]
+    }
+
+    fn write(
+        &self,
+        position: usize,
+        _: &mut SplitMix64,
+        values: &mut [f32],
+    ) -> Result<(), DataError> {
+        values.copy_from_slice(self.image(position));
+        Ok(())
     }
 }
 
@@ -286,7 +254,7 @@ impl FitSource for FeatureData {
         seed: u64,
         device: &Device,
     ) -> Result<Box<dyn BatchSource + '_>, TrainError> {
-        Ok(Box::new(self.train.loader(batch_size, Some(seed), device)?))
+        Ok(Box::new(self.train.loader(batch_size, device)?.with_shuffle(seed)))
     }
 
     fn validation(
@@ -294,7 +262,7 @@ impl FitSource for FeatureData {
         batch_size: usize,
         device: &Device,
     ) -> Result<Box<dyn BatchSource + '_>, TrainError> {
-        Ok(Box::new(self.validation.loader(batch_size, None, device)?))
+        Ok(Box::new(self.validation.loader(batch_size, device)?))
     }
 }
 

@@ -1,47 +1,41 @@
-//! Fit, evaluate, compare and transfer small image classifiers on [Burn](burn).
+//! Fit, evaluate and compare small image classifiers on [Burn](burn).
 //!
-//! | to | use |
-//! |---|---|
-//! | train a classifier | [`fit`], [`FitConfig`], [`FitData`] |
-//! | train an autoencoder | [`fit_autoencoder`], [`evaluate_autoencoder`] |
-//! | give parameters learning rates of their own | [`LearningRateGroup`] |
-//! | compute the features of a frozen trunk once | [`features`] |
-//! | say where, how visibly and until when | [`Context`], [`Progress`], [`Stop`] |
-//! | measure one | [`evaluate`], [`Metrics`], [`ConfusionMatrix`] |
-//! | keep what happened | [`History`] |
-//! | find out what pre-training is worth | [`transfer`] |
-//! | draw it | `plot` (feature `plot`) |
+//! | to | use | in |
+//! |---|---|---|
+//! | train a classifier | [`fit`], [`FitConfig`], [`FitData`] | `fit`, `data` |
+//! | choose the optimizer, and learning rates by parameter | [`OptimizerConfig`], [`ParamGroup`] | `optimizer`, `fit` |
+//! | train an autoencoder | [`fit_autoencoder`], [`evaluate_autoencoder`] | `task` |
+//! | choose the loss, or train for something else | [`CrossEntropy`], [`Task`], [`fit_task`] | `task` |
+//! | say where, how visibly and until when | [`Context`], [`Progress`], [`Stop`] | `context`, `progress` |
+//! | measure a model | [`evaluate`], [`Metrics`], [`ConfusionMatrix`] | `evaluate`, `metrics` |
+//! | keep what happened | [`History`] | `metrics` |
+//! | compute the features of a frozen trunk once | [`features`] | `features` |
 //!
-//! Everything runs on whatever [`Device`](burn::tensor::Device) the [`Context`] names. The same seed
-//! on the same device gives the same bits.
+//! What is trained is a [`Model`](selvedge_models::Model): a [`Network`](selvedge_models::Network), or a
+//! Burn module for which a program implements it. Everything runs on whatever
+//! [`Device`](burn::tensor::Device) the [`Context`] names. The same seed on the same device gives the same
+//! bits.
 
-mod autoencoder;
-mod classifier;
 mod context;
+mod data;
 mod error;
 mod evaluate;
 pub mod features;
 mod fit;
-mod history;
-mod jobs;
 mod metrics;
 mod optimizer;
-pub mod output;
-#[cfg(feature = "plot")]
-pub mod plot;
 mod progress;
-mod source;
 mod task;
-pub mod transfer;
 
-pub use autoencoder::{Autoencoder, Reconstruction, evaluate_autoencoder, fit_autoencoder};
-pub use classifier::Classifier;
 pub use context::{Context, Stop};
+pub use data::{FitData, FitSource};
 pub use error::TrainError;
-pub use evaluate::{cross_entropy, evaluate, evaluate_on};
-pub use fit::{FitConfig, Fitted, LearningRateGroup, fit};
-pub use history::{EpochRecord, History};
-pub use metrics::{ConfusionMatrix, Evaluation, Metrics, Score};
+pub use evaluate::{evaluate, evaluate_on, evaluate_task};
+pub use fit::{FitConfig, Fitted, ParamGroup, fit, fit_task};
+pub use metrics::{ConfusionMatrix, EpochRecord, Evaluation, History, Metrics, Score, Totals};
 pub use optimizer::OptimizerConfig;
 pub use progress::Progress;
-pub use source::{BatchSource, FitData, FitSource};
+pub use task::{
+    Classify, CrossEntropy, Reconstruct, Reconstruction, Task, cross_entropy, evaluate_autoencoder,
+    fit_autoencoder, mean_squared_error,
+};

@@ -1,7 +1,8 @@
 use super::*;
 use crate::{FitConfig, Stop, evaluate, evaluate_on, fit};
 use burn::module::Module;
-use selvedge_data::ImageDataset;
+use burn::tensor::TensorData;
+use selvedge_data::{Batch, ImageDataset};
 use selvedge_models::{Architecture, Init, TransferCnn, state};
 
 /// Images with one bright row; the label is the third of the image in which it lies.
@@ -11,14 +12,14 @@ fn rows(count: usize, offset: usize) -> View {
         noise as u8 + if p / 12 / 4 == i % 3 { 100 } else { 0 }
     };
     let images = (0..count).flat_map(|i| (0..144).map(move |p| pixel(i, p))).collect();
-    let labels = (0..count).map(|i| (i % 3) as u8).collect();
+    let labels = (0..count).map(|i| (i % 3) as u16).collect();
     let classes = (0..3).map(|i| format!("third {i}")).collect();
     ImageDataset::new("rows", images, [1, 12, 12], labels, classes).unwrap().view()
 }
 
 fn data() -> FitData {
     let (train, validation) = (rows(90, 0), rows(45, 1_000_000));
-    FitData { normalization: Normalization::standardized(&train), train, validation }
+    FitData::new(train.clone(), validation, Normalization::standardized(&train))
 }
 
 /// A convolution with batch normalisation, and two linear layers with dropout between them.
@@ -66,7 +67,7 @@ fn a_head_on_cached_features_learns_what_it_learns_within_the_whole_network() {
         let frozen = network.clone().freeze_before(cut).unwrap();
         let whole = fit(frozen, &data(), &config(), &context()).unwrap();
 
-        let (trunk, head) = network.split_at(cut).unwrap();
+        let (trunk, head) = network.cut_at(cut).unwrap();
         let features = FeatureData::extract(&trunk, &data(), &context()).unwrap();
         let fitted = fit(head, &features, &config(), &context()).unwrap();
         let scores = |h: &crate::History| {
@@ -83,11 +84,11 @@ fn a_head_on_cached_features_learns_what_it_learns_within_the_whole_network() {
 
 #[test]
 fn a_joined_network_measures_what_its_head_measures_on_features() {
-    let (trunk, head) = network().split_at("fc1").unwrap();
+    let (trunk, head) = network().cut_at("fc1").unwrap();
     let data = data();
     let features = FeatureData::extract(&trunk, &data, &context()).unwrap();
     let head = fit(head, &features, &config(), &context()).unwrap().model;
-    let loader = features.validation.loader(256, None, &Device::flex()).unwrap();
+    let loader = features.validation.loader(256, &Device::flex()).unwrap();
     let on_features = evaluate_on(&head, &loader).unwrap();
     let joined = trunk.join(head).unwrap();
     let on_images = evaluate(&joined, &data.validation, &data.normalization, &context()).unwrap();
@@ -97,7 +98,7 @@ fn a_joined_network_measures_what_its_head_measures_on_features() {
 
 #[test]
 fn features_are_what_the_trunk_gives_in_inference() {
-    let (trunk, _) = network().split_at("relu1").unwrap();
+    let (trunk, _) = network().cut_at("relu1").unwrap();
     let view = rows(20, 0);
     let unit = Normalization::unit();
     let features = Features::extract(&trunk, &view, &unit, &context()).unwrap();
@@ -105,7 +106,7 @@ fn features_are_what_the_trunk_gives_in_inference() {
     assert_eq!(features.labels(), view.labels());
     assert_eq!(features.classes(), view.classes());
     assert_eq!(Features::bytes(&trunk, 20).unwrap(), 20 * 600 * 4);
-    let image = BatchLoader::new(view, 1, &unit, &Device::flex()).unwrap().gather(&[7]).unwrap();
+    let image = BatchLoader::of_images(&view, 1, &unit, &Device::flex()).unwrap().gather(&[7]).unwrap();
     let alone: Vec<f32> = trunk.valid().forward(image.images).into_data().try_to_vec().unwrap();
     assert_eq!(features.image(7).len(), alone.len());
     // One image alone is computed in another way than many.
@@ -118,15 +119,15 @@ fn features_are_what_the_trunk_gives_in_inference() {
 fn batches_of_features_come_in_the_order_of_the_images() {
     let view = rows(50, 0);
     let unit = Normalization::unit();
-    let (trunk, _) = network().split_at("relu1").unwrap();
+    let (trunk, _) = network().cut_at("relu1").unwrap();
     let features = Features::extract(&trunk, &view, &unit, &context()).unwrap();
     let device = Device::flex();
-    let images = BatchLoader::new(view, 16, &unit, &device).unwrap().with_shuffle(9);
-    let features = features.loader(16, Some(9), &device).unwrap();
+    let images = BatchLoader::of_images(&view, 16, &unit, &device).unwrap().with_shuffle(9);
+    let features = features.loader(16, &device).unwrap().with_shuffle(9);
     assert_eq!(features.num_images(), 50);
     for epoch in [1, 2] {
         let of = |source: &dyn BatchSource| {
-            source.batches(epoch).map(|batch| batch.targets).collect::<Vec<_>>()
+            source.batches(epoch).map(|batch| batch.unwrap().labels).collect::<Vec<_>>()
         };
         assert_eq!(of(&features), of(&images));
         assert_eq!(of(&features).last().unwrap().len(), 2);
@@ -147,11 +148,11 @@ fn features_beyond_all_memory_are_an_error_that_says_how_much_they_take() {
         fn classes(&self) -> &[String] {
             &[]
         }
-        fn batches(&self, _: usize) -> Box<dyn Iterator<Item = Batch> + '_> {
+        fn batches(&self, _: usize) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + '_> {
             unreachable!("there is no room for a batch")
         }
     }
-    let (trunk, _) = network().split_at("relu1").unwrap();
+    let (trunk, _) = network().cut_at("relu1").unwrap();
     let error = Features::extract_from(&trunk, &Endless, &context()).unwrap_err();
     assert!(matches!(error, TrainError::Memory { bytes: u64::MAX, .. }), "{error}");
 }
@@ -161,7 +162,7 @@ fn a_stop_leaves_no_half_of_the_features() {
     let stop = Stop::default();
     stop.request();
     let net = TransferCnn::new(3).with_input([1, 12, 12]).architecture();
-    let (trunk, _) = net.init(Init::PyTorch, 0, &Device::flex()).unwrap().split_at("fc3").unwrap();
+    let (trunk, _) = net.init(Init::PyTorch, 0, &Device::flex()).unwrap().cut_at("fc3").unwrap();
     let result = FeatureData::extract(&trunk, &data(), &context().with_stop(stop));
     assert!(matches!(result, Err(TrainError::Stopped { .. })));
 }
@@ -169,7 +170,7 @@ fn a_stop_leaves_no_half_of_the_features() {
 #[test]
 fn a_trunk_for_other_images_is_refused() {
     let net = TransferCnn::new(3).architecture();
-    let (trunk, _) = net.init(Init::PyTorch, 0, &Device::flex()).unwrap().split_at("fc3").unwrap();
+    let (trunk, _) = net.init(Init::PyTorch, 0, &Device::flex()).unwrap().cut_at("fc3").unwrap();
     let error = FeatureData::extract(&trunk, &data(), &context()).unwrap_err();
     let expected =
         "`transfer_cnn[..fc3]` takes images of 1 × 28 × 28, but these are of 1 × 12 × 12";
@@ -178,9 +179,9 @@ fn a_trunk_for_other_images_is_refused() {
 
 #[test]
 fn batches_of_nothing_are_refused() {
-    let (trunk, _) = network().split_at("fc1").unwrap();
+    let (trunk, _) = network().cut_at("fc1").unwrap();
     let unit = Normalization::unit();
     let features = Features::extract(&trunk, &rows(3, 0), &unit, &context()).unwrap();
-    let error = features.loader(0, None, &Device::flex()).unwrap_err();
-    assert!(matches!(error, TrainError::Data(DataError::BatchSize)));
+    let error = features.loader(0, &Device::flex()).unwrap_err();
+    assert_eq!(error.to_string(), "batch size: expected at least 1, found 0");
 }

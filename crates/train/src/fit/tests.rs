@@ -7,14 +7,14 @@ use selvedge_models::{Architecture, Init, Network, state};
 /// Images of one grey each; bright ones are of class 1.
 fn greys(count: usize) -> View {
     let pixels = (0..count).flat_map(|i| [if i % 2 == 0 { 20 } else { 200 }; 16]).collect();
-    let labels = (0..count).map(|i| (i % 2) as u8).collect();
+    let labels = (0..count).map(|i| (i % 2) as u16).collect();
     let classes = vec!["dark".into(), "bright".into()];
     ImageDataset::new("greys", pixels, [1, 4, 4], labels, classes).unwrap().view()
 }
 
 fn data(normalization: Normalization) -> FitData {
     let (train, validation) = (greys(50), greys(20));
-    FitData { train, validation, normalization }
+    FitData::new(train, validation, normalization)
 }
 
 fn network() -> Network {
@@ -23,7 +23,7 @@ fn network() -> Network {
 }
 
 fn sgd(learning_rate: f64, epochs: usize) -> FitConfig {
-    let optimizer = OptimizerConfig::Sgd { momentum: 0.0, nesterov: false };
+    let optimizer = OptimizerConfig::sgd(0.0);
     FitConfig { learning_rate, epochs, batch_size: 16, optimizer, ..FitConfig::default() }
 }
 

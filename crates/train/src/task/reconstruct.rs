@@ -1,65 +1,33 @@
-use burn::module::Module;
 use burn::tensor::Tensor;
-use selvedge_data::{BatchLoader, Normalization, View};
-use selvedge_models::{Network, Rng};
+use selvedge_data::{Batch, BatchLoader, Normalization, View};
+use selvedge_models::Model;
 use serde::{Deserialize, Serialize};
 
-use crate::fit::run;
-use crate::task::{Reconstruct, measure};
-use crate::{Context, FitConfig, FitSource, Fitted, Score, TrainError};
+use super::{Task, mean_squared_error};
+use crate::{Context, FitConfig, FitSource, Fitted, Score, Totals, TrainError, evaluate_task, fit_task};
 
-/// A module that turns images into images of the same size.
-///
-/// [`Network`] is one; implement it for a derived Burn module to train that with
-/// [`fit_autoencoder`].
-pub trait Autoencoder: Module {
-    /// The reconstructed images, `[batch, channels, height, width]` to
-    /// `[batch, channels · height · width]`.
-    fn reconstruction(&self, images: Tensor<4>) -> Tensor<2>;
+/// Reconstructing the input: the mean squared error of its values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reconstruct;
 
-    /// The same while training; `rng` is there for whatever is random, so that the seed alone
-    /// decides. By default the same as [`reconstruction`](Self::reconstruction).
-    fn reconstruction_train(&self, images: Tensor<4>, rng: &mut Rng) -> Tensor<2> {
-        let _ = rng;
-        self.reconstruction(images)
+impl Task for Reconstruct {
+    type Score = Reconstruction;
+
+    fn loss(&self, outputs: Tensor<2>, batch: &Batch, _: usize) -> Result<Tensor<1>, TrainError> {
+        let inputs: Tensor<2> = batch.images.clone().flatten(1, 3);
+        let (outputs_len, pixels) = (outputs.dims()[1], inputs.dims()[1]);
+        if outputs_len != pixels {
+            return Err(TrainError::Pixels { outputs: outputs_len, pixels });
+        }
+        mean_squared_error(outputs, inputs)
     }
 
-    /// Images a batch when nothing is learned; by default 256.
-    fn inference_batch(&self) -> usize {
-        256
+    fn predictions(&self, _: Tensor<2>) -> Vec<usize> {
+        Vec::new()
     }
 
-    /// Its name in messages; by default "the model".
-    fn name(&self) -> &str {
-        "the model"
-    }
-
-    /// `[channels, height, width]` of the images that the model takes, which data of another shape
-    /// is compared with before anything is computed. `None`, the default: of any.
-    fn input_shape(&self) -> Option<[usize; 3]> {
-        None
-    }
-}
-
-impl Autoencoder for Network {
-    fn reconstruction(&self, images: Tensor<4>) -> Tensor<2> {
-        self.forward(images)
-    }
-
-    fn reconstruction_train(&self, images: Tensor<4>, rng: &mut Rng) -> Tensor<2> {
-        self.forward_train(images, rng)
-    }
-
-    fn inference_batch(&self) -> usize {
-        self.architecture().inference_batch().expect("it was checked when the network was built")
-    }
-
-    fn name(&self) -> &str {
-        &self.architecture().name
-    }
-
-    fn input_shape(&self) -> Option<[usize; 3]> {
-        Some(self.architecture().input)
+    fn score(&self, totals: &Totals) -> Reconstruction {
+        Reconstruction { loss: totals.metrics().loss }
     }
 }
 
@@ -100,7 +68,7 @@ impl std::fmt::Display for Reconstruction {
 ///
 /// ```
 /// use burn::tensor::Device;
-/// use selvedge_data::{ImageDataset, Normalization};
+/// use selvedge_data::{Dataset, ImageDataset, Normalization};
 /// use selvedge_models::{Init, Keep, LinearAutoencoder};
 /// use selvedge_train::{Context, FitConfig, FitData, fit_autoencoder};
 ///
@@ -108,11 +76,8 @@ impl std::fmt::Display for Reconstruction {
 /// let pixels = (0..1024).map(|i| if (i % 16 < 8) == (i / 16 % 2 == 0) { 200 } else { 40 });
 /// let classes = vec!["any".to_string()];
 /// let images = ImageDataset::new("sides", pixels.collect(), [1, 4, 4], vec![0; 64], classes)?;
-/// let data = FitData {
-///     train: images.view(),
-///     validation: images.view(),
-///     normalization: Normalization::unit(),
-/// };
+/// let split = Dataset::from(images).split_stratified(0.75, 1)?;
+/// let data = FitData::from(split).with_normalization(Normalization::unit());
 /// let device = Device::flex();
 /// let autoencoder = LinearAutoencoder { input: [1, 4, 4], widths: vec![8, 4] };
 /// let model = autoencoder.architecture().init(Init::HeNormal, 1, &device)?;
@@ -127,13 +92,13 @@ impl std::fmt::Display for Reconstruction {
 /// # let _ = classifier;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn fit_autoencoder<M: Autoencoder>(
+pub fn fit_autoencoder<M: Model>(
     model: M,
     data: &impl FitSource,
     config: &FitConfig,
     context: &Context,
 ) -> Result<Fitted<M, Reconstruction>, TrainError> {
-    run::<Reconstruct, M>(model, data, config, context)
+    fit_task(&Reconstruct, model, data, config, context)
 }
 
 /// How well `model` reconstructs the images of `view`.
@@ -143,13 +108,13 @@ pub fn fit_autoencoder<M: Autoencoder>(
 /// [`TrainError::Data`] if the images cannot be batched, [`TrainError::ImageShape`] if the model takes
 /// images of another shape, [`TrainError::Pixels`] if it gives another number of values than an image
 /// has pixels.
-pub fn evaluate_autoencoder<M: Autoencoder>(
+pub fn evaluate_autoencoder<M: Model>(
     model: &M,
     view: &View,
     normalization: &Normalization,
     context: &Context,
 ) -> Result<Reconstruction, TrainError> {
     let batch = model.inference_batch();
-    let source = BatchLoader::new(view.clone(), batch, normalization, &context.device)?;
-    measure::<Reconstruct, M>(&model.valid(), &source, |_, _| {})
+    let source = BatchLoader::of_images(view, batch, normalization, &context.device)?;
+    evaluate_task(&Reconstruct, model, &source)
 }

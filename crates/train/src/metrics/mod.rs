@@ -1,18 +1,27 @@
+//! What is measured of a model, and kept of a run.
+
+mod confusion;
+mod history;
+
+pub use confusion::{ConfusionMatrix, Evaluation};
+pub use history::{EpochRecord, History};
+
 use std::fmt;
 
+use burn::tensor::Tensor;
 use selvedge_data::Batch;
 use serde::{Deserialize, Serialize};
 
 /// What is measured in every epoch of a run: [`Metrics`] of a classifier,
 /// [`Reconstruction`](crate::Reconstruction) of an autoencoder. Every image counts once.
 pub trait Score: Copy + PartialEq + fmt::Debug + fmt::Display {
-    /// The names of its numbers in a table.
+    /// The names of its values in a table.
     const COLUMNS: &'static [&'static str];
 
-    /// The number that is minimised, and that decides which epoch is best.
+    /// The value that is minimised, and that decides which epoch is best.
     fn loss(&self) -> f64;
 
-    /// Its numbers in the order of [`COLUMNS`](Self::COLUMNS).
+    /// Its values in the order of [`COLUMNS`](Self::COLUMNS).
     fn values(&self) -> Vec<f64>;
 }
 
@@ -43,54 +52,10 @@ impl fmt::Display for Metrics {
     }
 }
 
-/// Counts of true class against predicted class.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConfusionMatrix {
-    /// Names of the classes.
-    pub classes: Vec<String>,
-    /// `counts[true][predicted]`
-    pub counts: Vec<Vec<u64>>,
-}
-
-impl ConfusionMatrix {
-    /// A matrix of zeros.
-    pub fn new(classes: &[String]) -> Self {
-        Self { classes: classes.to_vec(), counts: vec![vec![0; classes.len()]; classes.len()] }
-    }
-
-    /// Counts one image.
-    ///
-    /// # Panics
-    ///
-    /// Panics if a class is not below the number of classes.
-    pub fn add(&mut self, truth: usize, predicted: usize) {
-        self.counts[truth][predicted] += 1;
-    }
-
-    /// How many images were counted.
-    pub fn total(&self) -> u64 {
-        self.counts.iter().flatten().sum()
-    }
-
-    /// Share of images on the diagonal, between 0 and 1; 0 if none was counted.
-    pub fn accuracy(&self) -> f64 {
-        let right: u64 = (0..self.counts.len()).map(|i| self.counts[i][i]).sum();
-        right as f64 / self.total().max(1) as f64
-    }
-}
-
-/// What a classifier does on a set of images.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
-    /// Loss and accuracy.
-    pub metrics: Metrics,
-    /// Which class was taken for which.
-    pub confusion: ConfusionMatrix,
-}
-
-/// Sums over the batches of one pass.
+/// Sums over the batches of one pass, every image counted once.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Totals {
+pub struct Totals {
+    /// The images so far.
     pub images: usize,
     loss: f64,
     right: usize,
@@ -99,7 +64,7 @@ pub(crate) struct Totals {
 impl Totals {
     /// Adds a batch with its mean loss and what was predicted of it.
     pub fn add(&mut self, batch: &Batch, mean_loss: f64, predictions: &[usize]) {
-        let hits = predictions.iter().zip(&batch.targets);
+        let hits = predictions.iter().zip(&batch.labels);
         let right = hits.filter(|(predicted, truth)| **predicted == usize::from(**truth)).count();
         self.add_counts(batch.len(), mean_loss, right);
     }
@@ -110,10 +75,16 @@ impl Totals {
         self.right += right;
     }
 
+    /// Mean loss, and the share of images that were predicted rightly.
     pub fn metrics(&self) -> Metrics {
         let n = self.images.max(1) as f64;
         Metrics { loss: self.loss / n, accuracy: self.right as f64 / n }
     }
+}
+
+/// A tensor's values on the host, row by row.
+pub(crate) fn to_host(values: Tensor<2>) -> Vec<f32> {
+    values.into_data().try_to_vec_as().expect("outputs of a model are floats")
 }
 
 /// The index of the highest logit of each row of `width`; the first of equal ones, as in PyTorch.
@@ -147,15 +118,5 @@ mod tests {
     fn equal_logits_are_won_by_the_first_class() {
         let found: Vec<usize> = predictions(&[1.0, 1.0, 0.0, 0.0, 2.0, 2.0], 3).collect();
         assert_eq!(found, [0, 1]);
-    }
-
-    #[test]
-    fn accuracy_is_the_share_on_the_diagonal() {
-        let mut matrix = ConfusionMatrix::new(&["a".into(), "b".into()]);
-        for (truth, predicted) in [(0, 0), (0, 1), (1, 1), (1, 1)] {
-            matrix.add(truth, predicted);
-        }
-        assert_eq!(matrix.counts, [[1, 1], [0, 2]]);
-        assert_eq!(matrix.accuracy(), 0.75);
     }
 }

@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use super::FitConfig;
 
-/// Parameters that learn faster or slower than the others.
+/// Parameters that learn faster or slower than the others, as PyTorch's `param_groups`.
 ///
 /// Layers that were trained before need smaller steps than a fresh head (Howard and Ruder, 2018):
 ///
 /// ```
-/// use selvedge_train::{FitConfig, LearningRateGroup};
+/// use selvedge_train::{FitConfig, ParamGroup};
 ///
 /// let config = FitConfig {
-///     learning_rates: vec![
-///         LearningRateGroup::new("conv*", 0.01)?,
-///         LearningRateGroup::new("fc1, fc2", 0.1)?,
+///     param_groups: vec![
+///         ParamGroup::new("conv*", 0.01)?,
+///         ParamGroup::new("fc1, fc2", 0.1)?,
 ///     ],
 ///     ..FitConfig::default()
 /// };
@@ -23,7 +23,8 @@ use super::FitConfig;
 /// # Ok::<(), selvedge_models::ModelError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LearningRateGroup {
+#[serde(deny_unknown_fields)]
+pub struct ParamGroup {
     /// The names of the parameters.
     pub parameters: NamePattern,
     /// What the learning rate is multiplied by, above 0. To keep parameters as they are, freeze
@@ -31,7 +32,7 @@ pub struct LearningRateGroup {
     pub factor: f64,
 }
 
-impl LearningRateGroup {
+impl ParamGroup {
     /// The parameters that `pattern` chooses, with `factor` times the learning rate.
     ///
     /// # Errors
@@ -44,13 +45,13 @@ impl LearningRateGroup {
 
 impl FitConfig {
     /// The learning rate of every parameter.
-    pub(super) fn rates(
+    pub(super) fn learning_rates(
         &self,
         parameters: &[Parameter],
         model: &str,
     ) -> Result<ModuleLearningRate, ModelError> {
         let mut rates = ModuleLrScheduler::new(self.learning_rate);
-        for LearningRateGroup { parameters: pattern, factor } in &self.learning_rates {
+        for ParamGroup { parameters: pattern, factor } in &self.param_groups {
             let group = group(parameters, pattern, model)?;
             rates = rates.with_group(group, self.learning_rate * factor);
         }
@@ -77,13 +78,13 @@ mod tests {
         let names = vec!["a".into(), "b".into()];
         let view = ImageDataset::new("t", pixels, [1, 2, 2], vec![0, 1, 1, 0], names)?.view();
         let normalization = Normalization::unit();
-        let data = FitData { train: view.clone(), validation: view, normalization };
-        let groups = groups.iter().map(|(p, factor)| LearningRateGroup::new(p, *factor));
+        let data = FitData::new(view.clone(), view, normalization);
+        let groups = groups.iter().map(|(p, factor)| ParamGroup::new(p, *factor));
         let config = FitConfig {
             epochs: 1,
             learning_rate: 0.5,
-            learning_rates: groups.collect::<Result<_, _>>()?,
-            optimizer: OptimizerConfig::Sgd { momentum: 0.0, nesterov: false },
+            param_groups: groups.collect::<Result<_, _>>()?,
+            optimizer: OptimizerConfig::sgd(0.0),
             ..FitConfig::default()
         };
         let fitted = fit(network(), &data, &config, &Context::new(&Device::flex()))?;
@@ -141,9 +142,9 @@ mod tests {
         };
         assert_eq!(config, expected);
         let json = serde_json::to_string(&config).unwrap();
-        assert!(!json.contains("learning_rates"), "{json}");
-        let groups = vec![LearningRateGroup::new("fc1, !*.bias", 0.5).unwrap()];
-        let config = FitConfig { learning_rates: groups, ..config };
+        assert!(!json.contains("param_groups"), "{json}");
+        let groups = vec![ParamGroup::new("fc1, !*.bias", 0.5).unwrap()];
+        let config = FitConfig { param_groups: groups, ..config };
         let json = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<FitConfig>(&json).unwrap(), config);
     }

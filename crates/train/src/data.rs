@@ -1,0 +1,108 @@
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use selvedge_data::{BatchLoader, BatchSource, Normalization, Split, Transform, View};
+
+use crate::TrainError;
+
+/// What a model is trained on: [`FitData`] of images,
+/// [`FeatureData`](crate::features::FeatureData), or what a program makes itself.
+pub trait FitSource {
+    /// What is learned: batches of `batch_size` on `device`, in an order that follows from `seed`
+    /// and the epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError`] if it cannot be batched.
+    fn train(
+        &self,
+        batch_size: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Box<dyn BatchSource + '_>, TrainError>;
+
+    /// What decides which epoch was best: batches of `batch_size` on `device`.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError`] if it cannot be batched.
+    fn validation(
+        &self,
+        batch_size: usize,
+        device: &Device,
+    ) -> Result<Box<dyn BatchSource + '_>, TrainError>;
+}
+
+/// The images that a classifier or an autoencoder is trained on.
+///
+/// `FitData::from(split)` standardizes all images by the training images.
+#[derive(Clone, Debug)]
+pub struct FitData {
+    /// The images that are learned.
+    pub train: View,
+    /// The images that decide which epoch was best.
+    pub validation: View,
+    /// How pixels become values.
+    pub normalization: Normalization,
+    /// What is done to a training image before, in this order; validation images stay as they are.
+    pub transforms: Vec<Arc<dyn Transform>>,
+}
+
+impl FitData {
+    /// Images that are normalized so, and not transformed.
+    pub fn new(train: View, validation: View, normalization: Normalization) -> Self {
+        Self { train, validation, normalization, transforms: Vec::new() }
+    }
+
+    /// The same images, normalized in another way.
+    #[must_use]
+    pub fn with_normalization(self, normalization: Normalization) -> Self {
+        Self { normalization, ..self }
+    }
+
+    /// The same images; in training this is done to them after what is done already.
+    #[must_use]
+    pub fn with_transform(mut self, transform: impl Transform + 'static) -> Self {
+        self.transforms.push(Arc::new(transform));
+        self
+    }
+
+    /// The names of the classes; a label is a position among them.
+    pub fn classes(&self) -> &[String] {
+        self.train.classes()
+    }
+}
+
+impl From<&Split> for FitData {
+    fn from(split: &Split) -> Self {
+        let normalization = Normalization::standardized(&split.train);
+        Self::new(split.train.clone(), split.validation.clone(), normalization)
+    }
+}
+
+impl From<Split> for FitData {
+    fn from(split: Split) -> Self {
+        Self::from(&split)
+    }
+}
+
+impl FitSource for FitData {
+    fn train(
+        &self,
+        batch_size: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Box<dyn BatchSource + '_>, TrainError> {
+        let loader = BatchLoader::of_images(&self.train, batch_size, &self.normalization, device)?;
+        Ok(Box::new(loader.with_transforms(&self.transforms)?.with_shuffle(seed)))
+    }
+
+    fn validation(
+        &self,
+        batch_size: usize,
+        device: &Device,
+    ) -> Result<Box<dyn BatchSource + '_>, TrainError> {
+        let view = &self.validation;
+        Ok(Box::new(BatchLoader::of_images(view, batch_size, &self.normalization, device)?))
+    }
+}

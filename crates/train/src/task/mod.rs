@@ -1,0 +1,85 @@
+//! What a model learns: to name classes, or to reconstruct its input.
+//!
+//! A task says which outputs fit, what the loss is, and what is measured. [`fit_task`](crate::fit_task)
+//! and [`evaluate_task`](crate::evaluate_task) work for any.
+
+mod classify;
+mod loss;
+mod reconstruct;
+
+pub use classify::Classify;
+pub use loss::{CrossEntropy, cross_entropy, mean_squared_error};
+pub use reconstruct::{Reconstruct, Reconstruction, evaluate_autoencoder, fit_autoencoder};
+
+use burn::tensor::Tensor;
+use selvedge_data::{Batch, BatchSource};
+use selvedge_models::Model;
+
+use crate::error::require_shape;
+use crate::{Score, Totals, TrainError};
+
+/// What a model learns, and how it is measured.
+pub trait Task: Sync {
+    /// What is measured.
+    type Score: Score;
+
+    /// Refuses settings that are out of range.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Setting`].
+    fn check(&self) -> Result<(), TrainError> {
+        Ok(())
+    }
+
+    /// The mean loss over the batch, with one entry; `outputs` are `[batch, values]`, and there are
+    /// `classes` classes.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError`] if the outputs do not fit the batch.
+    fn loss(
+        &self,
+        outputs: Tensor<2>,
+        batch: &Batch,
+        classes: usize,
+    ) -> Result<Tensor<1>, TrainError>;
+
+    /// The class of each image; nothing where there are no classes to tell apart.
+    fn predictions(&self, outputs: Tensor<2>) -> Vec<usize>;
+
+    /// What was measured over all batches.
+    fn score(&self, totals: &Totals) -> Self::Score;
+}
+
+/// Refuses images that the model does not take.
+pub(crate) fn check_images<M: Model>(
+    model: &M,
+    source: &dyn BatchSource,
+) -> Result<(), TrainError> {
+    match model.input_shape() {
+        Some(takes) => require_shape(model.name(), takes, source.image_shape()),
+        None => Ok(()),
+    }
+}
+
+/// The score of a model that is ready for inference, showing `seen` every batch with its predictions.
+pub(crate) fn measure<T: Task, M: Model>(
+    task: &T,
+    model: &M,
+    source: &dyn BatchSource,
+    mut seen: impl FnMut(&Batch, &[usize]),
+) -> Result<T::Score, TrainError> {
+    check_images(model, source)?;
+    let classes = source.classes().len();
+    let mut totals = Totals::default();
+    for batch in source.batches(0) {
+        let batch = batch?;
+        let outputs = model.forward(batch.images.clone());
+        let loss = task.loss(outputs.clone(), &batch, classes)?.into_scalar::<f32>();
+        let predictions = task.predictions(outputs);
+        totals.add(&batch, f64::from(loss), &predictions);
+        seen(&batch, &predictions);
+    }
+    Ok(task.score(&totals))
+}
