@@ -7,6 +7,7 @@
 //! | describe one of your own | [`Architecture`], [`Op`] |
 //! | see its layers, sizes and cost | [`Architecture::summary`] |
 //! | run and train it | [`Network`] |
+//! | run and train any module | [`Model`] |
 //! | choose the initial weights | [`Init`] |
 //! | move weights in and out of files | [`weights`] |
 //! | take a network to another program, or into the browser | [`onnx`] |
@@ -32,49 +33,19 @@
 //! # Ok::<(), selvedge_models::ModelError>(())
 //! ```
 
-mod activation;
-mod architecture;
-mod autoencoder;
+mod arch;
 pub mod basics;
-mod catalog;
-mod cnn;
-mod convnets;
-mod dropout;
 mod error;
-mod freeze;
-mod init;
-mod mlp;
+mod model;
 mod network;
-mod node;
 pub mod onnx;
-mod op;
-mod parameter;
-mod pattern;
-mod plan;
-mod resnet;
-mod sequence;
-mod split;
-pub mod state;
-mod summary;
-pub mod transfer;
-mod transfer_cnn;
-mod vgg;
 pub mod weights;
 
-pub use activation::Activation;
-pub use architecture::{Architecture, Layer};
-pub use autoencoder::{ConvAutoencoder, LinearAutoencoder};
-pub use catalog::{catalog, named};
-pub use cnn::Cnn;
-pub use convnets::ConvNet;
+pub use arch::{
+    Architecture, Cnn, ConvAutoencoder, ConvNet, HiddenActivation, Layer, LinearAutoencoder, Mlp,
+    Op, ResNet, Shape, Stem, Summary, SummaryRow, TransferCnn, Vgg, catalog, named,
+};
 pub use error::ModelError;
-pub use init::Init;
-pub use mlp::{HiddenActivation, Mlp};
-pub use network::{Network, Rng};
-pub use op::{Op, Shape};
-pub use pattern::NamePattern;
-pub use resnet::{ResNet, Stem};
-pub use summary::{Summary, SummaryRow};
-pub use transfer::Keep;
-pub use transfer_cnn::TransferCnn;
-pub use vgg::Vgg;
+pub use model::Model;
+pub use network::transfer::Keep;
+pub use network::{Activation, Init, NamePattern, Network, Rng, state, transfer};

@@ -9,8 +9,8 @@ use burn::tensor::Tensor;
 use super::proto::{Node, Value};
 use super::tensor::{Initializer, Values};
 use super::{INPUT, average};
-use crate::node::{self, Params};
-use crate::sequence::Sequence;
+use crate::network::node::{self, Params};
+use crate::network::sequence::Sequence;
 use crate::{ModelError, Network, Op, Shape};
 
 /// A network as nodes, with its tensors not yet read from the device.

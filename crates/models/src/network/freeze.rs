@@ -3,9 +3,9 @@
 use burn::module::Module;
 use burn::nn::BatchNorm;
 
-use crate::node::Params;
-use crate::parameter::{group, is_inside, is_trainable, nothing_selected};
-use crate::sequence::Sequence;
+use super::node::Params;
+use super::parameter::{group, is_inside, is_trainable, nothing_selected};
+use super::sequence::Sequence;
 use crate::{ModelError, NamePattern, Network, state};
 
 impl Network {

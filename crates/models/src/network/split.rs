@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::node::{Node, Params};
-use crate::sequence::Sequence;
+use super::node::{Node, Params};
+use super::sequence::Sequence;
 use crate::{Architecture, Layer, ModelError, Network, Op, Shape};
 
 impl Network {

@@ -1,11 +1,30 @@
+//! Networks: architectures with their weights on a device.
+
+mod activation;
+mod dropout;
+mod freeze;
+pub(crate) mod init;
+pub(crate) mod node;
+pub(crate) mod parameter;
+mod pattern;
+mod plan;
+pub(crate) mod sequence;
+mod split;
+pub mod state;
+pub mod transfer;
+
+pub use activation::Activation;
+pub use init::Init;
+pub use pattern::NamePattern;
+
 use std::sync::Arc;
 
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
 use burn::tensor::{Device, Tensor};
 
-use crate::init::Sampler;
-use crate::sequence::Sequence;
-use crate::{Activation, Architecture, Init, ModelError, Shape};
+use self::init::Sampler;
+use self::sequence::Sequence;
+use crate::{Architecture, ModelError, Shape};
 
 /// The generator that dropout draws from: xoshiro256++, whose numbers are the same everywhere.
 pub type Rng = rand::rngs::Xoshiro256PlusPlus;

@@ -11,10 +11,11 @@ use selvedge_kernels::{
     linear, linear_of_channels, max_pool,
 };
 
-use crate::init::Sampler;
-use crate::node::{Node, Params, Paths};
-use crate::plan::{Step, plan};
-use crate::{Activation, Layer, Op, Rng, Shape, dropout};
+use super::dropout;
+use super::init::Sampler;
+use super::node::{Node, Params, Paths};
+use super::plan::{Step, plan};
+use crate::{Activation, Layer, Op, Rng, Shape};
 
 /// Layers, one after the other.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 
-pub use crate::parameter::{Parameter, group, parameters};
+pub use super::parameter::{Parameter, group, parameters};
 
 /// The values of every parameter and running statistic by its PyTorch name, in Burn's layout (a
 /// linear weight is `[in_features, out_features]`).

@@ -3,8 +3,8 @@ use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfi
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, PaddingConfig2d};
 use burn::tensor::Device;
 
-use crate::init::{Fan, Sampler};
-use crate::sequence::Sequence;
+use super::init::{Fan, Sampler};
+use super::sequence::Sequence;
 use crate::{Layer, Op, Shape};
 
 /// A layer with its parameters.

@@ -1,7 +1,7 @@
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::Tensor;
 
-use crate::state::Path;
+use super::state::Path;
 use crate::{ModelError, NamePattern};
 
 /// A tensor of a module that an optimizer may change.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::parameter::{is_inside, nothing_selected, shapes};
+use crate::network::parameter::{is_inside, nothing_selected, shapes};
 use crate::{Init, ModelError, NamePattern, Network, state};
 
 /// What a transfer takes over from its source, by the names in the network that receives it.
