@@ -1,9 +1,7 @@
-use std::path::PathBuf;
-
 use selvedge_data::DataError;
 use selvedge_models::ModelError;
 
-/// What can go wrong in a run or a study.
+/// What can go wrong in a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
@@ -76,29 +74,11 @@ pub enum TrainError {
         /// The memory that their features take.
         bytes: u64,
     },
-    /// The threads for several runs at the same time cannot be had.
-    #[error("the threads for several runs at the same time cannot be started: {source}")]
-    Threads {
-        /// Why not.
-        source: rayon::ThreadPoolBuildError,
-    },
     /// The run was stopped before there was anything to report.
     #[error("stopped before the first epoch of {what} was complete")]
     Stopped {
         /// What was being trained.
         what: String,
-    },
-    /// A picture cannot be drawn.
-    #[cfg(feature = "plot")]
-    #[error(transparent)]
-    Plot(#[from] crate::plot::PlotError),
-    /// A file or folder of results cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
-    Output {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
     },
 }
 

@@ -1,4 +1,4 @@
-//! Fit, evaluate, compare and transfer small image classifiers on [Burn](burn).
+//! Fit and evaluate small image classifiers on [Burn](burn).
 //!
 //! | to | use |
 //! |---|---|
@@ -9,8 +9,6 @@
 //! | say where, how visibly and until when | [`Context`], [`Progress`], [`Stop`] |
 //! | measure one | [`evaluate`], [`Metrics`], [`ConfusionMatrix`] |
 //! | keep what happened | [`History`] |
-//! | find out what pre-training is worth | [`transfer`] |
-//! | draw it | `plot` (feature `plot`) |
 //!
 //! Everything runs on whatever [`Device`](burn::tensor::Device) the [`Context`] names. The same seed
 //! on the same device gives the same bits.
@@ -23,16 +21,11 @@ mod evaluate;
 pub mod features;
 mod fit;
 mod history;
-mod jobs;
 mod metrics;
 mod optimizer;
-pub mod output;
-#[cfg(feature = "plot")]
-pub mod plot;
 mod progress;
 mod source;
 mod task;
-pub mod transfer;
 
 pub use autoencoder::{Autoencoder, Reconstruction, evaluate_autoencoder, fit_autoencoder};
 pub use classifier::Classifier;

@@ -53,9 +53,19 @@ impl Default for FitConfig {
 }
 
 impl FitConfig {
+    /// Checks every setting, so that a mistake is found before anything is trained.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Setting`] names the first setting that is out of range.
+    pub fn check(&self) -> Result<(), TrainError> {
+        self.init_optimizer().map(drop)
+    }
+
     /// Builds the optimizer if every setting is in its range.
-    pub(crate) fn check(&self) -> Result<ModuleOptimizer, TrainError> {
+    pub(crate) fn init_optimizer(&self) -> Result<ModuleOptimizer, TrainError> {
         require(self.epochs > 0, "epochs", self.epochs, "at least 1")?;
+        require(self.batch_size > 0, "batch size", self.batch_size, "at least 1")?;
         require(self.patience != Some(0), "patience", 0, "at least 1")?;
         let rate = self.learning_rate;
         require(rate > 0.0 && rate.is_finite(), "learning rate", rate, "above 0")?;

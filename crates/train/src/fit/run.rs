@@ -24,7 +24,7 @@ pub(crate) fn run<T: Task<M>, M: Module>(
     config: &FitConfig,
     context: &Context,
 ) -> Result<Fitted<M, T::Score>, TrainError> {
-    let optimizer = config.check()?;
+    let optimizer = config.init_optimizer()?;
     let parameters = state::parameters(&model);
     if !parameters.iter().any(|p| p.trainable) {
         return Err(TrainError::NothingToTrain);
