@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use selvedge::cli::{self, Fraction, Optimizer, Pixels};
+use selvedge::cli::{self, Fraction, Normalization, Optimizer};
+use selvedge::files::Output;
 use selvedge::prelude::*;
-use selvedge::train::output::Output;
-use selvedge::train::transfer::{TransferConfig, TransferStudy};
+use selvedge::study::transfer::{TransferConfig, TransferStudy};
 
 /// Pre-trains a CNN on FM-2 (pullover, dress, shirt, sneaker, ankle boot), then trains it on growing
 /// fractions of FM-1 (T-shirt, trouser, coat, sandal, bag), from random weights and from FM-2's, and
@@ -48,9 +48,9 @@ struct Args {
     /// Probability of dropout [default: 0; 0.3 with --full]
     #[arg(long, allow_negative_numbers = true)]
     dropout: Option<f64>,
-    /// How pixels become numbers [default: standardized; raw with --full]
+    /// How pixels are normalized [default: standardized; raw with --full]
     #[arg(long)]
-    pixels: Option<Pixels>,
+    normalization: Option<Normalization>,
     /// Folder for results, pictures and models
     #[arg(long, default_value = "runs/transfer_learning", value_name = "FOLDER")]
     out: PathBuf,
@@ -66,16 +66,20 @@ impl Args {
             _ => TransferConfig::default(),
         };
         let fractions = self.fractions.as_ref().map(|list| list.iter().map(|f| f.0).collect());
+        let fit = FitConfig {
+            epochs: self.epochs.unwrap_or(base.fit.epochs),
+            batch_size: self.batch_size.unwrap_or(base.fit.batch_size),
+            learning_rate: self.learning_rate.unwrap_or(base.fit.learning_rate),
+            optimizer: self.optimizer.map_or(base.fit.optimizer, Into::into),
+            ..base.fit
+        };
         TransferConfig {
             fractions: fractions.unwrap_or(base.fractions),
-            pretrain_epochs: self.pretrain_epochs.unwrap_or(base.pretrain_epochs),
-            epochs: self.epochs.unwrap_or(base.epochs),
             seeds: self.seeds.map_or(base.seeds, |n| (1..=n).collect()),
-            batch_size: self.batch_size.unwrap_or(base.batch_size),
-            learning_rate: self.learning_rate.unwrap_or(base.learning_rate),
-            optimizer: self.optimizer.map_or(base.optimizer, Into::into),
+            pretrain_epochs: self.pretrain_epochs.unwrap_or(base.pretrain_epochs),
+            fit,
             dropout: self.dropout.unwrap_or(base.dropout),
-            scaling: self.pixels.map_or(base.scaling, Into::into),
+            normalization: self.normalization.map_or(base.normalization, Into::into),
         }
     }
 }

@@ -1,10 +1,8 @@
 //! The transfer study: every run starts afresh, and the results have the documented form.
 
+use selvedge::files::Output;
 use selvedge::prelude::*;
-use selvedge::train::output::Output;
-use selvedge::train::transfer::{
-    FinalRun, Init as Start, TransferConfig, TransferOutcome, TransferStudy,
-};
+use selvedge::study::transfer::{FinalRun, Start, TransferConfig, TransferOutcome, TransferStudy};
 
 /// Images with one bright row or column; the label is its position. `offset` makes other images.
 fn lines(count: usize, vertical: bool, offset: usize) -> View {
@@ -53,8 +51,7 @@ fn config(fractions: &[f64], seeds: &[u64]) -> TransferConfig {
         fractions: fractions.to_vec(),
         seeds: seeds.to_vec(),
         pretrain_epochs: 2,
-        epochs: 2,
-        batch_size: 16,
+        fit: FitConfig { epochs: 2, batch_size: 16, ..FitConfig::default() },
         ..TransferConfig::default()
     }
 }
@@ -72,13 +69,13 @@ fn a_point_does_not_depend_on_the_points_before_it() {
     let alone = run(config(&[0.5], &[7]));
     // The pre-training follows the first seed, so that one stays the same.
     let among = run(config(&[0.1, 0.25, 0.5], &[7, 8]));
-    for init in [Start::Random, Start::Transferred] {
+    for start in Start::ALL {
         let of = |outcome: &TransferOutcome| {
-            let points = outcome.results.points(0.5, init);
+            let points = outcome.results.runs(0.5, start);
             points.filter(|p| p.seed == 7).cloned().collect::<Vec<_>>()
         };
         assert_eq!(of(&alone).len(), 1);
-        assert_eq!(of(&alone), of(&among), "{init:?}");
+        assert_eq!(of(&alone), of(&among), "{start:?}");
     }
 }
 
@@ -103,7 +100,7 @@ fn runs_at_the_same_time_give_the_same_bits_in_the_same_order() {
         assert_eq!(several.results.curve, one.results.curve, "{jobs} jobs");
         assert_eq!(several.finals.len(), 2);
         for (kept, expected) in several.finals.iter().zip(&one.finals) {
-            assert_eq!((kept.init, kept.fraction), (expected.init, 1.0));
+            assert_eq!((kept.start, kept.fraction), (expected.start, 1.0));
             let losses =
                 |run: &FinalRun| run.history.epochs.iter().map(|e| e.train).collect::<Vec<_>>();
             assert_eq!(losses(kept), losses(expected));
@@ -117,18 +114,18 @@ fn random_runs_know_nothing_of_the_pre_training() {
     let short = run(config(&[0.5], &[3]));
     let long = run(TransferConfig { pretrain_epochs: 4, ..config(&[0.5], &[3]) });
     let test =
-        |outcome: &TransferOutcome, init| outcome.results.points(0.5, init).next().unwrap().test;
+        |outcome: &TransferOutcome, start| outcome.results.runs(0.5, start).next().unwrap().test;
     assert_eq!(test(&short, Start::Random), test(&long, Start::Random));
     assert_ne!(test(&short, Start::Transferred), test(&long, Start::Transferred));
 }
 
 #[test]
-fn every_fraction_seed_and_initialisation_has_one_point() {
+fn every_fraction_seed_and_start_has_one_run() {
     let results = run(config(&[0.1, 1.0], &[1, 2, 3])).results;
     assert_eq!(results.curve.len(), 2 * 3 * 2);
     for (fraction, images) in [(0.1, 20), (1.0, 200)] {
-        for init in [Start::Random, Start::Transferred] {
-            let points: Vec<_> = results.points(fraction, init).collect();
+        for start in Start::ALL {
+            let points: Vec<_> = results.runs(fraction, start).collect();
             assert_eq!(points.iter().map(|p| p.seed).collect::<Vec<_>>(), [1, 2, 3]);
             assert!(points.iter().all(|p| p.images == images));
         }
@@ -139,7 +136,8 @@ fn every_fraction_seed_and_initialisation_has_one_point() {
 #[test]
 fn a_pre_training_that_diverges_is_an_error() {
     let optimizer = OptimizerConfig::Sgd { momentum: 0.0, nesterov: false };
-    let wild = TransferConfig { learning_rate: 1e36, optimizer, ..config(&[0.5], &[1]) };
+    let mut wild = config(&[0.5], &[1]);
+    wild.fit = FitConfig { learning_rate: 1e36, optimizer, ..wild.fit };
     let error = study(wild).run("flex", &context()).unwrap_err().to_string();
     assert!(error.starts_with("the run diverged: the loss is "), "{error}");
 }
@@ -148,16 +146,17 @@ fn a_pre_training_that_diverges_is_an_error() {
 fn a_run_on_the_target_that_diverges_is_reported_and_leaves_no_point() {
     // Scaled by a source of nearly equal pixels, the target's pixels are huge. Without ReLU, whose
     // zeros would end it, two layers drive each other up without bound.
-    let mut study = study(TransferConfig { learning_rate: 0.05, ..config(&[0.5], &[1]) });
+    let mut study = study(config(&[0.5], &[1]));
+    study.config.fit.learning_rate = 0.05;
     study.source = dim(&study.source);
     let linear = Architecture::new("linear", [1, 12, 12]).flatten().linear("fc1", 16);
     study.source_network = linear.linear("fc2", 4);
     study.target_network = study.source_network.clone();
-    study.config.optimizer = OptimizerConfig::Sgd { momentum: 0.9, nesterov: false };
+    study.config.fit.optimizer = OptimizerConfig::Sgd { momentum: 0.9, nesterov: false };
     for jobs in [1, 2] {
         let results = study.run("flex", &context().with_jobs(jobs)).unwrap().results;
         assert!(results.curve.is_empty(), "{:?}", results.curve);
-        let reported: Vec<Start> = results.diverged.iter().map(|d| d.init).collect();
+        let reported: Vec<Start> = results.diverged.iter().map(|d| d.start).collect();
         assert_eq!(reported, [Start::Random, Start::Transferred]);
         assert_eq!(results.table().matches(": diverged in epoch ").count(), 2);
     }
@@ -197,7 +196,7 @@ fn the_results_have_the_documented_form() {
     assert_eq!(json["pretrain"]["epochs"][1]["epoch"], 2);
     for at in [
         "/version",
-        "/config/batch_size",
+        "/config/fit/batch_size",
         "/pretrain/best_epoch",
         "/pretrain/epochs/0/train/loss",
         "/pretrain/epochs/0/validation/accuracy",

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge_data::Source;
-use selvedge_train::transfer::Scaling;
+use selvedge_study::transfer::NormalizationKind;
 use selvedge_train::{Context, OptimizerConfig, Progress, Stop};
 
 use crate::device;
@@ -129,9 +129,9 @@ impl From<Optimizer> for OptimizerConfig {
     }
 }
 
-/// How pixels become numbers, by name.
+/// How pixels are normalized, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Pixels {
+pub enum Normalization {
     /// As they are, 0 to 255
     Raw,
     /// Divided by 255
@@ -140,12 +140,12 @@ pub enum Pixels {
     Standardized,
 }
 
-impl From<Pixels> for Scaling {
-    fn from(pixels: Pixels) -> Self {
-        match pixels {
-            Pixels::Raw => Self::Raw,
-            Pixels::Unit => Self::Unit,
-            Pixels::Standardized => Self::Standardized,
+impl From<Normalization> for NormalizationKind {
+    fn from(normalization: Normalization) -> Self {
+        match normalization {
+            Normalization::Raw => Self::Raw,
+            Normalization::Unit => Self::Unit,
+            Normalization::Standardized => Self::Standardized,
         }
     }
 }

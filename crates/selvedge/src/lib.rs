@@ -7,7 +7,10 @@
 //! |---|---|
 //! | [`data`] | IDX files, Fashion-MNIST and MNIST, class subsets, splits, fractions, batches |
 //! | [`models`] | networks as data, their weights in and out of files |
-//! | [`train`] | fit, evaluate, transfer, plot |
+//! | [`train`] | fit, evaluate, features of a frozen trunk |
+//! | [`report`] | tables and pictures of what happened |
+//! | [`study`] | many runs that answer one question: transfer |
+//! | [`files`] | files that are written whole, folders for results |
 //! | [`device`] | a device by its name |
 //! | `cli` | what command-line programs share (feature `cli`) |
 //!
@@ -53,7 +56,10 @@ pub struct Onnx;
 
 pub use burn;
 pub use selvedge_data as data;
+pub use selvedge_files as files;
 pub use selvedge_models as models;
+pub use selvedge_report as report;
+pub use selvedge_study as study;
 pub use selvedge_train as train;
 
 /// What most programs need, in one line.

@@ -1,7 +1,7 @@
 use selvedge_data::DataError;
 use selvedge_models::ModelError;
 
-/// What can go wrong in a run or a study.
+/// What can go wrong in a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {

@@ -29,21 +29,6 @@ impl<S: Score> History<S> {
         let finite = self.epochs.iter().filter(|e| loss(e).is_finite());
         finite.min_by(|a, b| loss(a).total_cmp(&loss(b)))
     }
-
-    /// A table with a header, separated by commas: epoch, what was measured in training and in
-    /// validation, seconds.
-    pub fn to_csv(&self) -> String {
-        let header = |part: &str| {
-            S::COLUMNS.iter().map(|column| format!("{part}_{column},")).collect::<String>()
-        };
-        let row = |score: &S| score.values().iter().map(|v| format!("{v:.6},")).collect::<String>();
-        let mut csv = format!("epoch,{}{}seconds\n", header("train"), header("validation"));
-        for e in &self.epochs {
-            let (train, validation) = (row(&e.train), row(&e.validation));
-            csv += &format!("{},{train}{validation}{:.3}\n", e.epoch, e.seconds);
-        }
-        csv
-    }
 }
 
 #[cfg(test)]
@@ -65,15 +50,5 @@ mod tests {
         assert_eq!(history(&[3.0, 1.0, 2.0, 1.0]).best().unwrap().epoch, 2);
         assert_eq!(history(&[f64::NAN, -f64::NAN, 2.0]).best().unwrap().epoch, 3);
         assert!(history(&[]).best().is_none());
-    }
-
-    #[test]
-    fn csv_has_a_line_an_epoch_below_its_header() {
-        let csv = history(&[0.125, 0.5]).to_csv();
-        let lines: Vec<&str> = csv.lines().collect();
-        assert_eq!(lines.len(), 3);
-        let header = "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds";
-        assert_eq!(lines[0], header);
-        assert_eq!(lines[1], "1,1.000000,0.500000,0.125000,0.250000,2.000");
     }
 }

@@ -9,7 +9,7 @@ use super::figure::Figure;
 use super::legend::{Entry, Sample};
 use super::palette::{MUTED, series};
 use super::panel::{Line, Panel};
-use crate::Metrics;
+use selvedge_train::Metrics;
 
 /// One way to train, over several shares of the training images.
 #[derive(Clone, Debug, Default, PartialEq)]

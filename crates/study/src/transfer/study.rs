@@ -2,11 +2,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use selvedge_data::{Normalization, Split};
-use selvedge_models::{Architecture, Init as Weights, Keep, Network};
+use selvedge_models::{Architecture, Init, Keep, Network};
+use selvedge_train::{Context, Evaluation, FitData, History, TrainError, evaluate, fit};
 
 use super::TransferConfig;
-use super::results::{CurvePoint, Diverged, Init, Pretraining, TransferResults};
-use crate::{Context, Evaluation, FitData, History, TrainError, evaluate, fit, jobs};
+use super::results::{Diverged, Pretraining, Start, TargetRun, TransferResults};
+use crate::{StudyError, jobs};
 
 /// A comparison of learning a target task from random weights and from those of a source task.
 #[derive(Clone, Debug)]
@@ -34,7 +35,7 @@ pub struct TransferOutcome {
     pub results: TransferResults,
     /// The model that was trained on the source task.
     pub pretrained: Network,
-    /// Of each initialisation, the run of the largest fraction and the first seed.
+    /// Of each start, the run of the largest fraction and the first seed.
     pub finals: Vec<FinalRun>,
 }
 
@@ -42,7 +43,7 @@ pub struct TransferOutcome {
 #[derive(Clone, Debug)]
 pub struct FinalRun {
     /// Where it started.
-    pub init: Init,
+    pub start: Start,
     /// Fraction of the target's training images.
     pub fraction: f64,
     /// The best epoch's model.
@@ -64,10 +65,10 @@ impl TransferStudy {
     /// [`TrainError::Setting`] for a setting out of range before anything is trained;
     /// [`TrainError::Diverged`] if the pre-training diverges; [`TrainError::Stopped`] if no epoch of
     /// it was complete.
-    pub fn run(&self, device_name: &str, context: &Context) -> Result<TransferOutcome, TrainError> {
+    pub fn run(&self, device_name: &str, context: &Context) -> Result<TransferOutcome, StudyError> {
         let start = Instant::now();
         self.config.check()?;
-        let normalization = self.config.scaling.normalization(&self.source.train);
+        let normalization = self.config.normalization.of(&self.source.train);
         let (pretrained, pretrain) = self.pretrain(context, &normalization)?;
         let mut outcome = TransferOutcome {
             results: TransferResults {
@@ -90,7 +91,7 @@ impl TransferStudy {
         self.curve(&mut outcome, context, &normalization)?;
         let (source, results) = (self.source.train.len(), &mut outcome.results);
         let pretraining = results.pretrain.epochs.len() * source;
-        let points = results.curve.iter().map(|point| point.images * self.config.epochs);
+        let points = results.curve.iter().map(|point| point.images * self.config.fit.epochs);
         let images = pretraining + points.sum::<usize>();
         results.stopped = context.stop.is_requested();
         results.wall_seconds = start.elapsed().as_secs_f64();
@@ -102,16 +103,16 @@ impl TransferStudy {
         &self,
         context: &Context,
         normalization: &Normalization,
-    ) -> Result<(Network, Pretraining), TrainError> {
+    ) -> Result<(Network, Pretraining), StudyError> {
         let (config, seed) = (&self.config, self.config.seeds[0]);
         let context = relabel(context, format!("pre-training on {}", self.source_name));
-        let model = self.source_network.init(Weights::PyTorch, seed, &context.device)?;
+        let model = self.source_network.init(Init::PyTorch, seed, &context.device)?;
         let data = FitData {
             train: self.source.train.clone(),
             validation: self.source.validation.clone(),
             normalization: normalization.clone(),
         };
-        let fitted = fit(model, &data, &config.fit(config.pretrain_epochs, seed), &context)?;
+        let fitted = fit(model, &data, &config.pretraining(), &context)?;
         let test = evaluate(&fitted.model, &self.source.test, &data.normalization, &context)?;
         let pretraining = Pretraining {
             dataset: self.source_name.clone(),
@@ -122,18 +123,18 @@ impl TransferStudy {
         Ok((fitted.model, pretraining))
     }
 
-    /// Every fraction, seed and initialisation, the fractions in the order of the settings.
+    /// Every fraction, seed and start, the fractions in the order of the settings.
     fn curve(
         &self,
         outcome: &mut TransferOutcome,
         context: &Context,
         normalization: &Normalization,
-    ) -> Result<(), TrainError> {
+    ) -> Result<(), StudyError> {
         let mut runs = Vec::new();
         for &fraction in &self.config.fractions {
             for &seed in &self.config.seeds {
-                for init in [Init::Random, Init::Transferred] {
-                    runs.push(Run { fraction, seed, init });
+                for start in Start::ALL {
+                    runs.push(Run { fraction, seed, start });
                 }
             }
         }
@@ -153,7 +154,7 @@ impl TransferStudy {
             }
         }
         let mut finals = finals.into_inner().unwrap_or_else(PoisonError::into_inner).0;
-        finals.sort_by_key(|(_, run)| run.init != Init::Random);
+        finals.sort_by_key(|(_, run)| run.start != Start::Random);
         outcome.finals = finals.into_iter().map(|(_, run)| run).collect();
         Ok(())
     }
@@ -165,9 +166,9 @@ impl TransferStudy {
         pretrained: &Network,
         context: &Context,
         normalization: &Normalization,
-    ) -> Result<(RunEnd, Option<FinalRun>), TrainError> {
-        let Run { fraction, seed, init } = *run;
-        let label = format!("{}, {}, seed {seed}", super::percent(fraction), init.name());
+    ) -> Result<(RunEnd, Option<FinalRun>), StudyError> {
+        let Run { fraction, seed, start } = *run;
+        let label = format!("{}, {}, seed {seed}", super::percent(fraction), start.name());
         let context = relabel(context, label);
         let data = FitData {
             train: self.target.train.stratified_fraction(fraction, seed)?,
@@ -175,40 +176,40 @@ impl TransferStudy {
             normalization: normalization.clone(),
         };
         // The same seed for both: their last layers and the order of their images are the same.
-        let mut model = self.target_network.init(Weights::PyTorch, seed, &context.device)?;
-        if init == Init::Transferred {
+        let mut model = self.target_network.init(Init::PyTorch, seed, &context.device)?;
+        if start == Start::Transferred {
             model = model.transfer_from(pretrained, &Keep::AllButHead)?.0;
         }
-        let config = self.config.fit(self.config.epochs, seed);
+        let config = self.config.run(seed);
         let fitted = match fit(model, &data, &config, &context) {
             Ok(fitted) if fitted.stopped => return Ok((RunEnd::Stopped, None)),
             Ok(fitted) => fitted,
             Err(TrainError::Stopped { .. }) => return Ok((RunEnd::Stopped, None)),
             Err(TrainError::Diverged { epoch, batch, .. }) => {
-                let diverged = Diverged { fraction, init, seed, epoch, batch };
+                let diverged = Diverged { fraction, start, seed, epoch, batch };
                 return Ok((RunEnd::Diverged(diverged), None));
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         let test = evaluate(&fitted.model, &self.target.test, &data.normalization, &context)?;
-        let point = CurvePoint {
+        let point = TargetRun {
             fraction,
             images: data.train.len(),
-            init,
+            start,
             seed,
             best_epoch: fitted.best.epoch,
             train: fitted.best.train,
             validation: fitted.best.validation,
             test: test.metrics,
         };
-        let last = FinalRun { init, fraction, model: fitted.model, history: fitted.history, test };
+        let last = FinalRun { start, fraction, model: fitted.model, history: fitted.history, test };
         Ok((RunEnd::Complete(point), Some(last)))
     }
 }
 
 /// How a run on the target task ended.
 enum RunEnd {
-    Complete(CurvePoint),
+    Complete(TargetRun),
     Diverged(Diverged),
     Stopped,
 }
@@ -218,10 +219,10 @@ enum RunEnd {
 struct Finals(Vec<(usize, FinalRun)>);
 
 impl Finals {
-    /// Keeps the run if none of its initialisation has a larger fraction, or the same and an earlier
+    /// Keeps the run if none of its start has a larger fraction, or the same and an earlier
     /// place.
     fn keep(&mut self, index: usize, run: FinalRun) {
-        match self.0.iter_mut().find(|(_, kept)| kept.init == run.init) {
+        match self.0.iter_mut().find(|(_, kept)| kept.start == run.start) {
             Some((at, kept)) => {
                 let larger = run.fraction > kept.fraction;
                 if larger || (run.fraction == kept.fraction && index < *at) {
@@ -234,9 +235,9 @@ impl Finals {
 }
 
 impl TransferOutcome {
-    /// The kept run of an initialisation, if one is complete.
-    pub fn final_run(&self, init: Init) -> Option<&FinalRun> {
-        self.finals.iter().find(|run| run.init == init)
+    /// The kept run of a start, if one is complete.
+    pub fn final_run(&self, start: Start) -> Option<&FinalRun> {
+        self.finals.iter().find(|run| run.start == start)
     }
 }
 
@@ -245,7 +246,7 @@ impl TransferOutcome {
 struct Run {
     fraction: f64,
     seed: u64,
-    init: Init,
+    start: Start,
 }
 
 fn relabel(context: &Context, label: String) -> Context {

@@ -4,7 +4,7 @@ use super::canvas::{Anchor, Canvas, DrawError, Point, Style};
 use super::color_scale;
 use super::palette::{GRID, INK, LABEL, MARGIN, MUTED, TICK, TITLE, heat, readable_on};
 use super::text::{self, Paragraph};
-use crate::ConfusionMatrix;
+use selvedge_train::ConfusionMatrix;
 
 /// Widest name of a class in pixels; a longer one is shortened.
 const NAME: f64 = 320.0;

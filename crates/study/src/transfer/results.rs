@@ -1,9 +1,9 @@
 use std::fmt::Write as _;
 
+use selvedge_train::{EpochRecord, Metrics};
 use serde::{Deserialize, Serialize};
 
 use super::TransferConfig;
-use crate::{EpochRecord, Metrics};
 
 /// What a study found: the content of `results.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,8 +22,8 @@ pub struct TransferResults {
     pub pretrain: Pretraining,
     /// Name of the target task.
     pub target: String,
-    /// The runs on the target task: by fraction in the order of the settings, seed and initialisation.
-    pub curve: Vec<CurvePoint>,
+    /// The runs on the target task: by fraction in the order of the settings, seed and start.
+    pub curve: Vec<TargetRun>,
     /// Runs that diverged and have no point on the curve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diverged: Vec<Diverged>,
@@ -53,14 +53,17 @@ pub struct Pretraining {
 /// Where a run on the target task starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Init {
+pub enum Start {
     /// Random weights.
     Random,
     /// The source's weights, with a fresh last layer.
     Transferred,
 }
 
-impl Init {
+impl Start {
+    /// Both, in the order of tables and files.
+    pub const ALL: [Self; 2] = [Self::Random, Self::Transferred];
+
     /// The name in tables and files.
     pub fn name(self) -> &'static str {
         match self {
@@ -72,13 +75,14 @@ impl Init {
 
 /// One run on the target task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CurvePoint {
+pub struct TargetRun {
     /// Fraction of the target's training images.
     pub fraction: f64,
     /// Their number.
     pub images: usize,
     /// Where the run started.
-    pub init: Init,
+    #[serde(rename = "init")]
+    pub start: Start,
     /// Its seed.
     pub seed: u64,
     /// The epoch of lowest validation loss; the metrics are this epoch's.
@@ -97,7 +101,8 @@ pub struct Diverged {
     /// Fraction of the target's training images.
     pub fraction: f64,
     /// Where the run started.
-    pub init: Init,
+    #[serde(rename = "init")]
+    pub start: Start,
     /// Its seed.
     pub seed: u64,
     /// The epoch, counted from 1.
@@ -120,15 +125,15 @@ pub struct Row {
 }
 
 impl TransferResults {
-    /// The points of one fraction and initialisation.
-    pub fn points(&self, fraction: f64, init: Init) -> impl Iterator<Item = &CurvePoint> {
-        self.curve.iter().filter(move |p| p.fraction == fraction && p.init == init)
+    /// The runs of one fraction and start.
+    pub fn runs(&self, fraction: f64, start: Start) -> impl Iterator<Item = &TargetRun> {
+        self.curve.iter().filter(move |p| p.fraction == fraction && p.start == start)
     }
 
     /// A row for every fraction that has a point.
     pub fn rows(&self) -> Vec<Row> {
-        let mean = |fraction, init| {
-            let values: Vec<f64> = self.points(fraction, init).map(|p| p.test.accuracy).collect();
+        let mean = |fraction, start| {
+            let values: Vec<f64> = self.runs(fraction, start).map(|p| p.test.accuracy).collect();
             (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
         };
         let mut rows: Vec<Row> = Vec::new();
@@ -137,15 +142,15 @@ impl TransferResults {
                 rows.push(Row {
                     fraction: point.fraction,
                     images: point.images,
-                    random: mean(point.fraction, Init::Random),
-                    transferred: mean(point.fraction, Init::Transferred),
+                    random: mean(point.fraction, Start::Random),
+                    transferred: mean(point.fraction, Start::Transferred),
                 });
             }
         }
         rows
     }
 
-    /// The rows as text: fraction, images, test accuracy of both initialisations, difference; then a
+    /// The rows as text: fraction, images, test accuracy of both starts, difference; then a
     /// line for each run that diverged.
     pub fn table(&self) -> String {
         let mut table = String::from("fraction   images    random  transferred  difference\n");
@@ -165,10 +170,10 @@ impl TransferResults {
         }
         for d in &self.diverged {
             let Diverged { seed, epoch, batch, .. } = d;
-            let (share, init) = (super::percent(d.fraction), d.init.name());
+            let (share, start) = (super::percent(d.fraction), d.start.name());
             writeln!(
                 table,
-                "{share:>8}  {init}, seed {seed}: diverged in epoch {epoch}, batch {batch}"
+                "{share:>8}  {start}, seed {seed}: diverged in epoch {epoch}, batch {batch}"
             )
             .expect("writing to a string");
         }
@@ -205,8 +210,8 @@ impl TransferResults {
              validation_loss,validation_accuracy,test_loss,test_accuracy\n",
         );
         for p in &self.curve {
-            let init = p.init.name();
-            write!(csv, "{},{},{init},{},{}", p.fraction, p.images, p.seed, p.best_epoch)
+            let start = p.start.name();
+            write!(csv, "{},{},{start},{},{}", p.fraction, p.images, p.seed, p.best_epoch)
                 .expect("writing to a string");
             for m in [p.train, p.validation, p.test] {
                 write!(csv, ",{:.6},{:.6}", m.loss, m.accuracy).expect("writing to a string");

@@ -12,7 +12,8 @@
 //! of colour vision can tell apart.
 //!
 //! ```
-//! use selvedge_train::{EpochRecord, History, Metrics, plot};
+//! use selvedge_report::plot;
+//! use selvedge_train::{EpochRecord, History, Metrics};
 //!
 //! let epoch = |epoch, loss, accuracy| EpochRecord {
 //!     epoch,

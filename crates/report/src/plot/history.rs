@@ -9,7 +9,7 @@ use super::figure::Figure;
 use super::legend::{Entry, Sample};
 use super::palette::{MUTED, series};
 use super::panel::{Line, Panel};
-use crate::{EpochRecord, History, Metrics};
+use selvedge_train::{EpochRecord, History, Metrics};
 
 /// Draws loss and accuracy by epoch: training dashed, validation solid, one colour a run.
 ///

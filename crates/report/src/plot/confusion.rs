@@ -5,7 +5,7 @@ use std::path::Path;
 use super::PlotError;
 use super::heat_map::HeatMap;
 use super::save::save;
-use crate::ConfusionMatrix;
+use selvedge_train::ConfusionMatrix;
 
 /// Most classes that fit on a picture.
 const MOST: usize = 100;

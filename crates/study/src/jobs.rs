@@ -3,9 +3,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use selvedge_train::Context;
 
-use crate::{Context, TrainError};
+use crate::StudyError;
+
+/// The threads for several runs at the same time cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("the threads for several runs at the same time cannot be started: {0}")]
+pub struct ThreadsError(ThreadPoolBuildError);
 
 /// Calls `work` with every item and its index, [`Context::jobs`] of them at a time, each on its share of
 /// the threads of rayon's current pool; the results in the order of the items. Items are begun in that
@@ -16,12 +22,27 @@ use crate::{Context, TrainError};
 ///
 /// # Errors
 ///
-/// That of the first item, in their order, whose work failed; or [`TrainError::Threads`].
-pub(crate) fn map<T: Sync, R: Send>(
+/// That of the first item, in their order, whose work failed; or [`StudyError::Threads`].
+///
+/// # Panics
+///
+/// Panics if `work` does.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use selvedge_study::{StudyError, jobs};
+/// use selvedge_train::Context;
+///
+/// let context = Context::new(&Device::flex()).with_jobs(2);
+/// let square = |_index, item: &u32| Ok(item * item);
+/// assert_eq!(jobs::map(&context, &[1, 2, 3], square)?, [1, 4, 9]);
+/// # Ok::<(), StudyError>(())
+/// ```
+pub fn map<T: Sync, R: Send>(
     context: &Context,
     items: &[T],
-    work: impl Fn(usize, &T) -> Result<R, TrainError> + Sync,
-) -> Result<Vec<R>, TrainError> {
+    work: impl Fn(usize, &T) -> Result<R, StudyError> + Sync,
+) -> Result<Vec<R>, StudyError> {
     let jobs = context.jobs.min(items.len());
     let queue = Queue { next: AtomicUsize::new(0), len: items.len() };
     let results = Mutex::new(items.iter().map(|_| None).collect::<Vec<_>>());
@@ -66,11 +87,11 @@ impl Drop for EndOf<'_> {
 }
 
 /// A pool of threads for every job, which share out those of the current pool.
-fn pools(jobs: usize) -> Result<Vec<ThreadPool>, TrainError> {
+fn pools(jobs: usize) -> Result<Vec<ThreadPool>, ThreadsError> {
     let threads = (rayon::current_num_threads() / jobs).max(1);
     let pool = |_| {
         let built = ThreadPoolBuilder::new().num_threads(threads).build();
-        built.map_err(|source| TrainError::Threads { source })
+        built.map_err(ThreadsError)
     };
     (0..jobs).map(pool).collect()
 }
@@ -91,6 +112,7 @@ mod tests {
     use std::sync::atomic::AtomicBool;
 
     use burn::tensor::Device;
+    use selvedge_train::TrainError;
 
     use super::*;
 
@@ -112,7 +134,8 @@ mod tests {
             done.sort();
             assert_eq!(done, items, "{jobs} jobs");
             assert_eq!(results, items.into_iter().enumerate().collect::<Vec<_>>());
-            map(&context(jobs), &[], |_, _: &usize| -> Result<(), _> { unreachable!() }).unwrap();
+            map(&context(jobs), &[], |_, _: &usize| -> Result<(), StudyError> { unreachable!() })
+                .unwrap();
         }
     }
 
@@ -135,10 +158,10 @@ mod tests {
         for jobs in [1, 2] {
             let begun = AtomicUsize::new(0);
             let items: Vec<usize> = (0..100).collect();
-            let work = |_, item: &usize| -> Result<(), _> {
+            let work = |_, item: &usize| -> Result<(), StudyError> {
                 begun.fetch_add(1, Ordering::Relaxed);
                 let value = item.to_string();
-                Err(TrainError::Setting { name: "item", value, expected: "another" })
+                Err(TrainError::Setting { name: "item", value, expected: "another" }.into())
             };
             let error = map(&context(jobs), &items, work).unwrap_err();
             assert_eq!(error.to_string(), "item is 0, but must be another");
@@ -150,7 +173,7 @@ mod tests {
     fn a_panic_reaches_the_caller_and_nothing_is_begun_after_it() {
         for jobs in [1, 2] {
             let begun = AtomicUsize::new(0);
-            let work = |_, _: &usize| -> Result<(), _> {
+            let work = |_, _: &usize| -> Result<(), StudyError> {
                 begun.fetch_add(1, Ordering::Relaxed);
                 panic!("expected by the test")
             };

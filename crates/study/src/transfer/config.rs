@@ -1,13 +1,13 @@
 use selvedge_data::{Normalization, View};
+use selvedge_train::{FitConfig, OptimizerConfig, TrainError};
 use serde::{Deserialize, Serialize};
 
-use crate::error::require;
-use crate::{FitConfig, OptimizerConfig, TrainError};
+use crate::StudyError;
 
-/// How pixels become numbers in a study.
+/// How pixels are normalized in a study.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Scaling {
+pub enum NormalizationKind {
     /// As they are, 0 to 255.
     Raw,
     /// Divided by 255.
@@ -17,9 +17,9 @@ pub enum Scaling {
     Standardized,
 }
 
-impl Scaling {
-    /// The scaling for images like those of `view`.
-    pub fn normalization(self, view: &View) -> Normalization {
+impl NormalizationKind {
+    /// The normalization of images like those of `view`.
+    pub fn of(self, view: &View) -> Normalization {
         match self {
             Self::Raw => Normalization::raw(),
             Self::Unit => Normalization::unit(),
@@ -30,25 +30,21 @@ impl Scaling {
 
 /// The settings of a [`TransferStudy`](super::TransferStudy).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct TransferConfig {
     /// Fractions of the target's training images, each above 0 and at most 1.
     pub fractions: Vec<f64>,
-    /// Epochs on the source task.
-    pub pretrain_epochs: usize,
-    /// Epochs of each run on the target task.
-    pub epochs: usize,
     /// One pair of runs a seed at every fraction. The first also decides the pre-training.
     pub seeds: Vec<u64>,
-    /// Images a step.
-    pub batch_size: usize,
-    /// Step size, on both tasks.
-    pub learning_rate: f64,
-    /// The optimizer, on both tasks.
-    pub optimizer: OptimizerConfig,
+    /// Epochs on the source task.
+    pub pretrain_epochs: usize,
+    /// How every network is trained: its epochs are those of a run on the target task. Each run takes
+    /// its seed from [`seeds`](Self::seeds) in place of this one's.
+    pub fit: FitConfig,
     /// Probability of dropout.
     pub dropout: f64,
-    /// How pixels become numbers.
-    pub scaling: Scaling,
+    /// How pixels are normalized.
+    pub normalization: NormalizationKind,
 }
 
 impl Default for TransferConfig {
@@ -56,14 +52,11 @@ impl Default for TransferConfig {
     fn default() -> Self {
         Self {
             fractions: vec![0.02, 0.05, 0.1, 0.25],
-            pretrain_epochs: 3,
-            epochs: 2,
             seeds: vec![1, 2, 3],
-            batch_size: 128,
-            learning_rate: 1e-3,
-            optimizer: OptimizerConfig::Adam,
+            pretrain_epochs: 3,
+            fit: FitConfig { epochs: 2, ..FitConfig::default() },
             dropout: 0.0,
-            scaling: Scaling::Standardized,
+            normalization: NormalizationKind::Standardized,
         }
     }
 }
@@ -73,9 +66,9 @@ impl TransferConfig {
     pub fn quick() -> Self {
         Self {
             fractions: vec![0.05, 0.1],
-            pretrain_epochs: 1,
-            epochs: 1,
             seeds: vec![1],
+            pretrain_epochs: 1,
+            fit: FitConfig { epochs: 1, ..FitConfig::default() },
             ..Self::default()
         }
     }
@@ -85,13 +78,15 @@ impl TransferConfig {
     pub fn full() -> Self {
         Self {
             fractions: (1..=20).map(|i| i as f64 / 20.0).collect(),
-            pretrain_epochs: 30,
-            epochs: 20,
             seeds: vec![1],
-            optimizer: OptimizerConfig::Sgd { momentum: 0.9, nesterov: false },
+            pretrain_epochs: 30,
+            fit: FitConfig {
+                epochs: 20,
+                optimizer: OptimizerConfig::Sgd { momentum: 0.9, nesterov: false },
+                ..FitConfig::default()
+            },
             dropout: 0.3,
-            scaling: Scaling::Raw,
-            ..Self::default()
+            normalization: NormalizationKind::Raw,
         }
     }
 
@@ -100,7 +95,7 @@ impl TransferConfig {
     /// # Errors
     ///
     /// [`TrainError::Setting`] names the first setting that is out of range.
-    pub fn check(&self) -> Result<(), TrainError> {
+    pub fn check(&self) -> Result<(), StudyError> {
         require(!self.fractions.is_empty(), "fractions", "empty", "at least one")?;
         for (i, &fraction) in self.fractions.iter().enumerate() {
             let twice = self.fractions[..i].contains(&fraction);
@@ -109,24 +104,33 @@ impl TransferConfig {
             require(possible, "fraction", fraction, "above 0 and at most 1")?;
         }
         require(!self.seeds.is_empty(), "seeds", "empty", "at least one")?;
-        require(self.batch_size > 0, "batch size", self.batch_size, "at least 1")?;
         require(self.pretrain_epochs > 0, "pretrain epochs", 0, "at least 1")?;
-        require(self.epochs > 0, "epochs", 0, "at least 1")?;
         let dropout = self.dropout;
         require((0.0..1.0).contains(&dropout), "dropout", dropout, "at least 0 and below 1")?;
-        self.fit(self.epochs, 0).check().map(drop)
+        Ok(self.fit.check()?)
     }
 
-    /// The settings of one run.
-    pub(super) fn fit(&self, epochs: usize, seed: u64) -> FitConfig {
-        FitConfig {
-            epochs,
-            batch_size: self.batch_size,
-            learning_rate: self.learning_rate,
-            optimizer: self.optimizer,
-            seed,
-            ..FitConfig::default()
-        }
+    /// The settings of the run on the source task.
+    pub(super) fn pretraining(&self) -> FitConfig {
+        FitConfig { epochs: self.pretrain_epochs, ..self.run(self.seeds[0]) }
+    }
+
+    /// The settings of a run on the target task.
+    pub(super) fn run(&self, seed: u64) -> FitConfig {
+        FitConfig { seed, ..self.fit.clone() }
+    }
+}
+
+/// `Ok` if `holds`, else [`TrainError::Setting`].
+fn require(
+    holds: bool,
+    name: &'static str,
+    value: impl std::fmt::Display,
+    expected: &'static str,
+) -> Result<(), TrainError> {
+    match holds {
+        true => Ok(()),
+        false => Err(TrainError::Setting { name, value: value.to_string(), expected }),
     }
 }
 
@@ -137,6 +141,7 @@ mod tests {
     #[test]
     fn every_impossible_setting_is_refused_by_name() {
         let base = TransferConfig::default;
+        let fit = |fit| TransferConfig { fit, ..base() };
         assert!(base().check().is_ok());
         for (config, name) in [
             (TransferConfig { fractions: vec![], ..base() }, "fractions"),
@@ -144,14 +149,23 @@ mod tests {
             (TransferConfig { fractions: vec![f64::NAN], ..base() }, "fraction"),
             (TransferConfig { fractions: vec![0.5, 0.5], ..base() }, "fraction"),
             (TransferConfig { seeds: vec![], ..base() }, "seeds"),
-            (TransferConfig { batch_size: 0, ..base() }, "batch size"),
-            (TransferConfig { epochs: 0, ..base() }, "epochs"),
             (TransferConfig { pretrain_epochs: 0, ..base() }, "pretrain epochs"),
             (TransferConfig { dropout: 1.0, ..base() }, "dropout"),
-            (TransferConfig { learning_rate: -1.0, ..base() }, "learning rate"),
+            (fit(FitConfig { batch_size: 0, ..base().fit }), "batch size"),
+            (fit(FitConfig { epochs: 0, ..base().fit }), "epochs"),
+            (fit(FitConfig { learning_rate: -1.0, ..base().fit }), "learning rate"),
+            (fit(FitConfig { weight_decay: -1.0, ..base().fit }), "weight decay"),
         ] {
             let message = config.check().unwrap_err().to_string();
             assert!(message.starts_with(&format!("{name} is ")), "{message}");
         }
+    }
+
+    #[test]
+    fn a_file_names_what_differs_from_the_default_and_nothing_unknown() {
+        let config: TransferConfig = serde_json::from_str(r#"{"dropout": 0.5}"#).unwrap();
+        assert_eq!(config, TransferConfig { dropout: 0.5, ..TransferConfig::default() });
+        let misspelled = serde_json::from_str::<TransferConfig>(r#"{"drop_out": 0.5}"#);
+        assert!(misspelled.unwrap_err().to_string().contains("unknown field `drop_out`"));
     }
 }

@@ -1,0 +1,17 @@
+//! Many runs that answer one question together.
+//!
+//! | to | use |
+//! |---|---|
+//! | find out what pre-training is worth | [`transfer`] |
+//! | have several runs at the same time | [`jobs`] |
+//! | know what went wrong | [`StudyError`] |
+//!
+//! A study trains with [`selvedge_train`], writes its files whole with [`selvedge_files`] and draws
+//! with [`selvedge_report`]. The same seeds on the same device give the same bits, however many runs
+//! happen at the same time.
+
+mod error;
+pub mod jobs;
+pub mod transfer;
+
+pub use error::StudyError;

@@ -1,0 +1,64 @@
+//! The pictures of a study, and what they ask and answer.
+
+use std::path::Path;
+
+use selvedge_report::plot::{self, CurvePoint, CurveSeries};
+use selvedge_train::History;
+
+use super::study::{FinalRun, TransferOutcome};
+use super::{Start, percent};
+use crate::StudyError;
+
+impl TransferOutcome {
+    /// Test loss and accuracy by the fraction of the target's images.
+    pub(super) fn draw_curve(&self, path: &Path) -> Result<(), StudyError> {
+        let results = &self.results;
+        let seeds = match results.seeds.len() {
+            1 => "one seed".to_string(),
+            n => format!("mean and standard deviation over {n} seeds from one pre-trained network"),
+        };
+        let subtitle = format!("test images of {}; {seeds}", results.target);
+        let series = Start::ALL.map(|start| self.series(start));
+        Ok(plot::curve(path, &results.answer(), Some(&subtitle), &series)?)
+    }
+
+    fn series(&self, start: Start) -> CurveSeries {
+        let results = &self.results;
+        let points = results.rows().into_iter().map(|row| CurvePoint {
+            fraction: row.fraction,
+            values: results.runs(row.fraction, start).map(|run| run.test).collect(),
+        });
+        let label = match start {
+            Start::Random => "random weights".to_string(),
+            Start::Transferred => format!("weights of {}", results.pretrain.dataset),
+        };
+        CurveSeries { label, points: points.filter(|p| !p.values.is_empty()).collect() }
+    }
+
+    /// Loss and accuracy by epoch, of the pre-training and of the runs that are kept.
+    pub(super) fn draw_history(&self, path: &Path) -> Result<(), StudyError> {
+        let results = &self.results;
+        let source = format!("{} (pre-training)", results.pretrain.dataset);
+        let pretraining = History { epochs: results.pretrain.epochs.clone() };
+        let mut runs = vec![(source, &pretraining)];
+        for run in &self.finals {
+            let (share, start) = (percent(run.fraction), run.start.name());
+            runs.push((format!("{share} of {}, {start}", results.target), &run.history));
+        }
+        let runs: Vec<_> = runs.iter().map(|(name, history)| (name.as_str(), *history)).collect();
+        let title = "How fast does each run learn? Training and validation, epoch by epoch";
+        Ok(plot::history(path, title, &runs)?)
+    }
+
+    /// Which of the target's classes `run` takes for which.
+    pub(super) fn draw_confusion(&self, run: &FinalRun, path: &Path) -> Result<(), StudyError> {
+        let confusion = &run.test.confusion;
+        let title = format!(
+            "Which classes of {} are taken for one another? {:.2} % of {} test images are right",
+            self.results.target,
+            100.0 * confusion.accuracy(),
+            confusion.total()
+        );
+        Ok(plot::confusion(path, &title, confusion)?)
+    }
+}
