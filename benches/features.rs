@@ -45,13 +45,14 @@ fn step(
     let images = images(batch, input, &device);
     let labels: Vec<i32> = (0..batch as i32).map(|i| i % 10).collect();
     let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [batch]), &device);
+    let targets = Targets::Hard(labels);
     let mut model = Some(network.train());
-    let mut optimizer = OptimizerConfig::Adam.init(0.0).expect("known settings");
+    let mut optimizer = OptimizerConfig::adam().init(0.0).expect("known settings");
     group.throughput(Throughput::Elements(batch as u64));
     group.bench_function(format!("{name}/{batch}"), |b| {
         b.iter(|| {
             let network = model.take().expect("put back below");
-            let loss = cross_entropy(network.forward(images.clone()), labels.clone());
+            let loss = cross_entropy(network.forward(images.clone()), &targets).expect("known classes");
             let gradients = GradientsParams::from_grads(loss.backward(), &network);
             model = Some(optimizer.step(1e-3, network, gradients));
             loss.into_scalar::<f32>()

@@ -18,14 +18,14 @@ struct Rule {
     weight_decay: f64,
 }
 
-const ADAM: Rule = Rule { kind: OptimizerConfig::Adam, learning_rate: 1e-3, weight_decay: 0.0 };
+const ADAM: Rule = Rule { kind: OptimizerConfig::adam(), learning_rate: 1e-3, weight_decay: 0.0 };
 /// Of the course networks on MNIST.
 const MOMENTUM: Rule = Rule { kind: sgd(0.9), learning_rate: 1e-3, weight_decay: 0.04 };
 /// Of the multi-layer perceptron.
 const SGD: Rule = Rule { kind: sgd(0.0), learning_rate: 0.1, weight_decay: 0.0 };
 
 const fn sgd(momentum: f64) -> OptimizerConfig {
-    OptimizerConfig::Sgd { momentum, nesterov: false }
+    OptimizerConfig::sgd(momentum)
 }
 
 const TRAINED: [(&str, usize, Rule); 15] = [
@@ -80,6 +80,7 @@ fn training(name: &str, batch: usize, rule: Rule, device: &Device) -> impl FnMut
     let classes = architecture.output_shape().map(Shape::size).expect("a sound network");
     let labels: Vec<i32> = (0..batch).map(|i| (i % classes) as i32).collect();
     let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [batch]), device);
+    let targets = Targets::Hard(labels);
     let mut model = Some(architecture.init(Init::PyTorch, 0, device).expect("a sound network"));
     let mut optimizer = rule.kind.init(rule.weight_decay).expect("known settings");
     let autoencoder = name.contains("autoencoder");
@@ -88,7 +89,7 @@ fn training(name: &str, batch: usize, rule: Rule, device: &Device) -> impl FnMut
         let output = network.forward(images.clone());
         let loss = match autoencoder {
             true => (output - images.clone().flatten(1, 3)).square().mean(),
-            false => cross_entropy(output, labels.clone()),
+            false => cross_entropy(output, &targets).expect("known classes"),
         };
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         model = Some(optimizer.step(rule.learning_rate, network, gradients));

@@ -7,25 +7,18 @@ use selvedge::train::features::FeatureData;
 
 /// Trouser, dress, sandal, sneaker and ankle boot.
 fn odd_classes() -> Split {
-    let images = FashionMnist::load(&Source::default().without_download()).unwrap();
+    let images = FASHION_MNIST.load(&Source::default().without_download()).unwrap();
     let classes = ClassSubset::new("odd classes", [1, 3, 5, 7, 9]).unwrap();
-    let split = Split::official(&images.train, &images.test).unwrap().select(&classes).unwrap();
+    let split = images.split_official().unwrap().select(&classes).unwrap();
     let some = |view: &View, images: usize| {
         view.stratified_fraction(images as f64 / view.len() as f64, 1).unwrap()
     };
-    Split {
-        train: some(&split.train, 2000),
-        validation: some(&split.validation, 500),
-        test: some(&split.test, 1000),
-    }
+    let test = some(split.test().unwrap(), 1000);
+    Split::new(some(&split.train, 2000), some(&split.validation, 500), Some(test)).unwrap()
 }
 
 fn data(split: &Split) -> FitData {
-    FitData {
-        train: split.train.clone(),
-        validation: split.validation.clone(),
-        normalization: Normalization::unit(),
-    }
+    FitData::from(split).with_normalization(Normalization::unit())
 }
 
 fn context() -> Context {
@@ -75,7 +68,7 @@ fn an_encoder_is_carried_over_and_frozen_or_fine_tuned() {
     let mut accuracies = Vec::new();
     for (what, classifier) in [("scratch", scratch), ("frozen", frozen), ("fine-tuned", tuned)] {
         let fitted = fit(classifier, &data, &config(5), &context).unwrap();
-        let test = evaluate(&fitted.model, &split.test, &data.normalization, &context).unwrap();
+        let test = evaluate(&fitted.model, split.test().unwrap(), &data.normalization, &context).unwrap();
         accuracies.push((what, test.metrics.accuracy));
         for (name, value) in state::read(&fitted.model) {
             let keeps = what == "frozen" && name.starts_with("encoder");
@@ -101,7 +94,7 @@ fn a_frozen_encoder_gives_the_same_classifier_whether_its_features_are_cached_or
     let head = fit(head, &features, &config(3), &context).unwrap();
     let joined = trunk.join(head.model).unwrap();
     let test = |model: &Network| {
-        evaluate(model, &split.test, &data.normalization, &context).unwrap().metrics
+        evaluate(model, split.test().unwrap(), &data.normalization, &context).unwrap().metrics
     };
     let (cached, whole) = (test(&joined), test(&frozen.model));
     assert!((cached.loss - whole.loss).abs() < 1e-5, "{cached}, {whole}");

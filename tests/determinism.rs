@@ -12,7 +12,7 @@ fn squares(count: usize) -> View {
         noise as u8 + if inside && row % 14 > 3 && column % 14 > 3 { 120 } else { 0 }
     };
     let images = (0..count).flat_map(|i| (0..784).map(move |p| pixel(i, p))).collect();
-    let labels = (0..count).map(|i| (i % 4) as u8).collect();
+    let labels = (0..count).map(|i| (i % 4) as u16).collect();
     let classes = (0..4).map(|i| format!("quadrant {i}")).collect();
     ImageDataset::new("squares", images, [1, 28, 28], labels, classes).unwrap().view()
 }
@@ -21,12 +21,8 @@ fn train(threads: usize, seed: u64) -> (state::State, Vec<(f64, f64)>) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
         let device = selvedge::device::open("flex").unwrap();
-        let view = squares(150);
-        let data = FitData {
-            normalization: Normalization::standardized(&view),
-            train: view.clone(),
-            validation: view,
-        };
+        let view = squares(190);
+        let data = FitData::from(view.split_stratified(0.8, 1).unwrap());
         let network = TransferCnn::new(4).with_dropout(0.3).architecture();
         let network = network.init(Init::PyTorch, seed, &device).unwrap();
         let config = FitConfig { epochs: 2, batch_size: 64, seed, ..FitConfig::default() };

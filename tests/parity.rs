@@ -189,7 +189,10 @@ fn loss(network: &Network, expected: &Expected, device: &Device) -> Tensor<1> {
     let images = images(expected, device);
     let output = network.forward(images.clone());
     match expected.kind {
-        Kind::Classifier => selvedge::train::cross_entropy(output, labels(expected, device)),
+        Kind::Classifier => {
+            let targets = Targets::Hard(labels(expected, device));
+            selvedge::train::cross_entropy(output, &targets).unwrap()
+        },
         Kind::Autoencoder => (output - images.flatten(1, 3)).square().mean(),
     }
 }
@@ -223,11 +226,11 @@ fn check(name: &str, architecture: &Architecture, device: &str) {
     );
 
     // SGD with weight decay 0.001 and momentum 0.9, the others with PyTorch's defaults.
-    let sgd = OptimizerConfig::Sgd { momentum: 0.9, nesterov: false };
-    let rmsprop = OptimizerConfig::RmsProp { momentum: 0.0 };
+    let sgd = OptimizerConfig::sgd(0.9);
+    let rmsprop = OptimizerConfig::rms_prop(0.0);
     for (optimizer, rate, decay, after) in [
         (sgd, 0.01, 0.001, &expected.after_sgd),
-        (OptimizerConfig::Adam, 0.001, 0.0, &expected.after_adam),
+        (OptimizerConfig::adam(), 0.001, 0.0, &expected.after_adam),
         (rmsprop, 0.001, 0.0, &expected.after_rmsprop),
     ] {
         let what = format!("{name} {optimizer:?}");
@@ -276,7 +279,7 @@ fn check(name: &str, architecture: &Architecture, device: &str) {
 fn first_step(optimizer: OptimizerConfig, rate: f64, gradient: f64) -> f64 {
     match optimizer {
         OptimizerConfig::Sgd { .. } => rate * gradient,
-        OptimizerConfig::Adam => rate * gradient / (gradient.abs() + 1e-8),
+        OptimizerConfig::Adam { .. } => rate * gradient / (gradient.abs() + 1e-8),
         OptimizerConfig::RmsProp { .. } => rate * gradient / (0.1 * gradient.abs() + 1e-8),
     }
 }

@@ -13,17 +13,15 @@ fn lines(count: usize, vertical: bool, offset: usize) -> View {
         noise as u8 + if along / 3 == i % 4 { 100 } else { 0 }
     };
     let images = (0..count).flat_map(|i| (0..144).map(move |p| pixel(i, p))).collect();
-    let labels = (0..count).map(|i| (i % 4) as u8).collect();
+    let labels = (0..count).map(|i| (i % 4) as u16).collect();
     let classes = (0..4).map(|i| format!("line {i}")).collect();
     ImageDataset::new("lines", images, [1, 12, 12], labels, classes).unwrap().view()
 }
 
 fn split(vertical: bool) -> Split {
-    Split {
-        train: lines(200, vertical, 0),
-        validation: lines(40, vertical, 1_000_000),
-        test: lines(60, vertical, 2_000_000),
-    }
+    let [train, validation] =
+        [(200, 0), (40, 1_000_000)].map(|(count, offset)| lines(count, vertical, offset));
+    Split::new(train, validation, Some(lines(60, vertical, 2_000_000))).unwrap()
 }
 
 fn study(config: TransferConfig) -> TransferStudy {
@@ -135,7 +133,7 @@ fn every_fraction_seed_and_start_has_one_run() {
 
 #[test]
 fn a_pre_training_that_diverges_is_an_error() {
-    let optimizer = OptimizerConfig::Sgd { momentum: 0.0, nesterov: false };
+    let optimizer = OptimizerConfig::sgd(0.0);
     let mut wild = config(&[0.5], &[1]);
     wild.fit = FitConfig { learning_rate: 1e36, optimizer, ..wild.fit };
     let error = study(wild).run("flex", &context()).unwrap_err().to_string();
@@ -152,7 +150,7 @@ fn a_run_on_the_target_that_diverges_is_reported_and_leaves_no_point() {
     let linear = Architecture::new("linear", [1, 12, 12]).flatten().linear("fc1", 16);
     study.source_network = linear.linear("fc2", 4);
     study.target_network = study.source_network.clone();
-    study.config.fit.optimizer = OptimizerConfig::Sgd { momentum: 0.9, nesterov: false };
+    study.config.fit.optimizer = OptimizerConfig::sgd(0.9);
     for jobs in [1, 2] {
         let results = study.run("flex", &context().with_jobs(jobs)).unwrap().results;
         assert!(results.curve.is_empty(), "{:?}", results.curve);
@@ -170,7 +168,8 @@ fn dim(split: &Split) -> Split {
         let classes = view.classes().to_vec();
         ImageDataset::new("dim", pixels.collect(), [1, 12, 12], labels, classes).unwrap().view()
     };
-    Split { train: dim(&split.train), validation: dim(&split.validation), test: dim(&split.test) }
+    let test = split.test().unwrap();
+    Split::new(dim(&split.train), dim(&split.validation), Some(dim(test))).unwrap()
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         let classes = architecture.output_shape().map(Shape::size)?;
         let labels = (0..args.batch).map(|i| (i % classes) as i32).collect::<Vec<_>>();
         let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [args.batch]), &device);
+        let targets = Targets::Hard(labels.clone());
         let mut optimizer = optimizer(args)?;
         let mut network = Some(network);
         Box::new(move || {
@@ -77,7 +78,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             let output = forward(&net, images.clone(), args.fused);
             let loss = match (autoencoder, args.fused) {
                 (true, _) => (output - images.clone().flatten(1, 3)).square().mean(),
-                (_, true) => selvedge::train::cross_entropy(output, labels.clone()),
+                (_, true) => selvedge::train::cross_entropy(output, &targets)?,
                 (_, false) => {
                     let loss = CrossEntropyLossConfig::new().init(&output.device());
                     loss.forward(output, labels.clone())
@@ -117,7 +118,7 @@ fn optimizer(args: &Args) -> Result<ModuleOptimizer, Box<dyn Error>> {
         (cli::Optimizer::Adam, false) => AdamConfig::new().with_epsilon(1e-8).init(),
         (cli::Optimizer::Sgd, _) => {
             let momentum = args.momentum;
-            OptimizerConfig::Sgd { momentum, nesterov: false }.init(args.weight_decay)?
+            OptimizerConfig::sgd(momentum).init(args.weight_decay)?
         }
         (other, _) => OptimizerConfig::from(other).init(args.weight_decay)?,
     })

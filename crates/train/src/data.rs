@@ -1,7 +1,7 @@
-use std::sync::Arc;
-
 use burn::tensor::Device;
-use selvedge_data::{BatchLoader, BatchSource, Normalization, Split, Transform, View};
+use selvedge_data::{
+    BatchLoader, BatchSource, ImageExamples, Normalization, Split, Transforms, View,
+};
 
 use crate::TrainError;
 
@@ -44,14 +44,14 @@ pub struct FitData {
     pub validation: View,
     /// How pixels become values.
     pub normalization: Normalization,
-    /// What is done to a training image before, in this order; validation images stay as they are.
-    pub transforms: Vec<Arc<dyn Transform>>,
+    /// What is done to a training image before; validation images stay as they are.
+    pub transforms: Transforms,
 }
 
 impl FitData {
     /// Images that are normalized so, and not transformed.
     pub fn new(train: View, validation: View, normalization: Normalization) -> Self {
-        Self { train, validation, normalization, transforms: Vec::new() }
+        Self { train, validation, normalization, transforms: Transforms::new() }
     }
 
     /// The same images, normalized in another way.
@@ -60,11 +60,10 @@ impl FitData {
         Self { normalization, ..self }
     }
 
-    /// The same images; in training this is done to them after what is done already.
+    /// The same images, transformed so in training.
     #[must_use]
-    pub fn with_transform(mut self, transform: impl Transform + 'static) -> Self {
-        self.transforms.push(Arc::new(transform));
-        self
+    pub fn with_transforms(self, transforms: Transforms) -> Self {
+        Self { transforms, ..self }
     }
 
     /// The names of the classes; a label is a position among them.
@@ -93,8 +92,9 @@ impl FitSource for FitData {
         seed: u64,
         device: &Device,
     ) -> Result<Box<dyn BatchSource + '_>, TrainError> {
-        let loader = BatchLoader::of_images(&self.train, batch_size, &self.normalization, device)?;
-        Ok(Box::new(loader.with_transforms(&self.transforms)?.with_shuffle(seed)))
+        let view = self.train.clone();
+        let examples = ImageExamples::transformed(view, &self.transforms, &self.normalization)?;
+        Ok(Box::new(BatchLoader::of(examples, batch_size, device)?.with_shuffle(seed)))
     }
 
     fn validation(
@@ -103,6 +103,6 @@ impl FitSource for FitData {
         device: &Device,
     ) -> Result<Box<dyn BatchSource + '_>, TrainError> {
         let view = &self.validation;
-        Ok(Box::new(BatchLoader::of_images(view, batch_size, &self.normalization, device)?))
+        Ok(Box::new(BatchLoader::new(view.clone(), batch_size, &self.normalization, device)?))
     }
 }

@@ -21,7 +21,7 @@ pub fn evaluate<M: Model>(
     context: &Context,
 ) -> Result<Evaluation, TrainError> {
     let batch = model.inference_batch();
-    evaluate_on(model, &BatchLoader::of_images(view, batch, normalization, &context.device)?)
+    evaluate_on(model, &BatchLoader::new(view.clone(), batch, normalization, &context.device)?)
 }
 
 /// As [`evaluate`], on the batches of any source: of

@@ -53,7 +53,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use selvedge_data::{
-    BatchLoader, BatchSource, DataError, Examples, Normalization, SplitMix64, View,
+    BatchLoader, BatchSource, DataError, EpochSeed, Examples, Normalization, SplitMix64, View,
 };
 use selvedge_models::{ModelError, Network, Shape};
 
@@ -96,7 +96,7 @@ impl Features {
         context: &Context,
     ) -> Result<Self, TrainError> {
         let batch = trunk.architecture().inference_batch()?;
-        let source = BatchLoader::of_images(view, batch, normalization, &context.device)?;
+        let source = BatchLoader::new(view.clone(), batch, normalization, &context.device)?;
         Self::extract_from(trunk, &source, context)
     }
 
@@ -194,7 +194,7 @@ impl Features {
         batch_size: usize,
         device: &Device,
     ) -> Result<BatchLoader<Self>, TrainError> {
-        Ok(BatchLoader::new(self.clone(), batch_size, device)?)
+        Ok(BatchLoader::of(self.clone(), batch_size, device)?)
     }
 }
 
@@ -223,6 +223,14 @@ impl Examples for Features {
     ) -> Result<(), DataError> {
         values.copy_from_slice(self.image(position));
         Ok(())
+    }
+
+    fn gather(&self, positions: &[usize], _: EpochSeed) -> Result<Vec<f32>, DataError> {
+        // Without filling the batch with zeros first.
+        let size: usize = self.shape.iter().product();
+        let mut values = Vec::with_capacity(positions.len() * size);
+        positions.iter().for_each(|&position| values.extend_from_slice(self.image(position)));
+        Ok(values)
     }
 }
 

@@ -42,17 +42,20 @@ pub enum OptimizerConfig {
     },
 }
 
+const BETAS: [f32; 2] = [0.9, 0.999];
+const EPSILON: f32 = 1e-8;
+const ALPHA: f32 = 0.99;
+
 fn betas() -> [f32; 2] {
-    let AdamOptions { beta_1, beta_2, .. } = AdamOptions::default();
-    [beta_1, beta_2]
+    BETAS
 }
 
 fn epsilon() -> f32 {
-    AdamOptions::default().epsilon
+    EPSILON
 }
 
 fn alpha() -> f32 {
-    RmsPropOptions::default().alpha
+    ALPHA
 }
 
 impl Default for OptimizerConfig {
@@ -64,18 +67,18 @@ impl Default for OptimizerConfig {
 
 impl OptimizerConfig {
     /// Adam with PyTorch's constants.
-    pub fn adam() -> Self {
-        Self::Adam { betas: betas(), epsilon: epsilon() }
+    pub const fn adam() -> Self {
+        Self::Adam { betas: BETAS, epsilon: EPSILON }
     }
 
     /// Stochastic gradient descent with this momentum; 0 is plain gradient descent.
-    pub fn sgd(momentum: f64) -> Self {
+    pub const fn sgd(momentum: f64) -> Self {
         Self::Sgd { momentum, nesterov: false }
     }
 
     /// RMSprop with PyTorch's constants and this momentum.
-    pub fn rms_prop(momentum: f64) -> Self {
-        Self::RmsProp { alpha: alpha(), momentum, epsilon: epsilon() }
+    pub const fn rms_prop(momentum: f64) -> Self {
+        Self::RmsProp { alpha: ALPHA, momentum, epsilon: EPSILON }
     }
 
     /// The optimizer, its state empty.

@@ -5,13 +5,8 @@ use selvedge::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = selvedge::device::open("auto")?;
-    let images = stripes(512)?.view();
-    let split = Split::stratified(&images, &images, 0.25, 1)?;
-    let data = FitData {
-        normalization: Normalization::standardized(&split.train),
-        train: split.train,
-        validation: split.validation,
-    };
+    let split = stripes(512)?.view().split_stratified_three([0.6, 0.2, 0.2], 1)?;
+    let data = FitData::from(&split);
     let network = Architecture::new("stripes", [1, 12, 12])
         .conv("conv1", 4, 3, 1)
         .relu()
@@ -24,11 +19,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let fitted = fit(model, &data, &config, &context)?;
 
     let file = std::env::temp_dir().join(format!("stripes-{}.safetensors", std::process::id()));
-    fitted.model.save_safetensors(&file)?;
-    let loaded = network.init(Init::PyTorch, 2, &device)?.load_safetensors(&file)?;
+    Bundle::new(fitted.model.clone(), &data)?.save(&file)?;
+    let loaded = Bundle::load(&file, &device)?;
     std::fs::remove_file(&file)?;
-    let [trained, read] = [&fitted.model, &loaded]
-        .map(|model| evaluate(model, &split.test, &data.normalization, &context));
+    let test = split.test()?;
+    let [trained, read] = [&fitted.model, loaded.network()]
+        .map(|model| evaluate(model, test, &data.normalization, &context));
     let (trained, read) = (trained?.metrics, read?.metrics);
     assert_eq!(trained, read, "weights that were read back behave as those that were written");
     println!("accuracy {:.1} %", 100.0 * trained.accuracy);
@@ -42,7 +38,7 @@ fn stripes(count: usize) -> Result<ImageDataset, selvedge::data::DataError> {
         if (along + i / 2) % 4 < 2 { 220 } else { 30 }
     };
     let images = (0..count).flat_map(|i| (0..144).map(move |p| pixel(i, p))).collect();
-    let labels = (0..count).map(|i| (i % 2) as u8).collect();
+    let labels = (0..count).map(|i| (i % 2) as u16).collect();
     let classes = vec!["horizontal".into(), "vertical".into()];
     ImageDataset::new("stripes", images, [1, 12, 12], labels, classes)
 }

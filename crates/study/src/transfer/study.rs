@@ -68,6 +68,8 @@ impl TransferStudy {
     pub fn run(&self, device_name: &str, context: &Context) -> Result<TransferOutcome, StudyError> {
         let start = Instant::now();
         self.config.check()?;
+        // Both are needed at the end; better to know now.
+        (self.source.test()?, self.target.test()?);
         let normalization = self.config.normalization.of(&self.source.train);
         let (pretrained, pretrain) = self.pretrain(context, &normalization)?;
         let mut outcome = TransferOutcome {
@@ -107,13 +109,9 @@ impl TransferStudy {
         let (config, seed) = (&self.config, self.config.seeds[0]);
         let context = relabel(context, format!("pre-training on {}", self.source_name));
         let model = self.source_network.init(Init::PyTorch, seed, &context.device)?;
-        let data = FitData {
-            train: self.source.train.clone(),
-            validation: self.source.validation.clone(),
-            normalization: normalization.clone(),
-        };
+        let data = FitData::from(&self.source).with_normalization(normalization.clone());
         let fitted = fit(model, &data, &config.pretraining(), &context)?;
-        let test = evaluate(&fitted.model, &self.source.test, &data.normalization, &context)?;
+        let test = evaluate(&fitted.model, self.source.test()?, &data.normalization, &context)?;
         let pretraining = Pretraining {
             dataset: self.source_name.clone(),
             best_epoch: fitted.best.epoch,
@@ -170,11 +168,8 @@ impl TransferStudy {
         let Run { fraction, seed, start } = *run;
         let label = format!("{}, {}, seed {seed}", super::percent(fraction), start.name());
         let context = relabel(context, label);
-        let data = FitData {
-            train: self.target.train.stratified_fraction(fraction, seed)?,
-            validation: self.target.validation.clone(),
-            normalization: normalization.clone(),
-        };
+        let few = self.target.train.stratified_fraction(fraction, seed)?;
+        let data = FitData::new(few, self.target.validation.clone(), normalization.clone());
         // The same seed for both: their last layers and the order of their images are the same.
         let mut model = self.target_network.init(Init::PyTorch, seed, &context.device)?;
         if start == Start::Transferred {
@@ -191,7 +186,7 @@ impl TransferStudy {
             }
             Err(error) => return Err(error.into()),
         };
-        let test = evaluate(&fitted.model, &self.target.test, &data.normalization, &context)?;
+        let test = evaluate(&fitted.model, self.target.test()?, &data.normalization, &context)?;
         let point = TargetRun {
             fraction,
             images: data.train.len(),

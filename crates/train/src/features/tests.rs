@@ -106,7 +106,7 @@ fn features_are_what_the_trunk_gives_in_inference() {
     assert_eq!(features.labels(), view.labels());
     assert_eq!(features.classes(), view.classes());
     assert_eq!(Features::bytes(&trunk, 20).unwrap(), 20 * 600 * 4);
-    let image = BatchLoader::of_images(&view, 1, &unit, &Device::flex()).unwrap().gather(&[7]).unwrap();
+    let image = BatchLoader::new(view.clone(), 1, &unit, &Device::flex()).unwrap().gather(&[7]).unwrap();
     let alone: Vec<f32> = trunk.valid().forward(image.images).into_data().try_to_vec().unwrap();
     assert_eq!(features.image(7).len(), alone.len());
     // One image alone is computed in another way than many.
@@ -122,7 +122,7 @@ fn batches_of_features_come_in_the_order_of_the_images() {
     let (trunk, _) = network().cut_at("relu1").unwrap();
     let features = Features::extract(&trunk, &view, &unit, &context()).unwrap();
     let device = Device::flex();
-    let images = BatchLoader::of_images(&view, 16, &unit, &device).unwrap().with_shuffle(9);
+    let images = BatchLoader::new(view.clone(), 16, &unit, &device).unwrap().with_shuffle(9);
     let features = features.loader(16, &device).unwrap().with_shuffle(9);
     assert_eq!(features.num_images(), 50);
     for epoch in [1, 2] {

@@ -115,6 +115,6 @@ pub fn evaluate_autoencoder<M: Model>(
     context: &Context,
 ) -> Result<Reconstruction, TrainError> {
     let batch = model.inference_batch();
-    let source = BatchLoader::of_images(view, batch, normalization, &context.device)?;
+    let source = BatchLoader::new(view.clone(), batch, normalization, &context.device)?;
     evaluate_task(&Reconstruct, model, &source)
 }

@@ -1,0 +1,60 @@
+use selvedge_data::DataError;
+use selvedge_files::OutputError;
+use selvedge_models::ModelError;
+use selvedge_study::StudyError;
+use selvedge_train::TrainError;
+
+use crate::device::DeviceError;
+
+/// Whatever this library can refuse, each with a message of one line: for programs that pass errors on.
+///
+/// ```no_run
+/// use selvedge::prelude::*;
+///
+/// fn images() -> Result<Dataset, selvedge::Error> {
+///     Ok(PublishedSet::FASHION_MNIST.load(&Source::default())?)
+/// }
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Data cannot be read, divided or batched.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A device cannot be had.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A network cannot be built, or its weights not be read or written.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A run went wrong, or a setting is outside its range.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// A study went wrong.
+    #[error(transparent)]
+    Study(#[from] StudyError),
+    /// A picture cannot be drawn.
+    #[cfg(feature = "plot")]
+    #[error(transparent)]
+    Plot(#[from] selvedge_report::plot::PlotError),
+    /// A file or folder of results cannot be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn an_error_is_said_once_however_often_it_was_passed_on() {
+        let low = TrainError::NothingToTrain;
+        let line = low.to_string();
+        let error = Error::from(StudyError::from(low));
+        assert_eq!(error.to_string(), line);
+        let mut chain = std::iter::successors(error.source(), |e| e.source());
+        assert!(chain.all(|source| source.to_string() != line));
+    }
+}
