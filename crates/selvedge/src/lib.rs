@@ -21,21 +21,17 @@
 //! ```no_run
 //! use selvedge::prelude::*;
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # fn main() -> Result<(), selvedge::Error> {
 //! let device = selvedge::device::open("auto")?;
-//! let images = FashionMnist::load(&Source::default())?;
-//! let split = Split::official(&images.train, &images.test)?.select(&ClassSubset::fm1())?;
-//! let data = FitData {
-//!     normalization: Normalization::standardized(&split.train),
-//!     train: split.train,
-//!     validation: split.validation,
-//! };
+//! let split = FASHION_MNIST.load(&Source::default())?.split_official()?;
+//! let split = split.select(&ClassSubset::fm1())?;
+//! let data = FitData::from(&split);
 //! let network = Cnn::cnn2_small(5).architecture().init(Init::PyTorch, 0, &device)?;
 //! let context = Context::new(&device).with_progress(Progress::auto("FM-1"));
 //! let fitted = fit(network, &data, &FitConfig::default(), &context)?;
-//! let test = evaluate(&fitted.model, &split.test, &data.normalization, &context)?;
+//! let test = evaluate(&fitted.model, split.test()?, &data.normalization, &context)?;
 //! println!("test accuracy {:.2} %", 100.0 * test.metrics.accuracy);
-//! fitted.model.save_safetensors("fm1.safetensors")?;
+//! Bundle::new(fitted.model, &data)?.save("fm1.safetensors")?;
 //! # Ok(())
 //! # }
 //! ```
@@ -43,6 +39,9 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod device;
+mod error;
+
+pub use error::Error;
 
 /// The examples of the README, compiled with the other tests of the documentation.
 #[cfg(doctest)]
@@ -68,12 +67,14 @@ pub mod prelude {
     pub use burn::module::Module;
     pub use burn::tensor::{Device, Tensor};
     pub use selvedge_data::{
-        BatchLoader, ClassSubset, FashionMnist, ImageDataset, Mnist, Normalization, Source, Split,
-        View,
+        BatchLoader, ClassSubset, Dataset, FASHION_MNIST, ImageDataset, MNIST, Normalization,
+        PublishedSet, Source, Split, Targets, Transforms, View,
     };
-    pub use selvedge_models::{Architecture, Cnn, Init, Keep, NamePattern, Network, TransferCnn};
+    pub use selvedge_models::{
+        Architecture, Cnn, Init, Keep, Model, NamePattern, Network, TransferCnn,
+    };
     pub use selvedge_train::{
-        Classifier, Context, FitConfig, FitData, Fitted, LearningRateGroup, OptimizerConfig,
-        Progress, Stop, evaluate, evaluate_autoencoder, fit, fit_autoencoder,
+        Context, FitConfig, FitData, Fitted, OptimizerConfig, ParamGroup, Progress, Stop, evaluate,
+        evaluate_autoencoder, fit, fit_autoencoder,
     };
 }

@@ -19,6 +19,10 @@
 //! }
 //! ```
 
+mod settings;
+
+pub use settings::{Classes, DataArgs, Fraction, Normalization, Optimizer, TrainingArgs};
+
 use std::error::Error;
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -27,8 +31,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge_data::Source;
-use selvedge_study::transfer::NormalizationKind;
-use selvedge_train::{Context, OptimizerConfig, Progress, Stop};
+use selvedge_train::{Context, Progress, Stop};
 
 use crate::device;
 
@@ -82,71 +85,6 @@ impl Common {
         };
         let context = Context::new(&device).with_progress(Progress::auto(label)).with_stop(stop);
         Ok((context.with_jobs(jobs), name))
-    }
-}
-
-/// A fraction of the training images: `0.05` or `5%`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fraction(pub f64);
-
-impl std::str::FromStr for Fraction {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (number, unit) = match text.trim().strip_suffix('%') {
-            Some(percent) => (percent, 100.0),
-            None => (text, 1.0),
-        };
-        let fraction = number.trim().parse::<f64>().map_err(|e| e.to_string())? / unit;
-        match fraction > 0.0 && fraction <= 1.0 {
-            true => Ok(Self(fraction)),
-            false => {
-                Err("a fraction is above 0 and at most 1, or above 0 % and at most 100%".into())
-            }
-        }
-    }
-}
-
-/// The optimizers by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-#[value(rename_all = "lower")]
-pub enum Optimizer {
-    /// Adam
-    Adam,
-    /// Stochastic gradient descent with momentum 0.9
-    Sgd,
-    /// RMSprop without momentum
-    RmsProp,
-}
-
-impl From<Optimizer> for OptimizerConfig {
-    fn from(optimizer: Optimizer) -> Self {
-        match optimizer {
-            Optimizer::Adam => Self::Adam,
-            Optimizer::Sgd => Self::Sgd { momentum: 0.9, nesterov: false },
-            Optimizer::RmsProp => Self::RmsProp { momentum: 0.0 },
-        }
-    }
-}
-
-/// How pixels are normalized, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Normalization {
-    /// As they are, 0 to 255
-    Raw,
-    /// Divided by 255
-    Unit,
-    /// Mean 0 and standard deviation 1
-    Standardized,
-}
-
-impl From<Normalization> for NormalizationKind {
-    fn from(normalization: Normalization) -> Self {
-        match normalization {
-            Normalization::Raw => Self::Raw,
-            Normalization::Unit => Self::Unit,
-            Normalization::Standardized => Self::Standardized,
-        }
     }
 }
 
@@ -242,16 +180,6 @@ mod tests {
         let line = one_line(&error.to_string());
         assert!(line.contains("'--devise'") && line.contains("'--device'"), "{line}");
         assert!(!line.contains('\n') && !line.contains("Usage"), "{line}");
-    }
-
-    #[test]
-    fn fractions_are_read_as_numbers_and_as_percentages() {
-        assert_eq!("0.05".parse(), Ok(Fraction(0.05)));
-        assert_eq!("100%".parse(), Ok(Fraction(1.0)));
-        assert_eq!(" 25 % ".parse(), Ok(Fraction(0.25)));
-        for wrong in ["0", "-0.1", "1.5", "5", "nan", "101%", "x", ""] {
-            assert!(wrong.parse::<Fraction>().is_err(), "{wrong}");
-        }
     }
 
     #[test]

@@ -1,0 +1,74 @@
+//! What is a trained network worth for other classes: as it is under a new head, or trained on?
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use selvedge::cli;
+use selvedge::models::weights;
+use selvedge::prelude::*;
+use selvedge::train::features::FeatureData;
+
+/// Takes the weights of a file (what `train` keeps, PyTorch's .pt and .pth, safetensors, burnpack), gives
+/// the network a fresh head for the classes at hand, and trains it twice: the head alone, on features
+/// that are computed once, and then all layers, those from the file at a tenth of the learning rate.
+#[derive(Parser)]
+struct Args {
+    /// The file of weights
+    weights: PathBuf,
+    /// The network that they are for, by its name in the catalog
+    #[arg(long, default_value = "cnn2_small", value_name = "NAME")]
+    model: String,
+    /// Share of the training images that is used
+    #[arg(long, default_value = "10%")]
+    fraction: cli::Fraction,
+    #[command(flatten)]
+    data: cli::DataArgs,
+    #[command(flatten)]
+    training: cli::TrainingArgs,
+    /// The file to write the network to that was trained as a whole
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    common: cli::Common,
+}
+
+fn main() -> ExitCode {
+    cli::run(|args: Args| Ok(finetune(&args)?))
+}
+
+fn finetune(args: &Args) -> Result<(), selvedge::Error> {
+    let config = args.training.config(FitConfig { epochs: 5, ..FitConfig::default() });
+    config.check()?;
+    let (context, _) = args.common.context("fine-tuning")?;
+    let split = args.data.split(&args.common.source())?;
+    let mut data = FitData::from(&split);
+    data.train = split.train.stratified_fraction(args.fraction.0, config.seed)?;
+
+    // The network as the file has it, and the same with a head for our classes.
+    let file = weights::inspect(&args.weights)?;
+    let source = file.fits(&named(&args.model)?).architecture;
+    let target = source.clone().with_classes(split.classes().len())?;
+    let source = file.load_into(source.init(Init::PyTorch, 0, &context.device)?)?;
+    let target = target.init(Init::PyTorch, config.seed, &context.device)?;
+    let (network, report) = target.transfer_from(&source, &Keep::AllButHead)?;
+    cli::print(&format!("{report}\n"))?;
+
+    let head = network.architecture().head().unwrap_or_default().to_string();
+    let (trunk, fresh) = network.cut_at(&head)?;
+    let features = FeatureData::extract(&trunk, &data, &context)?;
+    let fitted = fit(fresh, &features, &config, &context)?;
+    let network = trunk.join(fitted.model)?;
+    let test = evaluate(&network, split.test()?, &data.normalization, &context)?;
+    cli::print(&format!("head alone: test {}\n", test.metrics))?;
+
+    let slow = ParamGroup::new(&format!("*, !{head}"), 0.1)?;
+    let config = FitConfig { param_groups: vec![slow], ..config };
+    let fitted = fit(network, &data, &config, &context)?;
+    let test = evaluate(&fitted.model, split.test()?, &data.normalization, &context)?;
+    cli::print(&format!("all layers: test {}\n", test.metrics))?;
+    if let Some(out) = &args.out {
+        Bundle::new(fitted.model, &data)?.save(out)?;
+    }
+    Ok(())
+}
