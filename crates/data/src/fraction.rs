@@ -5,7 +5,8 @@ use crate::{SplitMix64, View};
 /// Keeps the choice of a fraction apart from whatever else is drawn from the same seed ("fraction").
 const FRACTION: u64 = 0x6672_6163_7469_6F6E;
 
-/// For each position of the view, whether the fraction takes it.
+/// For each position of the view, whether it is one of the `count` taken; but at least one of each class
+/// that has images is.
 ///
 /// All images are put into one fixed order of which every beginning is stratified; a fraction is
 /// a beginning of it, which makes fractions nested. Within a class the order is random. The image
@@ -13,7 +14,7 @@ const FRACTION: u64 = 0x6672_6163_7469_6F6E;
 /// has given the same share of its images, to the nearest whole one: the divisor method of
 /// Webster and Sainte-Laguë. The first image of each class comes before all others, so that no
 /// class is left out.
-pub(crate) fn chosen(view: &View, fraction: f64, seed: u64) -> Vec<bool> {
+pub(crate) fn chosen(view: &View, count: usize, seed: u64) -> Vec<bool> {
     let mut members = vec![Vec::new(); view.num_classes()];
     for (position, &label) in view.labels().iter().enumerate() {
         members[usize::from(label)].push(position);
@@ -35,7 +36,6 @@ pub(crate) fn chosen(view: &View, fraction: f64, seed: u64) -> Vec<bool> {
         (u128::from(a.0) * u128::from(b.1)).cmp(&(u128::from(b.0) * u128::from(a.1)))
     });
 
-    let count = (fraction * view.len() as f64).round() as usize;
     let count = count.clamp(members.len(), view.len());
     let mut chosen = vec![false; view.len()];
     for &(_, _, position) in &order[..count] {
@@ -46,7 +46,6 @@ pub(crate) fn chosen(view: &View, fraction: f64, seed: u64) -> Vec<bool> {
 
 #[cfg(test)]
 mod tests {
-    use crate::DataError;
     use crate::test_data::synthetic;
 
     #[test]
@@ -95,7 +94,10 @@ mod tests {
                 )
             );
         }
-        let none = view.range(0..0).unwrap().stratified_fraction(0.5, 0);
-        assert!(matches!(none, Err(DataError::NoImages { .. })));
+        let none = view.range(0..0).unwrap().stratified_fraction(0.5, 0).unwrap_err();
+        assert_eq!(
+            none.to_string(),
+            "fraction of the images: expected at least 1 image, found none"
+        );
     }
 }

@@ -1,33 +1,47 @@
-//! Images for small classification studies: from bytes on disk to batches on a device.
+//! Images for classification studies: from bytes on disk to batches on a device.
 //!
-//! | step | types |
-//! |---|---|
-//! | bytes: the IDX format, raw or gzip | [`IdxReader`], [`IdxArray`], [`IdxError`] |
-//! | where data sets are kept, or downloaded from | [`Source`] |
-//! | records: images in one buffer, with labels | [`ImageDataset`], [`FashionMnist`], [`Mnist`] |
-//! | a choice of them: classes, ranges, fractions | [`View`], [`ClassSubset`], [`Split`] |
-//! | numbers for a model | [`Normalization`], [`BatchLoader`], [`Batch`] |
+//! Data flows from the top of this table to its end:
 //!
-//! Everything random takes a seed and follows an algorithm fixed in this crate
-//! ([`SplitMix64`]); everything that comes from outside is checked and gives a [`DataError`] of
-//! one line.
+//! | step | where | types |
+//! |---|---|---|
+//! | bytes: file formats | [`formats`] | [`IdxReader`], [`IdxArray`], [`IdxError`] |
+//! | data sets that are published | [`published`] | [`PublishedSet`], [`FASHION_MNIST`], [`MNIST`] |
+//! | where they are kept, or downloaded from | `fetch` | [`Source`] |
+//! | records: images in one buffer, with labels | `dataset` | [`Dataset`], [`ImageDataset`] |
+//! | a choice of them: classes, ranges, fractions | `view`, `subset`, `fraction` | [`View`], [`ClassSubset`] |
+//! | parts to train, validate and test on | `split` | [`Split`] |
+//! | random changes of an image's bytes | [`transform`] | [`Transforms`], [`Transform`](transform::Transform) |
+//! | from bytes to values | `normalize` | [`Normalization`], [`NormalizationKind`] |
+//! | batches for a model | `batch` | [`BatchSource`], [`BatchLoader`], [`Examples`], [`Batch`], [`Targets`] |
+//!
+//! Everything random takes a seed and follows an algorithm fixed in this crate ([`SplitMix64`]);
+//! everything that comes from outside is checked and gives a [`DataError`] of one line.
 //!
 //! ```no_run
 //! use burn::tensor::Device;
-//! use selvedge_data::{BatchLoader, ClassSubset, FashionMnist, Normalization, Source, Split};
+//! use selvedge_data::published::FASHION_MNIST;
+//! use selvedge_data::{BatchLoader, ClassSubset, Normalization, Source};
 //!
-//! let data = FashionMnist::load(&Source::default())?;
-//! let split = Split::official(&data.train, &data.test)?.select(&ClassSubset::fm1())?;
+//! let data = FASHION_MNIST.load(&Source::default())?;
+//! let split = data.split_official()?.select(&ClassSubset::fm1())?;
 //! let few = split.train.stratified_fraction(0.05, 1)?;
 //! assert_eq!(few.len(), 1_249);
 //!
-//! let scaling = Normalization::standardized(&split.train);
-//! let loader = BatchLoader::new(few, 128, &scaling, &Device::flex())?.with_shuffle(1);
+//! let normalization = Normalization::standardized(&split.train);
+//! let loader = BatchLoader::new(few, 128, &normalization, &Device::flex())?.with_shuffle(1);
 //! for batch in loader.epoch(0) {
+//!     let batch = batch?;
 //!     assert_eq!(batch.images.dims(), [batch.len(), 1, 28, 28]);
 //! }
 //! # Ok::<(), selvedge_data::DataError>(())
 //! ```
+//!
+//! # What to extend
+//!
+//! - Another published data set is an entry of a table: [`PublishedSet`].
+//! - Another change of images is a [`Transform`](transform::Transform).
+//! - Examples that are not images in memory implement [`Examples`], and are batched by the same
+//!   [`BatchLoader`]; batches that are made otherwise implement [`BatchSource`].
 //!
 //! # Features
 //!
@@ -37,33 +51,32 @@
 
 mod batch;
 mod dataset;
-#[cfg(feature = "download")]
-mod download;
 mod error;
-mod fashion_mnist;
+mod fetch;
+pub mod formats;
 mod fraction;
-pub mod idx;
-mod mnist;
 mod normalize;
-mod published;
+pub mod published;
 mod rng;
-mod search;
-mod source;
 mod split;
 mod subset;
 #[cfg(test)]
 mod test_data;
+pub mod transform;
 mod view;
 
-pub use batch::{Batch, BatchLoader, Batches, epoch_order};
-pub use dataset::ImageDataset;
-pub use error::DataError;
-pub use fashion_mnist::FashionMnist;
-pub use idx::{IdxArray, IdxData, IdxError, IdxReader, IdxType};
-pub use mnist::Mnist;
-pub use normalize::Normalization;
+pub use batch::{
+    Batch, BatchLoader, BatchSource, Batches, EpochSeed, Examples, ImageExamples, Targets,
+    epoch_order,
+};
+pub use dataset::{Dataset, ImageDataset, OfficialSplit};
+pub use error::{DataError, DataErrorKind};
+pub use fetch::Source;
+pub use formats::idx::{IdxArray, IdxData, IdxError, IdxReader, IdxType};
+pub use normalize::{Normalization, NormalizationKind};
+pub use published::{FASHION_MNIST, MNIST, PublishedSet};
 pub use rng::SplitMix64;
-pub use source::Source;
 pub use split::Split;
 pub use subset::ClassSubset;
+pub use transform::Transforms;
 pub use view::View;

@@ -45,14 +45,20 @@ impl SplitMix64 {
         z ^ (z >> 31)
     }
 
-    /// A number from 0 to `bound - 1`, each equally likely.
+    /// A value from 0 to below 1, uniformly distributed: one of the 2^53 multiples of 2^-53.
+    pub fn unit(&mut self) -> f64 {
+        // 53 bits fit the mantissa exactly.
+        (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// An integer from 0 to `bound - 1`, each equally likely.
     ///
     /// # Panics
     ///
     /// If `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         assert!(bound > 0, "below: expected a bound of at least 1, got 0");
-        // Of the 2^64 products' low halves, the first 2^64 mod bound would favour some numbers.
+        // Of the 2^64 products' low halves, the first 2^64 mod bound would favour some integers.
         let rejected = bound.wrapping_neg() % bound;
         loop {
             let product = u128::from(self.next_u64()) * u128::from(bound);
@@ -83,6 +89,18 @@ mod tests {
         assert_eq!(rng.next_u64(), 0xE220_A839_7B1D_CDAF);
         assert_eq!(rng.next_u64(), 0x6E78_9E6A_A1B9_65F4);
         assert_eq!(rng.next_u64(), 0x06C4_5D18_8009_454F);
+    }
+
+    // Expected: floor(0xE220A8397B1DCDAF / 2^11) / 2^53, of the first output above, by Python.
+    #[test]
+    fn unit_values_are_the_upper_53_bits() {
+        let mut rng = SplitMix64::new(0);
+        assert_eq!(rng.unit(), 0.883_310_808_213_642_6);
+        let values: Vec<f64> = (0..10_000).map(|_| rng.unit()).collect();
+        assert!(values.iter().all(|v| (0.0..1.0).contains(v)));
+        let mean = values.iter().sum::<f64>() / 1e4;
+        // The standard deviation of the mean is 0.0029; the bound is four of them.
+        assert!((mean - 0.5).abs() < 0.0116, "{mean}");
     }
 
     #[test]

@@ -1,4 +1,7 @@
+use std::collections::HashSet;
+
 use crate::DataError;
+use crate::error::Repr;
 
 /// A choice of classes: the labels to keep, which become 0, 1, 2, … in the order of the list.
 ///
@@ -13,7 +16,7 @@ use crate::DataError;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClassSubset {
     name: String,
-    labels: Vec<u8>,
+    labels: Vec<u16>,
 }
 
 impl ClassSubset {
@@ -22,15 +25,15 @@ impl ClassSubset {
     /// # Errors
     ///
     /// If the list is empty or names a label twice.
-    pub fn new(name: impl Into<String>, labels: impl Into<Vec<u8>>) -> Result<Self, DataError> {
+    pub fn new(name: impl Into<String>, labels: impl Into<Vec<u16>>) -> Result<Self, DataError> {
         let (name, labels) = (name.into(), labels.into());
         if labels.is_empty() {
-            return Err(DataError::EmptySubset { name });
+            return Err(Repr::EmptySubset { name }.into());
         }
-        let mut seen = [false; 256];
+        let mut seen = HashSet::with_capacity(labels.len());
         for &label in &labels {
-            if std::mem::replace(&mut seen[usize::from(label)], true) {
-                return Err(DataError::DuplicateLabel { name, found: label });
+            if !seen.insert(label) {
+                return Err(Repr::DuplicateLabel { name, found: label }.into());
             }
         }
         Ok(Self { name, labels })
@@ -52,7 +55,7 @@ impl ClassSubset {
     }
 
     /// The labels kept; the new label of each is its position here.
-    pub fn labels(&self) -> &[u8] {
+    pub fn labels(&self) -> &[u16] {
         &self.labels
     }
 }
@@ -65,7 +68,7 @@ mod tests {
     fn empty_and_repeated_labels_are_refused() {
         let empty = ClassSubset::new("none", []).unwrap_err();
         assert_eq!(empty.to_string(), "class subset none: expected at least 1 label, found none");
-        let twice = ClassSubset::new("twice", [3, 255, 3]).unwrap_err();
+        let twice = ClassSubset::new("twice", [3, 65_535, 3]).unwrap_err();
         assert_eq!(
             twice.to_string(),
             "class subset twice: expected each label once, found 3 twice"
@@ -76,6 +79,6 @@ mod tests {
     fn fm1_and_fm2_part_the_ten_classes() {
         let mut all = [ClassSubset::fm1().labels, ClassSubset::fm2().labels].concat();
         all.sort_unstable();
-        assert_eq!(all, (0..10).collect::<Vec<u8>>());
+        assert_eq!(all, (0..10).collect::<Vec<u16>>());
     }
 }

@@ -1,6 +1,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::error::Repr;
 use crate::{ClassSubset, DataError, ImageDataset, fraction};
 
 /// Some images of an [`ImageDataset`], in some order, with labels of their own: a list of indices
@@ -25,7 +26,7 @@ pub struct View {
     dataset: ImageDataset,
     indices: Arc<[u32]>,
     /// One per index, each below `classes.len()`.
-    labels: Arc<[u8]>,
+    labels: Arc<[u16]>,
     classes: Arc<[String]>,
 }
 
@@ -76,7 +77,7 @@ impl View {
     }
 
     /// For each position, its label.
-    pub fn labels(&self) -> &[u8] {
+    pub fn labels(&self) -> &[u16] {
         &self.labels
     }
 
@@ -94,7 +95,7 @@ impl View {
     /// # Panics
     ///
     /// If `position` is not below [`len`](Self::len).
-    pub fn label(&self, position: usize) -> u8 {
+    pub fn label(&self, position: usize) -> u16 {
         self.labels[position]
     }
 
@@ -114,18 +115,17 @@ impl View {
     ///
     /// If the subset names a label that this view does not have.
     pub fn select(&self, subset: &ClassSubset) -> Result<Self, DataError> {
-        let mut relabelled = [None; 256];
+        let mut relabelled = vec![None; self.num_classes()];
         let mut classes = Vec::with_capacity(subset.labels().len());
         for (new, &old) in subset.labels().iter().enumerate() {
-            let name =
-                self.classes.get(usize::from(old)).ok_or_else(|| DataError::UnknownLabel {
-                    name: subset.name().to_owned(),
-                    classes: self.num_classes(),
-                    found: old,
-                })?;
+            let name = self.classes.get(usize::from(old)).ok_or_else(|| Repr::UnknownLabel {
+                name: subset.name().to_owned(),
+                classes: self.num_classes(),
+                found: old,
+            })?;
             classes.push(name.clone());
-            // A subset lists each `u8` at most once, so that `new` is one too.
-            relabelled[usize::from(old)] = Some(new as u8);
+            // A subset lists each `u16` at most once, so that `new` is one too.
+            relabelled[usize::from(old)] = Some(new as u16);
         }
         let (indices, labels): (Vec<_>, Vec<_>) = self
             .indices
@@ -154,7 +154,7 @@ impl View {
                 labels: labels.into(),
                 classes: self.classes.clone(),
             }),
-            _ => Err(DataError::Range { len: self.len(), found: range }),
+            _ => Err(Repr::Range { len: self.len(), found: range }.into()),
         }
     }
 
@@ -186,16 +186,18 @@ impl View {
     pub fn stratified_fraction(&self, fraction: f64, seed: u64) -> Result<Self, DataError> {
         // Also refuses NaN, which compares as false.
         if !(fraction > 0.0 && fraction <= 1.0) {
-            return Err(DataError::Fraction {
+            return Err(Repr::Fraction {
                 what: "fraction of the images",
                 expected: "a number above 0 and at most 1",
                 found: fraction,
-            });
+            }
+            .into());
         }
         if self.is_empty() {
-            return Err(DataError::NoImages { what: "fraction of the images" });
+            return Err(Repr::NoImages { what: "fraction of the images" }.into());
         }
-        let chosen = fraction::chosen(self, fraction, seed);
+        let count = (fraction * self.len() as f64).round() as usize;
+        let chosen = fraction::chosen(self, count, seed);
         Ok(self.at((0..self.len()).filter(|&position| chosen[position])))
     }
 
@@ -227,7 +229,7 @@ impl View {
 
     pub(crate) fn check_positions(&self, positions: &[usize]) -> Result<(), DataError> {
         match positions.iter().find(|&&p| p >= self.len()) {
-            Some(&found) => Err(DataError::Position { len: self.len(), found }),
+            Some(&found) => Err(Repr::Position { len: self.len(), found }.into()),
             None => Ok(()),
         }
     }
@@ -291,7 +293,7 @@ mod tests {
         );
         #[expect(clippy::reversed_empty_ranges, reason = "the mistake to be refused")]
         let backwards = view.range(3..1);
-        assert!(matches!(backwards, Err(DataError::Range { .. })));
+        assert!(message(backwards).ends_with("within 0..4, found 3..1"));
         assert_eq!(message(view.take(&[0, 4])), "image position: expected less than 4, found 4");
     }
 

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use selvedge_data::published::{FASHION_MNIST, MNIST};
 use selvedge_data::{
-    ClassSubset, DataError, FashionMnist, IdxArray, IdxData, IdxError, Mnist, Source, Split,
+    ClassSubset, DataError, DataErrorKind, Dataset, IdxArray, IdxData, Source, Split,
 };
 
-fn committed() -> FashionMnist {
+fn committed() -> Dataset {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
-    FashionMnist::load(&Source::folder(folder)).unwrap()
+    FASHION_MNIST.load(&Source::folder(folder)).unwrap()
 }
 
 // Expected: classes and counts as published by Zalando Research; mean and deviation as widely
@@ -17,10 +18,11 @@ fn committed() -> FashionMnist {
 #[test]
 fn the_committed_data_set_is_the_published_one() {
     let data = committed();
-    data.verify().unwrap();
-    assert_eq!((data.train.len(), data.test.len()), (60_000, 10_000));
+    FASHION_MNIST.verify(&data).unwrap();
+    let test = data.test.as_ref().unwrap();
+    assert_eq!((data.train.len(), test.len()), (60_000, 10_000));
     assert_eq!(data.train.view().class_counts(), [6_000; 10]);
-    assert_eq!(data.test.view().class_counts(), [1_000; 10]);
+    assert_eq!(test.view().class_counts(), [1_000; 10]);
     let (mean, std) = data.train.view().mean_std();
     assert!((mean[0] - 0.2860).abs() < 5e-5, "{mean:?}");
     assert!((std[0] - 0.3530).abs() < 5e-5, "{std:?}");
@@ -28,9 +30,12 @@ fn the_committed_data_set_is_the_published_one() {
 
 #[test]
 fn another_data_sets_content_is_not_verified() {
-    let FashionMnist { train, test } = committed();
-    let error = Mnist { train, test }.verify().unwrap_err();
-    assert!(matches!(error, DataError::Checksum { .. }), "{error}");
+    let data = committed();
+    let error = MNIST.verify(&data).unwrap_err();
+    assert_eq!(error.kind(), DataErrorKind::Checksum, "{error}");
+    let error = FASHION_MNIST.verify(&Dataset::new(data.train, None).unwrap()).unwrap_err();
+    assert!(error.to_string().starts_with("t10k-images-idx3-ubyte: "), "{error}");
+    assert!(error.to_string().ends_with("found none"), "{error}");
 }
 
 // Expected: FM-1 has 24,975 / 5,025 / 5,000 images; FM-2 has the others of 50,000 / 10,000 /
@@ -38,10 +43,10 @@ fn another_data_sets_content_is_not_verified() {
 #[test]
 fn fm1_and_fm2_have_their_numbers_of_images() {
     let data = committed();
-    let split = Split::official(&data.train, &data.test).unwrap();
+    let split = data.split_official().unwrap();
     let fm1 = split.select(&ClassSubset::fm1()).unwrap();
     let fm2 = split.select(&ClassSubset::fm2()).unwrap();
-    let sizes = |s: &Split| [s.train.len(), s.validation.len(), s.test.len()];
+    let sizes = |s: &Split| [s.train.len(), s.validation.len(), s.test().unwrap().len()];
     assert_eq!(sizes(&split), [50_000, 10_000, 10_000]);
     assert_eq!(sizes(&fm1), [24_975, 5_025, 5_000]);
     assert_eq!(sizes(&fm2), [25_025, 4_975, 5_000]);
@@ -58,7 +63,7 @@ fn fm1_and_fm2_have_their_numbers_of_images() {
 #[test]
 fn fractions_of_fm1_are_nested_and_stratified() {
     let data = committed();
-    let split = Split::official(&data.train, &data.test).unwrap();
+    let split = data.split_official().unwrap();
     let train = split.select(&ClassSubset::fm1()).unwrap().train;
     let counts = train.class_counts();
     let mut before: Vec<u32> = Vec::new();
@@ -104,8 +109,8 @@ impl Files {
         fs::write(self.path(name), file).unwrap();
     }
 
-    fn load(&self) -> Result<FashionMnist, DataError> {
-        FashionMnist::load(&Source::folder(self.folder.path()))
+    fn load(&self) -> Result<Dataset, DataError> {
+        FASHION_MNIST.load(&Source::folder(self.folder.path()))
     }
 
     fn message(&self) -> String {
@@ -117,7 +122,7 @@ impl Files {
 fn a_smaller_set_of_the_same_form_is_accepted_but_not_verified() {
     let data = Files::new().load().unwrap();
     assert_eq!(data.train.len(), 5);
-    assert!(matches!(data.verify(), Err(DataError::Checksum { .. })));
+    assert_eq!(FASHION_MNIST.verify(&data).unwrap_err().kind(), DataErrorKind::Checksum);
 }
 
 #[test]
@@ -144,13 +149,11 @@ fn a_corrupt_image_file_names_its_path_and_offset() {
     let sum = gzip.len() - 5;
     gzip[sum] ^= 0xFF;
     fs::write(&path, gzip).unwrap();
-    match files.load().unwrap_err() {
-        DataError::Idx { path: named, error: IdxError::CorruptGzip { offset, .. } } => {
-            assert_eq!(named, path);
-            assert_eq!(offset, 16 + 5 * 784);
-        }
-        other => panic!("expected a corrupt gzip stream, got {other}"),
-    }
+    let error = files.load().unwrap_err();
+    assert_eq!(error.kind(), DataErrorKind::Format);
+    assert_eq!(error.path(), Some(path.as_path()));
+    assert_eq!(error.offset(), Some(16 + 5 * 784));
+    assert!(error.to_string().contains(": corrupt gzip stream after 3936 bytes"), "{error}");
 }
 
 #[test]
@@ -209,6 +212,6 @@ fn files_of_another_shape_or_type_are_refused() {
 
 #[test]
 fn a_missing_folder_is_named() {
-    let error = FashionMnist::load(&Source::folder("no/such/folder")).unwrap_err();
+    let error = FASHION_MNIST.load(&Source::folder("no/such/folder")).unwrap_err();
     assert_eq!(error.to_string(), "data folder no/such/folder is not a folder");
 }

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::DataError;
-use crate::fashion_mnist::FASHION_MNIST;
-use crate::mnist::MNIST;
-use crate::published::Published;
+use crate::error::Repr;
+use crate::published::{PublishedSet, SETS};
+use crate::{DataError, Source};
 
 /// What the process's surroundings say about folders; read at each search, never kept.
 #[derive(Debug, Default)]
@@ -22,7 +21,7 @@ impl Environment {
         let path =
             |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         Self {
-            variable: path(crate::Source::VARIABLE),
+            variable: path(Source::VARIABLE),
             current: std::env::current_dir().ok(),
             package: path("CARGO_MANIFEST_DIR"),
             cache: dirs::cache_dir(),
@@ -42,22 +41,22 @@ impl Environment {
 pub(crate) fn given_folder(
     origin: &'static str,
     folder: &Path,
-    set: &Published,
-) -> Result<Option<[PathBuf; 4]>, DataError> {
+    set: &PublishedSet,
+) -> Result<Option<Vec<PathBuf>>, DataError> {
     if !folder.is_dir() {
-        return Err(DataError::MissingFolder { origin, path: folder.to_owned() });
+        return Err(Repr::MissingFolder { origin, path: folder.to_owned() }.into());
     }
     let below = folder.join(set.folder);
-    // The data sets' files have the same names; a folder called `mnist` is not Fashion-MNIST.
-    let of_another_set = [FASHION_MNIST.folder, MNIST.folder]
-        .into_iter()
-        .any(|name| name != set.folder && folder.ends_with(name));
+    // Some data sets' files have the same names; the folder of one is not another.
+    let of_another_set =
+        SETS.iter().any(|other| other.folder != set.folder && folder.ends_with(other.folder));
     let candidates = [Some(below.as_path()), (!of_another_set).then_some(folder)];
     for candidate in candidates.into_iter().flatten() {
         match all_files(candidate, set) {
             Ok(files) => return Ok(Some(files)),
-            Err(missing) if set.files.iter().any(|f| file(candidate, f.name).is_some()) => {
-                return Err(DataError::MissingFile { name: set.name, path: missing });
+            Err(missing) if set.files().iter().any(|f| file(candidate, f.name).is_some()) => {
+                let name = set.display_name.to_owned();
+                return Err(Repr::MissingFile { name, path: missing }.into());
             }
             Err(_) => {}
         }
@@ -65,13 +64,10 @@ pub(crate) fn given_folder(
     Ok(None)
 }
 
-/// All four files, or the path of the first that is missing.
-pub(crate) fn all_files(folder: &Path, set: &Published) -> Result<[PathBuf; 4], PathBuf> {
-    let mut paths = [const { PathBuf::new() }; 4];
-    for (path, published) in paths.iter_mut().zip(&set.files) {
-        *path = file(folder, published.name).ok_or_else(|| folder.join(published.name))?;
-    }
-    Ok(paths)
+/// All of the set's files, or the path of the first that is missing.
+pub(crate) fn all_files(folder: &Path, set: &PublishedSet) -> Result<Vec<PathBuf>, PathBuf> {
+    let path = |name| file(folder, name).ok_or_else(|| folder.join(name));
+    set.files().iter().map(|published| path(published.name)).collect()
 }
 
 /// The file of this name, raw or compressed.

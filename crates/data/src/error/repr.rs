@@ -2,12 +2,12 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::DataErrorKind;
 use crate::IdxError;
 
-/// What can go wrong between a file on disk and a batch on a device. Each message is one line.
+/// Each defect with the parts of its message.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DataError {
+pub(crate) enum Repr {
     /// A file is not the IDX array it should be.
     #[error("{path}: {error}")]
     Idx {
@@ -38,7 +38,7 @@ pub enum DataError {
     #[error("{name}: no file {path} (raw or .gz)")]
     MissingFile {
         /// The data set.
-        name: &'static str,
+        name: String,
         /// Where the first missing file was expected, without `.gz`.
         path: PathBuf,
     },
@@ -46,7 +46,7 @@ pub enum DataError {
     #[error("{name} not found in {}; {hint}", list(searched))]
     NotFound {
         /// The data set.
-        name: &'static str,
+        name: String,
         /// The folders looked into, in order.
         searched: Vec<PathBuf>,
         /// What the user can do.
@@ -72,7 +72,7 @@ pub enum DataError {
         /// Where the dimensions are written: 3 if the rank is wrong, else 4 or above.
         offset: u64,
         /// The shape needed, in words.
-        expected: &'static str,
+        expected: String,
         /// The file's shape.
         found: Vec<usize>,
     },
@@ -102,7 +102,7 @@ pub enum DataError {
         /// Number of classes.
         classes: usize,
         /// The label.
-        found: u8,
+        found: u16,
     },
     /// A label in memory is not one of the data set's classes.
     #[error("{name}: label of image {index}: expected less than {classes}, found {found}")]
@@ -114,7 +114,7 @@ pub enum DataError {
         /// Number of classes.
         classes: usize,
         /// The label.
-        found: u8,
+        found: u16,
     },
     /// An image shape with a zero dimension, or too large to address.
     #[error(
@@ -138,8 +138,8 @@ pub enum DataError {
         /// Bytes given.
         found: usize,
     },
-    /// A data set without a class, or with more than a `u8` label can name.
-    #[error("{name}: expected 1 to 256 classes, found {found}")]
+    /// A data set without a class, or with more than a `u16` label can name.
+    #[error("{name}: expected 1 to 65536 classes, found {found}")]
     ClassCount {
         /// The data set.
         name: String,
@@ -176,7 +176,7 @@ pub enum DataError {
         /// The subset.
         name: String,
         /// The label.
-        found: u8,
+        found: u16,
     },
     /// A class subset that names a label which the view does not have.
     #[error("class subset {name}: expected labels less than {classes}, found {found}")]
@@ -186,7 +186,7 @@ pub enum DataError {
         /// The view's number of classes.
         classes: usize,
         /// The label.
-        found: u8,
+        found: u16,
     },
     /// A range of positions that the view does not have.
     #[error("image range: expected a range within 0..{len}, found {}..{}", found.start, found.end)]
@@ -215,20 +215,67 @@ pub enum DataError {
         found: f64,
     },
     /// The official split asked of a data set that does not have its size.
-    #[error("official split of {name}: expected {expected} training images, found {found}")]
+    #[error("official split of {name}: expected {expected} {part} images, found {found}")]
     OfficialSplit {
         /// The data set.
         name: String,
-        /// 60,000.
+        /// "training" or "test".
+        part: &'static str,
+        /// Images of the official split.
         expected: usize,
-        /// Its images.
+        /// Images there.
         found: usize,
     },
+    /// The official split asked of a data set that has none.
+    #[error(
+        "official split of {name}: expected a data set that is published with one, found another"
+    )]
+    NoOfficialSplit {
+        /// The data set.
+        name: String,
+    },
     /// The parts of a split differ in their classes or in their images' shape.
-    #[error("split: expected training and test images of the same {what}, found different ones")]
+    #[error("split: expected {parts} images of the same {what}, found different ones")]
     SplitMismatch {
+        /// Which parts.
+        parts: &'static str,
         /// "classes" or "shape".
         what: &'static str,
+    },
+    /// An image is in two parts of a split.
+    #[error("split: expected {parts} without common images, found image {index} of {name} in both")]
+    SharedImage {
+        /// Which parts.
+        parts: &'static str,
+        /// The data set.
+        name: String,
+        /// The image's index there.
+        index: u32,
+    },
+    /// Fractions of a split that are not 1 in all.
+    #[error("fractions of the split: expected a sum of 1, found {found}")]
+    FractionSum {
+        /// Their sum.
+        found: f64,
+    },
+    /// Test images asked of a split without any.
+    #[error("split: expected test images, found none")]
+    NoTestImages,
+    /// Test images to be drawn although there are some.
+    #[error("split into three of {name}: expected a data set without test images, found {found}")]
+    TestImages {
+        /// The data set.
+        name: String,
+        /// Test images there.
+        found: usize,
+    },
+    /// A data set that is not in the table.
+    #[error("data set: expected one of {known}, found {found}")]
+    UnknownSet {
+        /// The names in the table.
+        known: String,
+        /// The name given.
+        found: String,
     },
     /// Something is asked of a view without images.
     #[error("{what}: expected at least 1 image, found none")]
@@ -239,6 +286,39 @@ pub enum DataError {
     /// A batch of no images.
     #[error("batch size: expected at least 1, found 0")]
     BatchSize,
+    /// A batch with another number of labels, probabilities or values than its examples need.
+    #[error("batch: expected {expected} {what}, found {found}")]
+    BatchTargets {
+        /// What is counted.
+        what: &'static str,
+        /// As many are needed.
+        expected: usize,
+        /// As many are there.
+        found: usize,
+    },
+    /// A soft target that is not a distribution.
+    #[error(
+        "soft target of image {index} of the batch: expected probabilities of at least 0 with a sum of 1, found a sum of {sum}"
+    )]
+    Probabilities {
+        /// Which image.
+        index: usize,
+        /// The sum of its probabilities.
+        sum: f32,
+    },
+    /// A crop that is larger than the padded image, or empty.
+    #[error(
+        "random crop: expected a size of 1 to that of the padded image, found {} x {} of {} x {} with padding {padding}",
+        size[0], size[1], image[0], image[1]
+    )]
+    Crop {
+        /// Height and width.
+        size: [usize; 2],
+        /// Rows or columns on each side.
+        padding: usize,
+        /// The image's height and width.
+        image: [usize; 2],
+    },
     /// A normalization for another number of channels.
     #[error(
         "normalization: expected 1 or {channels} values each, found {mean} means and {std} standard deviations"
@@ -273,11 +353,64 @@ pub enum DataError {
         /// Why it failed, after all attempts.
         reason: String,
     },
+    /// What a program says itself.
+    #[error("{message}")]
+    Custom {
+        /// What callers can act upon.
+        kind: DataErrorKind,
+        /// All of the text.
+        message: String,
+        /// The file it is about.
+        path: Option<PathBuf>,
+    },
 }
 
-impl DataError {
-    pub(crate) fn io(action: &'static str, path: &Path, error: io::Error) -> Self {
-        Self::Io { action, path: path.to_owned(), error }
+impl Repr {
+    pub(super) fn kind(&self) -> DataErrorKind {
+        match self {
+            Self::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
+                DataErrorKind::NotFound
+            }
+            Self::Io { .. } | Self::Idx { error: IdxError::Io { .. }, .. } => DataErrorKind::Io,
+            Self::MissingFolder { .. } | Self::MissingFile { .. } | Self::NotFound { .. } => {
+                DataErrorKind::NotFound
+            }
+            Self::Idx { .. }
+            | Self::ElementType { .. }
+            | Self::FileShape { .. }
+            | Self::CountMismatch { .. }
+            | Self::FileLabel { .. } => DataErrorKind::Format,
+            Self::Checksum { .. } => DataErrorKind::Checksum,
+            Self::Download { .. } => DataErrorKind::Download,
+            Self::Custom { kind, .. } => *kind,
+            _ => DataErrorKind::InvalidInput,
+        }
+    }
+
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Idx { path, .. }
+            | Self::Io { path, .. }
+            | Self::MissingFolder { path, .. }
+            | Self::MissingFile { path, .. }
+            | Self::ElementType { path, .. }
+            | Self::FileShape { path, .. }
+            | Self::CountMismatch { labels_path: path, .. }
+            | Self::FileLabel { path, .. } => Some(path),
+            Self::Custom { path, .. } => path.as_deref(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Idx { error, .. } => error.offset(),
+            Self::ElementType { offset, .. }
+            | Self::FileShape { offset, .. }
+            | Self::CountMismatch { offset, .. }
+            | Self::FileLabel { offset, .. } => Some(*offset),
+            _ => None,
+        }
     }
 }
 

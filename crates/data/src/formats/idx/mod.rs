@@ -1,6 +1,8 @@
 //! The IDX format, in which MNIST and its successors are published: reader and writer.
 //!
-//! An IDX file holds one dense array. Every number in it is big-endian.
+//! An IDX file holds one dense array. Every value in it is big-endian. [`IdxReader`] reads it, and
+//! [`IdxArray`] writes it; [`ImageDataset::from_idx_files`](crate::ImageDataset::from_idx_files) reads
+//! images and their labels.
 //!
 //! | bytes | content |
 //! |---|---|
@@ -30,6 +32,7 @@
 mod array;
 mod error;
 mod gzip;
+mod images;
 mod reader;
 mod writer;
 

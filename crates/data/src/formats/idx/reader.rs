@@ -7,6 +7,7 @@ use byteorder::{BigEndian, ByteOrder};
 use super::gzip::MaybeGzip;
 use super::{IdxArray, IdxData, IdxError, IdxType};
 use crate::DataError;
+use crate::error::Repr;
 
 /// Memory is claimed in steps of at least this many elements as data arrives, so that a header
 /// cannot make the reader allocate what the file does not hold.
@@ -69,12 +70,12 @@ impl IdxReader {
     ///
     /// # Errors
     ///
-    /// [`DataError::Io`] if the file cannot be opened, else [`DataError::Idx`], which joins the
-    /// path and the defect.
+    /// If the file cannot be opened or is not a sound IDX file; the error names its path and the defect's
+    /// byte.
     pub fn read_file(&self, path: impl AsRef<Path>) -> Result<IdxArray, DataError> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|e| DataError::io("open", path, e))?;
-        self.read(file).map_err(|error| DataError::Idx { path: path.to_owned(), error })
+        self.read(file).map_err(|error| Repr::Idx { path: path.to_owned(), error }.into())
     }
 
     fn read_content<R: Read>(&self, mut content: Content<R>) -> Result<IdxArray, IdxError> {

@@ -19,19 +19,21 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use crate::published::{Published, PublishedFile};
-use crate::{DataError, Source, search};
+use super::search;
+use crate::error::Repr;
+use crate::published::{PublishedFile, PublishedSet};
+use crate::{DataError, Source};
 use check::Content;
 use transfer::{Failure, Transfer};
 
-/// Suffix of files that are not complete.
-const PART: &str = ".part";
+/// What the names of temporary files begin with: those of files that are not complete.
+const PART: &str = ".tmp";
 
 /// Puts those of the set's files that are missing into `folder`.
-pub(crate) fn fetch(set: &Published, folder: &Path, options: &Source) -> Result<(), DataError> {
+pub(crate) fn fetch(set: &PublishedSet, folder: &Path, options: &Source) -> Result<(), DataError> {
     fs::create_dir_all(folder).map_err(|e| DataError::io("create folder", folder, e))?;
     let _lock = lock(folder)?;
-    for file in &set.files {
+    for file in &set.files() {
         // Another process may have fetched it while this one waited for the lock.
         if search::file(folder, file.name).is_none() {
             fetch_file(set, file, folder, options)?;
@@ -65,14 +67,14 @@ fn remove_leftovers(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with('.') && name.ends_with(PART) {
+        if name.starts_with(PART) {
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
 fn fetch_file(
-    set: &Published,
+    set: &PublishedSet,
     file: &PublishedFile,
     folder: &Path,
     options: &Source,
@@ -85,7 +87,9 @@ fn fetch_file(
     let mut last = None;
     for host in hosts {
         let url = format!("{}/{}.gz", host.trim_end_matches('/'), file.name);
-        let part = temporary(file, folder)?;
+        // In the same folder, since renaming works only within one file system.
+        let part = selvedge_files::new_file_in(folder)
+            .map_err(|e| DataError::io("create a file in", folder, e))?;
         let mut transfer = Transfer::new(url, file, part, options);
         match from_host(&mut transfer, file, options) {
             Ok(()) => return persist(transfer.into_part(), file, folder),
@@ -93,9 +97,9 @@ fn fetch_file(
             Err(Stop::Host(error)) => last = Some(error),
         }
     }
-    Err(last.unwrap_or_else(|| DataError::Download {
-        url: set.name.to_owned(),
-        reason: "no address to download from".to_owned(),
+    Err(last.unwrap_or_else(|| {
+        let reason = "no address to download from".to_owned();
+        Repr::Download { url: set.display_name.to_owned(), reason }.into()
     }))
 }
 
@@ -123,7 +127,7 @@ fn from_host(transfer: &mut Transfer, file: &PublishedFile, options: &Source) ->
             }
             Err(Failure::Lasting(reason)) => {
                 let url = transfer.url().to_owned();
-                return Err(Stop::Host(DataError::Download { url, reason }));
+                return Err(Stop::Host(Repr::Download { url, reason }.into()));
             }
             Err(Failure::Local(error)) => {
                 return Err(Stop::Local(DataError::io("write", transfer.path(), error)));
@@ -144,36 +148,17 @@ fn from_host(transfer: &mut Transfer, file: &PublishedFile, options: &Source) ->
                 format!("resumed to a wrong content, {why}")
             }
             Content::Other(found) => {
-                return Err(Stop::Host(DataError::Checksum {
-                    origin: transfer.url().to_owned(),
-                    expected: file.sha256.to_owned(),
-                    found,
-                }));
+                let (origin, expected) = (transfer.url().to_owned(), file.sha256.to_owned());
+                return Err(Stop::Host(Repr::Checksum { origin, expected, found }.into()));
             }
         };
     }
-    Err(Stop::Host(DataError::Download { url: transfer.url().to_owned(), reason }))
+    Err(Stop::Host(Repr::Download { url: transfer.url().to_owned(), reason }.into()))
 }
 
-/// A new file in the same folder (renaming works only within one file system), which is removed
-/// when dropped.
-fn temporary(file: &PublishedFile, folder: &Path) -> Result<NamedTempFile, DataError> {
-    let prefix = format!(".{}.", file.name);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(PART);
-    // Temporary files are private by default; a cached data set is like any other file.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder).map_err(|e| DataError::io("create a file in", folder, e))
-}
-
+/// Gives a complete file its name.
 fn persist(part: NamedTempFile, file: &PublishedFile, folder: &Path) -> Result<(), DataError> {
     let path = folder.join(format!("{}.gz", file.name));
-    // Without it, a crash could leave the name with the content not yet on the disk.
-    part.as_file().sync_all().map_err(|e| DataError::io("write", &path, e))?;
-    part.persist(&path).map_err(|e| DataError::io("rename a download to", &path, e.error))?;
-    Ok(())
+    selvedge_files::persist(part, &path)
+        .map_err(|e| DataError::io("rename a download to", &path, e))
 }

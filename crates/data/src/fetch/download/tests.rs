@@ -7,8 +7,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::server::{Reply, Request, Server};
-use crate::published::{Published, PublishedFile, hex};
-use crate::{DataError, IdxArray, IdxData, Source, SplitMix64};
+use crate::published::{PublishedFile, PublishedPart, PublishedSet, hex};
+use crate::{DataError, DataErrorKind, IdxArray, IdxData, Source, SplitMix64};
 
 const NAMES: [&str; 4] = [
     "train-images-idx3-ubyte",
@@ -18,7 +18,7 @@ const NAMES: [&str; 4] = [
 ];
 
 /// A made-up data set, and its compressed files by name.
-static SET: LazyLock<(Published, HashMap<String, Vec<u8>>)> = LazyLock::new(|| {
+static SET: LazyLock<(PublishedSet, HashMap<String, Vec<u8>>)> = LazyLock::new(|| {
     let mut rng = SplitMix64::new(0);
     let mut bytes = |n, bound| (0..n).map(|_| rng.below(bound) as u8).collect();
     let shapes: [&[usize]; 4] = [&[40, 28, 28], &[40], &[10, 28, 28], &[10]];
@@ -38,13 +38,20 @@ static SET: LazyLock<(Published, HashMap<String, Vec<u8>>)> = LazyLock::new(|| {
         };
         served.insert(format!("{name}.gz"), gzip);
     }
-    let set = Published {
-        name: "Made-up",
+    let [train, train_labels, test, test_labels] = files;
+    let set = PublishedSet {
+        name: "made_up",
+        display_name: "Made-up",
         folder: "made-up",
-        debian: None,
+        shape: [1, 28, 28],
+        classes: &["c"; 10],
+        train: PublishedPart::Idx { images: train, labels: train_labels },
+        test: Some(PublishedPart::Idx { images: test, labels: test_labels }),
+        official: None,
         hosts: &[],
-        classes: ["c"; 10],
-        files,
+        debian: None,
+        homepage: "",
+        license: "",
     };
     (set, served)
 });
@@ -58,9 +65,9 @@ fn source(cache: &Path, server: &Server) -> Source {
 }
 
 fn load(source: &Source) -> Result<(), DataError> {
-    let (train, test) = SET.0.load(source)?;
-    assert_eq!((train.len(), test.len()), (40, 10));
-    SET.0.verify(&train, &test)
+    let data = SET.0.load(source)?;
+    assert_eq!((data.train.len(), data.test.as_ref().unwrap().len()), (40, 10));
+    SET.0.verify(&data)
 }
 
 /// The names in the data set's cache folder but the lock's.
@@ -139,19 +146,18 @@ fn wrong_bytes_are_refused_and_removed() {
     };
     let (result, _, names) = load_from(move |_, _| Reply::whole(&wrong()));
     let error = result.unwrap_err();
-    let DataError::Checksum { origin, expected, found } = &error else {
-        panic!("expected a wrong checksum, got {error}");
-    };
-    assert!(origin.ends_with("/train-images-idx3-ubyte.gz"));
-    assert_eq!(expected, SET.0.files[0].sha256);
-    assert_ne!(found, expected);
+    assert_eq!(error.kind(), DataErrorKind::Checksum, "{error}");
+    let expected = SET.0.files()[0].sha256;
+    let message =
+        format!("/train-images-idx3-ubyte.gz: SHA-256 of the content: expected {expected}, found ");
+    assert!(error.to_string().contains(&message), "{error}");
     assert!(names.is_empty(), "{names:?}");
 }
 
 #[test]
 fn a_web_page_instead_of_a_file_is_refused() {
     let (result, _, names) = load_from(|_, _| Reply::whole(b"<html>Please log in</html>"));
-    assert!(matches!(result, Err(DataError::Checksum { .. })));
+    assert_eq!(result.unwrap_err().kind(), DataErrorKind::Checksum);
     assert!(names.is_empty(), "{names:?}");
 }
 
@@ -163,7 +169,7 @@ fn a_damaged_gzip_stream_is_refused() {
         bytes[middle] ^= 0x55;
         Reply::whole(&bytes)
     });
-    assert!(matches!(result, Err(DataError::Checksum { .. })));
+    assert_eq!(result.unwrap_err().kind(), DataErrorKind::Checksum);
     assert!(names.is_empty(), "{names:?}");
 }
 
@@ -294,7 +300,7 @@ fn what_a_killed_process_left_is_removed() {
     let cache = tempfile::tempdir().unwrap();
     let folder = cache.path().join("made-up");
     fs::create_dir(&folder).unwrap();
-    fs::write(folder.join(".train-images-idx3-ubyte.x1y2z3.part"), "half").unwrap();
+    fs::write(folder.join(".tmpx1y2z3"), "half").unwrap();
     let server = Server::start(|request, _| Reply::whole(body(request)));
     load(&source(cache.path(), &server)).unwrap();
     assert_eq!(names(cache.path()), complete());
@@ -327,7 +333,7 @@ fn a_host_that_is_not_there_is_given_up_at_once() {
     let source = Source::cache(cache.path())
         .with_urls([format!("http://127.0.0.1:{port}")])
         .with_attempts(2, Duration::from_secs(3600));
-    assert!(matches!(load(&source), Err(DataError::Download { .. })));
+    assert_eq!(load(&source).unwrap_err().kind(), DataErrorKind::Download);
 }
 
 #[cfg(not(feature = "https"))]

@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::search::{Environment, all_files, given_folder};
 use crate::DataError;
-use crate::published::Published;
-use crate::search::{Environment, all_files, given_folder};
+use crate::error::Repr;
+use crate::published::PublishedSet;
 
 /// Where data sets are looked for, and whether they may be downloaded.
 ///
@@ -19,15 +20,17 @@ use crate::search::{Environment, all_files, given_folder};
 ///    `/usr/share/datasets/fashion-mnist` of `dataset-fashion-mnist`);
 /// 6. with the feature `download`, its official host, from which it is downloaded into the cache.
 ///
-/// In each place a data set has a folder of its own, `fashion-mnist` or `mnist`, with four files
-/// under their published names, raw or with `.gz`. The folders 1 and 2 may also be that folder
-/// itself. They must exist, and must not hold only some of the four files.
+/// In each place a data set has a folder of its own, such as `fashion-mnist` or `mnist`
+/// ([`PublishedSet::folder`]), with its files under their published names, raw or with `.gz`. The
+/// folders 1 and 2 may also be that folder itself. They must exist, and must not hold only some of the
+/// files.
 ///
 /// ```
-/// use selvedge_data::{FashionMnist, Source};
+/// use selvedge_data::Source;
+/// use selvedge_data::published::FASHION_MNIST;
 ///
 /// let only_here = Source::folder("/no/such/folder");
-/// let error = FashionMnist::load(&only_here).unwrap_err();
+/// let error = FASHION_MNIST.load(&only_here).unwrap_err();
 /// assert_eq!(error.to_string(), "data folder /no/such/folder is not a folder");
 /// ```
 #[derive(Debug, Clone)]
@@ -111,12 +114,12 @@ impl Source {
         self
     }
 
-    /// The data set's four files.
-    pub(crate) fn find(&self, set: &Published) -> Result<[PathBuf; 4], DataError> {
+    /// The data set's files, in the order of [`PublishedSet::files`].
+    pub(crate) fn find(&self, set: &PublishedSet) -> Result<Vec<PathBuf>, DataError> {
         self.find_in(&Environment::of_this_process(), set)
     }
 
-    fn find_in(&self, env: &Environment, set: &Published) -> Result<[PathBuf; 4], DataError> {
+    fn find_in(&self, env: &Environment, set: &PublishedSet) -> Result<Vec<PathBuf>, DataError> {
         let mut searched = Vec::new();
         let variable = env.variable.as_ref().filter(|_| self.search);
         let given = [("data folder", self.folder.as_ref()), (Self::VARIABLE, variable)];
@@ -131,10 +134,9 @@ impl Source {
             && let Some(folder) = &self.folder
         {
             // The only folder to look into: name the file it lacks.
-            return Err(DataError::MissingFile {
-                name: set.name,
-                path: folder.join(set.files[0].name),
-            });
+            let first = set.files().first().map_or("", |file| file.name);
+            let name = set.display_name.to_owned();
+            return Err(Repr::MissingFile { name, path: folder.join(first) }.into());
         }
         if self.search {
             for folder in env.workspace_folders() {
@@ -165,35 +167,36 @@ impl Source {
     #[cfg(feature = "download")]
     fn download(
         &self,
-        set: &Published,
+        set: &PublishedSet,
         cache: Option<PathBuf>,
         searched: Vec<PathBuf>,
-    ) -> Result<[PathBuf; 4], DataError> {
+    ) -> Result<Vec<PathBuf>, DataError> {
         let hint = match cache {
             Some(cache) if self.download => {
-                crate::download::fetch(set, &cache, self)?;
-                return all_files(&cache, set)
-                    .map_err(|path| DataError::MissingFile { name: set.name, path });
+                super::download::fetch(set, &cache, self)?;
+                return all_files(&cache, set).map_err(|path| {
+                    Repr::MissingFile { name: set.display_name.to_owned(), path }.into()
+                });
             }
             None if self.download => "not downloaded for want of a cache folder",
             _ => "allow its download, or name a folder that holds it",
         };
-        Err(DataError::NotFound { name: set.name, searched, hint })
+        Err(Repr::NotFound { name: set.display_name.to_owned(), searched, hint }.into())
     }
 
     #[cfg(not(feature = "download"))]
     fn download(
         &self,
-        set: &Published,
+        set: &PublishedSet,
         _cache: Option<PathBuf>,
         searched: Vec<PathBuf>,
-    ) -> Result<[PathBuf; 4], DataError> {
+    ) -> Result<Vec<PathBuf>, DataError> {
         let hint = if self.download {
             "enable the feature `download`, or name a folder that holds it"
         } else {
             "name a folder that holds it"
         };
-        Err(DataError::NotFound { name: set.name, searched, hint })
+        Err(Repr::NotFound { name: set.display_name.to_owned(), searched, hint }.into())
     }
 }
 
@@ -203,13 +206,13 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::fashion_mnist::FASHION_MNIST;
-    use crate::mnist::MNIST;
+    use crate::DataErrorKind;
+    use crate::published::{FASHION_MNIST, MNIST};
 
     /// Makes the four files, empty, under `folder`.
     fn put(folder: &Path) -> PathBuf {
         fs::create_dir_all(folder).unwrap();
-        for (i, f) in MNIST.files.iter().enumerate() {
+        for (i, f) in MNIST.files().iter().enumerate() {
             let suffix = if i % 2 == 0 { ".gz" } else { "" };
             fs::write(folder.join(format!("{}{suffix}", f.name)), "").unwrap();
         }
@@ -256,7 +259,8 @@ mod tests {
         assert_eq!(found(&only, &env), at("variable/mnist"));
         // A given cache takes the place of the user's.
         let cache = Source::cache(at("own")).without_download();
-        assert!(matches!(cache.find_in(&env, &MNIST), Err(DataError::NotFound { .. })));
+        let error = cache.find_in(&env, &MNIST).unwrap_err();
+        assert!(error.to_string().starts_with("MNIST not found in "), "{error}");
         put(&at("own/mnist"));
         assert_eq!(found(&cache, &env), at("own/mnist"));
     }
@@ -266,7 +270,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         put(root.path());
         let files = Source::folder(root.path()).find(&MNIST).unwrap();
-        let names = files.map(|f| f.file_name().unwrap().to_str().unwrap().to_owned());
+        let names: Vec<_> = files.iter().map(|f| f.file_name().unwrap()).collect();
         assert_eq!(
             names,
             [
@@ -279,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_folder_must_exist_and_hold_all_four_files() {
+    fn a_named_folder_must_exist_and_hold_all_files() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path();
         let message = |source: Source, env| source.find_in(&env, &MNIST).unwrap_err().to_string();
@@ -314,6 +318,7 @@ mod tests {
         let folder = put(&root.path().join("fashion-mnist"));
         assert!(Source::folder(&folder).find(&FASHION_MNIST).is_ok());
         let error = Source::folder(&folder).find(&MNIST).unwrap_err();
-        assert!(matches!(error, DataError::MissingFile { .. }), "{error}");
+        assert_eq!(error.kind(), DataErrorKind::NotFound, "{error}");
+        assert!(error.to_string().starts_with("MNIST: no file "), "{error}");
     }
 }

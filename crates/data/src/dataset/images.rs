@@ -1,7 +1,10 @@
-use std::path::Path;
 use std::sync::Arc;
 
-use crate::{DataError, IdxData, IdxReader, View};
+use crate::error::Repr;
+use crate::{DataError, View};
+
+/// As many classes as a `u16` can name.
+const MOST_CLASSES: usize = 1 << 16;
 
 /// Labelled images of one shape, in one contiguous buffer of bytes. A clone shares the buffer.
 ///
@@ -26,7 +29,7 @@ struct Shared {
     /// `[image, channel, row, column]`, row-major.
     images: Vec<u8>,
     shape: [usize; 3],
-    labels: Vec<u8>,
+    labels: Vec<u16>,
     classes: Arc<[String]>,
 }
 
@@ -37,105 +40,39 @@ impl ImageDataset {
     /// # Errors
     ///
     /// If a dimension is 0, the buffer's length is not (number of labels) × (bytes per image),
-    /// there are no classes or more than 256, a label is not below the number of classes, or
+    /// there are no classes or more than 65,536, a label is not below the number of classes, or
     /// there are more than `u32::MAX` images.
     pub fn new(
         name: impl Into<String>,
         images: Vec<u8>,
         shape: [usize; 3],
-        labels: Vec<u8>,
+        labels: Vec<u16>,
         classes: Vec<String>,
     ) -> Result<Self, DataError> {
         let name = name.into();
-        if classes.is_empty() || classes.len() > 256 {
+        if classes.is_empty() || classes.len() > MOST_CLASSES {
             let found = classes.len();
-            return Err(DataError::ClassCount { name, found });
+            return Err(Repr::ClassCount { name, found }.into());
         }
         if u32::try_from(labels.len()).is_err() {
             let found = labels.len();
-            return Err(DataError::TooManyImages { name, found });
+            return Err(Repr::TooManyImages { name, found }.into());
         }
         let size = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
         let bytes = size.filter(|&s| s > 0).and_then(|s| s.checked_mul(labels.len()));
         let Some(expected) = bytes else {
-            return Err(DataError::ImageShape { name, found: shape });
+            return Err(Repr::ImageShape { name, found: shape }.into());
         };
         if images.len() != expected {
-            return Err(DataError::ImageBytes {
-                name,
-                images: labels.len(),
-                expected,
-                found: images.len(),
-            });
+            let (images, found) = (labels.len(), images.len());
+            return Err(Repr::ImageBytes { name, images, expected, found }.into());
         }
         if let Some(index) = labels.iter().position(|&l| usize::from(l) >= classes.len()) {
-            return Err(DataError::Label {
-                name,
-                index,
-                classes: classes.len(),
-                found: labels[index],
-            });
+            let (classes, found) = (classes.len(), labels[index]);
+            return Err(Repr::Label { name, index, classes, found }.into());
         }
         let classes = classes.into();
         Ok(Self { shared: Arc::new(Shared { name, images, shape, labels, classes }) })
-    }
-
-    /// Reads an image file and its label file, both IDX of `u8`, raw or gzip: images of shape
-    /// `[count, height, width]` (one channel) or `[count, channels, height, width]`, labels of
-    /// shape `[count]`. This reads EMNIST, KMNIST and their like.
-    ///
-    /// # Errors
-    ///
-    /// If a file cannot be read, is not such an array, the counts differ, or a label is not below
-    /// the number of classes. The error names the file and the byte.
-    pub fn from_idx_files(
-        name: impl Into<String>,
-        images_path: impl AsRef<Path>,
-        labels_path: impl AsRef<Path>,
-        classes: Vec<String>,
-    ) -> Result<Self, DataError> {
-        let (images_path, labels_path) = (images_path.as_ref(), labels_path.as_ref());
-        let (dimensions, images) = read_bytes(images_path)?;
-        let (count, shape) = match *dimensions.as_slice() {
-            [count, height, width] => (count, [1, height, width]),
-            [count, channels, height, width] => (count, [channels, height, width]),
-            _ => {
-                return Err(DataError::FileShape {
-                    path: images_path.to_owned(),
-                    offset: 3,
-                    expected: "[images, height, width] or [images, channels, height, width]",
-                    found: dimensions,
-                });
-            }
-        };
-        let (dimensions, labels) = read_bytes(labels_path)?;
-        if dimensions.len() != 1 {
-            return Err(DataError::FileShape {
-                path: labels_path.to_owned(),
-                offset: 3,
-                expected: "[labels]",
-                found: dimensions,
-            });
-        }
-        if labels.len() != count {
-            return Err(DataError::CountMismatch {
-                images_path: images_path.to_owned(),
-                images: count,
-                labels_path: labels_path.to_owned(),
-                labels: labels.len(),
-                offset: 4,
-            });
-        }
-        if let Some(index) = labels.iter().position(|&l| usize::from(l) >= classes.len()) {
-            // The header of an array of one dimension takes 8 bytes.
-            return Err(DataError::FileLabel {
-                path: labels_path.to_owned(),
-                offset: 8 + index as u64,
-                classes: classes.len(),
-                found: labels[index],
-            });
-        }
-        Self::new(name, images, shape, labels, classes)
     }
 
     /// The data set's name, for reports.
@@ -173,7 +110,7 @@ impl ImageDataset {
     /// # Panics
     ///
     /// If `index` is not below [`len`](Self::len).
-    pub fn label(&self, index: usize) -> u8 {
+    pub fn label(&self, index: usize) -> u16 {
         self.shared.labels[index]
     }
 
@@ -183,7 +120,7 @@ impl ImageDataset {
     }
 
     /// All labels, in the images' order.
-    pub fn labels(&self) -> &[u8] {
+    pub fn labels(&self) -> &[u16] {
         &self.shared.labels
     }
 
@@ -197,19 +134,13 @@ impl ImageDataset {
         View::all(self)
     }
 
+    /// Whether both are clones of one data set.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     pub(crate) fn shared_classes(&self) -> Arc<[String]> {
         self.shared.classes.clone()
-    }
-}
-
-fn read_bytes(path: &Path) -> Result<(Vec<usize>, Vec<u8>), DataError> {
-    let array = IdxReader::new().read_file(path)?;
-    let found = array.element_type().name();
-    match array.into_parts() {
-        (shape, IdxData::U8(bytes)) => Ok((shape, bytes)),
-        _ => {
-            Err(DataError::ElementType { path: path.to_owned(), offset: 2, expected: "u8", found })
-        }
     }
 }
 
@@ -221,7 +152,7 @@ mod tests {
         (0..n).map(|i| i.to_string()).collect()
     }
 
-    fn message(images: usize, shape: [usize; 3], labels: Vec<u8>, class_count: usize) -> String {
+    fn message(images: usize, shape: [usize; 3], labels: Vec<u16>, class_count: usize) -> String {
         ImageDataset::new("t", vec![0; images], shape, labels, classes(class_count))
             .unwrap_err()
             .to_string()
@@ -248,8 +179,20 @@ mod tests {
             message(8, [1, 2, 2], vec![0, 2], 2),
             "t: label of image 1: expected less than 2, found 2"
         );
-        assert_eq!(message(0, [1, 2, 2], vec![], 0), "t: expected 1 to 256 classes, found 0");
-        assert_eq!(message(0, [1, 2, 2], vec![], 257), "t: expected 1 to 256 classes, found 257");
+        assert_eq!(message(0, [1, 2, 2], vec![], 0), "t: expected 1 to 65536 classes, found 0");
+        assert_eq!(
+            message(0, [1, 2, 2], vec![], 65_537),
+            "t: expected 1 to 65536 classes, found 65537"
+        );
+    }
+
+    #[test]
+    fn there_may_be_as_many_classes_as_a_label_can_name() {
+        let data =
+            ImageDataset::new("t", vec![7], [1, 1, 1], vec![65_535], classes(65_536)).unwrap();
+        let view = data.view();
+        assert_eq!(view.classes()[usize::from(view.label(0))], "65535");
+        assert_eq!(view.class_counts()[65_535], 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::idx::MaybeGzip;
+use crate::formats::idx::MaybeGzip;
 use crate::published::{PublishedFile, hex};
 
 /// What a downloaded file turned out to be.

@@ -11,9 +11,9 @@ pub enum IdxType {
     I16,
     /// Signed 32-bit integer, type byte `0C`.
     I32,
-    /// 32-bit IEEE 754 number, type byte `0D`.
+    /// 32-bit IEEE 754 floating point, type byte `0D`.
     F32,
-    /// 64-bit IEEE 754 number, type byte `0E`.
+    /// 64-bit IEEE 754 floating point, type byte `0E`.
     F64,
 }
 
@@ -72,9 +72,9 @@ pub enum IdxData {
     I16(Vec<i16>),
     /// Signed 32-bit integers.
     I32(Vec<i32>),
-    /// 32-bit floating-point numbers.
+    /// 32-bit floating-point values.
     F32(Vec<f32>),
-    /// 64-bit floating-point numbers.
+    /// 64-bit floating-point values.
     F64(Vec<f64>),
 }
 

@@ -1,0 +1,180 @@
+//! Batches: what a model is fitted to and evaluated on.
+//!
+//! [`BatchSource`] is what the training loop asks for; [`BatchLoader`] makes one of any [`Examples`]:
+//! images with their transforms and normalization ([`ImageExamples`]), features of a frozen trunk, or
+//! what a program keeps itself.
+
+mod examples;
+mod images;
+mod loader;
+mod source;
+
+use burn::tensor::{Int, Tensor, TensorData};
+
+use crate::DataError;
+use crate::error::Repr;
+
+pub use examples::{EpochSeed, Examples};
+pub use images::ImageExamples;
+pub use loader::{BatchLoader, Batches, epoch_order};
+pub use source::BatchSource;
+
+/// What a loss compares a model's outputs with, on the device.
+#[derive(Debug, Clone)]
+pub enum Targets {
+    /// The index of each example's class, `[batch]`.
+    Hard(Tensor<1, Int>),
+    /// The probability of each class, `[batch, classes]`; the rows sum to 1.
+    Soft(Tensor<2>),
+}
+
+/// Images and targets on a device, ready for a model.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Normalized pixels, `[batch, channels, height, width]`; features of a trunk have the same form.
+    pub images: Tensor<4>,
+    /// What the loss compares the outputs with, on the device of the images.
+    pub targets: Targets,
+    /// The class of each example, on the host; of soft targets the most probable one.
+    pub labels: Vec<u16>,
+}
+
+/// The most by which the probabilities of a soft target may miss 1 in all.
+const SUM_TOLERANCE: f32 = 1e-3;
+
+impl Batch {
+    /// A batch whose examples belong to one class each. The targets are put on the device of the images.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use selvedge_data::Batch;
+    ///
+    /// let images = Tensor::<4>::zeros([2, 1, 28, 28], &Device::flex());
+    /// let batch = Batch::hard(images, vec![3, 0])?;
+    /// assert_eq!(batch.len(), 2);
+    /// # Ok::<(), selvedge_data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If there is not one label for each image.
+    pub fn hard(images: Tensor<4>, labels: Vec<u16>) -> Result<Self, DataError> {
+        let [count, ..] = images.dims();
+        if labels.len() != count {
+            return Err(Repr::BatchTargets {
+                what: "labels",
+                expected: count,
+                found: labels.len(),
+            }
+            .into());
+        }
+        let indices: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
+        let targets = Tensor::from_data(TensorData::new(indices, [count]), &images.device());
+        Ok(Self { images, targets: Targets::Hard(targets), labels })
+    }
+
+    /// A batch whose examples belong to every class with some probability: `probabilities` are
+    /// `[batch, classes]`, row by row. The targets are put on the device of the images.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use selvedge_data::Batch;
+    ///
+    /// let images = Tensor::<4>::zeros([2, 1, 28, 28], &Device::flex());
+    /// let batch = Batch::soft(images, vec![0.1, 0.9, 0.5, 0.5], 2)?;
+    /// assert_eq!(batch.labels, [1, 0]);
+    /// # Ok::<(), selvedge_data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If there is not one probability for each image and class, or those of an image are not at least 0
+    /// each and 1 in all (to a thousandth).
+    pub fn soft(
+        images: Tensor<4>,
+        probabilities: Vec<f32>,
+        classes: usize,
+    ) -> Result<Self, DataError> {
+        let [count, ..] = images.dims();
+        let expected = count.checked_mul(classes).filter(|&expected| expected > 0);
+        if expected != Some(probabilities.len()) {
+            let (expected, found) = (expected.unwrap_or(count), probabilities.len());
+            return Err(Repr::BatchTargets { what: "probabilities", expected, found }.into());
+        }
+        let mut labels = Vec::with_capacity(count);
+        for (index, row) in probabilities.chunks_exact(classes).enumerate() {
+            let sum: f32 = row.iter().sum();
+            // Also refuses NaN, which compares as false.
+            let possible = row.iter().all(|&p| p >= 0.0) && (sum - 1.0).abs() <= SUM_TOLERANCE;
+            if !possible {
+                return Err(Repr::Probabilities { index, sum }.into());
+            }
+            let best = (1..classes)
+                .fold(0, |best, class| if row[class] > row[best] { class } else { best });
+            labels.push(class_index(best)?);
+        }
+        let data = TensorData::new(probabilities, [count, classes]);
+        let targets = Tensor::from_data(data, &images.device());
+        Ok(Self { images, targets: Targets::Soft(targets), labels })
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+}
+
+fn class_index(class: usize) -> Result<u16, DataError> {
+    u16::try_from(class)
+        .map_err(|_| Repr::ClassCount { name: "batch".to_owned(), found: class + 1 }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    fn images(count: usize) -> Tensor<4> {
+        Tensor::zeros([count, 1, 2, 2], &Device::flex())
+    }
+
+    #[test]
+    fn hard_targets_are_the_labels() {
+        let batch = Batch::hard(images(3), vec![2, 0, 65_535]).unwrap();
+        let Targets::Hard(targets) = &batch.targets else { panic!("expected hard targets") };
+        let targets: Vec<i64> = targets.clone().into_data().iter().collect();
+        assert_eq!(targets, [2, 0, 65_535]);
+        assert_eq!((batch.len(), batch.is_empty()), (3, false));
+    }
+
+    #[test]
+    fn the_label_of_a_soft_target_is_its_most_probable_class_the_first_of_equal_ones() {
+        let rows = vec![0.2, 0.5, 0.3, 0.4, 0.2, 0.4];
+        let batch = Batch::soft(images(2), rows.clone(), 3).unwrap();
+        assert_eq!(batch.labels, [1, 0]);
+        let Targets::Soft(targets) = &batch.targets else { panic!("expected soft targets") };
+        assert_eq!(targets.dims(), [2, 3]);
+        assert_eq!(targets.clone().into_data().try_to_vec::<f32>().unwrap(), rows);
+    }
+
+    #[test]
+    fn targets_that_do_not_fit_the_images_are_refused() {
+        let message = |result: Result<Batch, DataError>| result.unwrap_err().to_string();
+        assert_eq!(message(Batch::hard(images(2), vec![0])), "batch: expected 2 labels, found 1");
+        assert_eq!(
+            message(Batch::soft(images(2), vec![1.0; 3], 2)),
+            "batch: expected 4 probabilities, found 3"
+        );
+        assert!(Batch::soft(images(2), vec![], 0).is_err());
+        for row in [[0.5, 0.6], [-0.5, 1.5], [f32::NAN, 1.0], [f32::INFINITY, 0.0]] {
+            let error = message(Batch::soft(images(1), row.to_vec(), 2));
+            assert!(error.starts_with("soft target of image 0 of the batch: expected"), "{error}");
+        }
+    }
+}

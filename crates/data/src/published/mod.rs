@@ -1,0 +1,284 @@
+//! Published data sets, as a table of data: a new one is an entry of [`SETS`], or a [`PublishedSet`] of
+//! a program's own.
+//!
+//! ```no_run
+//! use selvedge_data::published::{FASHION_MNIST, PublishedSet};
+//! use selvedge_data::Source;
+//!
+//! let data = FASHION_MNIST.load(&Source::default())?;
+//! assert_eq!(data.train.len(), 60_000);
+//! assert_eq!(data.classes()[9], "Ankle boot");
+//!
+//! // By its name, as in a file of settings.
+//! let digits = PublishedSet::named("mnist")?;
+//! digits.verify(&digits.load(&Source::folder("my-data"))?)?;
+//! # Ok::<(), selvedge_data::DataError>(())
+//! ```
+
+mod sets;
+
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::Repr;
+use crate::formats::idx::{IdxReader, IdxType, header};
+use crate::{DataError, Dataset, ImageDataset, OfficialSplit, Source};
+
+pub use sets::{FASHION_MNIST, MNIST, SETS};
+
+/// A data set that is published: its form, and where its files are found.
+#[derive(Debug, Clone, Copy)]
+pub struct PublishedSet {
+    /// The name in settings, such as `fashion_mnist`.
+    pub name: &'static str,
+    /// The name in reports, such as `Fashion-MNIST`.
+    pub display_name: &'static str,
+    /// The folder that holds the files, wherever data sets are kept, such as `fashion-mnist`.
+    pub folder: &'static str,
+    /// The shape of an image: `[channels, height, width]`.
+    pub shape: [usize; 3],
+    /// The classes' names, by label.
+    pub classes: &'static [&'static str],
+    /// The files of the training images.
+    pub train: PublishedPart,
+    /// The files of the test images, if there are any.
+    pub test: Option<PublishedPart>,
+    /// The split by which results are compared, if there is one.
+    pub official: Option<OfficialSplit>,
+    /// Addresses to which `/<file>.gz` is appended, tried in order.
+    pub hosts: &'static [&'static str],
+    /// Where the data set's Debian package installs it.
+    pub debian: Option<&'static str>,
+    /// The page that describes the data set.
+    pub homepage: &'static str,
+    /// Its license, as an SPDX identifier where there is one, or what its authors say.
+    pub license: &'static str,
+}
+
+/// The files of one part of a data set.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum PublishedPart {
+    /// One [IDX](crate::formats::idx) file of images and one of labels, both `u8`.
+    Idx {
+        /// `[images, height, width]`, or `[images, channels, height, width]`.
+        images: PublishedFile,
+        /// `[images]`
+        labels: PublishedFile,
+    },
+}
+
+/// A file of a published data set, raw or compressed by gzip; then its name ends in `.gz` as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishedFile {
+    /// The name without `.gz`.
+    pub name: &'static str,
+    /// Bytes of the decompressed content.
+    pub bytes: u64,
+    /// SHA-256 of the decompressed content, in lower-case hexadecimal. (Compressed files of the same
+    /// content differ.)
+    pub sha256: &'static str,
+}
+
+impl PublishedPart {
+    /// All files of the part.
+    pub fn files(&self) -> Vec<PublishedFile> {
+        match *self {
+            Self::Idx { images, labels } => vec![images, labels],
+        }
+    }
+}
+
+impl PublishedSet {
+    /// The data set of this name in the table.
+    ///
+    /// # Errors
+    ///
+    /// If there is none; the error names those that there are.
+    ///
+    /// ```
+    /// use selvedge_data::PublishedSet;
+    ///
+    /// assert_eq!(PublishedSet::named("mnist")?.display_name, "MNIST");
+    /// let error = PublishedSet::named("minst").unwrap_err().to_string();
+    /// assert_eq!(error, "data set: expected one of fashion_mnist, mnist, found minst");
+    /// # Ok::<(), selvedge_data::DataError>(())
+    /// ```
+    pub fn named(name: &str) -> Result<&'static Self, DataError> {
+        SETS.iter().find(|set| set.name == name).ok_or_else(|| {
+            let known: Vec<_> = SETS.iter().map(|set| set.name).collect();
+            Repr::UnknownSet { known: known.join(", "), found: name.to_owned() }.into()
+        })
+    }
+
+    /// All files, those of the training images first.
+    pub fn files(&self) -> Vec<PublishedFile> {
+        [Some(self.train), self.test].into_iter().flatten().flat_map(|part| part.files()).collect()
+    }
+
+    /// Finds the files as the source says and reads them.
+    ///
+    /// The files' structure is checked (type, shape, counts, labels), not whether the content is
+    /// the published one, so that a modified or smaller set of the same form can be used; see
+    /// [`verify`](Self::verify). Only what is downloaded must have the published content.
+    ///
+    /// # Errors
+    ///
+    /// If the files are not found or cannot be downloaded, or one is damaged: the error names the
+    /// path and the byte.
+    pub fn load(&self, source: &Source) -> Result<Dataset, DataError> {
+        let mut train = source.find(self)?;
+        let test = train.split_off(self.train.files().len());
+        let (train, test) = rayon::join(
+            || self.load_part("train", &self.train, &train),
+            || self.test.as_ref().map(|part| self.load_part("test", part, &test)).transpose(),
+        );
+        let data = Dataset::new(train?, test?)?;
+        Ok(match self.official {
+            Some(official) => data.with_official_split(official),
+            None => data,
+        })
+    }
+
+    /// Reads one part from its files, which are in the order of [`PublishedPart::files`].
+    fn load_part(
+        &self,
+        name: &str,
+        part: &PublishedPart,
+        paths: &[PathBuf],
+    ) -> Result<ImageDataset, DataError> {
+        let name = format!("{} {name}", self.display_name);
+        let classes = self.classes.iter().map(|&class| class.to_owned()).collect();
+        match part {
+            PublishedPart::Idx { images, .. } => {
+                // A larger set than most is read all the same, since its size is known.
+                let limit = IdxReader::DEFAULT_LIMIT.max(images.bytes);
+                let reader = IdxReader::new().with_limit(limit);
+                let [images, labels] = paths else {
+                    unreachable!("as many paths are found as there are files")
+                };
+                let data = ImageDataset::read_idx_files(name, images, labels, classes, &reader)?;
+                self.check_idx_shape(&data, images)?;
+                Ok(data)
+            }
+        }
+    }
+
+    fn check_idx_shape(&self, data: &ImageDataset, path: &PathBuf) -> Result<(), DataError> {
+        if data.shape() == self.shape {
+            return Ok(());
+        }
+        let [channels, height, width] = data.shape();
+        let expected = match self.shape {
+            [1, height, width] => format!("[images, {height}, {width}]"),
+            [channels, height, width] => format!("[images, {channels}, {height}, {width}]"),
+        };
+        let found = match channels {
+            1 => vec![data.len(), height, width],
+            _ => vec![data.len(), channels, height, width],
+        };
+        // The number of images comes first, at byte 4.
+        Err(Repr::FileShape { path: path.clone(), offset: 8, expected, found }.into())
+    }
+
+    /// Checks that images and labels are those published, by their SHA-256.
+    ///
+    /// # Errors
+    ///
+    /// Of the kind [`Checksum`](crate::DataErrorKind::Checksum) for the first file whose content
+    /// differs.
+    pub fn verify(&self, data: &Dataset) -> Result<(), DataError> {
+        verify_part(&self.train, Some(&data.train))?;
+        match &self.test {
+            Some(part) => verify_part(part, data.test.as_ref()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Compares the content of a part's files, rebuilt from memory, with the published one.
+fn verify_part(part: &PublishedPart, data: Option<&ImageDataset>) -> Result<(), DataError> {
+    match part {
+        PublishedPart::Idx { images, labels } => {
+            let Some(data) = data else {
+                return check_content(images, None);
+            };
+            let shape = match data.shape() {
+                [1, height, width] => vec![data.len(), height, width],
+                [channels, height, width] => vec![data.len(), channels, height, width],
+            };
+            // A label that no byte can hold is none of those published.
+            let bytes = data.labels().iter().map(|&label| u8::try_from(label).ok());
+            let bytes: Option<Vec<u8>> = bytes.collect();
+            check_content(images, Some((&shape, data.images())))?;
+            let count = [data.len()];
+            check_content(labels, bytes.as_deref().map(|bytes| (&count[..], bytes)))
+        }
+    }
+}
+
+fn check_content(
+    file: &PublishedFile,
+    content: Option<(&[usize], &[u8])>,
+) -> Result<(), DataError> {
+    let found = match content {
+        Some((shape, bytes)) => {
+            let header = header(IdxType::U8.code(), shape);
+            hex(&Sha256::new().chain_update(header).chain_update(bytes).finalize())
+        }
+        None => "none".to_owned(),
+    };
+    if found == file.sha256 {
+        return Ok(());
+    }
+    let (origin, expected) = (file.name.to_owned(), file.sha256.to_owned());
+    Err(Repr::Checksum { origin, expected, found }.into())
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_entry_is_complete_and_agrees_with_itself() {
+        let [mut names, mut folders, mut hashes] = [const { Vec::new() }; 3];
+        for set in SETS {
+            names.push(set.name);
+            folders.push(set.folder);
+            assert!(set.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", set.name);
+            assert!(set.classes.len() > 1 && set.shape.iter().all(|&side| side > 0));
+            for url in set.hosts.iter().chain([&set.homepage]) {
+                assert!(url.starts_with("http") && !url.ends_with('/'), "{url}");
+            }
+            let official = set.official.unwrap();
+            let counts = [Some((&set.train, official.train + official.validation))]
+                .into_iter()
+                .chain([set.test.as_ref().map(|part| (part, official.test))]);
+            for (part, count) in counts.flatten() {
+                let PublishedPart::Idx { images, labels } = part;
+                // A header of 16 or 8 bytes before the elements.
+                let size = count * set.shape.iter().product::<usize>();
+                assert_eq!(images.bytes, 16 + size as u64);
+                assert_eq!(labels.bytes, 8 + count as u64);
+            }
+            for file in set.files() {
+                assert_eq!(file.sha256.len(), 64);
+                assert!(
+                    file.sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+                );
+                hashes.push(file.sha256);
+            }
+        }
+        for values in [names, folders, hashes] {
+            let distinct: HashSet<_> = values.iter().collect();
+            assert_eq!(distinct.len(), values.len(), "{values:?}");
+        }
+    }
+}

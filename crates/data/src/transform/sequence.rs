@@ -1,0 +1,147 @@
+use std::sync::Arc;
+
+use super::{ImageRef, Transform};
+use crate::error::Repr;
+use crate::{DataError, SplitMix64};
+
+/// Transforms, applied one after the other. Clones share them.
+///
+/// ```
+/// use selvedge_data::Transforms;
+/// use selvedge_data::transform::{RandomCrop, RandomHorizontalFlip};
+///
+/// let augmentation =
+///     Transforms::new().with(RandomCrop::new([28, 28], 2)).with(RandomHorizontalFlip::default());
+/// assert_eq!(augmentation.output_shape([1, 28, 28])?, [1, 28, 28]);
+/// # Ok::<(), selvedge_data::DataError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Transforms {
+    steps: Vec<Arc<dyn Transform>>,
+}
+
+impl Transforms {
+    /// No transform: images as they are.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// These transforms, and another one after them.
+    pub fn with(mut self, transform: impl Transform + 'static) -> Self {
+        self.steps.push(Arc::new(transform));
+        self
+    }
+
+    /// Whether images stay as they are.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The shape that images get, both `[channels, height, width]`.
+    ///
+    /// # Errors
+    ///
+    /// If a transform does not fit them, or has a setting that is out of range.
+    pub fn output_shape(&self, input: [usize; 3]) -> Result<[usize; 3], DataError> {
+        Ok(self.prepare(input)?.output_shape())
+    }
+
+    /// The transforms for images of one shape.
+    pub(crate) fn prepare(&self, input: [usize; 3]) -> Result<Prepared, DataError> {
+        let mut shape = input;
+        let mut steps = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            let output = step.output_shape(shape)?;
+            let size = output.iter().try_fold(1usize, |n, &side| n.checked_mul(side));
+            if size.is_none_or(|size| size == 0) {
+                let name = "transformed image".to_owned();
+                return Err(Repr::ImageShape { name, found: output }.into());
+            }
+            steps.push((step.clone(), output));
+            shape = output;
+        }
+        Ok(Prepared { input, steps })
+    }
+}
+
+/// Transforms that fit images of one shape.
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared {
+    input: [usize; 3],
+    /// Each with the shape of its output.
+    steps: Vec<(Arc<dyn Transform>, [usize; 3])>,
+}
+
+/// Where images lie between two transforms; one of the two is read, the other written.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    read: Vec<u8>,
+    write: Vec<u8>,
+}
+
+impl Prepared {
+    pub(crate) fn output_shape(&self) -> [usize; 3] {
+        self.steps.last().map_or(self.input, |&(_, shape)| shape)
+    }
+
+    /// The bytes of an image of the input shape, transformed.
+    pub(crate) fn apply<'a>(
+        &self,
+        pixels: &'a [u8],
+        rng: &mut SplitMix64,
+        buffers: &'a mut Buffers,
+    ) -> &'a [u8] {
+        if self.steps.is_empty() {
+            return pixels;
+        }
+        let mut shape = self.input;
+        for (i, (transform, output)) in self.steps.iter().enumerate() {
+            buffers.write.resize(output.iter().product(), 0);
+            let image = ImageRef { pixels: if i == 0 { pixels } else { &buffers.read }, shape };
+            transform.apply(image, rng, &mut buffers.write);
+            std::mem::swap(&mut buffers.read, &mut buffers.write);
+            shape = *output;
+        }
+        &buffers.read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transform::{RandomCrop, RandomHorizontalFlip};
+
+    #[test]
+    fn transforms_follow_one_another_each_on_what_the_last_one_gave() {
+        // The right half of three columns is cut out by the only crop of a width of 3 from a padded
+        // width of 3; then it is mirrored.
+        let transforms = Transforms::new()
+            .with(RandomHorizontalFlip { p: 1.0 })
+            .with(RandomCrop::new([3, 4], 1))
+            .with(RandomHorizontalFlip { p: 1.0 });
+        let prepared = transforms.prepare([1, 1, 2]).unwrap();
+        assert_eq!(prepared.output_shape(), [1, 3, 4]);
+        let mut buffers = Buffers::default();
+        for _ in 0..2 {
+            let output = prepared.apply(&[7, 9], &mut SplitMix64::new(1), &mut buffers);
+            assert_eq!(output, [0, 0, 0, 0, 0, 7, 9, 0, 0, 0, 0, 0]);
+        }
+    }
+
+    #[test]
+    fn without_transforms_the_bytes_are_those_of_the_image() {
+        let prepared = Transforms::new().prepare([1, 1, 2]).unwrap();
+        let pixels = [7, 9];
+        let mut buffers = Buffers::default();
+        let output = prepared.apply(&pixels, &mut SplitMix64::new(1), &mut buffers);
+        assert_eq!(output.as_ptr(), pixels.as_ptr());
+    }
+
+    #[test]
+    fn a_transform_that_does_not_fit_what_the_one_before_gives_is_refused() {
+        let transforms =
+            Transforms::new().with(RandomCrop::new([2, 2], 0)).with(RandomCrop::new([3, 3], 0));
+        let error = transforms.output_shape([1, 4, 4]).unwrap_err().to_string();
+        assert!(error.contains("3 x 3 of 2 x 2"), "{error}");
+    }
+}
