@@ -137,28 +137,22 @@ fn copy_row(g: &Geometry, plane: &[f32], (row, k): (usize, [usize; 2]), to: &mut
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::{ConvBlockOptions, PoolOptions};
-    use crate::tests::case::{Case, numbers};
+    use crate::options::PoolOptions;
+    use crate::tests::case::{Case, numbers, options};
 
     #[test]
     fn strips_and_planes_of_the_experiments_equal_the_oracle() {
         let tiles = Some(PoolOptions::tiles(2));
         let overlapping = Some(PoolOptions { kernel: [3, 3], stride: [2, 2], padding: [1, 1] });
-        let options = |stride, padding, pool| ConvBlockOptions {
-            stride: [stride; 2],
-            padding: [padding; 2],
-            relu: true,
-            pool,
-            ..Default::default()
-        };
         for isa in Isa::available() {
-            Case::new([2, 1, 28, 28], 10, [3, 3], options(1, 1, tiles)).check_columns(isa);
-            Case::new([1, 3, 40, 40], 8, [7, 7], options(2, 3, overlapping)).check_columns(isa);
+            Case::new([2, 1, 28, 28], 10, [3, 3], options(1, 1, true, tiles)).check_columns(isa);
+            Case::new([1, 3, 40, 40], 8, [7, 7], options(2, 3, true, overlapping))
+                .check_columns(isa);
             // Several strips, the last one shorter; sums of more than 2048 terms.
-            Case::new([2, 60, 46, 50], 3, [3, 3], options(1, 1, None)).check_columns(isa);
-            Case::new([1, 240, 5, 6], 3, [3, 3], options(1, 1, None)).check_columns(isa);
+            Case::new([2, 60, 46, 50], 3, [3, 3], options(1, 1, true, None)).check_columns(isa);
+            Case::new([1, 240, 5, 6], 3, [3, 3], options(1, 1, true, None)).check_columns(isa);
             let scale = Some(numbers(2 * 5, 5));
-            let case = Case::new([2, 4, 9, 8], 5, [3, 2], options(1, 0, tiles));
+            let case = Case::new([2, 4, 9, 8], 5, [3, 2], options(1, 0, true, tiles));
             Case { scale, ..case }.check_columns(isa);
         }
     }
@@ -166,8 +160,7 @@ mod tests {
     #[test]
     fn the_number_of_threads_changes_no_bit() {
         // Several strips, each with more work than one thread should do.
-        let options = ConvBlockOptions { padding: [1, 1], relu: true, ..Default::default() };
-        let case = Case::new([1, 60, 30, 50], 48, [3, 3], options);
+        let case = Case::new([1, 60, 30, 50], 48, [3, 3], options(1, 1, true, None));
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| forward(Isa::current(), &case.g, case.inputs()).to_vec())
@@ -178,8 +171,7 @@ mod tests {
 
     #[test]
     fn a_nan_spoils_only_the_results_that_see_it() {
-        let options = ConvBlockOptions { padding: [1, 1], relu: true, ..Default::default() };
-        let mut case = Case::new([1, 1, 5, 5], 1, [3, 3], options);
+        let mut case = Case::new([1, 1, 5, 5], 1, [3, 3], options(1, 1, true, None));
         case.x[0] = f32::NAN;
         for isa in Isa::available() {
             let y = forward(isa, &case.g, case.inputs());

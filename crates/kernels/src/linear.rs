@@ -95,7 +95,7 @@ impl<C: CheckpointStrategy> LinearBlockBackend for Autodiff<Cube, C> {}
 /// # }
 /// ```
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, relu: bool) -> Tensor<2> {
-    layer(x, weight, bias, LinearSettings { has_bias: false, relu, channel: None })
+    layer(x, weight, bias, relu, None)
 }
 
 /// [`linear`], where every `channel` adjacent features of `x` are a channel of a flattened image, and
@@ -121,15 +121,15 @@ pub fn linear_of_channels(
         channel > 0 && features.is_multiple_of(channel),
         "linear_of_channels: {features} features are no channels of {channel}"
     );
-    layer(x, weight, bias, LinearSettings { has_bias: false, relu, channel: Some(channel) })
+    layer(x, weight, bias, relu, Some(channel))
 }
 
-/// The layer of these settings; `has_bias` is set here.
 fn layer(
     x: Tensor<2>,
     weight: Tensor<2>,
     bias: Option<Tensor<1>>,
-    settings: LinearSettings,
+    relu: bool,
+    channel: Option<usize>,
 ) -> Tensor<2> {
     let ([_, features], [in_features, out_features]) = (x.dims(), weight.dims());
     assert_eq!(
@@ -143,7 +143,7 @@ fn layer(
             "linear: the bias has {len} numbers, the weight {out_features} output features"
         );
     }
-    let settings = LinearSettings { has_bias: bias.is_some(), ..settings };
+    let settings = LinearSettings { has_bias: bias.is_some(), relu, channel };
     // An operation has a fixed number of inputs: no bias is zeros, which need no gradient.
     let bias = bias.unwrap_or_else(|| Tensor::zeros([out_features], (&x.device(), x.dtype())));
     Tensor::from_dispatch(<Dispatch as LinearBlockBackend>::linear_block(

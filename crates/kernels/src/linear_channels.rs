@@ -168,18 +168,15 @@ impl<'a> Operands<'a> {
         let size = self.channels.size;
         let len = |wanted: bool, len: usize| if wanted { len } else { 0 };
         let mut dw = Recycled::any(len(wanted[1], features * outputs));
-        let mut of_channels: Vec<&mut [f32]> = match wanted[1] {
-            true => dw.chunks_exact_mut(size * outputs).collect(),
-            false => self.channels.channels.iter().map(|_| Default::default()).collect(),
-        };
         let mut gathered = Recycled::any(len(wanted[0], batch * features));
-        let mut rest = &mut gathered[..];
-        let mut parts = Vec::with_capacity(of_channels.len());
-        for (channel, dw) in self.channels.channels.iter().zip(&mut of_channels) {
-            let (dx, behind) = rest.split_at_mut(len(wanted[0], channel.images.len() * size));
-            parts.push((dx, dw));
-            rest = behind;
-        }
+        let mut rest = (&mut gathered[..], &mut dw[..]);
+        let part = |channel: &Channel| {
+            let lens = [channel.images.len() * size, size * outputs];
+            let dx = rest.0.split_off_mut(..len(wanted[0], lens[0]));
+            let dw = rest.1.split_off_mut(..len(wanted[1], lens[1]));
+            dx.zip(dw).expect("there is room for all channels")
+        };
+        let parts: Vec<_> = self.channels.channels.iter().map(part).collect();
         parts.into_par_iter().enumerate().for_each(|(channel, (dx, dw))| {
             isa.run(BackwardChannel { operands: self, channel, grad, dx, dw });
         });

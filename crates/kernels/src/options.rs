@@ -228,17 +228,12 @@ pub(crate) fn even_pieces(total: usize, max: usize) -> impl Iterator<Item = (usi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::case::options;
 
     #[test]
     fn output_sizes_follow_pytorchs_formula() {
         // floor((size + 2 padding - kernel) / stride) + 1, by hand.
-        let options = |stride, padding, pool| ConvBlockOptions {
-            stride: [stride; 2],
-            padding: [padding; 2],
-            relu: true,
-            pool,
-            ..Default::default()
-        };
+        let options = |stride, padding, pool| options(stride, padding, true, pool);
         let overlapping = PoolOptions { kernel: [3, 3], stride: [2, 2], padding: [1, 1] };
         let size = |o: ConvBlockOptions, k: usize| o.output_size([28, 28], [k, k]);
         assert_eq!(size(options(1, 0, None), 5), Some([24, 24]));

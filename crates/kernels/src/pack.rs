@@ -5,8 +5,6 @@
 //! the last image of a batch are 0. What a convolution reads is `[row, channel, column, LANES]` with a
 //! border of zeros; what is only passed through is `[channel, row, column, LANES]`.
 
-use std::borrow::Cow;
-
 use crate::buffer::Aligned;
 use crate::options::Geometry;
 use crate::simd::{Simd, Task};
@@ -73,17 +71,6 @@ impl Planes {
     }
 }
 
-/// The images of a group, filled up with images of zeros if there are fewer than `LANES`.
-fn whole(images: &[f32], len: usize) -> Cow<'_, [f32]> {
-    assert!(images.len() <= len, "at most LANES images");
-    if images.len() == len {
-        return Cow::Borrowed(images);
-    }
-    let mut filled = vec![0.0; len];
-    filled[..images.len()].copy_from_slice(images);
-    Cow::Owned(filled)
-}
-
 /// Interleaves one run of `len` numbers of `LANES` images that are `image_len` numbers apart.
 ///
 /// # Safety
@@ -113,6 +100,48 @@ unsafe fn interleave<S: Simd>(from: *const f32, image_len: usize, len: usize, to
     }
 }
 
+/// A run of numbers of every image of a group.
+struct Runs<'a> {
+    images: &'a [f32],
+    /// Number of images.
+    count: usize,
+    image_len: usize,
+    /// Numbers of a run.
+    len: usize,
+    /// If there are fewer than `LANES` images, room for their runs; those of the others stay zeros.
+    filled: Vec<f32>,
+}
+
+impl<'a> Runs<'a> {
+    fn new(images: &'a [f32], image_len: usize, len: usize, lanes: usize) -> Self {
+        assert!(images.len() <= lanes * image_len, "at most LANES images");
+        let count = images.len().checked_div(image_len).unwrap_or(lanes);
+        let filled = vec![0.0; if count == lanes { 0 } else { lanes * len }];
+        Runs { images, count, image_len, len, filled }
+    }
+
+    /// Interleaves the runs that begin at number `first` of every image.
+    ///
+    /// # Safety
+    ///
+    /// The processor has `S`, for whose lanes this was made.
+    #[inline(always)]
+    unsafe fn interleave<S: Simd>(&mut self, first: usize, to: &mut [f32]) {
+        assert!(first + self.len <= self.image_len && to.len() >= self.len * S::LANES);
+        let (from, distance) = if self.filled.is_empty() {
+            (self.images[first..].as_ptr(), self.image_len)
+        } else {
+            for image in 0..self.count {
+                let run = &self.images[image * self.image_len + first..][..self.len];
+                self.filled[image * self.len..][..self.len].copy_from_slice(run);
+            }
+            (self.filled.as_ptr(), self.len)
+        };
+        // SAFETY: there are runs of LANES images, and room for them.
+        unsafe { interleave::<S>(from, distance, self.len, to.as_mut_ptr()) };
+    }
+}
+
 /// Interleaves at most `LANES` images of `image_len` numbers, keeping the order of the numbers.
 ///
 /// # Safety
@@ -120,16 +149,13 @@ unsafe fn interleave<S: Simd>(from: *const f32, image_len: usize, len: usize, to
 /// The processor has `S`.
 #[inline(always)]
 pub(crate) unsafe fn pack<S: Simd>(images: &[f32], image_len: usize, to: &mut [f32]) {
-    let images = whole(images, S::LANES * image_len);
-    assert!(to.len() >= S::LANES * image_len);
-    let task = Interleave { from: &images, image_len, to };
     // SAFETY: the processor is the caller's promise.
-    unsafe { S::enter(task) }
+    unsafe { S::enter(Interleave { images, image_len, to }) }
 }
 
-/// A whole group, in the order of its numbers.
+/// A group, in the order of its numbers.
 struct Interleave<'a> {
-    from: &'a [f32],
+    images: &'a [f32],
     image_len: usize,
     to: &'a mut [f32],
 }
@@ -139,15 +165,9 @@ impl Task for Interleave<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        // SAFETY: both slices have `LANES` images.
-        unsafe {
-            interleave::<S>(
-                self.from.as_ptr(),
-                self.image_len,
-                self.image_len,
-                self.to.as_mut_ptr(),
-            );
-        }
+        let mut runs = Runs::new(self.images, self.image_len, self.image_len, S::LANES);
+        // SAFETY: the processor is the promise of whoever enters the task.
+        unsafe { runs.interleave::<S>(0, self.to) };
     }
 }
 
@@ -177,52 +197,10 @@ pub(crate) unsafe fn pack_strip<S: Simd>(
     rows: (usize, usize),
     to: &mut [f32],
 ) {
-    assert!(images.len() <= S::LANES * planes.image_len(), "at most LANES images");
     assert!(rows.1 <= planes.padded()[0]);
     assert!(to.len() >= (rows.1 - rows.0) * planes.row_len(S::LANES));
     // SAFETY: the processor is the caller's promise.
     unsafe { S::enter(InterleaveRows { images, planes, rows, to }) }
-}
-
-/// A run of numbers of every image of a group.
-struct Runs<'a> {
-    images: &'a [f32],
-    /// Number of images.
-    count: usize,
-    image_len: usize,
-    /// Numbers of a run.
-    len: usize,
-    /// If there are fewer than `LANES` images, room for their runs; those of the others stay zeros.
-    filled: Vec<f32>,
-}
-
-impl<'a> Runs<'a> {
-    fn new(images: &'a [f32], image_len: usize, len: usize, lanes: usize) -> Self {
-        let count = images.len().checked_div(image_len).unwrap_or(lanes);
-        let filled = vec![0.0; if count == lanes { 0 } else { lanes * len }];
-        Runs { images, count, image_len, len, filled }
-    }
-
-    /// Interleaves the runs that begin at number `first` of every image.
-    ///
-    /// # Safety
-    ///
-    /// The processor has `S`, for whose lanes this was made.
-    #[inline(always)]
-    unsafe fn interleave<S: Simd>(&mut self, first: usize, to: &mut [f32]) {
-        assert!(first + self.len <= self.image_len && to.len() >= self.len * S::LANES);
-        let (from, distance) = if self.filled.is_empty() {
-            (self.images[first..].as_ptr(), self.image_len)
-        } else {
-            for image in 0..self.count {
-                let run = &self.images[image * self.image_len + first..][..self.len];
-                self.filled[image * self.len..][..self.len].copy_from_slice(run);
-            }
-            (self.filled.as_ptr(), self.len)
-        };
-        // SAFETY: there are runs of LANES images, and room for them.
-        unsafe { interleave::<S>(from, distance, self.len, to.as_mut_ptr()) };
-    }
 }
 
 /// A group, row by row.

@@ -10,22 +10,7 @@ use crate::naive;
 use crate::options::{ConvBlockOptions, PoolOptions};
 use crate::simd::Isa;
 use crate::winograd::Variant;
-use case::{ALL, Case, numbers};
-
-fn options(
-    stride: usize,
-    padding: usize,
-    relu: bool,
-    pool: Option<PoolOptions>,
-) -> ConvBlockOptions {
-    ConvBlockOptions {
-        stride: [stride; 2],
-        padding: [padding; 2],
-        relu,
-        pool,
-        ..Default::default()
-    }
-}
+use case::{ALL, Case, numbers, options};
 
 #[test]
 fn blocks_of_the_experiments_equal_the_oracle() {

@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::tests::case::numbers;
 
-/// A layer with numbers between -1 and 1 that differ, and the channels for which `zero` is true 0.
+/// A layer with numbers between -1 and 1, and the channels for which `zero` is true 0.
 struct Case {
     sizes: [usize; 3],
     size: usize,
@@ -10,10 +11,6 @@ struct Case {
     weight: Vec<f32>,
     bias: Vec<f32>,
     grad: Vec<f32>,
-}
-
-fn numbers(len: usize, seed: usize) -> Vec<f32> {
-    (0..len).map(|i| ((i * 7919 + seed * 104_729) % 2003) as f32 / 1001.5 - 1.0).collect()
 }
 
 impl Case {

@@ -4,7 +4,7 @@ use crate::backward::{Gradients, Saved, Wanted, backward_by};
 use crate::columns;
 use crate::forward::{Inputs, Output};
 use crate::naive;
-use crate::options::{ConvBlockOptions, Geometry};
+use crate::options::{ConvBlockOptions, Geometry, PoolOptions};
 use crate::simd::Isa;
 use crate::winograd::{Methods, Variant};
 
@@ -19,6 +19,22 @@ pub fn numbers(len: usize, seed: u64) -> Vec<f32> {
         (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     };
     (0..len).map(|_| next()).collect()
+}
+
+/// The same stride and padding in both directions.
+pub fn options(
+    stride: usize,
+    padding: usize,
+    relu: bool,
+    pool: Option<PoolOptions>,
+) -> ConvBlockOptions {
+    ConvBlockOptions {
+        stride: [stride; 2],
+        padding: [padding; 2],
+        relu,
+        pool,
+        ..Default::default()
+    }
 }
 
 /// A block with its inputs and the gradient of its output.
@@ -72,35 +88,35 @@ impl Case {
         Inputs { x: &self.x, weight: &self.weight, bias: &self.bias, scale: self.scale.as_deref() }
     }
 
+    /// The factor of an output.
+    fn factor(&self, at: usize) -> f32 {
+        let plane = self.g.output[0] * self.g.output[1];
+        self.scale.as_ref().map_or(1.0, |scale| scale[at / plane])
+    }
+
+    /// These outputs of the oracle, each times its factor.
+    fn scaled(&self, outputs: &[f64]) -> Vec<f64> {
+        let outputs = outputs.iter().enumerate();
+        outputs.map(|(at, output)| output * f64::from(self.factor(at))).collect()
+    }
+
     /// Compares the outputs computed by columns with the oracle.
     pub fn check_columns(&self, isa: Isa) {
         let g = &self.g;
-        let mut expected = naive::forward(g, &self.x, &self.weight, &self.bias).output;
-        if let Some(scale) = &self.scale {
-            let planes = expected.chunks_exact_mut(g.output[0] * g.output[1]);
-            for (plane, &factor) in planes.zip(scale) {
-                plane.iter_mut().for_each(|output| *output *= f64::from(factor));
-            }
-        }
+        let expected = naive::forward(g, &self.x, &self.weight, &self.bias).output;
         let output = columns::forward(isa, g, self.inputs());
-        self.close(isa, "output by columns", &output, &expected, g.taps());
+        self.close(isa, "output by columns", &output, &self.scaled(&expected), g.taps());
     }
 
     /// Compares outputs and gradients of one instruction set with the oracle.
     pub fn check(&self, isa: Isa) {
         let g = &self.g;
-        let mut expected = naive::forward(g, &self.x, &self.weight, &self.bias);
-        let unscaled = expected.output.clone();
-        let mut grad = self.grad.clone();
-        if let Some(scale) = &self.scale {
-            let plane = g.output[0] * g.output[1];
-            for (i, output) in expected.output.iter_mut().enumerate() {
-                *output *= f64::from(scale[i / plane]);
-                grad[i] *= scale[i / plane];
-            }
-        }
+        let expected = naive::forward(g, &self.x, &self.weight, &self.bias);
+        let grad = self.grad.iter().enumerate();
+        let grad: Vec<f32> = grad.map(|(at, grad)| grad * self.factor(at)).collect();
         let output = self.forward(isa, true);
-        self.close(isa, "output", &output.values, &expected.output, g.taps());
+        let scaled = self.scaled(&expected.output);
+        self.close(isa, "output", &output.values, &scaled, g.taps());
         let plain = self.forward(isa, false);
         assert_eq!(output.values[..], plain.values[..], "codes do not change the output");
         assert!(plain.codes.is_empty());
@@ -110,7 +126,7 @@ impl Case {
             true => self.choices(isa, &output.codes),
             false => expected.choice,
         };
-        self.close(isa, "chosen value", &self.values(&choice), &unscaled, g.taps());
+        self.close(isa, "chosen value", &self.values(&choice), &expected.output, g.taps());
         let gradients = self.backward(isa, &output.codes, ALL);
         let naive = naive::backward(g, &self.x, &self.weight, &choice, &grad);
         self.close(
