@@ -108,71 +108,18 @@
 #![allow(clippy::needless_range_loop)]
 // Burn calls its ndarray device deprecated; who asks for the feature knows.
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
-// Without the flex device, only the composed operations are left.
-#![cfg_attr(not(feature = "flex"), allow(dead_code))]
 
 #[cfg(feature = "flex")]
-mod backward;
-mod batch_norm;
-#[cfg(feature = "flex")]
-mod batch_norm_flex;
-#[cfg(feature = "flex")]
-mod buffer;
-#[cfg(feature = "flex")]
-mod columns;
-#[cfg(feature = "flex")]
-mod conv;
-mod extension;
-#[cfg(feature = "flex")]
-mod flex;
-#[cfg(feature = "flex")]
-mod forward;
-mod linear;
-#[cfg(feature = "flex")]
-mod linear_channels;
-#[cfg(feature = "flex")]
-mod linear_flex;
-#[cfg(feature = "flex")]
-mod matrix;
-mod max_pool;
-#[cfg(feature = "flex")]
-mod max_pool_flex;
-#[cfg(feature = "flex")]
-mod moments;
-#[cfg(test)]
-mod naive;
-#[cfg(feature = "flex")]
-mod normalize;
+mod cpu;
+mod ops;
 mod optim;
-mod options;
-#[cfg(feature = "flex")]
-mod pack;
-#[cfg(feature = "flex")]
-mod planes;
-#[cfg(feature = "flex")]
-mod pool;
-#[cfg(feature = "flex")]
-mod product;
-#[cfg(feature = "flex")]
-mod recycled;
-#[cfg(feature = "flex")]
-mod simd;
-#[cfg(feature = "flex")]
-mod spread;
-#[cfg(test)]
-mod tests;
-mod transpose;
-#[cfg(feature = "flex")]
-mod weight_grad;
-#[cfg(feature = "flex")]
-mod winograd;
 
-pub use batch_norm::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
-pub use extension::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
-pub use linear::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
-pub use max_pool::{MaxPoolBackend, max_pool};
+pub use ops::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
+pub use ops::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
+pub use ops::{ConvBlockOptions, PoolOptions};
+pub use ops::{ConvTransposeBlockOptions, conv_transpose_block};
+pub use ops::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
+pub use ops::{MaxPoolBackend, max_pool};
 pub use optim::{AdamOptions, FusedAdam};
 pub use optim::{FusedRmsProp, FusedRmsPropState, RmsPropOptions};
 pub use optim::{FusedSgd, FusedSgdState, MomentumOptions, SgdOptions};
-pub use options::{ConvBlockOptions, PoolOptions};
-pub use transpose::{ConvTransposeBlockOptions, conv_transpose_block};
