@@ -45,7 +45,7 @@ impl simd::Task for MultiplyAdd {
             let half = S::splat(black_box(0.5));
             let mut sums = [half; 24];
             for (i, sum) in sums.iter_mut().enumerate() {
-                // Different numbers, or the compiler would compute them once for all.
+                // Different values, or the compiler would compute them once for all.
                 *sum = S::splat(i as f32);
             }
             let start = Instant::now();

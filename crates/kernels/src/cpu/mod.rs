@@ -17,7 +17,7 @@ mod conv;
 mod flex;
 mod layout;
 mod matmul;
-pub(crate) mod memory;
+mod memory;
 mod norm;
 mod pool;
 pub(crate) mod simd;

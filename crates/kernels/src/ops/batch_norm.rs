@@ -1,9 +1,9 @@
-//! Batch normalisation with ReLU as an operation of Burn's backends.
+//! Batch normalization with ReLU as an operation of Burn's backends.
 
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor};
 use burn::tensor::{FloatDType, Shape, Tensor, activation::relu};
 
-/// Backends that normalise a batch in passes of their own.
+/// Backends that normalize a batch in passes of their own.
 ///
 /// This is the layer below [`batch_norm`]; only code that is generic over Burn's backends needs it.
 #[backend_extension(
@@ -19,7 +19,7 @@ pub trait BatchNormBackend: Backend {
         Self::float_zeros(Shape::new([0, 0]), &x.device(), FloatDType::F32)
     }
 
-    /// The normalised batch. Its gradient takes `statistics`, which are those of `x`, as what they
+    /// The normalized batch. Its gradient takes `statistics`, which are those of `x`, as what they
     /// are: functions of `x`.
     ///
     /// # Panics
@@ -33,11 +33,11 @@ pub trait BatchNormBackend: Backend {
         options: BatchNormOptions,
     ) -> FloatTensor<Self> {
         let _ = (x, gamma, beta, statistics, options);
-        unreachable!("there are no statistics to normalise with")
+        unreachable!("there are no statistics to normalize with")
     }
 }
 
-/// How a batch is normalised.
+/// How a batch is normalized.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNormOptions {
     /// What is added to the variance.
@@ -59,7 +59,7 @@ pub struct BatchNormOutput {
 
 compose_on_other_backends!(BatchNormBackend);
 
-/// Batch normalisation with the statistics of the batch (Ioffe and Szegedy, 2015), with or without
+/// Batch normalization with the statistics of the batch (Ioffe and Szegedy, 2015), with or without
 /// ReLU: (x − mean) / √(variance + ε) · `gamma` + `beta`, over every channel.
 ///
 /// The result is that of [`burn::tensor::module::batch_norm_train`], then `relu`: a NaN stays one, and
@@ -73,7 +73,7 @@ compose_on_other_backends!(BatchNormBackend);
 ///
 /// # Panics
 ///
-/// Panics if `gamma` or `beta` does not have one number a channel.
+/// Panics if `gamma` or `beta` does not have one element for each channel.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -84,10 +84,10 @@ compose_on_other_backends!(BatchNormBackend);
 /// let x = Tensor::<1>::from_data([1.0, 3.0], &device).reshape([2, 1, 1, 1]);
 /// let [gamma, beta] = [2.0, 0.5].map(|v| Tensor::<1>::full([1], v, &device));
 /// let options = BatchNormOptions { epsilon: 0.0, relu: true };
-/// let normalised = batch_norm(x, gamma, beta, options);
+/// let normalized = batch_norm(x, gamma, beta, options);
 /// // (x − 2) / 1 · 2 + 0.5 is −1.5 and 2.5.
-/// assert_eq!(normalised.output.into_data().try_to_vec::<f32>().unwrap(), [0.0, 2.5]);
-/// assert_eq!(normalised.variance.into_scalar::<f32>(), 1.0);
+/// assert_eq!(normalized.output.into_data().try_to_vec::<f32>().unwrap(), [0.0, 2.5]);
+/// assert_eq!(normalized.variance.into_scalar::<f32>(), 1.0);
 /// # }
 /// ```
 pub fn batch_norm(
@@ -98,7 +98,7 @@ pub fn batch_norm(
 ) -> BatchNormOutput {
     let [_, channels, _, _] = x.dims();
     for (name, len) in [("gamma", gamma.dims()[0]), ("beta", beta.dims()[0])] {
-        assert_eq!(len, channels, "batch_norm: {name} has {len} numbers for {channels} channels");
+        assert_eq!(len, channels, "batch_norm: {name} has {len} elements for {channels} channels");
     }
     let statistics = <Dispatch as BatchNormBackend>::channel_statistics(x.clone().into_dispatch());
     let statistics = Tensor::<2>::from_dispatch(statistics);
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
     use burn::tensor::{Device, TensorData};
 
-    /// Output, statistics and gradients of one way to normalise.
+    /// Output, statistics and gradients of one way to normalize.
     fn results(
         x: &Tensor<4>,
         of: impl Fn([Tensor<1>; 2], Tensor<4>) -> BatchNormOutput,
@@ -138,17 +138,17 @@ mod tests {
         };
         let (gamma, beta) = (ramp(0.5), ramp(-0.4));
         let x = Tensor::<4>::from_data(x.to_data(), &device).require_grad();
-        let normalised = of([gamma.clone(), beta.clone()], x.clone());
+        let normalized = of([gamma.clone(), beta.clone()], x.clone());
         // Weights that differ, so that no gradient is the same everywhere.
         let count = images * channels * height * width;
         let weights = (0..count).map(|i| ((i * 7) % 11) as f32 - 4.0).collect();
         let weights = TensorData::new::<f32, _>(weights, [images, channels, height, width]);
-        let loss = (normalised.output.clone() * Tensor::from_data(weights, &device)).sum();
+        let loss = (normalized.output.clone() * Tensor::from_data(weights, &device)).sum();
         let grads = loss.backward();
         let all = [
-            normalised.output.into_data(),
-            normalised.mean.into_data(),
-            normalised.variance.into_data(),
+            normalized.output.into_data(),
+            normalized.mean.into_data(),
+            normalized.variance.into_data(),
             x.grad(&grads).unwrap().into_data(),
             gamma.grad(&grads).unwrap().into_data(),
             beta.grad(&grads).unwrap().into_data(),
@@ -174,7 +174,7 @@ mod tests {
             });
             let scale = composed.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
             for (i, (f, c)) in fused.iter().zip(&composed).enumerate() {
-                assert!((f - c).abs() < 1e-5 * scale, "{shape:?}, number {i}: {f} and {c}");
+                assert!((f - c).abs() < 1e-5 * scale, "{shape:?}, value {i}: {f} and {c}");
             }
         }
     }

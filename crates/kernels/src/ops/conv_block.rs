@@ -124,7 +124,7 @@ pub fn conv_block(
     block([x, weight], bias, None, options)
 }
 
-/// [`conv_block`], and then every output channel of every image times a number of its own.
+/// [`conv_block`], and then every output channel of every image times a factor of its own.
 ///
 /// This is channel dropout: `scale`, `[batch, out_channels]`, holds 0 for a dropped channel and
 /// 1 / (1 − rate) for a kept one. Where factors are not negative it makes no difference whether they

@@ -125,7 +125,7 @@ fn layer(
         let [len] = bias.dims();
         assert_eq!(
             len, out_features,
-            "linear: the bias has {len} numbers, the weight {out_features} output features"
+            "linear: the bias has {len} elements, the weight {out_features} output features"
         );
     }
     let settings = LinearSettings { has_bias: bias.is_some(), relu, channel };

@@ -15,7 +15,7 @@ use super::options::PoolOptions;
     Cube: cfg(any(feature = "wgpu", feature = "cuda"))
 )]
 pub trait MaxPoolBackend: Backend {
-    /// The largest number of every window.
+    /// The largest value of every window.
     ///
     /// The default is Burn's own operation.
     fn max_pool(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self> {
@@ -30,7 +30,7 @@ pub(crate) fn compose<B: Backend>(x: FloatTensor<B>, options: PoolOptions) -> Fl
 
 compose_on_other_backends!(MaxPoolBackend);
 
-/// Max-pool: the largest number of every window, for a pool that does not follow a convolution;
+/// Max-pool: the largest value of every window, for a pool that does not follow a convolution;
 /// [`conv_block`](crate::conv_block) has one of its own.
 ///
 /// The result is that of [`burn::tensor::module::max_pool2d`]: NaN if the window holds one, and the

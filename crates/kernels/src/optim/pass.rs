@@ -7,11 +7,11 @@ use burn::tensor::{DType, Float, Tensor, TensorData};
 use super::rule::{Rule, Stepped, Tensors};
 use crate::cpu::simd::{Isa, Simd, Task};
 
-/// Parameters of more numbers are shared among threads. On two cores of a Zen 3 server a step over half
+/// Parameters of more elements are shared among threads. On two cores of a Zen 3 server a step over half
 /// as many takes 15 µs, but 60 µs where a second thread has to be woken for its half.
 const LARGEST_CHUNK: usize = 64 * 1024;
 
-/// Numbers in a cache line.
+/// Elements in a cache line.
 const LINE: usize = 16;
 
 /// The parameter and its state after a step, in place where they have no other owner; or everything
@@ -46,8 +46,8 @@ fn is_plain_f32(tensor: &DispatchTensor) -> bool {
     }
 }
 
-/// The tensor with its numbers in order, and no others in its memory. A tensor that already is like
-/// that stays the only owner of its numbers.
+/// The tensor with its elements in order, and no others in its memory. A tensor that already is like
+/// that stays the only owner of its elements.
 fn contiguous(tensor: DispatchTensor) -> FlexTensor {
     let DispatchTensorKind::Flex(BackendTensor::Float(tensor)) = tensor.kind else {
         unreachable!("the tensor has been found to be on the flex device")
@@ -74,7 +74,7 @@ struct Chunk<'a, const N: usize, R> {
     grad: &'a [f32],
 }
 
-/// Gives both halves of a large piece to other threads. No number depends on another one, so the
+/// Gives both halves of a large piece to other threads. No element depends on another one, so the
 /// result does not depend on how a piece is split.
 fn spread<const N: usize, R: Rule<N>>(piece: Chunk<'_, N, R>) {
     if piece.parameter.len() <= LARGEST_CHUNK {
@@ -115,8 +115,8 @@ impl<const N: usize, R: Rule<N>> Task for Chunk<'_, N, R> {
             for k in 0..N {
                 before[k] = state[k][i];
             }
-            let (number, after) = rule.step(parameter[i], before, grad[i]);
-            parameter[i] = number;
+            let (after_step, after) = rule.step(parameter[i], before, grad[i]);
+            parameter[i] = after_step;
             for k in 0..N {
                 state[k][i] = after[k];
             }

@@ -195,7 +195,7 @@ struct RmsPropRule {
 impl RmsPropRule {
     /// The mean square after the step, and the gradient divided by its root.
     #[inline(always)]
-    fn normalised(&self, parameter: f32, square_avg: f32, grad: f32) -> (f32, f32) {
+    fn normalized(&self, parameter: f32, square_avg: f32, grad: f32) -> (f32, f32) {
         let RmsPropOptions { alpha, epsilon, weight_decay, .. } = self.options;
         let grad = match weight_decay {
             Some(decay) => parameter * decay + grad,
@@ -209,7 +209,7 @@ impl RmsPropRule {
 impl Rule<1> for RmsPropRule {
     #[inline(always)]
     fn step(self, parameter: f32, [square_avg]: [f32; 1], grad: f32) -> (f32, [f32; 1]) {
-        let (square_avg, step) = self.normalised(parameter, square_avg, grad);
+        let (square_avg, step) = self.normalized(parameter, square_avg, grad);
         (parameter - step * self.lr, [square_avg])
     }
 }
@@ -217,7 +217,7 @@ impl Rule<1> for RmsPropRule {
 impl Rule<2> for RmsPropRule {
     #[inline(always)]
     fn step(self, parameter: f32, [square_avg, last]: [f32; 2], grad: f32) -> (f32, [f32; 2]) {
-        let (square_avg, step) = self.normalised(parameter, square_avg, grad);
+        let (square_avg, step) = self.normalized(parameter, square_avg, grad);
         let step = last * self.options.momentum + step;
         (parameter - step * self.lr, [square_avg, step])
     }

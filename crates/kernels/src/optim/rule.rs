@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-/// What an optimizer does with every number of a parameter.
+/// What an optimizer does with every element of a parameter.
 // Without the flex device nobody steps in one pass.
 #[cfg_attr(not(feature = "flex"), allow(dead_code))]
 pub(super) trait Rule<const N: usize>: Copy + Send + Sync {
@@ -18,7 +18,7 @@ pub(super) struct Tensors<const D: usize, const N: usize> {
     pub state: [Tensor<D>; N],
 }
 
-/// A state that the first step finds: the number that every sum keeps as it is, which is −0 and not 0,
+/// A state that the first step finds: the value that every sum keeps as it is, which is −0 and not 0,
 /// since −0 + 0 is 0.
 pub(super) fn initial_state<const D: usize>(parameter: &Tensor<D>) -> Tensor<D> {
     Tensor::full(parameter.shape(), -0.0, (&parameter.device(), parameter.dtype()))

@@ -73,7 +73,7 @@ fn forward_parts(
     whole
 }
 
-/// Writes numbers to the front of a slice, and leaves the rest of it.
+/// Copies elements to the front of a slice, and leaves the rest of it.
 fn append<T: Copy>(to: &mut &mut [T], from: &[T]) {
     let (front, rest) = std::mem::take(to).split_at_mut(from.len());
     front.copy_from_slice(from);

@@ -15,7 +15,7 @@ use crate::cpu::pool::PlanePool;
 use crate::cpu::simd::Isa;
 use crate::cpu::split::{SPLIT_WORK, even_pieces};
 
-/// Numbers of the matrix of a strip, which is to stay in the second-level cache.
+/// Elements of the matrix of a strip, which is to stay in the second-level cache.
 const STRIP_LEN: usize = 64 * 1024;
 
 /// Pixels of a strip, if the convolution has as many, that make reading the whole weight for it worth

@@ -22,7 +22,7 @@ impl Output {
     }
 }
 
-/// The numbers that a block is computed from, in Burn's layouts.
+/// What a block is computed from, in Burn's layouts.
 #[derive(Clone, Copy)]
 pub(crate) struct Inputs<'a> {
     pub x: &'a [f32],

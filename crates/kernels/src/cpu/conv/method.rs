@@ -17,9 +17,9 @@ pub(crate) struct Methods {
 /// numbers were fitted to times on Zen 3 (AVX2) of layers from 10 → 20 channels at 24 × 24 pixels to
 /// 512 → 512 at 4 × 4; they name the faster method of all those whose times differ by a tenth.
 struct Overhead {
-    /// For every number of a transformed tile.
+    /// For every element of a transformed tile.
     tile: usize,
-    /// For every number of a transformed kernel, however many images there are.
+    /// For every element of a transformed kernel, however many images there are.
     kernel: usize,
 }
 
@@ -35,7 +35,7 @@ impl Methods {
         }
     }
 
-    /// Whether the images are so few that a forward pass by columns takes less time than by the method
+    /// Whether the images are so few that a forward pass by im2col takes less time than by the method
     /// of [`of`](Methods::of).
     pub(crate) fn im2col_is_faster(g: &Geometry, lanes: usize) -> bool {
         !direct_is_wanted() && im2col_is_faster(g, lanes)
@@ -58,17 +58,17 @@ fn direct_is_wanted() -> bool {
     *DIRECT.get_or_init(wanted)
 }
 
-/// What a number of the matrix of columns costs beside its products, in the time of one of the direct
-/// way's. Measured on Zen 3, as what follows, by the example `few_speed`.
+/// What an element of im2col's matrix costs beside its products, in the time of one of the direct
+/// way's. Measured on Zen 3, as what follows, by the benchmark `few_speed`.
 const IM2COL_ELEMENT: usize = 10;
 
-/// What a product with such a number costs, in percent of one of the direct way's.
+/// What a product with such an element costs, in percent of one of the direct way's.
 const IM2COL_PRODUCT: usize = 120;
 
 fn im2col_is_faster(g: &Geometry, lanes: usize) -> bool {
-    let numbers = g.batch * g.conv[0] * g.conv[1] * g.fan_in();
-    let columns = numbers * (IM2COL_ELEMENT + g.out_channels * IM2COL_PRODUCT / 100) / lanes;
-    columns < fastest(g, g.conv, lanes, RESULTS).1
+    let elements = g.batch * g.conv[0] * g.conv[1] * g.fan_in();
+    let im2col = elements * (IM2COL_ELEMENT + g.out_channels * IM2COL_PRODUCT / 100) / lanes;
+    im2col < fastest(g, g.conv, lanes, RESULTS).1
 }
 
 /// The method for results of that size, and what it costs.
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_for_so_few_images_that_they_were_measured_to_be_faster() {
+    fn im2col_is_for_so_few_images_that_they_were_measured_to_be_faster() {
         let faster = |batch, [channels, out, side, kernel, stride]: [usize; 5]| {
             im2col_is_faster(&geometry([batch, channels, side, side], out, kernel, stride), 8)
         };

@@ -88,7 +88,7 @@ impl PackedKernels {
     }
 }
 
-/// A run of output rows to compute, and how the memory is laid out; distances in numbers.
+/// A run of output rows to compute, and how the memory is laid out; distances in elements.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows {
     /// Number of rows, and of pixels in a row.
@@ -111,7 +111,7 @@ impl Rows {
         last + offsets.last().copied().unwrap_or(0) + lanes
     }
 
-    /// Numbers of the output from the first to behind the last, over `channels` channels.
+    /// Elements of the output from the first to behind the last, over `channels` channels.
     fn y_len(&self, channels: usize, lanes: usize) -> usize {
         (channels - 1) * self.y_channel + (self.size[0] - 1) * self.y_row + self.size[1] * lanes
     }

@@ -8,7 +8,7 @@
 use crate::cpu::simd::{Simd, Task, block_x};
 use crate::cpu::split::even_pieces;
 
-/// Where input and gradient lie; distances in numbers.
+/// Where input and gradient lie; distances in elements.
 pub(crate) struct Layout<'a> {
     /// Number of rows and columns of the convolution's result.
     pub size: [usize; 2],
@@ -26,13 +26,13 @@ pub(crate) struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    /// Numbers of an accumulator in memory.
+    /// Elements of an accumulator in memory.
     fn accumulator_len(&self, lanes: usize) -> usize {
         if self.add_lanes { 1 } else { lanes }
     }
 }
 
-/// Numbers of input and gradient that a strip of rows should not exceed, so that they stay in the
+/// Elements of input and gradient that a strip of rows should not exceed, so that they stay in the
 /// first-level cache while all blocks of channels and kernel offsets pass over them.
 const STRIP_LEN: usize = 6 * 1024;
 /// Pixels that a strip should at least have, so that loading and storing accumulators is little work.

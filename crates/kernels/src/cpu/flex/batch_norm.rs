@@ -1,4 +1,4 @@
-//! Batch normalisation on Burn's flex device, with its hand-written backward pass.
+//! Batch normalization on Burn's flex device, with its hand-written backward pass.
 
 use burn::backend::autodiff::{
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},

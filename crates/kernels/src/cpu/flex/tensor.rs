@@ -5,7 +5,7 @@ use burn::tensor::{DType, TensorData};
 
 use crate::cpu::memory::Recycled;
 
-/// The numbers of a contiguous tensor.
+/// The elements of a contiguous tensor.
 pub(crate) fn elements(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice().expect("a contiguous f32 tensor")
 }

@@ -71,12 +71,12 @@ impl Geometry {
         self.in_channels * self.kernel[0] * self.kernel[1]
     }
 
-    /// Numbers in the input of one image.
+    /// Elements in the input of one image.
     pub(crate) fn input_len(&self) -> usize {
         self.in_channels * self.input[0] * self.input[1]
     }
 
-    /// Numbers in the output of one image.
+    /// Elements in the output of one image.
     pub(crate) fn output_len(&self) -> usize {
         self.out_channels * self.output[0] * self.output[1]
     }

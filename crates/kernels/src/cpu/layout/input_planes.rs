@@ -32,7 +32,7 @@ impl InputPlanes {
         [along(0), along(1)]
     }
 
-    /// Numbers of one image, without borders.
+    /// Elements of one image, without borders.
     pub(crate) fn image_len(&self) -> usize {
         self.channels * self.size[0] * self.size[1]
     }
@@ -59,12 +59,12 @@ impl InputPlanes {
         }
     }
 
-    /// Numbers of an interleaved row of all channels, with borders.
+    /// Elements of an interleaved row of all channels, with borders.
     pub(crate) fn row_len(&self, lanes: usize) -> usize {
         self.channels * self.padded()[1] * lanes
     }
 
-    /// Numbers of an interleaved group, with borders.
+    /// Elements of an interleaved group, with borders.
     pub(crate) fn group_len(&self, lanes: usize) -> usize {
         self.padded()[0] * self.row_len(lanes)
     }

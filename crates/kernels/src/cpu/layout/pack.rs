@@ -8,11 +8,11 @@
 use super::input_planes::InputPlanes;
 use crate::cpu::simd::{Simd, Task};
 
-/// Interleaves one run of `len` numbers of `LANES` images that are `image_len` numbers apart.
+/// Interleaves one run of `len` elements of `LANES` images that are `image_len` elements apart.
 ///
 /// # Safety
 ///
-/// The processor has `S`; the runs are readable, and `len * LANES` numbers at `to` are writable.
+/// The processor has `S`; the runs are readable, and `len * LANES` elements at `to` are writable.
 #[inline(always)]
 unsafe fn interleave<S: Simd>(from: *const f32, image_len: usize, len: usize, to: *mut f32) {
     let lanes = S::LANES;
@@ -28,7 +28,7 @@ unsafe fn interleave<S: Simd>(from: *const f32, image_len: usize, len: usize, to
         }
         let mut at = 0;
         while at < len {
-            // The last block overlaps the one before it, and writes the same numbers again.
+            // The last block overlaps the one before it, and writes the same elements again.
             let start = at.min(len - lanes);
             let (from, to) = (from.wrapping_add(start), to.wrapping_add(start * lanes));
             S::transpose(from, image_len, to, lanes);
@@ -37,13 +37,13 @@ unsafe fn interleave<S: Simd>(from: *const f32, image_len: usize, len: usize, to
     }
 }
 
-/// A run of numbers of every image of a group.
+/// A run of elements of every image of a group.
 struct Runs<'a> {
     images: &'a [f32],
     /// Number of images.
     count: usize,
     image_len: usize,
-    /// Numbers of a run.
+    /// Elements of a run.
     len: usize,
     /// If there are fewer than `LANES` images, room for their runs; those of the others stay zeros.
     filled: Vec<f32>,
@@ -57,7 +57,7 @@ impl<'a> Runs<'a> {
         Runs { images, count, image_len, len, filled }
     }
 
-    /// Interleaves the runs that begin at number `first` of every image.
+    /// Interleaves the runs that begin at element `first` of every image.
     ///
     /// # Safety
     ///
@@ -79,7 +79,7 @@ impl<'a> Runs<'a> {
     }
 }
 
-/// Interleaves at most `LANES` images of `image_len` numbers, keeping the order of the numbers.
+/// Interleaves at most `LANES` images of `image_len` elements, keeping the order of the elements.
 ///
 /// # Safety
 ///
@@ -90,7 +90,7 @@ pub(crate) unsafe fn pack<S: Simd>(images: &[f32], image_len: usize, to: &mut [f
     unsafe { S::enter(Interleave { images, image_len, to }) }
 }
 
-/// A group, in the order of its numbers.
+/// A group, in the order of its elements.
 struct Interleave<'a> {
     images: &'a [f32],
     image_len: usize,
@@ -202,18 +202,18 @@ impl Task for InterleaveRows<'_> {
 ///
 /// The processor has `S`.
 #[inline(always)]
-pub(crate) unsafe fn fold<S: Simd>(planes: &InputPlanes, numbers: &mut [f32]) {
+pub(crate) unsafe fn fold<S: Simd>(planes: &InputPlanes, elements: &mut [f32]) {
     let repeats = planes.upsample[0] * planes.upsample[1];
-    assert!(numbers.len() >= planes.image_len() * repeats * S::LANES);
+    assert!(elements.len() >= planes.image_len() * repeats * S::LANES);
     if repeats > 1 {
         // SAFETY: the processor is the caller's promise.
-        unsafe { S::enter(Fold { planes, numbers }) }
+        unsafe { S::enter(Fold { planes, elements }) }
     }
 }
 
 struct Fold<'a> {
     planes: &'a InputPlanes,
-    numbers: &'a mut [f32],
+    elements: &'a mut [f32],
 }
 
 impl Task for Fold<'_> {
@@ -222,7 +222,7 @@ impl Task for Fold<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let ([_, width], [repeat_y, repeat_x]) = (self.planes.size, self.planes.upsample);
-        let numbers = self.numbers.as_mut_ptr();
+        let elements = self.elements.as_mut_ptr();
         // A sum lies at or before the first of its terms, so no term is overwritten before it is read.
         for row in 0..self.planes.channels * self.planes.size[0] {
             for column in 0..width {
@@ -233,10 +233,10 @@ impl Task for Fold<'_> {
                         for x in 0..repeat_x {
                             let at =
                                 (row * repeat_y + y) * width * repeat_x + column * repeat_x + x;
-                            sum = S::add(sum, S::load(numbers.wrapping_add(at * S::LANES)));
+                            sum = S::add(sum, S::load(elements.wrapping_add(at * S::LANES)));
                         }
                     }
-                    S::store(numbers.wrapping_add((row * width + column) * S::LANES), sum);
+                    S::store(elements.wrapping_add((row * width + column) * S::LANES), sum);
                 }
             }
         }
@@ -255,8 +255,8 @@ pub(crate) unsafe fn unpack<S: Simd>(from: &[f32], image_len: usize, images: &mu
     unsafe { unpack_run::<S>(from, image_len, images.as_mut_ptr(), image_len, count) }
 }
 
-/// The reverse of [`pack`] for a run of `len` numbers of each of `count` images, whose runs begin
-/// `image_len` numbers apart.
+/// The reverse of [`pack`] for a run of `len` elements of each of `count` images, whose runs begin
+/// `image_len` elements apart.
 ///
 /// # Safety
 ///

@@ -17,7 +17,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// Numbers in a row of all channels.
+    /// Elements in a row of all channels.
     pub(crate) fn row_len(&self, lanes: usize) -> usize {
         self.channels * self.plane[1] * lanes
     }
@@ -46,7 +46,7 @@ impl Spread {
         to
     }
 
-    /// Numbers in all.
+    /// Elements in all.
     pub(crate) fn len(&self, lanes: usize) -> usize {
         self.plane[0] * self.row_len(lanes)
     }

@@ -12,7 +12,7 @@ use crate::cpu::simd::{Isa, Simd, Task};
 const PART_WORK: usize = 1 << 20;
 
 impl<'a> Product<'a> {
-    /// Writes the result into `to`, row by row, in this thread; rows are `row` numbers apart.
+    /// Writes the result into `to`, row by row, in this thread; rows are `row` elements apart.
     #[cfg(test)]
     pub(crate) fn write(&self, isa: Isa, to: &mut [f32], row: usize) {
         isa.run(self.whole(to, row));

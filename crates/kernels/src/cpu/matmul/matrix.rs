@@ -3,7 +3,7 @@
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::{Isa, Simd, Task};
 
-/// A view of a matrix; distances in numbers.
+/// A view of a matrix; distances in elements.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a> {
     pub values: &'a [f32],
@@ -20,7 +20,7 @@ impl<'a> Matrix<'a> {
         Matrix { values, size: [rows, columns], step: [columns, 1] }
     }
 
-    /// A matrix whose rows are `row` numbers apart.
+    /// A matrix whose rows are `row` elements apart.
     pub(crate) fn spaced(values: &'a [f32], [rows, columns]: [usize; 2], row: usize) -> Self {
         assert!(row >= columns, "rows of {columns} are {row} apart");
         assert!(rows == 0 || values.len() >= (rows - 1) * row + columns, "a matrix of {rows} rows");
@@ -51,10 +51,10 @@ pub(crate) fn relu_backward(isa: Isa, grad: Matrix, y: &[f32]) -> (Recycled, Vec
     (passed, sums.into_iter().map(|sum| sum as f32).collect())
 }
 
-/// Replaces negative numbers by 0.
-pub(crate) fn relu(numbers: &mut [f32]) {
+/// Replaces negative values by 0.
+pub(crate) fn relu(values: &mut [f32]) {
     // The comparison is false for NaN, which stays.
-    numbers.iter_mut().for_each(|y| *y = if *y <= 0.0 { 0.0 } else { *y });
+    values.iter_mut().for_each(|y| *y = if *y <= 0.0 { 0.0 } else { *y });
 }
 
 /// Adds the rows of a matrix that is stored row by row, in plain loops that the compiler turns into

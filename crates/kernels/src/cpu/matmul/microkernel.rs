@@ -1,18 +1,19 @@
-//! The innermost loop of a product: a few rows of a few vectors, with all sums in registers.
+//! The micro-kernel of a product: a register block of a few rows of a few vectors, with all sums in
+//! registers.
 //!
 //! A *term* is one step along the dimension that is summed over. Every term loads `V` vectors of the
-//! right matrix and `R` broadcast numbers of the left one for `R * V` multiply-adds.
+//! right matrix and `R` broadcast elements of the left one for `R * V` multiply-adds.
 
 use crate::cpu::simd::{Simd, Task};
 
-/// Rows of the largest tile. With [`Simd::BLOCK_VECTORS`] it is chosen so that the sums, a row of the
-/// right matrix and a number of the left one fit in the register file.
+/// Rows of the largest register block. With [`Simd::BLOCK_VECTORS`] it is chosen so that the sums, a row of the
+/// right matrix and an element of the left one fit in the register file.
 pub(super) const BLOCK_ROWS: usize = 6;
 
-/// Numbers of the widest tile in a row: 8 vectors of 16 lanes.
+/// Elements of the widest block in a row: 8 vectors of 16 lanes.
 pub(super) const MOST_COLUMNS: usize = 128;
 
-/// Vectors in a row of the largest tile of so many rows: one or two rows leave registers for more of
+/// Vectors in a row of the largest block of so many rows: one or two rows leave registers for more of
 /// them, and need 8 sums to keep the multipliers busy.
 #[inline(always)]
 pub(super) const fn vectors<S: Simd>(rows: usize) -> usize {
@@ -30,18 +31,18 @@ pub(super) enum First {
     Add,
     /// Zero; what is there is overwritten.
     Zero,
-    /// These numbers, one a column, readable in full vectors; what is there is overwritten.
+    /// These values, one a column, readable in full vectors; what is there is overwritten.
     Bias(*const f32),
 }
 
-/// A column of tiles: some terms of all rows of a panel of adjacent columns; distances in numbers.
+/// A column of blocks: some terms of all rows of a panel of adjacent columns; distances in elements.
 #[derive(Clone, Copy)]
 pub(super) struct Column {
-    /// The left matrix: the number of the first row and the first term.
+    /// The left matrix: the element of the first row and the first term.
     pub a: *const f32,
     /// From one row and from one term to the next, if the left matrix is not copied.
     pub a_step: [usize; 2],
-    /// Whether it is a copy by [`copy_left`], whose steps differ from tile to tile.
+    /// Whether it is a copy by [`copy_left`], whose steps differ from block to block.
     pub a_copied: bool,
     /// The panel of the right matrix: the first term of the first column.
     pub b: *const f32,
@@ -58,15 +59,15 @@ pub(super) struct Column {
     pub relu: bool,
 }
 
-/// Numbers behind a copy of the left matrix that are overwritten.
+/// Elements behind a copy of the left matrix that are overwritten.
 pub(super) const LEFT_SPARE: usize = 8;
 
-/// Copies rows of the left matrix, whose numbers are adjacent in a term, tile after tile and in a tile
+/// Copies rows of the left matrix, whose elements are adjacent in a term, block after block and in a block
 /// term after term.
 ///
 /// # Safety
 ///
-/// `rows` × `terms` numbers can be read at `a`, whose terms are `step` apart, and [`LEFT_SPARE`] more
+/// `rows` × `terms` elements can be read at `a`, whose terms are `step` apart, and [`LEFT_SPARE`] more
 /// than that written to `to`.
 #[inline(always)]
 pub(super) unsafe fn copy_left(
@@ -75,12 +76,12 @@ pub(super) unsafe fn copy_left(
     [rows, terms]: [usize; 2],
     mut to: *mut f32,
 ) {
-    let tiles = rows.div_ceil(BLOCK_ROWS);
-    let (height, taller) = (rows / tiles, rows % tiles);
+    let blocks = rows.div_ceil(BLOCK_ROWS);
+    let (height, taller) = (rows / blocks, rows % blocks);
     let mut row = 0;
-    for tile in 0..tiles {
-        let height = if tile < taller { height + 1 } else { height };
-        // Eight numbers at once; those behind the tile are overwritten by the next term.
+    for block in 0..blocks {
+        let height = if block < taller { height + 1 } else { height };
+        // Eight elements at once; those behind the block are overwritten by the next term.
         let eight = row + 8 <= rows;
         for term in 0..terms {
             let from = a.wrapping_add(term * step + row);
@@ -101,24 +102,24 @@ pub(super) unsafe fn copy_left(
 }
 
 impl Column {
-    /// All tiles of `rows` rows.
+    /// All blocks of `rows` rows.
     ///
     /// # Safety
     ///
-    /// The processor has `S`. All numbers of the panel, of the rows and of the result can be accessed.
+    /// The processor has `S`. All elements of the panel, of the rows and of the result can be accessed.
     #[inline(always)]
     pub(super) unsafe fn run<S: Simd>(self, rows: usize) {
         // Blocks differ by at most one row: first the taller ones, then the others.
-        let tiles = rows.div_ceil(BLOCK_ROWS);
-        let (height, taller) = (rows / tiles, rows % tiles);
+        let blocks = rows.div_ceil(BLOCK_ROWS);
+        let (height, taller) = (rows / blocks, rows % blocks);
         // SAFETY: the caller's promise.
         unsafe {
             self.each_height::<S>(height + 1, 0, taller);
-            self.each_height::<S>(height, taller * (height + 1), tiles - taller);
+            self.each_height::<S>(height, taller * (height + 1), blocks - taller);
         }
     }
 
-    /// `count` tiles of `height` rows from `row` on.
+    /// `count` blocks of `height` rows from `row` on.
     ///
     /// # Safety
     ///
@@ -144,7 +145,7 @@ impl Column {
                 4 => self.each_width::<S, 4>(count),
                 5 => self.each_width::<S, 5>(count),
                 6 => self.each_width::<S, 6>(count),
-                _ => unreachable!("a tile has at most BLOCK_ROWS rows"),
+                _ => unreachable!("a block has at most BLOCK_ROWS rows"),
             }
         }
     }
@@ -172,7 +173,7 @@ impl Column {
     }
 }
 
-/// `count` tiles of `R` rows and `V` vectors, one below the other.
+/// `count` blocks of `R` rows and `V` vectors, one below the other.
 struct Blocks<const R: usize, const V: usize> {
     column: Column,
     count: usize,
@@ -187,14 +188,14 @@ impl<const R: usize, const V: usize> Task for Blocks<R, V> {
         let a_tile = if self.column.a_copied { R * self.column.terms } else { R * row };
         for _ in 0..self.count {
             // As constants, the distances cost no register.
-            // SAFETY: the caller vouches for all tiles.
+            // SAFETY: the caller vouches for all blocks.
             unsafe {
                 if term == 1 {
-                    self.tile::<S>([row, 1]);
+                    self.block::<S>([row, 1]);
                 } else if row == 1 && term == R {
-                    self.tile::<S>([1, R]);
+                    self.block::<S>([1, R]);
                 } else {
-                    self.tile::<S>([row, term]);
+                    self.block::<S>([row, term]);
                 }
             }
             self.column.a = self.column.a.wrapping_add(a_tile);
@@ -204,13 +205,13 @@ impl<const R: usize, const V: usize> Task for Blocks<R, V> {
 }
 
 impl<const R: usize, const V: usize> Blocks<R, V> {
-    /// One tile.
+    /// One block.
     ///
     /// # Safety
     ///
     /// As for [`Column::run`].
     #[inline(always)]
-    unsafe fn tile<S: Simd>(&self, [row, term]: [usize; 2]) {
+    unsafe fn block<S: Simd>(&self, [row, term]: [usize; 2]) {
         let Column { first, width, to_row, relu, .. } = self.column;
         // SAFETY: all addresses are the caller's promise. `wrapping_add` is used because `add` is
         // checked at run time where debug assertions are on.
@@ -261,7 +262,7 @@ impl<const R: usize, const V: usize> Blocks<R, V> {
         }
     }
 
-    /// Stores the tile where its last vector is not full.
+    /// Stores the block where its last vector is not full.
     ///
     /// # Safety
     ///
@@ -271,7 +272,7 @@ impl<const R: usize, const V: usize> Blocks<R, V> {
         let Column { first, width, to, to_row, relu, .. } = self.column;
         let mut row = [0.0_f32; MOST_COLUMNS];
         for r in 0..R {
-            // SAFETY: `row` has room for V vectors; the caller vouches for `width` numbers a row.
+            // SAFETY: `row` has room for V vectors; the caller vouches for `width` elements a row.
             unsafe {
                 for v in 0..V {
                     S::store(row.as_mut_ptr().wrapping_add(v * S::LANES), sums[r][v]);

@@ -1,12 +1,12 @@
 //! Products of matrices, for a few rows against a large weight.
 //!
-//! The right matrix is read in *panels* of a few vectors of adjacent columns, copied so that the tiles
-//! find their terms one after the other: a panel of [`TERMS`] terms stays in the first-level cache while
-//! all rows pass by. The left matrix is read where it is, number by number; but if its terms lie apart,
+//! The right matrix is read in *panels* of a few vectors of adjacent columns, copied so that the blocks
+//! find their terms one after the other: a panel of [`TERMS`](part::TERMS) terms stays in the first-level cache while
+//! all rows pass by. The left matrix is read where it is, element by element; but if its terms lie apart,
 //! from a copy, too.
 //!
-//! An entry of the result is summed up term after term in sums of [`TERMS`], whatever the sizes of the
-//! tiles and the number of threads: those only share the entries. Very long sums are taken more
+//! An entry of the result is summed up term after term in sums of that many, whatever the sizes of the
+//! blocks and the number of threads: those only share the entries. Very long sums are taken more
 //! carefully ([`long`]).
 //!
 //! Measured on one core of a Zen 3 server (AVX2, 102 GFLOP/s in registers): 78 to 97 GFLOP/s for 32 to

@@ -1,4 +1,4 @@
-//! Copies of the right matrix in the order in which the tiles read it.
+//! Copies of the right matrix in the order in which the blocks read it.
 
 use crate::cpu::simd::{Simd, Task};
 
@@ -12,7 +12,7 @@ const TOGETHER: usize = 8;
 pub(super) struct Panels {
     /// The first term of the first column.
     pub from: *const f32,
-    /// From one term and from one column to the next, in numbers. One of them is 1.
+    /// From one term and from one column to the next, in elements. One of them is 1.
     pub step: [usize; 2],
     /// Terms and columns.
     pub size: [usize; 2],
@@ -91,7 +91,7 @@ impl Panels {
                     } else if width == 2 * S::LANES {
                         piece.vectors::<S, 2>(to);
                     } else {
-                        piece.numbers::<S>(to, padded);
+                        piece.elements::<S>(to, padded);
                     }
                 }
                 column += width;
@@ -127,7 +127,7 @@ impl Panels {
     ///
     /// As for [`Copy`].
     #[inline(always)]
-    unsafe fn numbers<S: Simd>(self, to: *mut f32, padded: usize) {
+    unsafe fn elements<S: Simd>(self, to: *mut f32, padded: usize) {
         let [terms, width] = self.size;
         let full = width / S::LANES * S::LANES;
         for term in 0..terms {

@@ -15,14 +15,14 @@ use crate::cpu::simd::Simd;
 /// Half or a quarter of it, or more, is slower by up to a tenth on Zen 3.
 pub(super) const TERMS: usize = 256;
 
-/// Rows up to which the right matrix is read where it is: a copy is not worth its time for one tile.
+/// Rows up to which the right matrix is read where it is: a copy is not worth its time for one block.
 pub(super) const FEW_ROWS: usize = BLOCK_ROWS;
 
 /// Panels that are copied together. One alone is a piece of 64 bytes of every row of the right matrix,
 /// which the processor cannot foresee; more of them do not help on Zen 3.
 pub(super) const PANELS: usize = 4;
 
-/// Numbers of the left matrix that are to stay in the second-level cache while panels pass by.
+/// Elements of the left matrix that are to stay in the second-level cache while panels pass by.
 pub(super) const LEFT_ELEMENTS: usize = 64 * 1024;
 
 /// A rectangle of the result, for one thread.
@@ -57,7 +57,7 @@ impl Part<'_> {
         let a = self.product.a;
         let terms = a.size[1];
         let chunk = if TERMS < terms { TERMS } else { terms };
-        // As many rows as leave their numbers in the cache.
+        // As many rows as leave their elements in the cache.
         let most = LEFT_ELEMENTS / if chunk > 0 { chunk } else { 1 };
         let most = if most < self.rows.len() { most } else { self.rows.len() };
         let panels = PANELS * vectors::<S>(self.rows.len()) * S::LANES;
@@ -136,7 +136,7 @@ impl Part<'_> {
                         copies.panels.as_ptr().wrapping_add((column - copied.start) * count);
                     (panel, width.next_multiple_of(S::LANES))
                 };
-            let tiles = Column {
+            let blocks = Column {
                 a: if a_copied { copies.left.as_ptr() } else { in_place },
                 a_step: a.step,
                 a_copied,
@@ -150,7 +150,7 @@ impl Part<'_> {
                 relu: relu && terms.end == a.size[1],
             };
             // SAFETY: all of it is inside the product, and the panel was copied.
-            unsafe { tiles.run::<S>(height) };
+            unsafe { blocks.run::<S>(height) };
             column += width;
         }
     }

@@ -9,7 +9,7 @@ pub(crate) enum Start<'a> {
     Add,
     /// What is there is overwritten.
     Zero,
-    /// What is there is overwritten by the product plus one of these numbers for every column.
+    /// What is there is overwritten by the product plus one of these values for every column.
     Bias(&'a [f32]),
 }
 

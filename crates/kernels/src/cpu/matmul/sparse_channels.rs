@@ -24,7 +24,7 @@ const MIN_OUTPUTS: usize = 64;
 /// Outputs that are computed together: their sums stay in the second-level cache.
 const COLUMNS: usize = 128;
 
-/// What their number is a multiple of: the columns of the widest tile of an ordinary product.
+/// What their number is a multiple of: the columns of the widest block of an ordinary product.
 const PIECE_COLUMNS: usize = 16;
 
 /// Those channels of some images that are not zero.
@@ -96,7 +96,7 @@ impl SparseChannels {
     }
 }
 
-/// Whether all numbers are 0. Several are looked at together, as the processor can.
+/// Whether all elements are 0. Several are looked at together, as the processor can.
 fn is_zero(x: &[f32]) -> bool {
     x.chunks(16).all(|some| some.iter().fold(true, |zero, &x| zero & (x == 0.0)))
 }

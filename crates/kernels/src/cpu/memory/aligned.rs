@@ -22,7 +22,7 @@ thread_local! {
     static FREE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Numbers that start at a cache line, so that no vector straddles two lines.
+/// Elements that start at a cache line, so that no vector straddles two lines.
 pub(crate) struct Aligned {
     lines: Vec<Line>,
     len: usize,
@@ -36,7 +36,7 @@ impl Aligned {
         buffer
     }
 
-    /// `len` numbers of any value, for those who write each before they read it: clearing a buffer
+    /// `len` elements of any value, for those who write each before they read it: clearing a buffer
     /// that does not fit into a cache takes a good part of the time of filling it.
     pub(crate) fn any(len: usize) -> Self {
         let count = len.div_ceil(Line::LEN);

@@ -75,21 +75,21 @@ fn list() -> std::sync::MutexGuard<'static, List> {
 ///
 /// The type has no padding, no invalid values, and an alignment of at most 64.
 pub(crate) unsafe trait Plain: Copy {}
-// SAFETY: numbers.
+// SAFETY: floating-point numbers and bytes have any bits.
 unsafe impl Plain for f32 {}
 // SAFETY: as above.
 unsafe impl Plain for u8 {}
 
-/// A result of `len` numbers. Its memory is recycled.
+/// A result of `len` elements. Its memory is recycled.
 #[derive(Debug)]
 pub(crate) struct Recycled<T: Plain = f32> {
     lines: Vec<Line>,
     len: usize,
-    numbers: PhantomData<T>,
+    element: PhantomData<T>,
 }
 
 impl<T: Plain> Recycled<T> {
-    /// `len` numbers of any value, for those who write each of them.
+    /// `len` elements of any value, for those who write each of them.
     pub(crate) fn any(len: usize) -> Self {
         let count = (len * size_of::<T>()).div_ceil(size_of::<Line>());
         let lines = match count {
@@ -103,10 +103,10 @@ impl<T: Plain> Recycled<T> {
         };
         let mut lines = lines.unwrap_or_else(|| vec![Line::ZERO; count]);
         if cfg!(test) {
-            // So that tests fail where a number is read before it is written.
+            // So that tests fail where an element is read before it is written.
             lines.fill(Line::NAN);
         }
-        Recycled { lines, len, numbers: PhantomData }
+        Recycled { lines, len, element: PhantomData }
     }
 
     /// `len` zeros.
@@ -130,7 +130,7 @@ impl<T: Plain> std::ops::Deref for Recycled<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: the lines hold `len` numbers, of which any bits are a value.
+        // SAFETY: the lines hold `len` elements, of which any bits are a value.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
 }
@@ -151,7 +151,7 @@ impl<T: Plain> Clone for Recycled<T> {
 }
 
 impl Recycled<f32> {
-    /// The numbers as the memory of a tensor.
+    /// The result as the memory of a tensor.
     pub(crate) fn into_bytes(self) -> Bytes {
         let len = self.len * size_of::<f32>();
         // SAFETY: all bytes of the lines are initialised.
@@ -234,20 +234,20 @@ mod tests {
 
     #[test]
     fn tensors_keep_their_numbers_when_their_memory_is_recycled() {
-        let numbers = |seed: usize| {
+        let tensor = |seed: usize| {
             let mut values = Recycled::<f32>::any(40_000);
             values.iter_mut().enumerate().for_each(|(i, v)| *v = (i * seed) as f32);
             TensorData::from_bytes(values.into_bytes(), [40_000], burn::tensor::DType::F32)
         };
-        let kept = numbers(3);
+        let kept = tensor(3);
         let copy = kept.clone();
         for seed in 0..5 {
-            drop(numbers(seed));
+            drop(tensor(seed));
         }
         let expected: Vec<f32> = (0..40_000).map(|i| (i * 3) as f32).collect();
         assert_eq!(kept.try_to_vec::<f32>().unwrap(), expected);
         drop(kept);
-        drop(numbers(7));
+        drop(tensor(7));
         assert_eq!(copy.try_into_vec::<f32>().unwrap(), expected);
     }
 

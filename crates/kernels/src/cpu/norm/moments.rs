@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::cpu::simd::{Isa, Simd, Task};
 
-/// Numbers whose sum is taken in `f32`: few enough that its error is about that of one rounding, and
+/// Elements whose sum is taken in `f32`: few enough that its error is about that of one rounding, and
 /// that they are still in the first-level cache when they are read again.
 pub(crate) const PIECE: usize = 1024;
 
@@ -21,7 +21,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Numbers of a channel.
+    /// Elements of a channel.
     pub(crate) fn per_channel(&self) -> usize {
         self.images * self.plane
     }
@@ -75,7 +75,7 @@ impl Task for Moments<'_> {
     unsafe fn run<S: Simd>(self) -> PieceMoments {
         let (x, len) = (self.x.as_ptr(), self.x.len());
         let whole = len / S::LANES * S::LANES;
-        // SAFETY: vectors end at most at `whole`, and single numbers at `len`.
+        // SAFETY: vectors end at most at `whole`, and single elements at `len`.
         unsafe {
             let (mut even, mut odd) = (S::splat(0.0), S::splat(0.0));
             let mut at = 0;
@@ -125,7 +125,7 @@ mod tests {
         let batch = Batch { images: 3, channels: 1, plane: 5000 };
         let x: Vec<f32> = (0..15000).map(|i| 1000.0 + (i % 2) as f32).collect();
         for isa in Isa::available() {
-            // Half the numbers are 1000, half 1001.
+            // Half the values are 1000, half 1001.
             let found = statistics(isa, batch, &x);
             assert_eq!(found[0], 1000.5, "{isa:?}");
             assert!((found[1] - 0.25).abs() < 1e-6, "{isa:?}: {}", found[1]);

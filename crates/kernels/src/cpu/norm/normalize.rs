@@ -1,4 +1,4 @@
-//! Passes over a batch `[image, channel, pixel]` that normalise every channel, and their gradient.
+//! Passes over a batch `[image, channel, pixel]` that normalize every channel, and their gradient.
 
 use rayon::prelude::*;
 
@@ -6,7 +6,7 @@ use super::moments::Batch;
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::{Isa, Simd, Task};
 
-/// Normalisation of every channel as one multiplication and one addition.
+/// Normalization of every channel as one multiplication and one addition.
 pub(crate) struct Affine {
     pub scale: Vec<f32>,
     pub shift: Vec<f32>,
@@ -42,7 +42,7 @@ pub(crate) struct Normalize<'a> {
 }
 
 impl Normalize<'_> {
-    /// The normalised numbers.
+    /// The normalized values.
     pub(crate) fn output(&self, x: &[f32]) -> Recycled {
         let Normalize { isa, batch, affine, relu } = *self;
         let mut y = Recycled::any(x.len());
@@ -105,7 +105,7 @@ struct AffineImage<'a> {
 ///
 /// The processor has `S`.
 #[inline(always)]
-unsafe fn normalised<S: Simd>(x: S::V, minus_mean: S::V, scale: S::V, shift: S::V) -> S::V {
+unsafe fn normalized<S: Simd>(x: S::V, minus_mean: S::V, scale: S::V, shift: S::V) -> S::V {
     // SAFETY: the caller's promise.
     unsafe { S::fma(S::add(x, minus_mean), scale, shift) }
 }
@@ -128,7 +128,7 @@ impl Task for AffineImage<'_> {
                 let mut at = 0;
                 while at < self.plane {
                     let tail = Tail::<S>::at(at, self.plane);
-                    let v = normalised::<S>(tail.load(x), minus_mean, scale, shift);
+                    let v = normalized::<S>(tail.load(x), minus_mean, scale, shift);
                     let passes = S::greater_or_nan(v, zero);
                     let v = if self.relu { S::select(passes, v, zero) } else { v };
                     tail.store(y, v);
@@ -147,7 +147,7 @@ struct Tail<S: Simd> {
 }
 
 impl<S: Simd> Tail<S> {
-    /// The vector at `at` of a plane of `plane` numbers.
+    /// The vector at `at` of a plane of `plane` elements.
     #[inline(always)]
     fn at(at: usize, plane: usize) -> Self {
         let left = plane - at;
@@ -155,7 +155,7 @@ impl<S: Simd> Tail<S> {
         Tail { at, len, simd: std::marker::PhantomData }
     }
 
-    /// Its numbers, and zeros behind them.
+    /// Its elements, and zeros behind them.
     ///
     /// # Safety
     ///
@@ -163,7 +163,7 @@ impl<S: Simd> Tail<S> {
     #[inline(always)]
     unsafe fn load(&self, from: *const f32) -> S::V {
         let from = from.wrapping_add(self.at);
-        // SAFETY: the numbers lie in the plane; `LANES` is at most 16.
+        // SAFETY: the elements lie in the plane; `LANES` is at most 16.
         unsafe {
             if self.len == S::LANES {
                 return S::load(from);
@@ -176,7 +176,7 @@ impl<S: Simd> Tail<S> {
         }
     }
 
-    /// Writes its numbers.
+    /// Writes its elements.
     ///
     /// # Safety
     ///
@@ -221,7 +221,7 @@ impl Task for PieceSums<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> (f32, f32) {
         let (affine, channel, len) = (self.affine, self.channel, self.x.len());
-        assert_eq!(len, self.grad.len(), "numbers and gradients of a piece");
+        assert_eq!(len, self.grad.len(), "values and gradients of a piece");
         let (x, grad) = (self.x.as_ptr(), self.grad.as_ptr());
         // SAFETY: the vectors lie in both slices; what is behind their end counts as zero gradients.
         unsafe {
@@ -235,7 +235,7 @@ impl Task for PieceSums<'_> {
                 let tail = Tail::<S>::at(at, len);
                 let (x, mut grad) = (tail.load(x), tail.load(grad));
                 if self.relu {
-                    let y = normalised::<S>(x, minus_mean, scale, shift);
+                    let y = normalized::<S>(x, minus_mean, scale, shift);
                     grad = S::select(S::greater_or_nan(y, zero), grad, zero);
                 }
                 gradients = S::add(gradients, grad);
@@ -280,7 +280,7 @@ impl Task for GradientImage<'_> {
                     let tail = Tail::<S>::at(at, self.plane);
                     let (x, mut grad) = (tail.load(x), tail.load(grad));
                     if self.relu {
-                        let y = normalised::<S>(x, minus_mean, scale, shift);
+                        let y = normalized::<S>(x, minus_mean, scale, shift);
                         grad = S::select(S::greater_or_nan(y, zero), grad, zero);
                     }
                     let projected = S::fma(S::add(x, minus_mean), slope, constant);

@@ -14,7 +14,7 @@ use crate::cpu::memory::Recycled;
 use crate::cpu::simd::{Isa, Simd, Task};
 use crate::ops::PoolOptions;
 
-/// Numbers of the input that a thread takes at a time, if a plane has no more.
+/// Elements of the input that a thread takes at a time, if a plane has no more.
 const PIECE: usize = 32 * 1024;
 
 /// The sizes of a pool over planes. Pairs are `[vertical, horizontal]`.
@@ -55,7 +55,7 @@ impl PlanePool {
         (PIECE / (self.input[0] * self.input[1])).max(1)
     }
 
-    /// The largest number of every window: NaN if it holds one.
+    /// The largest value of every window: NaN if it holds one.
     pub(crate) fn forward(&self, isa: Isa, x: &[f32], with_argmax: bool) -> Pooled {
         let plane = self.output[0] * self.output[1];
         let piece = self.piece();
@@ -116,7 +116,7 @@ impl PlanePool {
 /// Where a row's pixels lie once its columns are sorted.
 struct Phases {
     stride: usize,
-    /// Numbers in a sorted row: as many for every phase.
+    /// Elements in a sorted row: as many for every phase.
     len: usize,
     /// The columns of every phase. What no window looks at is left out.
     parts: Vec<PhaseColumns>,
@@ -173,12 +173,12 @@ impl Phases {
     }
 }
 
-/// Every `step`th number; with a constant step and no checks, the compiler makes it shuffles.
+/// Every `step`th element; with a constant step and no checks, the compiler makes it shuffles.
 #[inline(always)]
 fn gather(from: &[f32], step: usize, to: &mut [f32]) {
     assert!(to.is_empty() || from.len() > (to.len() - 1) * step);
     for i in 0..to.len() {
-        // SAFETY: the assertion covers the last number of each.
+        // SAFETY: the assertion covers the last element of each.
         unsafe { *to.get_unchecked_mut(i) = *from.get_unchecked(i * step) };
     }
 }
@@ -310,7 +310,7 @@ impl PlaneRow<'_> {
     #[inline(always)]
     unsafe fn store<S: Simd>(&mut self, column: usize, best: S::V, index: S::V) {
         let width = self.output.len();
-        // SAFETY: a whole vector fits behind `column`; else into the arrays, which hold 16 numbers.
+        // SAFETY: a whole vector fits behind `column`; else into the arrays, which hold 16 elements.
         unsafe {
             if column + S::LANES <= width {
                 S::store(self.output[column..].as_mut_ptr(), best);
@@ -318,11 +318,11 @@ impl PlaneRow<'_> {
                     S::store_bytes(argmax[column..].as_mut_ptr(), index);
                 }
             } else {
-                let mut numbers = [0.0; 16];
+                let mut values = [0.0; 16];
                 let mut bytes = [0; 16];
-                S::store(numbers.as_mut_ptr(), best);
+                S::store(values.as_mut_ptr(), best);
                 S::store_bytes(bytes.as_mut_ptr(), index);
-                self.output[column..].copy_from_slice(&numbers[..width - column]);
+                self.output[column..].copy_from_slice(&values[..width - column]);
                 if let Some(argmax) = &mut self.argmax {
                     argmax[column..].copy_from_slice(&bytes[..width - column]);
                 }

@@ -19,11 +19,11 @@ unsafe fn compiled<T: Task>(task: T) -> T::Output {
     unsafe { task.run::<Avx2>() }
 }
 
-/// Transposes 8 × 8 numbers.
+/// Transposes 8 × 8 elements.
 ///
 /// # Safety
 ///
-/// The processor has AVX2; 8 rows of 8 numbers can be read and written at the given strides.
+/// The processor has AVX2; 8 rows of 8 elements can be read and written at the given strides.
 #[inline(always)]
 pub(super) unsafe fn transpose8(from: *const f32, fs: usize, to: *mut f32, ts: usize) {
     // No closures here: they would be functions of their own, compiled without the instructions.

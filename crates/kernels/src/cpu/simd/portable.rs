@@ -30,12 +30,12 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self::V {
-        // SAFETY: the caller vouches for LANES readable numbers.
+        // SAFETY: the caller vouches for LANES readable elements.
         unsafe { from.cast::<Self::V>().read_unaligned() }
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, v: Self::V) {
-        // SAFETY: the caller vouches for LANES writable numbers.
+        // SAFETY: the caller vouches for LANES writable elements.
         unsafe { to.cast::<Self::V>().write_unaligned(v) }
     }
     #[inline(always)]
@@ -81,7 +81,7 @@ impl Simd for Portable {
     unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
         for i in 0..LANES {
             for j in 0..LANES {
-                // SAFETY: the caller vouches for LANES rows of LANES numbers on both sides.
+                // SAFETY: the caller vouches for LANES rows of LANES elements on both sides.
                 unsafe { *to.add(j * to_stride + i) = *from.add(i * from_stride + j) };
             }
         }

@@ -14,7 +14,7 @@ fn the_variable_selects_an_available_set_and_falls_back_to_the_fastest() {
     assert_eq!(Isa::choose(None), available[0]);
 }
 
-/// Runs every operation of a vector type on numbers that tell the lanes apart.
+/// Runs every operation of a vector type on values that tell the lanes apart.
 struct EveryOperation;
 
 impl Task for EveryOperation {

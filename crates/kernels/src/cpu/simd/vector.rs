@@ -7,18 +7,18 @@
 /// An implementation may use instructions that not every processor has. All functions may only be
 /// called where the instruction set has been found at run time, that is below [`Isa::run`].
 pub(crate) trait Simd: Copy + 'static {
-    /// A vector of [`LANES`](Simd::LANES) numbers.
+    /// A vector of [`LANES`](Simd::LANES) elements.
     type V: Copy;
     /// The result of a comparison, one truth value a lane.
     type M: Copy;
-    /// Numbers in a vector: the images that are computed together.
+    /// Elements in a vector: the images that are computed together.
     const LANES: usize;
     /// Output channels of the largest register block. With [`BLOCK_X`](Simd::BLOCK_X) it is chosen so
     /// that the accumulators, one operand of each kind and a spare fit in the register file.
     const BLOCK_C: usize;
     /// Pixels (forward) or kernel offsets (weight gradient) of the largest register block.
     const BLOCK_X: usize;
-    /// Vectors in a row of the largest tile of a product of matrices, which has 6 rows.
+    /// Vectors in a row of the largest register block of a product of matrices, which has 6 rows.
     const BLOCK_VECTORS: usize;
 
     /// Runs a task in a function of its own that is compiled for the instruction set. What is in it
@@ -26,9 +26,9 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn enter<T: Task>(task: T) -> T::Output;
     /// All lanes `value`.
     unsafe fn splat(value: f32) -> Self::V;
-    /// Reads `LANES` numbers from an address of any alignment.
+    /// Reads `LANES` elements from an address of any alignment.
     unsafe fn load(from: *const f32) -> Self::V;
-    /// Writes `LANES` numbers to an address of any alignment.
+    /// Writes `LANES` elements to an address of any alignment.
     unsafe fn store(to: *mut f32, v: Self::V);
     /// `a + b`.
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
@@ -46,9 +46,9 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn sum(v: Self::V) -> f32;
     /// Writes lanes that hold whole numbers from 0 to 255 as bytes.
     unsafe fn store_bytes(to: *mut u8, v: Self::V);
-    /// Reads bytes as numbers from 0 to 255.
+    /// Reads bytes as values from 0 to 255.
     unsafe fn load_bytes(from: *const u8) -> Self::V;
-    /// Transposes a block of `LANES` × `LANES` numbers; rows are `stride` numbers apart.
+    /// Transposes a block of `LANES` × `LANES` elements; rows are `stride` elements apart.
     unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize);
 }
 

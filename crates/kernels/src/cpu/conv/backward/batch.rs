@@ -13,7 +13,7 @@ use crate::cpu::simd::Isa;
 /// bounds the processor cores that a batch can use.
 const MAX_PIECES: usize = 16;
 
-/// Numbers that the weight gradients of all pieces together should not exceed (32 MiB).
+/// Elements that the weight gradients of all pieces together should not exceed (32 MiB).
 const MAX_PARTIAL_LEN: usize = 8 * 1024 * 1024;
 
 /// Computes the gradients from the gradient of the output.
@@ -68,10 +68,10 @@ pub(crate) fn backward_by(
     Gradients { x: dx, weight: add(weights, weight_len), bias: add(biases, g.out_channels) }
 }
 
-/// Numbers that one task adds up.
+/// Elements that one task adds up.
 const ADD_LEN: usize = 4 * 1024;
 
-/// The sum of vectors of `len` numbers, in their order and in double precision.
+/// The sum of vectors of `len` elements, in their order and in double precision.
 fn add(vectors: Vec<&[f32]>, len: usize) -> Vec<f32> {
     let mut sum = vec![0.0; len];
     sum.par_chunks_mut(ADD_LEN).enumerate().for_each(|(chunk, to)| {

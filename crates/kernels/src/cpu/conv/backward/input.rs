@@ -7,7 +7,7 @@ use crate::cpu::layout::{fold, unpack};
 use crate::cpu::simd::Simd;
 use crate::cpu::split::even_pieces;
 
-/// Numbers of the output's gradient that a strip of rows of the input's gradient should not exceed:
+/// Elements of the output's gradient that a strip of rows of the input's gradient should not exceed:
 /// half of a second-level cache of 512 KiB.
 const STRIP_LEN: usize = 64 * 1024;
 

@@ -6,7 +6,7 @@ use crate::cpu::conv::winograd::{View, WeightGradient};
 use crate::cpu::memory::Aligned;
 use crate::cpu::simd::Simd;
 
-/// Numbers of a weight above which the lanes of its gradient are added at once: the gradient with its
+/// Elements of a weight above which the lanes of its gradient are added at once: the gradient with its
 /// lanes would not fit into a second-level cache of 512 KiB. Measured on Zen 3.
 const LANE_SUMS_LEN: usize = 16 * 1024;
 

@@ -154,7 +154,7 @@ impl Case {
         values.collect()
     }
 
-    /// Sums of `terms` products of numbers up to 1 may differ by their rounding errors, which the
+    /// Sums of `terms` products of values up to 1 may differ by their rounding errors, which the
     /// factors of Winograd's transforms enlarge.
     fn close(&self, isa: Isa, what: &str, values: &[f32], expected: &[f64], terms: usize) {
         assert_eq!(values.len(), expected.len(), "{what}");

@@ -12,7 +12,7 @@ use crate::cpu::pool::{Strip, conv_rows_of, pool_strip};
 use crate::cpu::simd::{Isa, Simd, Task};
 use crate::cpu::split::even_pieces;
 
-/// Numbers of input and result that a strip of rows of a plane should not exceed.
+/// Elements of input and result that a strip of rows of a plane should not exceed.
 const STRIP_LEN: usize = 512 * 1024;
 
 /// Computes the block, with the argmax of its outputs if it is asked for.

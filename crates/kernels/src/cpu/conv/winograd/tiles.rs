@@ -48,21 +48,21 @@ pub(crate) fn tile_runs(
 
 /// Transforms of tiles: `[position][channel][tile][LANES]`.
 pub(crate) struct Tiles {
-    numbers: Aligned,
+    elements: Aligned,
     channels: usize,
-    /// Numbers of a channel in one position.
+    /// Elements of a channel in one position.
     row: usize,
 }
 
 impl Tiles {
     pub(crate) fn new(positions: usize, channels: usize, tiles: usize, lanes: usize) -> Self {
         let row = tiles * lanes;
-        let mut tiles = Tiles { numbers: Aligned::any(0), channels, row };
-        tiles.numbers = Aligned::any(positions * tiles.position_len());
+        let mut tiles = Tiles { elements: Aligned::any(0), channels, row };
+        tiles.elements = Aligned::any(positions * tiles.position_len());
         tiles
     }
 
-    /// From one position to the next. An odd number of cache lines: else the T² numbers of a tile
+    /// From one position to the next. An odd number of cache lines: else the T² elements of a tile
     /// would compete for the same few places of the first-level cache.
     fn position_len(&self) -> usize {
         ((self.channels * self.row).div_ceil(16) | 1) * 16
@@ -71,24 +71,24 @@ impl Tiles {
     /// The matrix of one position, and the distance of its rows.
     pub(crate) fn position(&self, position: usize) -> (&[f32], usize) {
         let start = position * self.position_len();
-        (&self.numbers[start..][..self.channels * self.row], self.row)
+        (&self.elements[start..][..self.channels * self.row], self.row)
     }
 
     /// The same for writing.
     pub(crate) fn position_mut(&mut self, position: usize) -> (&mut [f32], usize) {
         let start = position * self.position_len();
-        (&mut self.numbers[start..][..self.channels * self.row], self.row)
+        (&mut self.elements[start..][..self.channels * self.row], self.row)
     }
 
     /// Asserts that a run of tiles lies inside.
     fn check(&self, run: &TileRun, positions: usize, lanes: usize) {
         assert!((run.at + run.tiles) * lanes <= self.row);
-        assert!(self.numbers.len() >= positions * self.position_len());
+        assert!(self.elements.len() >= positions * self.position_len());
     }
 }
 
 /// Interleaved planes of several channels, or the part of them from some pixel on; distances in
-/// numbers. What lies behind `size` counts as zeros, and is not written.
+/// elements. What lies behind `size` counts as zeros, and is not written.
 #[derive(Clone, Copy)]
 pub(crate) struct View {
     pub channels: usize,
@@ -99,7 +99,7 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Numbers up to behind the last.
+    /// Elements up to behind the last.
     fn len(&self, lanes: usize) -> usize {
         match self.channels.min(self.size[0]).min(self.size[1]) {
             0 => 0,
@@ -132,7 +132,7 @@ impl<const M: usize, const T: usize> Task for InputTiles<'_, M, T> {
         assert!(columns <= COLUMNS);
         let (top, left) = (run.row * M, run.column * M);
         let position_len = self.to.position_len();
-        let to = self.to.numbers.as_mut_ptr().wrapping_add(run.at * lanes);
+        let to = self.to.elements.as_mut_ptr().wrapping_add(run.at * lanes);
         // SAFETY: rows and columns are compared with the view's size, whose last pixel the assertion
         // covers; the run's tiles lie in `to`.
         unsafe {
@@ -191,7 +191,7 @@ impl<const M: usize, const T: usize> Task for OutputTiles<'_, M, T> {
         assert!(self.y.len() >= view.len(lanes) && self.from.channels == view.channels);
         assert!(self.bias.is_none_or(|bias| bias.len() == view.channels));
         let position_len = self.from.position_len();
-        let from = self.from.numbers.as_ptr().wrapping_add(run.at * lanes);
+        let from = self.from.elements.as_ptr().wrapping_add(run.at * lanes);
         // SAFETY: as for `InputTiles`.
         unsafe {
             let zero = S::splat(0.0);
@@ -250,7 +250,7 @@ impl<const M: usize, const T: usize> Task for GradientTiles<'_, M, T> {
         self.to.check(&run, T * T, lanes);
         assert!(self.dy.len() >= view.len(lanes) && self.to.channels == view.channels);
         let position_len = self.to.position_len();
-        let to = self.to.numbers.as_mut_ptr().wrapping_add(run.at * lanes);
+        let to = self.to.elements.as_mut_ptr().wrapping_add(run.at * lanes);
         // SAFETY: as for `InputTiles`.
         unsafe {
             let zero = S::splat(0.0);

@@ -161,10 +161,10 @@ mod tests {
 
         #[inline(always)]
         unsafe fn run<S: Simd>(self) {
-            let number = |i: usize| ((i * 7 + 3) % 11) as f32 - 5.0;
-            let x: [f32; T] = std::array::from_fn(number);
-            let w: [f32; R] = std::array::from_fn(|i| number(i + 20));
-            let dy: [f32; M] = std::array::from_fn(|i| number(i + 40));
+            let value = |i: usize| ((i * 7 + 3) % 11) as f32 - 5.0;
+            let x: [f32; T] = std::array::from_fn(value);
+            let w: [f32; R] = std::array::from_fn(|i| value(i + 20));
+            let dy: [f32; M] = std::array::from_fn(|i| value(i + 40));
             let first = |v: S::V| {
                 let mut lanes = [0.0; 16];
                 // SAFETY: no vector is longer than 16.

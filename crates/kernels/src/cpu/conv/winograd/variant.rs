@@ -33,7 +33,7 @@ impl Variant {
         }
     }
 
-    /// Numbers of a transformed tile: T².
+    /// Elements of a transformed tile: T².
     pub(crate) fn positions(self) -> usize {
         let side = self.results() + self.kernel_side() - 1;
         side * side
@@ -125,5 +125,5 @@ impl Variant {
     }
 }
 
-/// Numbers that the transforms of a chunk of tiles and their products should not exceed (1 MiB).
+/// Elements that the transforms of a chunk of tiles and their products should not exceed (1 MiB).
 const CHUNK_LEN: usize = 256 * 1024;

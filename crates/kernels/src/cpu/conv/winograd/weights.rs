@@ -52,7 +52,7 @@ impl<const R: usize, const T: usize> Task for TransformKernels<'_, R, T> {
                     weights[i / R][i % R][lane] = self.weight[(at + lane) * len + from];
                 }
             }
-            // SAFETY: no vector is longer than 16 numbers; the kernels of different tasks differ.
+            // SAFETY: no vector is longer than 16 elements; the kernels of different tasks differ.
             unsafe {
                 let zero = S::splat(0.0);
                 let mut half = [[zero; T]; R];
@@ -70,9 +70,9 @@ impl<const R: usize, const T: usize> Task for TransformKernels<'_, R, T> {
                     }
                     let row = product::<S, T, R>(&g, row);
                     for j in 0..T {
-                        let numbers = stored::<S>(row[j]);
+                        let values = stored::<S>(row[j]);
                         let at = (i * T + j) * self.kernels + self.first + at;
-                        self.to.slice(at, here).copy_from_slice(&numbers[..here]);
+                        self.to.slice(at, here).copy_from_slice(&values[..here]);
                     }
                 }
             }
@@ -116,9 +116,9 @@ impl<const R: usize, const T: usize> Task for KernelGradients<'_, R, T> {
                     }
                     let column = product::<S, R, T>(&transposed, column);
                     for i in 0..R {
-                        let numbers = stored::<S>(column[i]);
+                        let values = stored::<S>(column[i]);
                         for lane in 0..here {
-                            self.to[(at + lane) * len + i * R + j] = numbers[lane];
+                            self.to[(at + lane) * len + i * R + j] = values[lane];
                         }
                     }
                 }
@@ -127,35 +127,35 @@ impl<const R: usize, const T: usize> Task for KernelGradients<'_, R, T> {
     }
 }
 
-/// At most `LANES` numbers, and zeros.
+/// At most `LANES` elements, and zeros.
 ///
 /// # Safety
 ///
 /// The processor has `S`.
 #[inline(always)]
 unsafe fn load_some<S: Simd>(from: &[f32]) -> S::V {
-    // SAFETY: the processor is the caller's promise; no vector is longer than 16 numbers.
+    // SAFETY: the processor is the caller's promise; no vector is longer than 16 elements.
     unsafe {
         if from.len() >= S::LANES {
             return S::load(from.as_ptr());
         }
-        let mut numbers = [0.0_f32; 16];
-        numbers[..from.len()].copy_from_slice(from);
-        S::load(numbers.as_ptr())
+        let mut values = [0.0_f32; 16];
+        values[..from.len()].copy_from_slice(from);
+        S::load(values.as_ptr())
     }
 }
 
-/// The numbers of a vector, in front of others.
+/// The elements of a vector, in front of others.
 ///
 /// # Safety
 ///
 /// The processor has `S`.
 #[inline(always)]
 unsafe fn stored<S: Simd>(v: S::V) -> [f32; 16] {
-    let mut numbers = [0.0_f32; 16];
+    let mut values = [0.0_f32; 16];
     // SAFETY: as above.
-    unsafe { S::store(numbers.as_mut_ptr(), v) };
-    numbers
+    unsafe { S::store(values.as_mut_ptr(), v) };
+    values
 }
 
 const fn transpose<const R: usize, const T: usize>(matrix: &[[f32; R]; T]) -> [[f32; T]; R] {

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::cpu::test_values::random_values;
 
-/// A layer with numbers between -1 and 1, and the channels for which `zero` is true 0.
+/// A layer with values between -1 and 1, and the channels for which `zero` is true 0.
 struct Layer {
     sizes: [usize; 3],
     size: usize,

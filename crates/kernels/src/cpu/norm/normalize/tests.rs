@@ -3,7 +3,7 @@ use crate::cpu::norm::moments::{PIECE, statistics};
 use crate::cpu::test_values::random_values;
 use proptest::prelude::*;
 
-/// Channel of every number.
+/// Channel of every element.
 fn channel(batch: Batch, at: usize) -> usize {
     at / batch.plane % batch.channels
 }
@@ -63,7 +63,7 @@ fn close(what: &str, found: impl IntoIterator<Item = f64>, expected: &[f64]) {
     close_to(what, found, expected, 1e-3);
 }
 
-/// Compares relative to the largest number, or to `least` if that is larger.
+/// Compares relative to the largest value, or to `least` if that is larger.
 fn close_to(what: &str, found: impl IntoIterator<Item = f64>, expected: &[f64], least: f64) {
     let scale = expected.iter().fold(least, |m, v| m.max(v.abs()));
     for (i, (f, e)) in found.into_iter().zip(expected).enumerate() {
@@ -75,7 +75,7 @@ fn check(batch: Batch, relu: bool) {
     let len = batch.channels * batch.per_channel();
     let (x, grad) = (random_values(len, 1), random_values(len, 2));
     let expected = definition(batch, &x, &grad, relu);
-    // A number so near to ReLU's kink that rounding decides is not compared.
+    // A value so near to ReLU's kink that rounding decides is not compared.
     if relu && expected.y.iter().any(|y| *y != 0.0 && y.abs() < 1e-5) {
         return;
     }
@@ -102,7 +102,7 @@ fn check(batch: Batch, relu: bool) {
 }
 
 #[test]
-fn planes_longer_than_a_piece_are_normalised_by_their_definition() {
+fn planes_longer_than_a_piece_are_normalized_by_their_definition() {
     check(Batch { images: 2, channels: 3, plane: 2 * PIECE + 37 }, true);
 }
 
@@ -134,7 +134,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn any_batch_is_normalised_by_the_definition(
+    fn any_batch_is_normalized_by_the_definition(
         images in 1usize..5,
         channels in 1usize..5,
         plane in 1usize..70,

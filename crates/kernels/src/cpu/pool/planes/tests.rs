@@ -35,7 +35,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 }
 
 /// Few values, so that windows hold equal ones, with what is special among them.
-fn number(i: usize, seed: usize) -> f32 {
+fn value(i: usize, seed: usize) -> f32 {
     match (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed as u32 * 40_503) >> 27 {
         0 => f32::NAN,
         1..5 => f32::NEG_INFINITY,
@@ -48,7 +48,7 @@ fn check(planes: &PlanePool, seed: usize) {
     assert!(planes.is_fusable(), "{planes:?}");
     let input = planes.input[0] * planes.input[1];
     let output = planes.output[0] * planes.output[1];
-    let x: Vec<f32> = (0..planes.count * input).map(|i| number(i, seed)).collect();
+    let x: Vec<f32> = (0..planes.count * input).map(|i| value(i, seed)).collect();
     // Whole numbers, whose sums are exact.
     let grad: Vec<f32> = (0..planes.count * output).map(|i| (i * 7 % 23) as f32 - 9.0).collect();
     let positions = positions(planes, &x);
