@@ -7,7 +7,7 @@
 //! | [`conv_transpose_block`] | nearest upsampling + transposed convolution + bias + ReLU |
 //! | [`linear`] | linear layer + ReLU |
 //! | [`linear_of_channels`] | the same behind channel dropout, with less work for channels that are zero |
-//! | [`batch_norm`] | batch normalisation + ReLU |
+//! | [`batch_norm`] | batch normalization + ReLU |
 //! | [`max_pool`] | max-pool, where it does not follow a convolution |
 //! | [`AdamOptions`], [`SgdOptions`], [`RmsPropOptions`] | Burn's optimizers in one pass over memory |
 //!
@@ -15,13 +15,29 @@
 //! written for small images; on every other device the same call composes Burn's own operations. So a
 //! model is written once and never asks which device it is on.
 //!
+//! # Where everything is
+//!
+//! | | |
+//! |---|---|
+//! | `ops/` | the operations above: options, what they compute, how Burn's own operations compose it |
+//! | `optim/` | the optimizers: a rule for every element, and the one pass that applies it |
+//! | `cpu/flex/` | the operations on flex tensors: what the kernels cover, what is kept for the gradients |
+//! | `cpu/conv/` | convolution blocks: `forward` chooses by `method` among `direct` (its inner loop is `microkernel`), `winograd/` and `im2col`; `backward/` has the gradients |
+//! | `cpu/norm/`, `cpu/pool/`, `cpu/matmul/` | batch normalization; max-pool; products of matrices and linear layers |
+//! | `cpu/layout/` | the sizes of a block; images interleaved, so that a vector holds one pixel of each |
+//! | `cpu/memory/`, `cpu/simd/` | aligned and recycled memory; vector instructions |
+//!
+//! `cpu/flex/` implements the traits of `ops/`; of the folders of `cpu/`, each is used by those above it
+//! in the table alone. All of `cpu/` is compiled with the feature `flex` only; without it there are the
+//! composed operations. The measuring programs are in `benches/`.
+//!
 //! # How the kernels work
 //!
 //! The same pixel of several images lies in the lanes of a vector, so no kernel size, image size or
 //! channel count leaves lanes unused; only the last images of a batch may. A convolution is computed
 //! directly, a few pixels of a few output channels at a time, with all sums in registers; bias, ReLU
 //! and pool follow while the result is in the first-level cache. What the backward pass needs of it is
-//! one byte for every output. Groups of images are spread over the threads of
+//! one byte for every output: the argmax of its pool window, or that ReLU masks it. Groups of images are spread over the threads of
 //! [rayon](https://docs.rs/rayon)'s current pool.
 //!
 //! Kernels of 3×3 and 5×5 pixels with stride 1 between many channels are computed by Winograd's method
@@ -35,7 +51,7 @@
 //! A forward pass of a few images alone, of which that would leave most lanes unused, is computed as the
 //! product of the weight with a matrix of what lies under the kernel (im2col), again where the model of
 //! the cost says so: a single image takes a third to a tenth of the time that it takes directly, depending
-//! on the layer (example `few_speed`, with and without `SELVEDGE_CONV=direct`, which turns this off, too).
+//! on the layer (benchmark `few_speed`, with and without `SELVEDGE_CONV=direct`, which turns this off, too).
 //! So the last bits of an output may depend on the size of the batch, and for a few images on whether a
 //! gradient is to follow.
 //!
@@ -57,7 +73,7 @@
 //!
 //! | network | MFLOP an image | GFLOP/s | share of the peak |
 //! |---|---:|---:|---:|
-//! | `cnn2_task1` | 2.7 | 48 | 23 % |
+//! | `cnn2_small` | 2.7 | 48 | 23 % |
 //! | `cnn2` | 9.6 | 93 | 45 % |
 //! | `cnn3` | 8.3 | 97 | 47 % |
 //! | `cnn5` | 42.9 | 155 | 75 % |
@@ -94,13 +110,13 @@
 //! Every kernel is compared with a naive one over random shapes, on each instruction set that the
 //! processor has. `.ci/run` runs the same tests as NEON in QEMU, where that and a linker for 64-bit
 //! Arm are installed. `.ci/sanitize` runs them under AddressSanitizer; and the small ones in Miri,
-//! which needs no processor with AVX2 or AVX-512 to run the kernels for them. The example
+//! which needs no processor with AVX2 or AVX-512 to run the kernels for them. The benchmark
 //! `conv_speed` measures what the kernels reach of the processor's peak.
 //!
 //! # Building
 //!
 //! Debug assertions in this crate cost a factor of four, because the standard library then checks every
-//! vector that is loaded. A release build has none; a workspace whose dev profile is optimised should
+//! vector that is loaded. A release build has none; a workspace whose dev profile is optimized should
 //! turn them off for this crate (`[profile.dev.package.selvedge-kernels] debug-assertions = false`).
 
 // Kernels index several arrays of registers by one variable; the closures of iterators would be
@@ -108,71 +124,18 @@
 #![allow(clippy::needless_range_loop)]
 // Burn calls its ndarray device deprecated; who asks for the feature knows.
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
-// Without the flex device, only the composed operations are left.
-#![cfg_attr(not(feature = "flex"), allow(dead_code))]
 
 #[cfg(feature = "flex")]
-mod backward;
-mod batch_norm;
-#[cfg(feature = "flex")]
-mod batch_norm_flex;
-#[cfg(feature = "flex")]
-mod buffer;
-#[cfg(feature = "flex")]
-mod columns;
-#[cfg(feature = "flex")]
-mod conv;
-mod extension;
-#[cfg(feature = "flex")]
-mod flex;
-#[cfg(feature = "flex")]
-mod forward;
-mod linear;
-#[cfg(feature = "flex")]
-mod linear_channels;
-#[cfg(feature = "flex")]
-mod linear_flex;
-#[cfg(feature = "flex")]
-mod matrix;
-mod max_pool;
-#[cfg(feature = "flex")]
-mod max_pool_flex;
-#[cfg(feature = "flex")]
-mod moments;
-#[cfg(test)]
-mod naive;
-#[cfg(feature = "flex")]
-mod normalize;
+mod cpu;
+mod ops;
 mod optim;
-mod options;
-#[cfg(feature = "flex")]
-mod pack;
-#[cfg(feature = "flex")]
-mod planes;
-#[cfg(feature = "flex")]
-mod pool;
-#[cfg(feature = "flex")]
-mod product;
-#[cfg(feature = "flex")]
-mod recycled;
-#[cfg(feature = "flex")]
-mod simd;
-#[cfg(feature = "flex")]
-mod spread;
-#[cfg(test)]
-mod tests;
-mod transpose;
-#[cfg(feature = "flex")]
-mod weight_grad;
-#[cfg(feature = "flex")]
-mod winograd;
 
-pub use batch_norm::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
-pub use extension::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
-pub use linear::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
-pub use max_pool::{MaxPoolBackend, max_pool};
+pub use ops::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
+pub use ops::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
+pub use ops::{ConvBlockOptions, PoolOptions};
+pub use ops::{ConvTransposeBlockOptions, conv_transpose_block};
+pub use ops::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
+pub use ops::{MaxPoolBackend, max_pool};
 pub use optim::{AdamOptions, FusedAdam};
 pub use optim::{FusedRmsProp, FusedRmsPropState, RmsPropOptions};
 pub use optim::{FusedSgd, FusedSgdState, MomentumOptions, SgdOptions};
-pub use options::{ConvBlockOptions, PoolOptions};
-pub use transpose::{ConvTransposeBlockOptions, conv_transpose_block};

@@ -35,7 +35,7 @@ fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
 }
 
-/// Largest difference, relative to the largest expected number.
+/// Largest difference, relative to the largest expected value.
 fn difference<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f32 {
     assert_eq!(a.dims(), b.dims());
     let scale = b.clone().abs().max().into_scalar::<f32>();
@@ -191,7 +191,7 @@ fn pools_that_reach_beyond_the_border_are_composed() {
 }
 
 #[test]
-#[should_panic(expected = "the bias has [4] numbers, the weight 3 output channels")]
+#[should_panic(expected = "the bias has [4] elements, the weight 3 output channels")]
 fn a_bias_of_the_wrong_length_is_a_mistake() {
     let device = Device::flex();
     let (x, weight) = (random([2, 1, 6, 6], &device), random([3, 1, 3, 3], &device));

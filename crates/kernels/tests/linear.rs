@@ -15,7 +15,7 @@ fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
 }
 
-/// Largest difference, relative to the largest expected number.
+/// Largest difference, relative to the largest expected value.
 fn difference<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f32 {
     assert_eq!(a.dims(), b.dims());
     let scale = b.clone().abs().max().into_scalar::<f32>();
@@ -182,7 +182,7 @@ fn different_features_are_a_mistake() {
 }
 
 #[test]
-#[should_panic(expected = "the bias has 4 numbers, the weight 3 output features")]
+#[should_panic(expected = "the bias has 4 elements, the weight 3 output features")]
 fn a_bias_of_the_wrong_length_is_a_mistake() {
     let device = Device::flex();
     linear(random([2, 6], &device), random([6, 3], &device), Some(random([4], &device)), false);

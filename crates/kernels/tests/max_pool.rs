@@ -6,12 +6,12 @@ use selvedge_kernels::{PoolOptions, max_pool};
 
 /// Few values, so that windows hold equal ones, with what is special among them.
 fn images(shape: [usize; 4], device: &Device) -> Tensor<4> {
-    let number = |i: usize| match (i as u32).wrapping_mul(2_654_435_761) >> 27 {
+    let value = |i: usize| match (i as u32).wrapping_mul(2_654_435_761) >> 27 {
         0 => f32::NAN,
         1..5 => f32::NEG_INFINITY,
         n => (n % 9) as f32 - 4.0,
     };
-    let values = (0..shape.iter().product()).map(number).collect::<Vec<f32>>();
+    let values = (0..shape.iter().product()).map(value).collect::<Vec<f32>>();
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 

@@ -50,8 +50,8 @@ fn bits(net: &Net) -> Vec<u32> {
         net.vector.val().into_data(),
         net.none.val().into_data(),
     ];
-    let numbers = parameters.into_iter().flat_map(|data| data.try_to_vec::<f32>().unwrap());
-    numbers.map(f32::to_bits).collect()
+    let values = parameters.into_iter().flat_map(|data| data.try_to_vec::<f32>().unwrap());
+    values.map(f32::to_bits).collect()
 }
 
 /// A fused optimizer, and Burn's of the same constants.
@@ -158,8 +158,8 @@ fn other_types_than_f32_are_stepped_by_burns_operations() {
     let device = Device::flex().autodiff();
     for pair in pairs() {
         let ends = [&pair.fused, &pair.burn].map(|optimizer| {
-            let numbers = Tensor::<1>::from_floats([1.0, -2.0, 0.5], &device).cast(DType::F64);
-            let mut parameter = Param::from_tensor(numbers.detach().require_grad());
+            let values = Tensor::<1>::from_floats([1.0, -2.0, 0.5], &device).cast(DType::F64);
+            let mut parameter = Param::from_tensor(values.detach().require_grad());
             let mut optimizer = optimizer();
             for _ in 0..4 {
                 let loss = (parameter.val() * parameter.val()).sum();

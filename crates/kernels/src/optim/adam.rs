@@ -1,13 +1,12 @@
 //! Adam in one pass over memory.
 
-#[cfg(feature = "flex")]
 use burn::optim::AdaptiveMomentumState;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{Adam, AdamConfig, AdamState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 
-#[cfg(feature = "flex")]
-use super::pass::{Rule, Tensors, initial_state, step};
+use super::rule::{Rule, Tensors, initial_state};
+use super::step::step;
 
 /// Constants of Adam (Kingma and Ba 2015, arXiv:1412.6980). The defaults are PyTorch's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,10 +75,7 @@ impl Optimizer for FusedAdam {
         grad: Tensor<D>,
         state: Option<AdamState<D>>,
     ) -> (Tensor<D>, Option<AdamState<D>>) {
-        #[cfg(feature = "flex")]
-        return self.step_in_one_pass(lr, tensor, grad, state);
-        #[cfg(not(feature = "flex"))]
-        self.composed.step(lr, tensor, grad, state)
+        self.step_in_one_pass(lr, tensor, grad, state)
     }
 
     fn to_device<const D: usize>(state: AdamState<D>, device: &Device) -> AdamState<D> {
@@ -87,7 +83,6 @@ impl Optimizer for FusedAdam {
     }
 }
 
-#[cfg(feature = "flex")]
 impl FusedAdam {
     fn step_in_one_pass<const D: usize>(
         &self,
@@ -126,7 +121,6 @@ impl FusedAdam {
 }
 
 /// The constants of a step, in the precision and order in which Burn computes them.
-#[cfg(feature = "flex")]
 #[derive(Clone, Copy)]
 struct AdamRule {
     beta_1: f32,
@@ -137,7 +131,6 @@ struct AdamRule {
     weight_decay: Option<f32>,
 }
 
-#[cfg(feature = "flex")]
 impl AdamRule {
     fn new(options: &AdamOptions, lr: LearningRate, time: usize) -> Self {
         let time = time as i32;
@@ -153,7 +146,6 @@ impl AdamRule {
     }
 }
 
-#[cfg(feature = "flex")]
 impl Rule<2> for AdamRule {
     #[inline(always)]
     fn step(self, parameter: f32, [m, v]: [f32; 2], grad: f32) -> (f32, [f32; 2]) {

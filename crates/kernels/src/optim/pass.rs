@@ -1,44 +1,25 @@
-//! What the fused optimizers share: one pass over a parameter, its gradient and its state.
+//! One pass over a parameter, its gradient and its state, on the flex device.
 
 use burn::backend::{BackendTensor, DispatchTensor, DispatchTensorKind};
 use burn::backend::{Flex, flex::FlexTensor};
 use burn::tensor::{DType, Float, Tensor, TensorData};
 
-use crate::simd::{Isa, Simd, Task};
+use super::rule::{Rule, Stepped, Tensors};
+use crate::cpu::simd::{Isa, Simd, Task};
 
-/// Parameters of more numbers are shared among threads. On two cores of a Zen 3 server a step over half
+/// Parameters of more elements are shared among threads. On two cores of a Zen 3 server a step over half
 /// as many takes 15 µs, but 60 µs where a second thread has to be woken for its half.
-const LARGEST_PIECE: usize = 64 * 1024;
+const LARGEST_CHUNK: usize = 64 * 1024;
 
-/// Numbers in a cache line.
+/// Elements in a cache line.
 const LINE: usize = 16;
-
-/// What an optimizer does with every number of a parameter.
-pub(super) trait Rule<const N: usize>: Copy + Send + Sync {
-    /// The parameter and its state after the step. Implementations are `#[inline(always)]`, and use
-    /// only operations that are rounded the same in a vector of any width.
-    fn step(self, parameter: f32, state: [f32; N], grad: f32) -> (f32, [f32; N]);
-}
-
-/// A parameter, its gradient and its state.
-pub(super) struct Tensors<const D: usize, const N: usize> {
-    pub parameter: Tensor<D>,
-    pub grad: Tensor<D>,
-    pub state: [Tensor<D>; N],
-}
-
-/// A state that the first step finds: the number that every sum keeps as it is, which is −0 and not 0,
-/// since −0 + 0 is 0.
-pub(super) fn initial_state<const D: usize>(parameter: &Tensor<D>) -> Tensor<D> {
-    Tensor::full(parameter.shape(), -0.0, (&parameter.device(), parameter.dtype()))
-}
 
 /// The parameter and its state after a step, in place where they have no other owner; or everything
 /// unchanged, if not all of it is `f32` on the flex device, outside of a graph.
 pub(super) fn step<const D: usize, const N: usize>(
     rule: impl Rule<N>,
     tensors: Tensors<D, N>,
-) -> Result<(Tensor<D>, [Tensor<D>; N]), Box<Tensors<D, N>>> {
+) -> Stepped<D, N> {
     let Tensors { parameter, grad, state } = tensors;
     let outer = [parameter, grad].map(Tensor::into_dispatch);
     let state = state.map(Tensor::into_dispatch);
@@ -49,7 +30,7 @@ pub(super) fn step<const D: usize, const N: usize>(
     }
     let [mut parameter, grad] = outer.map(contiguous);
     let mut state = state.map(contiguous);
-    spread(Piece {
+    spread(Chunk {
         rule,
         parameter: parameter.storage_mut(),
         state: state.each_mut().map(|tensor| tensor.storage_mut()),
@@ -65,8 +46,8 @@ fn is_plain_f32(tensor: &DispatchTensor) -> bool {
     }
 }
 
-/// The tensor with its numbers in order, and no others in its memory. A tensor that already is like
-/// that stays the only owner of its numbers.
+/// The tensor with its elements in order, and no others in its memory. A tensor that already is like
+/// that stays the only owner of its elements.
 fn contiguous(tensor: DispatchTensor) -> FlexTensor {
     let DispatchTensorKind::Flex(BackendTensor::Float(tensor)) = tensor.kind else {
         unreachable!("the tensor has been found to be on the flex device")
@@ -86,17 +67,17 @@ fn tensor<const D: usize>(primitive: FlexTensor) -> Tensor<D, Float> {
 }
 
 /// A part of a parameter. All slices have the same length.
-struct Piece<'a, const N: usize, R> {
+struct Chunk<'a, const N: usize, R> {
     rule: R,
     parameter: &'a mut [f32],
     state: [&'a mut [f32]; N],
     grad: &'a [f32],
 }
 
-/// Gives both halves of a large piece to other threads. No number depends on another one, so the
+/// Gives both halves of a large piece to other threads. No element depends on another one, so the
 /// result does not depend on how a piece is split.
-fn spread<const N: usize, R: Rule<N>>(piece: Piece<'_, N, R>) {
-    if piece.parameter.len() <= LARGEST_PIECE {
+fn spread<const N: usize, R: Rule<N>>(piece: Chunk<'_, N, R>) {
+    if piece.parameter.len() <= LARGEST_CHUNK {
         return Isa::current().run(piece);
     }
     let middle = (piece.parameter.len() / 2).next_multiple_of(LINE);
@@ -112,18 +93,18 @@ fn spread<const N: usize, R: Rule<N>>(piece: Piece<'_, N, R>) {
         first
     });
     rayon::join(
-        || spread(Piece { rule, parameter, state, grad }),
-        || spread(Piece { rule, parameter: parameter_rest, state: rests, grad: grad_rest }),
+        || spread(Chunk { rule, parameter, state, grad }),
+        || spread(Chunk { rule, parameter: parameter_rest, state: rests, grad: grad_rest }),
     );
 }
 
-impl<const N: usize, R: Rule<N>> Task for Piece<'_, N, R> {
+impl<const N: usize, R: Rule<N>> Task for Chunk<'_, N, R> {
     type Output = ();
 
     // The compiler vectorises the loop.
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Piece { rule, parameter, state, grad } = self;
+        let Chunk { rule, parameter, state, grad } = self;
         let len = parameter.len();
         assert!(grad.len() == len);
         for slice in &state {
@@ -134,8 +115,8 @@ impl<const N: usize, R: Rule<N>> Task for Piece<'_, N, R> {
             for k in 0..N {
                 before[k] = state[k][i];
             }
-            let (number, after) = rule.step(parameter[i], before, grad[i]);
-            parameter[i] = number;
+            let (after_step, after) = rule.step(parameter[i], before, grad[i]);
+            parameter[i] = after_step;
             for k in 0..N {
                 state[k][i] = after[k];
             }

@@ -4,8 +4,8 @@ use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::optim::{RecordState, StateSink, StateSource, join_path};
 use burn::tensor::{Device, Tensor};
 
-#[cfg(feature = "flex")]
-use super::pass::{Rule, Tensors, initial_state, step};
+use super::rule::{Rule, Tensors, initial_state};
+use super::step::step;
 
 /// Constants of RMSprop (Hinton 2012). The defaults are PyTorch's. For the centred variant there is
 /// Burn's [`RmsPropConfig`](burn::optim::RmsPropConfig).
@@ -127,10 +127,7 @@ impl Optimizer for FusedRmsProp {
         grad: Tensor<D>,
         state: Option<FusedRmsPropState<D>>,
     ) -> (Tensor<D>, Option<FusedRmsPropState<D>>) {
-        #[cfg(feature = "flex")]
         let (tensor, state) = self.step_in_one_pass(lr, tensor, grad, state);
-        #[cfg(not(feature = "flex"))]
-        let (tensor, state) = self.compose(lr, tensor, grad, state);
         (tensor, Some(state))
     }
 
@@ -145,7 +142,6 @@ impl Optimizer for FusedRmsProp {
     }
 }
 
-#[cfg(feature = "flex")]
 impl FusedRmsProp {
     fn step_in_one_pass<const D: usize>(
         &self,
@@ -190,18 +186,16 @@ impl FusedRmsProp {
     }
 }
 
-#[cfg(feature = "flex")]
 #[derive(Clone, Copy)]
 struct RmsPropRule {
     options: RmsPropOptions,
     lr: f32,
 }
 
-#[cfg(feature = "flex")]
 impl RmsPropRule {
     /// The mean square after the step, and the gradient divided by its root.
     #[inline(always)]
-    fn normalised(&self, parameter: f32, square_avg: f32, grad: f32) -> (f32, f32) {
+    fn normalized(&self, parameter: f32, square_avg: f32, grad: f32) -> (f32, f32) {
         let RmsPropOptions { alpha, epsilon, weight_decay, .. } = self.options;
         let grad = match weight_decay {
             Some(decay) => parameter * decay + grad,
@@ -212,20 +206,18 @@ impl RmsPropRule {
     }
 }
 
-#[cfg(feature = "flex")]
 impl Rule<1> for RmsPropRule {
     #[inline(always)]
     fn step(self, parameter: f32, [square_avg]: [f32; 1], grad: f32) -> (f32, [f32; 1]) {
-        let (square_avg, step) = self.normalised(parameter, square_avg, grad);
+        let (square_avg, step) = self.normalized(parameter, square_avg, grad);
         (parameter - step * self.lr, [square_avg])
     }
 }
 
-#[cfg(feature = "flex")]
 impl Rule<2> for RmsPropRule {
     #[inline(always)]
     fn step(self, parameter: f32, [square_avg, last]: [f32; 2], grad: f32) -> (f32, [f32; 2]) {
-        let (square_avg, step) = self.normalised(parameter, square_avg, grad);
+        let (square_avg, step) = self.normalized(parameter, square_avg, grad);
         let step = last * self.options.momentum + step;
         (parameter - step * self.lr, [square_avg, step])
     }

@@ -4,8 +4,8 @@ use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::optim::{RecordState, StateSink, StateSource, join_path};
 use burn::tensor::{Device, Tensor};
 
-#[cfg(feature = "flex")]
-use super::pass::{Rule, Tensors, initial_state, step};
+use super::rule::{Rule, Tensors, initial_state};
+use super::step::step;
 
 /// Constants of stochastic gradient descent. The default is the plain method: no momentum, no decay.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -125,10 +125,7 @@ impl Optimizer for FusedSgd {
         state: Option<FusedSgdState<D>>,
     ) -> (Tensor<D>, Option<FusedSgdState<D>>) {
         let velocity = state.and_then(|state| state.velocity);
-        #[cfg(feature = "flex")]
         let (tensor, velocity) = self.step_in_one_pass(lr, tensor, grad, velocity);
-        #[cfg(not(feature = "flex"))]
-        let (tensor, velocity) = self.compose(lr, tensor, grad, velocity);
         (tensor, Some(FusedSgdState { velocity }))
     }
 
@@ -137,7 +134,6 @@ impl Optimizer for FusedSgd {
     }
 }
 
-#[cfg(feature = "flex")]
 impl FusedSgd {
     fn step_in_one_pass<const D: usize>(
         &self,
@@ -172,14 +168,12 @@ impl FusedSgd {
 }
 
 /// A step against the gradient.
-#[cfg(feature = "flex")]
 #[derive(Clone, Copy)]
 struct PlainRule {
     lr: f32,
     weight_decay: Option<f32>,
 }
 
-#[cfg(feature = "flex")]
 impl PlainRule {
     #[inline(always)]
     fn decayed(self, parameter: f32, grad: f32) -> f32 {
@@ -190,7 +184,6 @@ impl PlainRule {
     }
 }
 
-#[cfg(feature = "flex")]
 impl Rule<0> for PlainRule {
     #[inline(always)]
     fn step(self, parameter: f32, _: [f32; 0], grad: f32) -> (f32, [f32; 0]) {
@@ -199,7 +192,6 @@ impl Rule<0> for PlainRule {
 }
 
 /// A step against the velocity.
-#[cfg(feature = "flex")]
 #[derive(Clone, Copy)]
 struct MomentumRule {
     plain: PlainRule,
@@ -209,7 +201,6 @@ struct MomentumRule {
     nesterov: bool,
 }
 
-#[cfg(feature = "flex")]
 impl Rule<1> for MomentumRule {
     #[inline(always)]
     fn step(self, parameter: f32, [velocity]: [f32; 1], grad: f32) -> (f32, [f32; 1]) {

@@ -1,0 +1,84 @@
+//! The backward pass of a batch: cut into pieces, whose gradients are added in order.
+
+use rayon::prelude::*;
+
+use super::pass::{BackwardPass, Gradients, Saved, Scratch, Wanted};
+use super::piece::{BackwardPiece, Partial};
+use crate::cpu::conv::method::Methods;
+use crate::cpu::layout::Geometry;
+use crate::cpu::memory::Recycled;
+use crate::cpu::simd::Isa;
+
+/// Batches are cut into at most this many pieces, whose weight gradients are added in order. It
+/// bounds the processor cores that a batch can use.
+const MAX_PIECES: usize = 16;
+
+/// Elements that the weight gradients of all pieces together should not exceed (32 MiB).
+const MAX_PARTIAL_LEN: usize = 8 * 1024 * 1024;
+
+/// Computes the gradients from the gradient of the output.
+pub(crate) fn backward(
+    isa: Isa,
+    g: &Geometry,
+    saved: Saved,
+    grad: &[f32],
+    wanted: Wanted,
+) -> Gradients {
+    backward_by(isa, (g, Methods::of(g, isa.lanes())), saved, grad, wanted)
+}
+
+/// The same by methods of the caller's choice.
+pub(crate) fn backward_by(
+    isa: Isa,
+    (g, methods): (&Geometry, Methods),
+    saved: Saved,
+    grad: &[f32],
+    wanted: Wanted,
+) -> Gradients {
+    let (lanes, fan_in) = (isa.lanes(), g.fan_in());
+    let pass = BackwardPass::new(isa, (g, methods), saved, wanted);
+    let groups = g.batch.div_ceil(lanes);
+    // The cut depends on the batch alone, not on the threads: so do the sums.
+    let partial_len = match methods.weight {
+        Some(variant) => g.out_channels * g.in_channels * variant.positions(),
+        None => g.out_channels * fan_in,
+    };
+    let max_pieces = (MAX_PARTIAL_LEN / partial_len).clamp(2, MAX_PIECES);
+    let piece_images = lanes * groups.div_ceil(max_pieces).max(1);
+    let mut dx = Recycled::any(if wanted.x { g.batch * g.input_len() } else { 0 });
+    let mut dx_pieces: Vec<&mut [f32]> = match wanted.x {
+        true => dx.chunks_mut((piece_images * g.input_len()).max(1)).collect(),
+        false => (0..g.batch.div_ceil(piece_images)).map(|_| Default::default()).collect(),
+    };
+    let partial: Vec<Partial> = dx_pieces
+        .par_iter_mut()
+        .enumerate()
+        .map_init(
+            || Scratch::new(&pass, lanes),
+            |scratch, (piece, dx)| {
+                let first = piece * piece_images;
+                let images = piece_images.min(g.batch - first);
+                isa.run(BackwardPiece { pass: &pass, first, images, grad, dx, scratch })
+            },
+        )
+        .collect();
+    let weight_len = if wanted.weight { g.out_channels * fan_in } else { 0 };
+    let weights = partial.iter().map(|piece| &piece.weight[..]).collect();
+    let biases = partial.iter().map(|piece| &piece.bias[..]).collect();
+    Gradients { x: dx, weight: add(weights, weight_len), bias: add(biases, g.out_channels) }
+}
+
+/// Elements that one task adds up.
+const ADD_LEN: usize = 4 * 1024;
+
+/// The sum of vectors of `len` elements, in their order and in double precision.
+fn add(vectors: Vec<&[f32]>, len: usize) -> Vec<f32> {
+    let mut sum = vec![0.0; len];
+    sum.par_chunks_mut(ADD_LEN).enumerate().for_each(|(chunk, to)| {
+        for (i, to) in to.iter_mut().enumerate() {
+            let at = chunk * ADD_LEN + i;
+            *to = vectors.iter().map(|vector| f64::from(vector[at])).sum::<f64>() as f32;
+        }
+    });
+    sum
+}

@@ -1,0 +1,14 @@
+//! The backward pass of a block: undo the pool, then the gradients of weight, bias and input.
+
+mod batch;
+mod input;
+mod pass;
+mod piece;
+mod weight;
+
+pub(crate) use batch::backward;
+#[cfg(test)]
+pub(crate) use batch::backward_by;
+#[cfg(test)]
+pub(crate) use pass::Gradients;
+pub(crate) use pass::{Saved, Wanted};

@@ -1,0 +1,115 @@
+//! Some groups of a batch, one after the other.
+
+use super::input::{group_input_grad, winograd_input_grad};
+use super::pass::{BackwardPass, InputKernels, Scratch};
+use super::weight::{WeightSum, sum_lanes};
+use crate::cpu::conv::io::group_scale;
+use crate::cpu::conv::winograd::InputGradient;
+use crate::cpu::layout::{pack, pack_rows};
+use crate::cpu::memory::Aligned;
+use crate::cpu::pool::{OutputGrad, unpool};
+use crate::cpu::simd::{Simd, Task};
+
+/// Gradients of one piece of a batch.
+pub(super) struct Partial {
+    pub weight: Vec<f32>,
+    pub bias: Vec<f32>,
+}
+
+/// Some groups of a batch.
+pub(super) struct BackwardPiece<'a> {
+    pub pass: &'a BackwardPass<'a>,
+    /// The first image; a multiple of `LANES`.
+    pub first: usize,
+    pub images: usize,
+    /// Gradient of the whole batch's output.
+    pub grad: &'a [f32],
+    /// This piece of the input's gradient, or nothing.
+    pub dx: &'a mut [f32],
+    pub scratch: &'a mut Scratch,
+}
+
+impl Task for BackwardPiece<'_> {
+    type Output = Partial;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> Partial {
+        let (pass, scratch, g) = (self.pass, self.scratch, self.pass.g);
+        let lanes = S::LANES;
+        let mut weight = WeightSum::new(pass, lanes);
+        let mut db = Aligned::zeros(g.out_channels * lanes);
+        let mut input = match &pass.input_grad {
+            Some((InputKernels::Winograd(kernels), _)) => {
+                Some(InputGradient::new(kernels, g.upsampled, lanes))
+            }
+            _ => None,
+        };
+        let argmax_len = if g.needs_argmax() { g.output_len() * lanes } else { 0 };
+        for at in (0..self.images).step_by(lanes) {
+            let (first, count) = (self.first + at, lanes.min(self.images - at));
+            let grad = &self.grad[first * g.output_len()..][..count * g.output_len()];
+            let argmax = &pass.saved.argmax[first / lanes * argmax_len..][..argmax_len];
+            // SAFETY: `run` is only entered where the processor has `S`.
+            unsafe {
+                pack::<S>(grad, g.output_len(), &mut scratch.grad);
+                if let Some(scale) = pass.saved.scale {
+                    let scale = group_scale(g, scale, first, lanes);
+                    pack::<S>(scale, g.out_channels, &mut scratch.scale);
+                }
+                spread::<S>(pass, argmax, scratch, &mut db);
+                if pass.wanted.weight {
+                    let x = &pass.saved.x[first * g.input_len()..][..count * g.input_len()];
+                    pack_rows::<S>(x, &pass.planes, &mut scratch.x);
+                    weight.add_group::<S>(pass, scratch);
+                }
+                match &pass.input_grad {
+                    Some((InputKernels::Direct(kernels), origin)) => {
+                        let to = &mut self.dx[at * g.input_len()..][..count * g.input_len()];
+                        group_input_grad::<S>(pass, kernels, *origin, scratch, to);
+                    }
+                    Some((InputKernels::Winograd(_), origin)) => {
+                        let input = input.as_mut().expect("made above");
+                        let last = at + lanes >= self.images;
+                        let group = (at / lanes, last);
+                        winograd_input_grad::<S>((pass, *origin), input, scratch, group, self.dx);
+                    }
+                    None => {}
+                }
+            }
+        }
+        // SAFETY: as above.
+        unsafe { Partial { weight: weight.finish::<S>(), bias: sum_lanes::<S>(&db) } }
+    }
+}
+
+/// From the output's gradient to the spread gradient of the convolution, and its sum.
+///
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+unsafe fn spread<S: Simd>(
+    pass: &BackwardPass,
+    argmax: &[u8],
+    scratch: &mut Scratch,
+    db: &mut [f32],
+) {
+    let (g, lanes) = (pass.g, S::LANES);
+    let plane = g.output[0] * g.output[1] * lanes;
+    if !g.windows_are_disjoint() {
+        // Shares are added up, so the pixels have to start from zero in every group.
+        scratch.dy.fill(0.0);
+    }
+    for channel in 0..g.out_channels {
+        let outputs = OutputGrad {
+            spread: &pass.spread,
+            channel,
+            grad: &scratch.grad[channel * plane..][..plane],
+            argmax: g.needs_argmax().then(|| &argmax[channel * plane..][..plane]),
+            scale: pass.saved.scale.map(|_| &scratch.scale[channel * lanes..][..lanes]),
+        };
+        let db = &mut db[channel * lanes..][..lanes];
+        // SAFETY: the caller's promise.
+        unsafe { unpool::<S>(g, &outputs, &mut scratch.dy, db) };
+    }
+}

@@ -1,0 +1,183 @@
+//! Convolutions of few images, as products of matrices.
+//!
+//! The other kernels hold the same pixel of several images in a vector: of one image they would leave
+//! most lanes unused. Here the lanes hold adjacent pixels. What lies under the kernel becomes a column of
+//! a matrix (im2col; Chellapilla, Puri and Simard 2006), strip of rows by strip of rows, and the weight
+//! times that matrix is the result. There is no backward pass of it: who trains has more images.
+
+use rayon::prelude::*;
+
+use super::io::Inputs;
+use crate::cpu::layout::Geometry;
+use crate::cpu::matmul::{LONG, Matrix, Product, relu};
+use crate::cpu::memory::{Aligned, Recycled};
+use crate::cpu::pool::PlanePool;
+use crate::cpu::simd::Isa;
+use crate::cpu::split::{SPLIT_WORK, even_pieces};
+
+/// Elements of the matrix of a strip, which is to stay in the second-level cache.
+const STRIP_LEN: usize = 64 * 1024;
+
+/// Pixels of a strip, if the convolution has as many, that make reading the whole weight for it worth
+/// while.
+const STRIP_PIXELS: usize = 192;
+
+/// The block's output, `[batch, out_channels, height, width]`.
+pub(crate) fn forward(isa: Isa, g: &Geometry, inputs: Inputs) -> Recycled {
+    let [height, width] = g.conv;
+    let rows = (STRIP_LEN / (g.fan_in() * width)).max(STRIP_PIXELS / width).clamp(1, height);
+    let strips: Vec<ImageRows> = (0..g.batch)
+        .flat_map(|image| (0..height).step_by(rows).map(move |first| (image, first)))
+        .map(|(image, first)| ImageRows { image, first, rows: rows.min(height - first) })
+        .collect();
+    let work = rows * width * g.fan_in() * g.out_channels;
+    let products: Vec<Vec<Recycled>> = strips
+        .par_iter()
+        .with_min_len((SPLIT_WORK / work).max(1))
+        .map(|strip| strip.products(isa, g, inputs))
+        .collect();
+    let plane = height * width;
+    let mut conv = Recycled::any(g.batch * g.out_channels * plane);
+    for (strip, products) in strips.iter().zip(&products) {
+        let image = &mut conv[strip.image * g.out_channels * plane..][..g.out_channels * plane];
+        strip.finish(g, inputs.bias, products, image);
+    }
+    let mut y = match g.pool.kernel {
+        [1, 1] if g.output == g.conv => conv,
+        _ => {
+            let count = g.batch * g.out_channels;
+            let planes = PlanePool { count, input: g.conv, output: g.output, pool: g.pool };
+            planes.forward(isa, &conv, false).values
+        }
+    };
+    if let Some(scale) = inputs.scale {
+        let planes = y.chunks_exact_mut(g.output[0] * g.output[1]);
+        planes.zip(scale).for_each(|(plane, factor)| plane.iter_mut().for_each(|y| *y *= factor));
+    }
+    y
+}
+
+/// Some rows of the convolution of one image.
+struct ImageRows {
+    image: usize,
+    first: usize,
+    rows: usize,
+}
+
+impl ImageRows {
+    /// The products of the weight with what lies under the kernel, `[out_channels, rows, columns]`, whose
+    /// sum is the convolution: several, for sums so long that one would be taken in double precision.
+    fn products(&self, isa: Isa, g: &Geometry, inputs: Inputs) -> Vec<Recycled> {
+        let (fan_in, pixels) = (g.fan_in(), self.rows * g.conv[1]);
+        let x = &inputs.x[self.image * g.input_len()..][..g.input_len()];
+        let mut columns = Aligned::any(fan_in * pixels);
+        let area = g.kernel[0] * g.kernel[1];
+        for (k, to) in columns.chunks_exact_mut(pixels).enumerate() {
+            let plane = g.input[0] * g.input[1];
+            let plane = &x[k / area * plane..][..plane];
+            let k = [k % area / g.kernel[1], k % g.kernel[1]];
+            for (row, to) in to.chunks_exact_mut(g.conv[1]).enumerate() {
+                copy_row(g, plane, (self.first + row, k), to);
+            }
+        }
+        let product = |(first, count): (usize, usize)| {
+            let weight = &inputs.weight[first..];
+            let weight = Matrix::spaced(weight, [g.out_channels, count], fan_in);
+            let columns = &columns[first * pixels..][..count * pixels];
+            Product::new(weight, Matrix::new(columns, [count, pixels])).compute(isa)
+        };
+        even_pieces(fan_in, LONG).map(product).collect()
+    }
+
+    /// Adds the products and the bias, and writes these rows of an image, after ReLU.
+    fn finish(&self, g: &Geometry, bias: &[f32], products: &[Recycled], image: &mut [f32]) {
+        let pixels = self.rows * g.conv[1];
+        let planes = image.chunks_exact_mut(g.conv[0] * g.conv[1]);
+        for (channel, plane) in planes.enumerate() {
+            let to = &mut plane[self.first * g.conv[1]..][..pixels];
+            to.fill(bias[channel]);
+            for product in products {
+                let from = &product[channel * pixels..][..pixels];
+                to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+            }
+            if g.relu {
+                relu(to);
+            }
+        }
+    }
+}
+
+/// What lies under pixel `k` of the kernel, for all results of row `row`.
+fn copy_row(g: &Geometry, plane: &[f32], (row, k): (usize, [usize; 2]), to: &mut [f32]) {
+    let (y, left) = (row * g.stride[0] + k[0], k[1]);
+    if y < g.padding[0] || y >= g.padding[0] + g.upsampled[0] {
+        return to.fill(0.0);
+    }
+    let source = &plane[(y - g.padding[0]) / g.upsample[0] * g.input[1]..][..g.input[1]];
+    // The results whose pixel lies in the row: `[from, end)`.
+    let from = g.padding[1].saturating_sub(left).div_ceil(g.stride[1]).min(to.len());
+    let room = (g.padding[1] + g.upsampled[1]).saturating_sub(left);
+    let end = room.div_ceil(g.stride[1]).clamp(from, to.len());
+    to[..from].fill(0.0);
+    to[end..].fill(0.0);
+    if end == from {
+        return;
+    }
+    let first = from * g.stride[1] + left - g.padding[1];
+    if g.stride[1] == 1 && g.upsample[1] == 1 {
+        to[from..end].copy_from_slice(&source[first..][..end - from]);
+    } else {
+        for i in from..end {
+            to[i] = source[(first + (i - from) * g.stride[1]) / g.upsample[1]];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::conv::tests::case::Case;
+    use crate::cpu::test_values::random_values;
+    use crate::ops::{PoolOptions, options};
+
+    #[test]
+    fn strips_and_planes_of_the_experiments_equal_the_oracle() {
+        let tiles = Some(PoolOptions::tiles(2));
+        let overlapping = Some(PoolOptions { kernel: [3, 3], stride: [2, 2], padding: [1, 1] });
+        for isa in Isa::available() {
+            Case::new([2, 1, 28, 28], 10, [3, 3], options(1, 1, true, tiles)).check_im2col(isa);
+            Case::new([1, 3, 40, 40], 8, [7, 7], options(2, 3, true, overlapping))
+                .check_im2col(isa);
+            // Several strips, the last one shorter; sums of more than 2048 terms.
+            Case::new([2, 60, 46, 50], 3, [3, 3], options(1, 1, true, None)).check_im2col(isa);
+            Case::new([1, 240, 5, 6], 3, [3, 3], options(1, 1, true, None)).check_im2col(isa);
+            let scale = Some(random_values(2 * 5, 5));
+            let case = Case::new([2, 4, 9, 8], 5, [3, 2], options(1, 0, true, tiles));
+            Case { scale, ..case }.check_im2col(isa);
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        // Several strips, each with more work than one thread should do.
+        let case = Case::new([1, 60, 30, 50], 48, [3, 3], options(1, 1, true, None));
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| forward(Isa::current(), &case.g, case.inputs()).to_vec())
+        };
+        let one = run(1);
+        assert!(one == run(2) && one == run(3) && one == run(7));
+    }
+
+    #[test]
+    fn a_nan_spoils_only_the_results_that_see_it() {
+        let mut case = Case::new([1, 1, 5, 5], 1, [3, 3], options(1, 1, true, None));
+        case.x[0] = f32::NAN;
+        for isa in Isa::available() {
+            let y = forward(isa, &case.g, case.inputs());
+            for (i, y) in y.iter().enumerate() {
+                assert_eq!(y.is_nan(), i / 5 < 2 && i % 5 < 2, "{isa:?} {i}");
+            }
+        }
+    }
+}

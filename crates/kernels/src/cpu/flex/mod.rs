@@ -1,0 +1,8 @@
+//! The operations on Burn's flex tensors: which cases the kernels cover, what is kept for the backward
+//! pass, and which gradients are registered.
+
+mod batch_norm;
+mod conv_block;
+mod linear;
+mod max_pool;
+mod tensor;

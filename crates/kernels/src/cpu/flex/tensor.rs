@@ -1,0 +1,21 @@
+//! Between Burn's flex tensors and slices.
+
+use burn::backend::flex::FlexTensor;
+use burn::tensor::{DType, TensorData};
+
+use crate::cpu::memory::Recycled;
+
+/// The elements of a contiguous tensor.
+pub(crate) fn elements(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("a contiguous f32 tensor")
+}
+
+/// A tensor of these elements, row by row.
+pub(crate) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+/// The same of recycled memory.
+pub(crate) fn recycled<const D: usize>(values: Recycled, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::from_bytes(values.into_bytes(), shape, DType::F32))
+}

@@ -1,0 +1,103 @@
+//! Products in one thread, or shared among those of rayon's current pool.
+
+use super::long::{LONG, Long};
+use super::microkernel::BLOCK_ROWS;
+use super::part::Part;
+use super::product::{Product, Start};
+use crate::cpu::memory::Recycled;
+use crate::cpu::simd::{Isa, Simd, Task};
+
+/// Multiplications of a part below which another thread takes too long to wake up to be of help: about
+/// 25 µs on Zen 3.
+const PART_WORK: usize = 1 << 20;
+
+impl<'a> Product<'a> {
+    /// Writes the result into `to`, row by row, in this thread; rows are `row` elements apart.
+    #[cfg(test)]
+    pub(crate) fn write(&self, isa: Isa, to: &mut [f32], row: usize) {
+        isa.run(self.whole(to, row));
+    }
+
+    /// The same in code that runs on `S` already.
+    ///
+    /// # Safety
+    ///
+    /// The processor has `S`.
+    #[inline(always)]
+    pub(crate) unsafe fn write_here<S: Simd>(&self, to: &mut [f32], row: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { S::enter(self.whole(to, row)) }
+    }
+
+    /// The whole result as one part.
+    #[inline(always)]
+    fn whole(&self, to: &mut [f32], row: usize) -> Part<'a> {
+        let [rows, columns] = self.size();
+        assert!(row >= columns, "rows of {columns} are {row} apart");
+        assert!(rows == 0 || to.len() >= (rows - 1) * row + columns, "{rows} rows of a result");
+        let to = to.as_mut_ptr();
+        Part { product: *self, rows: 0..rows, columns: 0..columns, to, row }
+    }
+
+    /// The result, by rayon's current pool.
+    pub(crate) fn compute(&self, isa: Isa) -> Recycled {
+        let [result] = compute_all(isa, [*self]);
+        result
+    }
+
+    /// Parts that `threads` threads can share.
+    pub(super) fn parts(&self, threads: usize, to: *mut f32) -> impl Iterator<Item = Part<'a>> {
+        let [rows, columns] = self.size();
+        let work = rows * columns * self.a.size[1];
+        let count = (work / PART_WORK).clamp(1, threads);
+        // The longer side is cut: the shorter one is then read more than once.
+        let by_rows = rows > columns;
+        let (side, unit) = if by_rows { (rows, BLOCK_ROWS) } else { (columns, 64) };
+        let cut = move |i: usize| (side * i / count).next_multiple_of(unit).min(side);
+        let product = *self;
+        (0..count).map(move |i| {
+            let piece = cut(i)..cut(i + 1);
+            let (rows, columns) = if by_rows { (piece, 0..columns) } else { (0..rows, piece) };
+            Part { product, rows, columns, to, row: product.size()[1] }
+        })
+    }
+}
+
+/// The results of products that do not depend on each other, by rayon's current pool.
+pub(crate) fn compute_all<const N: usize>(isa: Isa, products: [Product; N]) -> [Recycled; N] {
+    let threads = rayon::current_num_threads();
+    let mut results = products.map(|product| {
+        assert!(!matches!(product.start, Start::Add), "there is nothing to add to");
+        // Every entry is in a part, which writes it.
+        Recycled::any(product.size().iter().product())
+    });
+    let parts: Vec<_> = products
+        .iter()
+        .zip(&mut results)
+        .flat_map(|(product, to)| product.parts(threads, to.as_mut_ptr()))
+        .collect();
+    if parts.len() <= N {
+        parts.into_iter().for_each(|part| isa.run(part));
+    } else {
+        // This thread takes part even if it is none of the pool: it does not wait for one to wake up.
+        let mut parts = parts.into_iter();
+        let first = parts.next();
+        rayon::in_place_scope(|scope| {
+            parts.for_each(|part| scope.spawn(move |_| isa.run(part)));
+            first.into_iter().for_each(|part| isa.run(part));
+        });
+    }
+    results
+}
+
+impl Task for Part<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if self.product.a.size[1] > LONG { S::enter(Long(self)) } else { self.short::<S>() }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Memory: of a thread while it works, and of results.
+
+mod aligned;
+mod recycled;
+mod shared;
+
+pub(crate) use aligned::Aligned;
+pub(crate) use recycled::Recycled;
+pub(crate) use shared::SharedSlice;

@@ -1,0 +1,7 @@
+//! Batch normalization: statistics of every channel, the pass that normalizes, and its gradient.
+
+mod moments;
+mod normalize;
+
+pub(crate) use moments::{Batch, statistics};
+pub(crate) use normalize::{Affine, Normalize};

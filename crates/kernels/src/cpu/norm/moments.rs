@@ -1,0 +1,134 @@
+//! Mean and variance of every channel of a batch `[image, channel, pixel]`.
+//!
+//! Sums are taken over pieces of a plane in `f32`, a vector at a time, and over the pieces in `f64`, in
+//! the order of the images: the same bits for any number of threads.
+
+use rayon::prelude::*;
+
+use crate::cpu::simd::{Isa, Simd, Task};
+
+/// Elements whose sum is taken in `f32`: few enough that its error is about that of one rounding, and
+/// that they are still in the first-level cache when they are read again.
+pub(crate) const PIECE: usize = 1024;
+
+/// The shape of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Batch {
+    pub images: usize,
+    pub channels: usize,
+    /// Pixels in a plane.
+    pub plane: usize,
+}
+
+impl Batch {
+    /// Elements of a channel.
+    pub(crate) fn per_channel(&self) -> usize {
+        self.images * self.plane
+    }
+
+    /// Calls `f` with every piece of a channel in its order: where it begins, and its length.
+    pub(crate) fn each_piece(&self, channel: usize, mut f: impl FnMut(usize, usize)) {
+        for image in 0..self.images {
+            let plane = (image * self.channels + channel) * self.plane;
+            for first in (0..self.plane).step_by(PIECE) {
+                f(plane + first, PIECE.min(self.plane - first));
+            }
+        }
+    }
+}
+
+/// Mean and biased variance of every channel: first all means, then all variances.
+pub(crate) fn statistics(isa: Isa, batch: Batch, x: &[f32]) -> Vec<f32> {
+    let of_channel = |channel| {
+        // Pieces are joined by the formula of Chan, Golub and LeVeque (1983), which subtracts no
+        // large numbers from each other.
+        let (mut count, mut mean, mut squares) = (0.0, 0.0, 0.0);
+        batch.each_piece(channel, |first, len| {
+            let piece = isa.run(Moments { x: &x[first..][..len] });
+            let (n, total) = (len as f64, count + len as f64);
+            let shift = piece.mean - mean;
+            mean += shift * n / total;
+            squares += piece.squares + shift * shift * count * n / total;
+            count = total;
+        });
+        (mean as f32, (squares / count) as f32)
+    };
+    let moments: Vec<(f32, f32)> = (0..batch.channels).into_par_iter().map(of_channel).collect();
+    let means = moments.iter().map(|m| m.0);
+    means.chain(moments.iter().map(|m| m.1)).collect()
+}
+
+/// Mean, and sum of the squared distances from it.
+struct PieceMoments {
+    mean: f64,
+    squares: f64,
+}
+
+struct Moments<'a> {
+    x: &'a [f32],
+}
+
+impl Task for Moments<'_> {
+    type Output = PieceMoments;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> PieceMoments {
+        let (x, len) = (self.x.as_ptr(), self.x.len());
+        let whole = len / S::LANES * S::LANES;
+        // SAFETY: vectors end at most at `whole`, and single elements at `len`.
+        unsafe {
+            let (mut even, mut odd) = (S::splat(0.0), S::splat(0.0));
+            let mut at = 0;
+            while at + 2 * S::LANES <= whole {
+                even = S::add(even, S::load(x.wrapping_add(at)));
+                odd = S::add(odd, S::load(x.wrapping_add(at + S::LANES)));
+                at += 2 * S::LANES;
+            }
+            if at < whole {
+                even = S::add(even, S::load(x.wrapping_add(at)));
+            }
+            let mut sum = S::sum(S::add(even, odd));
+            for i in whole..len {
+                sum += *x.wrapping_add(i);
+            }
+            let mean = sum / len as f32;
+            let minus = S::splat(-mean);
+            let (mut even, mut odd) = (S::splat(0.0), S::splat(0.0));
+            let mut at = 0;
+            while at + 2 * S::LANES <= whole {
+                let distance = S::add(S::load(x.wrapping_add(at)), minus);
+                even = S::fma(distance, distance, even);
+                let distance = S::add(S::load(x.wrapping_add(at + S::LANES)), minus);
+                odd = S::fma(distance, distance, odd);
+                at += 2 * S::LANES;
+            }
+            if at < whole {
+                let distance = S::add(S::load(x.wrapping_add(at)), minus);
+                even = S::fma(distance, distance, even);
+            }
+            let mut squares = S::sum(S::add(even, odd));
+            for i in whole..len {
+                let distance = *x.wrapping_add(i) - mean;
+                squares += distance * distance;
+            }
+            PieceMoments { mean: f64::from(sum) / len as f64, squares: f64::from(squares) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_mean_does_not_swallow_the_variance() {
+        let batch = Batch { images: 3, channels: 1, plane: 5000 };
+        let x: Vec<f32> = (0..15000).map(|i| 1000.0 + (i % 2) as f32).collect();
+        for isa in Isa::available() {
+            // Half the values are 1000, half 1001.
+            let found = statistics(isa, batch, &x);
+            assert_eq!(found[0], 1000.5, "{isa:?}");
+            assert!((found[1] - 0.25).abs() < 1e-6, "{isa:?}: {}", found[1]);
+        }
+    }
+}

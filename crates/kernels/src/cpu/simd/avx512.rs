@@ -1,0 +1,139 @@
+//! AVX-512F: x86-64 servers since 2017 (Skylake-SP) and Zen 4.
+
+use super::avx2::transpose8;
+use super::vector::{Simd, Task};
+use std::arch::x86_64::*;
+
+/// 16 lanes, 32 registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512;
+
+/// The task, compiled for the instructions.
+///
+/// # Safety
+///
+/// The processor has AVX-512F, AVX2 and FMA.
+#[target_feature(enable = "avx512f,avx2,fma")]
+#[inline(never)]
+unsafe fn compiled<T: Task>(task: T) -> T::Output {
+    // SAFETY: the caller vouches for the instructions.
+    unsafe { task.run::<Avx512>() }
+}
+
+/// The lanes for which a comparison holds.
+///
+/// # Safety
+///
+/// The processor has AVX-512F.
+#[inline(always)]
+unsafe fn compare<const HOW: i32>(a: __m512, b: __m512) -> __mmask16 {
+    #[cfg(not(miri))]
+    // SAFETY: the caller vouches for the instructions.
+    unsafe {
+        _mm512_cmp_ps_mask::<HOW>(a, b)
+    }
+    // Miri, which no processor limits, knows the comparison of halves only.
+    #[cfg(miri)]
+    // SAFETY: as above, and vectors of twice the width are two vectors.
+    unsafe {
+        let [a, b]: [[__m256; 2]; 2] = std::mem::transmute([a, b]);
+        let half = |i: usize| _mm256_movemask_ps(_mm256_cmp_ps::<HOW>(a[i], b[i])) as __mmask16;
+        half(0) | half(1) << 8
+    }
+}
+
+/// The whole numbers in the lanes.
+///
+/// # Safety
+///
+/// The processor has AVX-512F.
+#[inline(always)]
+unsafe fn round(v: __m512) -> __m512i {
+    #[cfg(not(miri))]
+    // SAFETY: the caller vouches for the instructions.
+    unsafe {
+        _mm512_cvtps_epi32(v)
+    }
+    #[cfg(miri)]
+    // SAFETY: as in `compare`.
+    unsafe {
+        let v: [__m256; 2] = std::mem::transmute(v);
+        std::mem::transmute([_mm256_cvtps_epi32(v[0]), _mm256_cvtps_epi32(v[1])])
+    }
+}
+
+// SAFETY of every block below: the trait's caller vouches for the instructions and the addresses.
+#[allow(clippy::undocumented_unsafe_blocks)]
+impl Simd for Avx512 {
+    type V = __m512;
+    type M = __mmask16;
+    const LANES: usize = 16;
+    // 24 accumulators + 6 + 1 = 31 registers.
+    const BLOCK_C: usize = 6;
+    const BLOCK_X: usize = 4;
+    // 24 sums + 4 + 1 = 29 registers.
+    const BLOCK_VECTORS: usize = 4;
+
+    #[inline(always)]
+    unsafe fn enter<T: Task>(task: T) -> T::Output {
+        unsafe { compiled(task) }
+    }
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self::V {
+        unsafe { _mm512_set1_ps(value) }
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::V {
+        unsafe { _mm512_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, v: Self::V) {
+        unsafe { _mm512_storeu_ps(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn equal(a: Self::V, b: Self::V) -> Self::M {
+        unsafe { compare::<_CMP_EQ_OQ>(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn greater_or_nan(a: Self::V, b: Self::V) -> Self::M {
+        unsafe { compare::<_CMP_UNORD_Q>(a, a) | compare::<_CMP_GT_OQ>(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn select(mask: Self::M, yes: Self::V, no: Self::V) -> Self::V {
+        unsafe { _mm512_mask_blend_ps(mask, no, yes) }
+    }
+    #[inline(always)]
+    unsafe fn sum(v: Self::V) -> f32 {
+        unsafe { _mm512_reduce_add_ps(v) }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(to: *mut u8, v: Self::V) {
+        unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(round(v))) }
+    }
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const u8) -> Self::V {
+        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()))) }
+    }
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for i in [0, 8] {
+            for j in [0, 8] {
+                let from = from.wrapping_add(i * from_stride + j);
+                let to = to.wrapping_add(j * to_stride + i);
+                unsafe { transpose8(from, from_stride, to, to_stride) }
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Batch normalization with ReLU as an operation of Burn's backends.
+
+use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor};
+use burn::tensor::{FloatDType, Shape, Tensor, activation::relu};
+
+/// Backends that normalize a batch in passes of their own.
+///
+/// This is the layer below [`batch_norm`]; only code that is generic over Burn's backends needs it.
+#[backend_extension(
+    Autodiff,
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(any(feature = "wgpu", feature = "cuda"))
+)]
+pub trait BatchNormBackend: Backend {
+    /// Mean and biased variance of every channel, `[2, channels]`, as constants; or an empty tensor
+    /// where [`fused_batch_norm`](Self::fused_batch_norm) does not exist.
+    fn channel_statistics(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_zeros(Shape::new([0, 0]), &x.device(), FloatDType::F32)
+    }
+
+    /// The normalized batch. Its gradient takes `statistics`, which are those of `x`, as what they
+    /// are: functions of `x`.
+    ///
+    /// # Panics
+    ///
+    /// Panics where [`channel_statistics`](Self::channel_statistics) gives an empty tensor.
+    fn fused_batch_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        statistics: FloatTensor<Self>,
+        options: BatchNormOptions,
+    ) -> FloatTensor<Self> {
+        let _ = (x, gamma, beta, statistics, options);
+        unreachable!("there are no statistics to normalize with")
+    }
+}
+
+/// How a batch is normalized.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchNormOptions {
+    /// What is added to the variance.
+    pub epsilon: f64,
+    /// Whether negative results become zero.
+    pub relu: bool,
+}
+
+/// What [`batch_norm`] gives.
+#[derive(Clone, Debug)]
+pub struct BatchNormOutput {
+    /// `[batch, channels, height, width]`
+    pub output: Tensor<4>,
+    /// Mean of every channel, a constant: `[channels]`
+    pub mean: Tensor<1>,
+    /// Biased variance (÷ n) of every channel, a constant: `[channels]`
+    pub variance: Tensor<1>,
+}
+
+compose_on_other_backends!(BatchNormBackend);
+
+/// Batch normalization with the statistics of the batch (Ioffe and Szegedy, 2015), with or without
+/// ReLU: (x − mean) / √(variance + ε) · `gamma` + `beta`, over every channel.
+///
+/// The result is that of [`burn::tensor::module::batch_norm_train`], then `relu`: a NaN stays one, and
+/// ReLU's gradient at 0 is 0. On the flex device, in `f32`, it takes two passes over the batch, and
+/// its gradient two more; everywhere else Burn's operations compute it.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, channels, height, width]`
+/// - `gamma`, `beta`: `[channels]`
+///
+/// # Panics
+///
+/// Panics if `gamma` or `beta` does not have one element for each channel.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use selvedge_kernels::{BatchNormOptions, batch_norm};
+///
+/// let device = Device::flex();
+/// let x = Tensor::<1>::from_data([1.0, 3.0], &device).reshape([2, 1, 1, 1]);
+/// let [gamma, beta] = [2.0, 0.5].map(|v| Tensor::<1>::full([1], v, &device));
+/// let options = BatchNormOptions { epsilon: 0.0, relu: true };
+/// let normalized = batch_norm(x, gamma, beta, options);
+/// // (x − 2) / 1 · 2 + 0.5 is −1.5 and 2.5.
+/// assert_eq!(normalized.output.into_data().try_to_vec::<f32>().unwrap(), [0.0, 2.5]);
+/// assert_eq!(normalized.variance.into_scalar::<f32>(), 1.0);
+/// # }
+/// ```
+pub fn batch_norm(
+    x: Tensor<4>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    options: BatchNormOptions,
+) -> BatchNormOutput {
+    let [_, channels, _, _] = x.dims();
+    for (name, len) in [("gamma", gamma.dims()[0]), ("beta", beta.dims()[0])] {
+        assert_eq!(len, channels, "batch_norm: {name} has {len} elements for {channels} channels");
+    }
+    let statistics = <Dispatch as BatchNormBackend>::channel_statistics(x.clone().into_dispatch());
+    let statistics = Tensor::<2>::from_dispatch(statistics);
+    if statistics.dims() != [2, channels] {
+        let epsilon = options.epsilon;
+        let result = burn::tensor::module::batch_norm_train(x, gamma, beta, epsilon);
+        let output = if options.relu { relu(result.output) } else { result.output };
+        return BatchNormOutput { output, mean: result.mean, variance: result.variance };
+    }
+    let output = Tensor::from_dispatch(<Dispatch as BatchNormBackend>::fused_batch_norm(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        statistics.clone().into_dispatch(),
+        options,
+    ));
+    let row = |row| statistics.clone().narrow(0, row, 1).reshape([channels]);
+    BatchNormOutput { output, mean: row(0), variance: row(1) }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, TensorData};
+
+    /// Output, statistics and gradients of one way to normalize.
+    fn results(
+        x: &Tensor<4>,
+        of: impl Fn([Tensor<1>; 2], Tensor<4>) -> BatchNormOutput,
+    ) -> Vec<f32> {
+        let device = Device::flex().autodiff();
+        let [images, channels, height, width] = x.dims();
+        let leaf = |data: TensorData| Tensor::<1>::from_data(data, &device).require_grad();
+        let ramp = |first: f32| {
+            let values = (0..channels).map(|c| first + 0.3 * c as f32).collect();
+            leaf(TensorData::new::<f32, _>(values, [channels]))
+        };
+        let (gamma, beta) = (ramp(0.5), ramp(-0.4));
+        let x = Tensor::<4>::from_data(x.to_data(), &device).require_grad();
+        let normalized = of([gamma.clone(), beta.clone()], x.clone());
+        // Weights that differ, so that no gradient is the same everywhere.
+        let count = images * channels * height * width;
+        let weights = (0..count).map(|i| ((i * 7) % 11) as f32 - 4.0).collect();
+        let weights = TensorData::new::<f32, _>(weights, [images, channels, height, width]);
+        let loss = (normalized.output.clone() * Tensor::from_data(weights, &device)).sum();
+        let grads = loss.backward();
+        let all = [
+            normalized.output.into_data(),
+            normalized.mean.into_data(),
+            normalized.variance.into_data(),
+            x.grad(&grads).unwrap().into_data(),
+            gamma.grad(&grads).unwrap().into_data(),
+            beta.grad(&grads).unwrap().into_data(),
+        ];
+        all.into_iter().flat_map(|data| data.try_to_vec::<f32>().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_result_and_its_gradients_are_those_of_burns_own_operations() {
+        for (shape, relu_follows) in
+            [([4, 3, 5, 7], true), ([2, 5, 4, 4], false), ([1, 1, 3, 3], true)]
+        {
+            let count = shape.iter().product::<usize>();
+            let values = (0..count).map(|i| (i as f32 * 1.618_034) % 2.0 - 0.8).collect();
+            let x = TensorData::new::<f32, _>(values, shape);
+            let x = Tensor::<4>::from_data(x, &Device::flex());
+            let options = BatchNormOptions { epsilon: 1e-5, relu: relu_follows };
+            let fused = results(&x, |[gamma, beta], x| batch_norm(x, gamma, beta, options));
+            let composed = results(&x, |[gamma, beta], x| {
+                let result = burn::tensor::module::batch_norm_train(x, gamma, beta, 1e-5);
+                let output = if relu_follows { relu(result.output) } else { result.output };
+                BatchNormOutput { output, mean: result.mean, variance: result.variance }
+            });
+            let scale = composed.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+            for (i, (f, c)) in fused.iter().zip(&composed).enumerate() {
+                assert!((f - c).abs() < 1e-5 * scale, "{shape:?}, value {i}: {f} and {c}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_nan_stays_one_behind_relu() {
+        let device = Device::flex();
+        let x = Tensor::<1>::from_data([1.0, f32::NAN], &device).reshape([1, 2, 1, 1]);
+        let ones = Tensor::<1>::ones([2], &device);
+        let options = BatchNormOptions { epsilon: 1e-5, relu: true };
+        let y = batch_norm(x, ones.clone(), ones, options).output;
+        let y: Vec<f32> = y.into_data().try_to_vec().unwrap();
+        assert!(y[0] == 1.0 && y[1].is_nan(), "{y:?}");
+    }
+}

@@ -1,0 +1,41 @@
+//! The public operations: what each computes, with which options, and how it is composed of Burn's own
+//! operations where there are no kernels for it.
+//!
+//! Each file has a trait that Burn's backends implement, and a function on tensors that calls it. The
+//! backends with kernels of their own are in [`cpu::flex`](crate::cpu::flex).
+
+/// Lets the backends without kernels compute a trait's operations as its defaults compose them.
+macro_rules! compose_on_other_backends {
+    ($operation:ident) => {
+        #[cfg(feature = "ndarray")]
+        impl $operation for burn::backend::NdArray {}
+        #[cfg(feature = "ndarray")]
+        impl<C: burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy> $operation
+            for burn::backend::Autodiff<burn::backend::NdArray, C>
+        {
+        }
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        impl $operation for burn::backend::Cube {}
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        impl<C: burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy> $operation
+            for burn::backend::Autodiff<burn::backend::Cube, C>
+        {
+        }
+    };
+}
+
+pub(crate) mod batch_norm;
+pub(crate) mod conv_block;
+mod conv_transpose_block;
+pub(crate) mod linear;
+pub(crate) mod max_pool;
+mod options;
+
+pub use batch_norm::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
+pub use conv_block::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
+pub use conv_transpose_block::{ConvTransposeBlockOptions, conv_transpose_block};
+pub use linear::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
+pub use max_pool::{MaxPoolBackend, max_pool};
+#[cfg(test)]
+pub(crate) use options::options;
+pub use options::{ConvBlockOptions, PoolOptions};
