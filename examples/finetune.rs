@@ -68,7 +68,7 @@ fn finetune(args: &Args) -> Result<(), selvedge::Error> {
     let test = evaluate(&fitted.model, split.test()?, &data.normalization, &context)?;
     cli::print(&format!("all layers: test {}\n", test.metrics))?;
     if let Some(out) = &args.out {
-        Bundle::new(fitted.model, &data)?.save(out)?;
+        Bundle::new(fitted.model, &data).save(out)?;
     }
     Ok(())
 }

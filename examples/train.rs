@@ -63,7 +63,7 @@ fn train(args: &Args) -> Result<(), selvedge::Error> {
     let accuracy = 100.0 * test.metrics.accuracy;
     let title = format!("Which classes are taken for one another? {accuracy:.2} % are right");
     plot::confusion(&output.path("confusion.png"), &title, &test.confusion)?;
-    Bundle::new(fitted.model, &data)?.save(output.path("model.safetensors"))?;
+    Bundle::new(fitted.model, &data).save(output.path("model.safetensors"))?;
     cli::print(&format!("model, history and pictures are in {}\n", args.out.display()))?;
     Ok(())
 }

@@ -31,7 +31,7 @@
 //! let fitted = fit(network, &data, &FitConfig::default(), &context)?;
 //! let test = evaluate(&fitted.model, split.test()?, &data.normalization, &context)?;
 //! println!("test accuracy {:.2} %", 100.0 * test.metrics.accuracy);
-//! Bundle::new(fitted.model, &data)?.save("fm1.safetensors")?;
+//! Bundle::new(fitted.model, &data).save("fm1.safetensors")?;
 //! # Ok(())
 //! # }
 //! ```
@@ -71,7 +71,7 @@ pub mod prelude {
         PublishedSet, Source, Split, Targets, Transforms, View,
     };
     pub use selvedge_models::{
-        Architecture, Cnn, Init, Keep, Model, NamePattern, Network, TransferCnn,
+        Architecture, Bundle, Cnn, Init, Keep, Model, NamePattern, Network, TransferCnn, named,
     };
     pub use selvedge_train::{
         Context, FitConfig, FitData, Fitted, OptimizerConfig, ParamGroup, Progress, Stop, evaluate,

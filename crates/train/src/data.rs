@@ -2,6 +2,7 @@ use burn::tensor::Device;
 use selvedge_data::{
     BatchLoader, BatchSource, ImageExamples, Normalization, Split, Transforms, View,
 };
+use selvedge_models::DataSpec;
 
 use crate::TrainError;
 
@@ -69,6 +70,16 @@ impl FitData {
     /// The names of the classes; a label is a position among them.
     pub fn classes(&self) -> &[String] {
         self.train.classes()
+    }
+}
+
+impl DataSpec for FitData {
+    fn classes(&self) -> &[String] {
+        self.train.classes()
+    }
+
+    fn mean_std(&self) -> (&[f32], &[f32]) {
+        (&self.normalization.mean, &self.normalization.std)
     }
 }
 

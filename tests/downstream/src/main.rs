@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let fitted = fit(model, &data, &config, &context)?;
 
     let file = std::env::temp_dir().join(format!("stripes-{}.safetensors", std::process::id()));
-    Bundle::new(fitted.model.clone(), &data)?.save(&file)?;
+    Bundle::new(fitted.model.clone(), &data).save(&file)?;
     let loaded = Bundle::load(&file, &device)?;
     std::fs::remove_file(&file)?;
     let test = split.test()?;

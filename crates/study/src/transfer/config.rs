@@ -1,32 +1,8 @@
-use selvedge_data::{Normalization, View};
+use selvedge_data::NormalizationKind;
 use selvedge_train::{FitConfig, OptimizerConfig, TrainError};
 use serde::{Deserialize, Serialize};
 
 use crate::StudyError;
-
-/// How pixels are normalized in a study.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NormalizationKind {
-    /// As they are, 0 to 255.
-    Raw,
-    /// Divided by 255.
-    Unit,
-    /// Mean 0 and standard deviation 1 over the source task's training images.
-    #[default]
-    Standardized,
-}
-
-impl NormalizationKind {
-    /// The normalization of images like those of `view`.
-    pub fn of(self, view: &View) -> Normalization {
-        match self {
-            Self::Raw => Normalization::raw(),
-            Self::Unit => Normalization::unit(),
-            Self::Standardized => Normalization::standardized(view),
-        }
-    }
-}
 
 /// The settings of a [`TransferStudy`](super::TransferStudy).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,7 +58,7 @@ impl TransferConfig {
             pretrain_epochs: 30,
             fit: FitConfig {
                 epochs: 20,
-                optimizer: OptimizerConfig::Sgd { momentum: 0.9, nesterov: false },
+                optimizer: OptimizerConfig::sgd(0.9),
                 ..FitConfig::default()
             },
             dropout: 0.3,

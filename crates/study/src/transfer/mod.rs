@@ -22,7 +22,7 @@ mod report;
 mod results;
 mod study;
 
-pub use config::{NormalizationKind, TransferConfig};
+pub use config::TransferConfig;
 pub use results::{Diverged, Pretraining, Row, Start, TargetRun, TransferResults};
 pub use study::{FinalRun, TransferOutcome, TransferStudy};
 

@@ -70,7 +70,7 @@ impl TransferStudy {
         self.config.check()?;
         // Both are needed at the end; better to know now.
         (self.source.test()?, self.target.test()?);
-        let normalization = self.config.normalization.of(&self.source.train);
+        let normalization = self.config.normalization.normalization(&self.source.train);
         let (pretrained, pretrain) = self.pretrain(context, &normalization)?;
         let mut outcome = TransferOutcome {
             results: TransferResults {
