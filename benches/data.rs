@@ -5,8 +5,11 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use selvedge::data::published::FASHION_MNIST;
+use selvedge::data::transform::{RandomCrop, RandomHorizontalFlip};
 use selvedge::data::{
-    BatchLoader, FashionMnist, IdxReader, Normalization, Source, SplitMix64, View,
+    BatchLoader, BatchSource, IdxReader, ImageExamples, Normalization, Source, SplitMix64,
+    Transforms, View,
 };
 
 /// The test images: 10,000 images of 28 × 28 pixels.
@@ -14,7 +17,7 @@ const IMAGES: &str = "datasets/fashion-mnist/t10k-images-idx3-ubyte.gz";
 
 fn train_images() -> View {
     let source = Source::default().without_download();
-    let data = FashionMnist::load(&source).expect("Fashion-MNIST in `datasets/`");
+    let data = FASHION_MNIST.load(&source).expect("Fashion-MNIST in `datasets/`");
     data.train.view()
 }
 
@@ -35,7 +38,7 @@ fn parse(c: &mut Criterion) {
 /// One epoch over 60,000 shuffled images, on one core and on all.
 fn batches(c: &mut Criterion) {
     let view = train_images();
-    let scaling = Normalization::standardized(&view);
+    let normalization = Normalization::standardized(&view);
     let images = view.len() as u64;
     let device = selvedge::device::open("auto").expect("a device is compiled in");
     let one_core = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
@@ -43,10 +46,10 @@ fn batches(c: &mut Criterion) {
     let mut group = c.benchmark_group("an epoch of 60,000 images");
     group.throughput(Throughput::Elements(images)).sample_size(20);
     for batch_size in [32, 128, 1024, 8192] {
-        let loader = BatchLoader::new(view.clone(), batch_size, &scaling, &device)
+        let loader = BatchLoader::new(view.clone(), batch_size, &normalization, &device)
             .expect("a sound loader")
             .with_shuffle(1);
-        let epoch = || loader.epoch(0).map(|batch| batch.len()).sum::<usize>();
+        let epoch = || count(&loader);
         group.bench_function(format!("batches of {batch_size}, one core"), |b| {
             b.iter(|| one_core.install(epoch));
         });
@@ -56,7 +59,20 @@ fn batches(c: &mut Criterion) {
             });
         }
     }
+    let transforms =
+        Transforms::new().with(RandomCrop::new([28, 28], 2)).with(RandomHorizontalFlip::default());
+    let examples =
+        ImageExamples::transformed(view, &transforms, &normalization).expect("transforms that fit");
+    let loader = BatchLoader::of(examples, 128, &device).expect("a sound loader").with_shuffle(1);
+    group.bench_function("batches of 128, cropped and flipped, one core", |b| {
+        b.iter(|| one_core.install(|| count(&loader)));
+    });
     group.finish();
+}
+
+/// The images of one epoch.
+fn count(source: &dyn BatchSource) -> usize {
+    source.batches(0).map(|batch| batch.expect("a sound batch").len()).sum()
 }
 
 fn subsets(c: &mut Criterion) {

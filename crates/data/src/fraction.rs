@@ -46,6 +46,7 @@ pub(crate) fn chosen(view: &View, count: usize, seed: u64) -> Vec<bool> {
 
 #[cfg(test)]
 mod tests {
+    use crate::ImageDataset;
     use crate::test_data::synthetic;
 
     #[test]
@@ -72,6 +73,18 @@ mod tests {
         let view = synthetic(&[1000, 0, 2, 1]).view();
         let part = view.stratified_fraction(1e-300, 0).unwrap();
         assert_eq!(part.class_counts(), [1, 0, 1, 1]);
+    }
+
+    // Expected: a Python program of the algorithms in `rng` and `chosen`, with exact fractions.
+    #[test]
+    fn a_seed_draws_the_same_images_as_ever() {
+        let labels = (0..30).map(|i| i % 3).collect();
+        let classes = ["a", "b", "c"].map(String::from).to_vec();
+        let view = ImageDataset::new("t", vec![0; 30], [1, 1, 1], labels, classes).unwrap().view();
+        let part = view.stratified_fraction(8.0 / 30.0, 7).unwrap();
+        assert_eq!(part.indices(), [0, 3, 5, 12, 13, 14, 19, 22]);
+        let split = view.split_stratified(22.0 / 30.0, 7).unwrap();
+        assert_eq!(split.validation.indices(), part.indices());
     }
 
     #[test]

@@ -175,6 +175,28 @@ mod tests {
     }
 
     #[test]
+    fn settings_are_read_by_their_names_and_no_other() {
+        let kind: NormalizationKind = serde_json::from_str("\"standardized\"").unwrap();
+        assert_eq!(kind, NormalizationKind::default());
+        assert!(serde_json::from_str::<NormalizationKind>("\"scaled\"").is_err());
+        let unknown = "{\"mean\": [0.5], \"std\": [1.0], \"scale\": 255}";
+        let error = serde_json::from_str::<Normalization>(unknown).unwrap_err().to_string();
+        assert!(error.contains("unknown field `scale`"), "{error}");
+    }
+
+    #[test]
+    fn each_kind_gives_its_normalization() {
+        let view = synthetic(&[30]).view();
+        for (kind, expected) in [
+            (NormalizationKind::Raw, Normalization::raw()),
+            (NormalizationKind::Unit, Normalization::unit()),
+            (NormalizationKind::Standardized, Normalization::standardized(&view)),
+        ] {
+            assert_eq!(kind.normalization(&view), expected);
+        }
+    }
+
+    #[test]
     fn a_constant_channel_is_only_centred() {
         let data =
             ImageDataset::new("t", vec![51; 4], [1, 2, 2], vec![0], vec!["c".into()]).unwrap();

@@ -36,10 +36,10 @@ impl Split {
     ///
     /// If two parts have an image of one data set in common, other classes or another shape.
     pub fn new(train: View, validation: View, test: Option<View>) -> Result<Self, DataError> {
-        let mut pairs = vec![(&train, &validation, "training and validation")];
+        let mut pairs = vec![(&train, &validation, "training and validation images")];
         if let Some(test) = &test {
-            pairs.push((&train, test, "training and test"));
-            pairs.push((&validation, test, "validation and test"));
+            pairs.push((&train, test, "training and test images"));
+            pairs.push((&validation, test, "validation and test images"));
         }
         for (a, b, parts) in pairs {
             same_form(a, b, parts)?;

@@ -59,7 +59,7 @@ impl Dataset {
     /// If the test images have other classes or another shape, or are the training images.
     pub fn new(train: ImageDataset, test: Option<ImageDataset>) -> Result<Self, DataError> {
         if let Some(test) = &test {
-            let parts = "training and test";
+            let parts = "training and test images";
             same_form(&train.view(), &test.view(), parts)?;
             if test.is(&train) && !train.is_empty() {
                 let name = train.name().to_owned();

@@ -235,7 +235,7 @@ pub(crate) enum Repr {
         name: String,
     },
     /// The parts of a split differ in their classes or in their images' shape.
-    #[error("split: expected {parts} images of the same {what}, found different ones")]
+    #[error("split: expected {parts} of the same {what}, found different ones")]
     SplitMismatch {
         /// Which parts.
         parts: &'static str,

@@ -127,6 +127,14 @@ mod tests {
     }
 
     #[test]
+    fn settings_have_a_default_padding_and_no_unknown_field() {
+        let crop: RandomCrop = serde_json::from_str("{\"size\": [28, 28]}").unwrap();
+        assert_eq!(crop, RandomCrop::new([28, 28], 0));
+        let unknown = "{\"size\": [28, 28], \"fill\": 1}";
+        assert!(serde_json::from_str::<RandomCrop>(unknown).is_err());
+    }
+
+    #[test]
     fn parts_that_do_not_fit_are_refused() {
         let message = |size, padding| {
             RandomCrop::new(size, padding).output_shape([3, 8, 6]).unwrap_err().to_string()

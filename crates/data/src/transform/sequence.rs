@@ -113,8 +113,7 @@ mod tests {
 
     #[test]
     fn transforms_follow_one_another_each_on_what_the_last_one_gave() {
-        // The right half of three columns is cut out by the only crop of a width of 3 from a padded
-        // width of 3; then it is mirrored.
+        // The crop is as large as the padded image, so that there is one place for it.
         let transforms = Transforms::new()
             .with(RandomHorizontalFlip { p: 1.0 })
             .with(RandomCrop::new([3, 4], 1))
@@ -135,6 +134,23 @@ mod tests {
         let mut buffers = Buffers::default();
         let output = prepared.apply(&pixels, &mut SplitMix64::new(1), &mut buffers);
         assert_eq!(output.as_ptr(), pixels.as_ptr());
+    }
+
+    #[derive(Debug)]
+    struct Nothing;
+
+    impl Transform for Nothing {
+        fn output_shape(&self, [channels, ..]: [usize; 3]) -> Result<[usize; 3], DataError> {
+            Ok([channels, 0, 0])
+        }
+
+        fn apply(&self, _: ImageRef<'_>, _: &mut SplitMix64, _: &mut [u8]) {}
+    }
+
+    #[test]
+    fn a_transform_that_leaves_no_pixel_is_refused() {
+        let error = Transforms::new().with(Nothing).output_shape([1, 4, 4]).unwrap_err();
+        assert!(error.to_string().starts_with("transformed image: expected image dimensions of"));
     }
 
     #[test]

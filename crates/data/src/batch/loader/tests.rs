@@ -54,6 +54,12 @@ fn order_is_a_function_of_seed_and_epoch() {
     assert_ne!(values(1, 0), values(2, 0));
 }
 
+// Expected: a Python program of the algorithm in `rng`.
+#[test]
+fn a_seed_shuffles_as_ever() {
+    assert_eq!(epoch_order(10, 3, 2), [5, 7, 4, 0, 9, 1, 3, 6, 2, 8]);
+}
+
 #[test]
 fn without_shuffle_the_order_is_the_views_in_every_epoch() {
     let loader = loader(7);
