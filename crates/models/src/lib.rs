@@ -9,6 +9,7 @@
 //! | run and train it | [`Network`] |
 //! | choose the initial weights | [`Init`] |
 //! | move weights in and out of files | [`weights`] |
+//! | keep a trained classifier with its classes and normalization, and use it | [`Bundle`], [`bundle`] |
 //! | take a network to another program, or into the browser | [`onnx`] |
 //! | read how every layer is made of basic operations | [`basics`] |
 //! | carry weights from one network to another | [`Network::transfer_from`], [`transfer`] |
@@ -36,6 +37,7 @@ mod activation;
 mod architecture;
 mod autoencoder;
 pub mod basics;
+pub mod bundle;
 mod catalog;
 mod cnn;
 mod convnets;
@@ -64,6 +66,7 @@ pub mod weights;
 pub use activation::Activation;
 pub use architecture::{Architecture, Layer};
 pub use autoencoder::{ConvAutoencoder, LinearAutoencoder};
+pub use bundle::{Bundle, DataSpec, Prediction};
 pub use catalog::{catalog, named};
 pub use cnn::Cnn;
 pub use convnets::ConvNet;
