@@ -75,18 +75,18 @@ pub enum ModelError {
         unfit: Vec<String>,
     },
     /// A file of weights cannot be read or written.
-    #[error("{}: {}", path.display(), printable(reason))]
+    #[error("{}: {}", origin(path), printable(reason))]
     File {
-        /// The file.
-        path: PathBuf,
+        /// The file; `None` for bytes in memory.
+        path: Option<PathBuf>,
         /// What went wrong.
         reason: String,
     },
     /// The tensors of a file are not those of the network.
-    #[error("{}: the weights do not fit `{architecture}`: {}", path.display(), printable(&describe(missing, unexpected, shapes)))]
+    #[error("{}: the weights do not fit `{}`: {}", origin(path), printable(architecture), printable(&describe(missing, unexpected, shapes)))]
     Mismatch {
-        /// The file.
-        path: PathBuf,
+        /// The file; `None` for bytes in memory.
+        path: Option<PathBuf>,
         /// The architecture's name.
         architecture: String,
         /// Parameters of the network that the file lacks.
@@ -95,6 +95,14 @@ pub enum ModelError {
         unexpected: Vec<String>,
         /// Parameters whose shapes differ: name, expected, found; in PyTorch's layout.
         shapes: Vec<(String, Vec<usize>, Vec<usize>)>,
+    },
+    /// What the network computes cannot be used.
+    #[error("`{architecture}`: {reason}")]
+    Outputs {
+        /// The architecture's name.
+        architecture: String,
+        /// What is wrong with its outputs.
+        reason: String,
     },
     /// The network would need a larger ONNX file than any reader accepts.
     #[error("`{architecture}` needs {bytes} bytes as ONNX, a file holds at most {}", i32::MAX)]
@@ -142,6 +150,14 @@ fn describe(
         parts.push(format!("{name} has shape {found:?}, expected {expected:?}"));
     }
     parts.join("; ")
+}
+
+/// Where something was read from, as messages begin.
+pub(crate) fn origin(path: &Option<PathBuf>) -> String {
+    match path {
+        Some(path) => path.display().to_string(),
+        None => "bytes in memory".into(),
+    }
 }
 
 /// `text` without what would steer a terminal: names in files can hold any character. Control

@@ -10,6 +10,7 @@
 //! | run and train any module | [`Model`] |
 //! | choose the initial weights | [`Init`] |
 //! | move weights in and out of files | [`weights`] |
+//! | keep a trained classifier with its classes and normalization, and use it | [`Bundle`], [`bundle`] |
 //! | take a network to another program, or into the browser | [`onnx`] |
 //! | read how every layer is made of basic operations | [`basics`] |
 //! | carry weights from one network to another | [`Network::transfer_from`], [`transfer`] |
@@ -35,6 +36,7 @@
 
 mod arch;
 pub mod basics;
+pub mod bundle;
 mod error;
 mod model;
 mod network;
@@ -45,6 +47,7 @@ pub use arch::{
     Architecture, Cnn, ConvAutoencoder, ConvNet, HiddenActivation, Layer, LinearAutoencoder, Mlp,
     Op, ResNet, Shape, Stem, Summary, SummaryRow, TransferCnn, Vgg, catalog, named,
 };
+pub use bundle::{Bundle, DataSpec, Prediction};
 pub use error::ModelError;
 pub use model::Model;
 pub use network::transfer::Keep;

@@ -45,7 +45,6 @@ mod tests;
 mod write;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use burn::module::Module;
 
@@ -65,13 +64,14 @@ pub const IR_VERSION: i64 = 8;
 
 impl Network {
     /// Writes the network for inference as ONNX; see [`onnx`](self) for what is in the file, and
-    /// [`OnnxExport`] for adding class names and the scaling of pixels. An existing file is replaced
+    /// [`OnnxExport`] for adding class names and the normalization. An existing file is replaced
     /// once the new one is whole; a link is followed, and what is not a regular file is refused.
     ///
     /// # Errors
     ///
     /// As [`OnnxExport::save`].
-    pub fn save_onnx(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
+    #[cfg(feature = "files")]
+    pub fn save_onnx(&self, path: impl AsRef<std::path::Path>) -> Result<(), ModelError> {
         OnnxExport::new(self).save(path)
     }
 
@@ -146,12 +146,12 @@ impl<'a> OnnxExport<'a> {
     /// # Errors
     ///
     /// [`ModelError::File`] if the file cannot be written, else as [`to_bytes`](Self::to_bytes).
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
+    #[cfg(feature = "files")]
+    pub fn save(&self, path: impl AsRef<std::path::Path>) -> Result<(), ModelError> {
         let path = path.as_ref();
-        let failed =
-            |e: std::io::Error| ModelError::File { path: path.into(), reason: e.to_string() };
         let (file, _) = self.file()?;
-        file.write_to(path).map_err(failed)
+        let written = file.write_to(path);
+        written.map_err(|error| crate::weights::file_error(Some(path), error.to_string()))
     }
 
     /// The bytes of the file.

@@ -12,7 +12,7 @@ pub(super) struct Initializer {
     pub values: Values,
 }
 
-/// The numbers of a constant, on a device or already here.
+/// The values of a constant, on a device or already here.
 #[derive(Debug)]
 pub(super) enum Values {
     /// A bias, or a statistic of each channel.
@@ -36,7 +36,7 @@ impl Values {
         }
     }
 
-    /// Copies the numbers to the host.
+    /// Copies the values to the host.
     fn read(self) -> io::Result<TensorData> {
         let data = match self {
             Self::Vector(tensor) => tensor.try_into_data_as::<f32>(),
@@ -49,7 +49,7 @@ impl Values {
 }
 
 impl Initializer {
-    /// The tensor as a message, but for its numbers.
+    /// The tensor as a message, but for its values.
     pub fn header(&self) -> proto::Tensor {
         proto::Tensor {
             dims: self.values.dims().into_iter().map(|n| n as i64).collect(),
@@ -59,17 +59,17 @@ impl Initializer {
         }
     }
 
-    /// How many bytes the numbers take.
+    /// How many bytes the values take.
     pub fn bytes(&self) -> u64 {
         let count = self.values.dims().iter().map(|&n| n as u64).product::<u64>();
         count * size_of::<f32>() as u64
     }
 
-    /// Writes the numbers, little-endian.
+    /// Writes the values, little-endian.
     pub fn write(self, out: &mut impl io::Write) -> io::Result<()> {
         let data = self.values.read()?;
         let values = data.as_slice::<f32>().map_err(|e| io::Error::other(e.to_string()))?;
-        // A part at a time: a write for every number would cost more than the numbers do.
+        // A part at a time: a write for every value would cost more than the values do.
         for part in values.chunks(4096) {
             let bytes: Vec<u8> = part.iter().flat_map(|value| value.to_le_bytes()).collect();
             out.write_all(&bytes)?;

@@ -5,8 +5,7 @@
 //! tensors are then read from the device one by one. What comes out is byte for byte what the whole
 //! message would give.
 
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, Write};
 
 use prost::Message;
 
@@ -14,7 +13,6 @@ use super::graph::Graph;
 use super::proto::{self, Entry, OperatorSet};
 use super::tensor::Initializer;
 use super::{IR_VERSION, OPSET};
-use crate::weights::replace;
 
 /// The largest message that readers of protobuf accept.
 const LARGEST_FILE: u64 = i32::MAX as u64;
@@ -90,9 +88,10 @@ impl File {
     }
 
     /// Writes beside `path`, and puts the file in its place once it is whole.
-    pub fn write_to(self, path: &Path) -> io::Result<()> {
-        replace(path, |file| {
-            let mut out = BufWriter::new(file);
+    #[cfg(feature = "files")]
+    pub fn write_to(self, path: &std::path::Path) -> io::Result<()> {
+        selvedge_files::replace(path, |file| {
+            let mut out = io::BufWriter::new(file);
             self.write(&mut out)?;
             out.flush()
         })

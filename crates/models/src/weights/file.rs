@@ -1,69 +1,22 @@
+//! A file of weights, opened.
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use burn::store::burn_pack::{HEADER_SIZE, MAGIC_NUMBER, Reader, Tensor};
-use burn::store::{ModuleSnapshot, ModuleStore, PyTorchToBurnAdapter, SafetensorsStore, bridge};
-use burn::tensor::DType;
+use burn::tensor::TensorData;
 
-use super::pytorch;
+use super::format::{BEGINNING, Format};
+use super::input::Input;
+use super::parameters::{self, transposed};
 use super::spec::{Convention, Spec, specs};
-use crate::error::printable;
+use super::stored::{Contents, Stored, TensorInfo};
+use crate::error::{origin, printable};
 use crate::{Architecture, ModelError, Network};
 
-/// The longest header of safetensors that is read. A tensor takes about 100 bytes.
-const LONGEST_HEADER: u64 = 16 << 20;
-
-/// Where the headers of tar archives say what they are.
-const TAR_MAGIC: std::ops::Range<usize> = 257..262;
-
-/// The kinds of files that are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Format {
-    /// What `torch.save` writes since PyTorch 1.6: a zip archive.
-    PyTorchZip,
-    /// What `torch.save` wrote before: pickles, then the values.
-    PyTorchLegacy,
-    /// safetensors.
-    Safetensors,
-    /// Burn's own.
-    Burnpack,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::PyTorchZip => "PyTorch",
-            Self::PyTorchLegacy => "PyTorch before 1.6",
-            Self::Safetensors => "safetensors",
-            Self::Burnpack => "burnpack",
-        })
-    }
-}
-
-/// A tensor of a file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TensorInfo {
-    /// The name, such as `conv1.weight`.
-    pub name: String,
-    /// The shape, in the file's layout.
-    pub shape: Vec<usize>,
-    /// The kind of numbers.
-    pub dtype: DType,
-}
-
-impl fmt::Display for TensorInfo {
-    /// One line: the name, its control characters escaped, the kind of numbers and the shape.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:40} {:?} {:?}", printable(&self.name), self.dtype, self.shape)
-    }
-}
-
-/// A file of weights, opened: names, shapes and kinds of numbers are known, the values are still in
-/// the file, which must not change meanwhile.
+/// A file of weights, opened: names, shapes and types are known, the values are still in the file, which
+/// must not change meanwhile. Or the bytes of such a file, from [`inspect_bytes`].
 ///
 /// ```no_run
 /// use selvedge_models::{named, weights};
@@ -76,9 +29,9 @@ impl fmt::Display for TensorInfo {
 /// # Ok::<(), selvedge_models::ModelError>(())
 /// ```
 #[derive(Debug)]
-pub struct WeightFile {
-    /// Where it is.
-    pub path: PathBuf,
+pub struct WeightFile<'a> {
+    /// Where it is; `None` for bytes in memory.
+    pub path: Option<PathBuf>,
     /// What kind of file it is.
     pub format: Format,
     /// The tensors, sorted by name. Of a checkpoint, those of the state dict; without the prefix
@@ -89,8 +42,11 @@ pub struct WeightFile {
     /// Python names that a pickle refers to besides those that build tensors, such as
     /// `argparse.Namespace`; nothing is done with them.
     pub ignored_names: Vec<String>,
-    pub(super) convention: Convention,
-    sources: BTreeMap<String, Tensor>,
+    /// The texts that a safetensors file holds besides, by their keys: its `__metadata__`.
+    pub metadata: BTreeMap<String, String>,
+    convention: Convention,
+    stored: BTreeMap<String, Stored>,
+    input: Input<'a>,
 }
 
 /// Opens a file of weights of any [`Format`], which its first bytes tell.
@@ -98,65 +54,79 @@ pub struct WeightFile {
 /// # Errors
 ///
 /// [`ModelError::File`] if the file cannot be read, is damaged or of no known format.
-pub fn inspect(path: impl AsRef<Path>) -> Result<WeightFile, ModelError> {
+pub fn inspect(path: impl AsRef<Path>) -> Result<WeightFile<'static>, ModelError> {
     let path = path.as_ref();
-    let format = detect(path).map_err(|reason| file_error(path, reason))?;
-    WeightFile::open(path, format)
+    WeightFile::open(path, &[])
 }
 
-impl WeightFile {
-    /// Opens a file that must be of one of `formats`.
-    pub(super) fn expect(path: &Path, formats: &[Format]) -> Result<Self, ModelError> {
-        let format = detect(path).map_err(|reason| file_error(path, reason))?;
-        if !formats.contains(&format) {
-            let reason = format!("a file of {format}, not of {}", formats[0]);
-            return Err(file_error(path, reason));
-        }
-        Self::open(path, format)
+/// As [`inspect`], of the bytes of a file: of safetensors or burnpack, since the reader of PyTorch's files
+/// takes files alone.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use selvedge_models::{Cnn, Init, weights};
+///
+/// let network = Cnn::cnn3(5).architecture().init(Init::PyTorch, 0, &Device::flex())?;
+/// let bytes = network.to_safetensors_bytes()?;
+/// assert_eq!(weights::inspect_bytes(&bytes)?.tensors[0].name, "conv1.bias");
+/// # Ok::<(), selvedge_models::ModelError>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`inspect`].
+pub fn inspect_bytes(bytes: &[u8]) -> Result<WeightFile<'_>, ModelError> {
+    WeightFile::of_bytes(bytes)
+}
+
+impl WeightFile<'static> {
+    /// Opens a file that must be of one of `formats`, or may be of any if none is given.
+    pub(crate) fn open(path: &Path, formats: &[Format]) -> Result<Self, ModelError> {
+        let input = Input::open(path).map_err(|reason| file_error(Some(path), reason))?;
+        Self::read(input, Some(path), formats)
+    }
+}
+
+impl<'a> WeightFile<'a> {
+    /// The file of which these are the bytes.
+    pub(crate) fn of_bytes(bytes: &'a [u8]) -> Result<Self, ModelError> {
+        Self::read(Input::bytes(bytes), None, &[])
     }
 
-    fn open(path: &Path, format: Format) -> Result<Self, ModelError> {
-        let contents = match format {
-            Format::PyTorchZip => pytorch::read_zip(path),
-            Format::PyTorchLegacy => pytorch::read_legacy(path),
-            Format::Safetensors => read_safetensors(path).map(from_tensors),
-            Format::Burnpack => read_burnpack(path).map(from_tensors),
-        };
-        let mut contents = contents.map_err(|reason| file_error(path, reason))?;
+    fn read(input: Input<'a>, path: Option<&Path>, formats: &[Format]) -> Result<Self, ModelError> {
+        let failed = |reason: String| file_error(path, reason);
+        let beginning = input.beginning(BEGINNING).map_err(|e| failed(e.to_string()))?;
+        let format = Format::of(&beginning).map_err(failed)?;
+        if !formats.is_empty() && !formats.contains(&format) {
+            return Err(failed(format!("a file of {format}, not of {}", formats[0])));
+        }
+        let mut contents = contents(format, &input, path).map_err(failed)?;
         let convention = match format {
             Format::Burnpack => Convention::Burn,
             _ => Convention::PyTorch,
         };
-        if contents.tensors.is_empty() {
-            return Err(file_error(path, "it holds no tensors"));
-        }
         if convention == Convention::PyTorch {
             strip_wrappers(&mut contents.tensors);
         }
-        let sources: BTreeMap<_, _> =
+        let stored: BTreeMap<_, _> =
             contents.tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
-        let info = |t: &Tensor| TensorInfo {
-            name: t.name.clone(),
-            shape: t.shape.to_vec(),
-            dtype: t.dtype,
-        };
         Ok(Self {
-            path: path.into(),
+            path: path.map(Into::into),
             format,
-            tensors: sources.values().map(info).collect(),
+            tensors: stored.values().map(Stored::info).collect(),
             key: contents.key,
             ignored_names: contents.ignored_names,
+            metadata: contents.metadata,
             convention,
-            sources,
+            stored,
+            input,
         })
     }
 
     /// Whether `path` leads to this file, so that writing there would replace it.
     pub fn is_at(&self, path: impl AsRef<Path>) -> bool {
-        match (self.path.canonicalize(), path.as_ref().canonicalize()) {
-            (Ok(own), Ok(other)) => own == other,
-            _ => false,
-        }
+        let own = self.path.as_ref().and_then(|own| own.canonicalize().ok());
+        own.is_some() && own == path.as_ref().canonicalize().ok()
     }
 
     /// Replaces the weights of `network` by those of the file, converted to f32.
@@ -168,27 +138,30 @@ impl WeightFile {
     pub fn load_into(&self, network: Network) -> Result<Network, ModelError> {
         let specs = specs(network.architecture());
         self.check(network.architecture(), &specs)?;
-        let mut network = network.with_own_statistics();
-        let values = |spec: &Spec| {
-            let tensor = self.sources[&spec.name(self.convention)].clone();
-            let (name, shape) = (tensor.name.clone(), tensor.shape.clone());
-            let convert = |data: burn::tensor::TensorData| data.convert_dtype(DType::F32);
-            match tensor.dtype {
-                DType::F32 => tensor,
-                _ => bridge::map_data(tensor, name, DType::F32, shape, convert),
-            }
-        };
-        let tensors = specs.iter().map(values).collect();
-        let result = match self.convention {
-            Convention::PyTorch => {
-                network.apply(tensors, None, Some(Box::new(PyTorchToBurnAdapter)), true)
-            }
-            Convention::Burn => network.apply(tensors, None, None, true),
-        };
-        match result.errors.first() {
-            None => Ok(network),
-            Some(error) => Err(file_error(&self.path, error)),
-        }
+        let network = network.with_own_statistics();
+        let values = |spec: &Spec| self.values(spec);
+        parameters::replace(network, &specs, values).map_err(|reason| self.error(reason))
+    }
+
+    /// The values of a tensor in Burn's layout, and what optimizers knew the parameter by.
+    fn values(&self, spec: &Spec) -> Result<(TensorData, Option<u64>), String> {
+        let name = spec.name_in(self.convention);
+        let stored = self.stored.get(&name).ok_or_else(|| format!("it lacks {name}"))?;
+        let read = stored.read(&self.input).and_then(|data| match self.convention {
+            Convention::PyTorch if spec.is_transposed() => transposed(data),
+            _ => Ok(data),
+        });
+        Ok((read.map_err(|reason| format!("{name}: {reason}"))?, stored.id))
+    }
+
+    /// `reason`, with where the file is.
+    pub(crate) fn error(&self, reason: impl Into<Cow<'static, str>>) -> ModelError {
+        file_error(self.path.as_deref(), reason)
+    }
+
+    /// `Ok` if the file holds the tensors of `architecture`, which must be sound, and no others.
+    pub(crate) fn check_architecture(&self, architecture: &Architecture) -> Result<(), ModelError> {
+        self.check(architecture, &specs(architecture))
     }
 
     /// `Ok` if the file holds the tensors of `specs` and no others.
@@ -204,10 +177,10 @@ impl WeightFile {
             });
         }
         for spec in specs {
-            let tensor = &self.sources[&spec.name(self.convention)];
+            let tensor = &self.stored[&spec.name_in(self.convention)];
             if !tensor.dtype.is_float() {
                 let reason = format!("{} holds {:?}, not floats", tensor.name, tensor.dtype);
-                return Err(file_error(&self.path, reason));
+                return Err(self.error(reason));
             }
         }
         Ok(())
@@ -218,11 +191,11 @@ impl WeightFile {
         let mut differences = Differences::default();
         let mut known = std::collections::BTreeSet::new();
         for spec in specs {
-            let (name, expected) = (spec.name(self.convention), spec.shape(self.convention));
-            match self.sources.get(&name) {
+            let (name, expected) = (spec.name_in(self.convention), spec.shape_in(self.convention));
+            match self.stored.get(&name) {
                 None => differences.missing.push(name.clone()),
-                Some(found) if found.shape[..] != expected[..] => {
-                    differences.shapes.push((name.clone(), expected, found.shape.to_vec()));
+                Some(found) if found.shape != expected => {
+                    differences.shapes.push((name.clone(), expected, found.shape.clone()));
                 }
                 Some(_) => {}
             }
@@ -231,27 +204,28 @@ impl WeightFile {
             }
             known.insert(name);
         }
-        let unexpected = self.sources.keys().filter(|name| !known.contains(*name));
+        let unexpected = self.stored.keys().filter(|name| !known.contains(*name));
         differences.unexpected = unexpected.cloned().collect();
         differences
     }
 
     /// The shape that a tensor has in the file, in PyTorch's layout.
     pub(super) fn shape_of(&self, spec: &Spec) -> Option<Vec<usize>> {
-        let tensor = self.sources.get(&spec.name(self.convention))?;
-        Some(spec.other_layout(tensor.shape.to_vec(), self.convention))
+        let tensor = self.stored.get(&spec.name_in(self.convention))?;
+        Some(spec.other_layout(tensor.shape.clone(), self.convention))
     }
 }
 
-impl fmt::Display for WeightFile {
-    /// One line: the path, the format, the numbers in the tensors, and what else is to be known.
+impl fmt::Display for WeightFile<'_> {
+    /// One line: the path, the format, the elements of the tensors, and what else is to be known.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let numbers: usize = self.tensors.iter().map(|t| t.shape.iter().product::<usize>()).sum();
-        let kinds: std::collections::BTreeSet<String> =
+        let elements = self.tensors.iter().map(|t| t.shape.iter().product::<usize>());
+        let elements = elements.fold(0, usize::saturating_add);
+        let types: std::collections::BTreeSet<String> =
             self.tensors.iter().map(|t| format!("{:?}", t.dtype)).collect();
-        let kinds = kinds.into_iter().collect::<Vec<_>>().join(", ");
-        let (path, tensors) = (self.path.display(), self.tensors.len());
-        write!(f, "{path}: {}, {numbers} numbers in {tensors} tensors ({kinds})", self.format)?;
+        let types = types.into_iter().collect::<Vec<_>>().join(", ");
+        let (path, tensors) = (origin(&self.path), self.tensors.len());
+        write!(f, "{path}: {}, {elements} elements in {tensors} tensors ({types})", self.format)?;
         if let Some(key) = self.key {
             write!(f, ", under the key `{key}`")?;
         }
@@ -277,77 +251,28 @@ impl Differences {
     }
 }
 
-/// What kind of file it is by its first bytes.
-fn detect(path: &Path) -> Result<Format, String> {
-    let found = path.metadata().map_err(|e| e.to_string())?;
-    if !found.is_file() && !found.is_dir() {
-        // To open a pipe would wait for a writer; a folder cannot be read, which is said below.
-        return Err("it is not a regular file".into());
+/// What a file holds.
+fn contents(format: Format, input: &Input<'_>, path: Option<&Path>) -> Result<Contents, String> {
+    match (format, path) {
+        (Format::Safetensors, _) => super::safetensors::read(input),
+        #[cfg(feature = "burnpack")]
+        (Format::Burnpack, path) => super::burnpack::read(input, path).map(Contents::from),
+        #[cfg(feature = "pytorch")]
+        (Format::PyTorchZip, Some(path)) => super::pytorch::read_zip(path),
+        #[cfg(feature = "pytorch")]
+        (Format::PyTorchLegacy, Some(path)) => super::pytorch::read_legacy(path),
+        (format, None) if cfg!(feature = "pytorch") => {
+            Err(format!("a file of {format}, which is read from a path and not from bytes"))
+        }
+        (format, _) => {
+            Err(format!("a file of {format}, which this program was built without a reader for"))
+        }
     }
-    let mut start = Vec::new();
-    let file = File::open(path).map_err(|e| e.to_string())?;
-    file.take(512).read_to_end(&mut start).map_err(|e| e.to_string())?;
-    let legacy_magic = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
-    if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
-        Ok(Format::PyTorchZip)
-    } else if start.starts_with(&MAGIC_NUMBER.to_le_bytes()) {
-        Ok(Format::Burnpack)
-    } else if start.get(8) == Some(&b'{') && start[4..8] == [0; 4] {
-        // The length of the header in eight bytes, then JSON.
-        Ok(Format::Safetensors)
-    } else if start.get(TAR_MAGIC) == Some(b"ustar".as_slice()) {
-        // Whatever stands before: the reader would take it for one, whose contents can unfold to
-        // any size.
-        Err("a tar archive, as the first versions of PyTorch wrote; save it anew with a later one"
-            .into())
-    } else if start.windows(10).take(55).any(|bytes| bytes == legacy_magic) {
-        Ok(Format::PyTorchLegacy)
-    } else if start.is_empty() {
-        Err("the file is empty".into())
-    } else {
-        Err("neither a file of PyTorch nor safetensors nor burnpack, or its beginning is damaged"
-            .into())
-    }
-}
-
-fn from_tensors(tensors: Vec<Tensor>) -> pytorch::Contents {
-    pytorch::Contents { tensors, key: None, ignored_names: Vec::new() }
-}
-
-fn read_safetensors(path: &Path) -> Result<Vec<Tensor>, String> {
-    let mut length = [0; 8];
-    let mut file = File::open(path).map_err(|e| e.to_string())?;
-    file.read_exact(&mut length).map_err(|e| e.to_string())?;
-    let header = u64::from_le_bytes(length);
-    let size = file.metadata().map_err(|e| e.to_string())?.len();
-    if header > size.saturating_sub(8) {
-        return Err(format!("a header of {header} bytes in a file of {size} bytes"));
-    }
-    if header > LONGEST_HEADER {
-        return Err(format!("a header of {header} bytes, the longest are of {LONGEST_HEADER}"));
-    }
-    let mut store = SafetensorsStore::from_file(path);
-    let tensors = store.get_all_tensors().map_err(|e| e.to_string())?;
-    Ok(tensors.values().cloned().collect())
-}
-
-fn read_burnpack(path: &Path) -> Result<Vec<Tensor>, String> {
-    // The reader sets memory aside for the descriptions before it knows whether they are there.
-    let mut header = [0; HEADER_SIZE];
-    let mut file = File::open(path).map_err(|e| e.to_string())?;
-    file.read_exact(&mut header).map_err(|e| e.to_string())?;
-    let described = u32::from_le_bytes([header[6], header[7], header[8], header[9]]);
-    let length = file.metadata().map_err(|e| e.to_string())?.len();
-    if u64::from(described) + HEADER_SIZE as u64 > length {
-        return Err(format!("{described} bytes of descriptions in a file of {length} bytes"));
-    }
-    let reader = Reader::from_file_exact(path).map_err(|e| e.to_string())?;
-    reader.into_tensors().map_err(|e| e.to_string())
 }
 
 /// Takes away the prefixes that PyTorch's wrappers of whole networks put before every name:
 /// `DataParallel` and `DistributedDataParallel` the one, `torch.compile` the other.
-fn strip_wrappers(tensors: &mut [Tensor]) {
+fn strip_wrappers(tensors: &mut [Stored]) {
     for prefix in ["_orig_mod.", "module.", "_orig_mod."] {
         if tensors.iter().all(|tensor| tensor.name.starts_with(prefix)) {
             for tensor in tensors.iter_mut() {
@@ -357,6 +282,6 @@ fn strip_wrappers(tensors: &mut [Tensor]) {
     }
 }
 
-pub(super) fn file_error(path: &Path, reason: impl fmt::Display) -> ModelError {
-    ModelError::File { path: path.into(), reason: reason.to_string() }
+pub(crate) fn file_error(path: Option<&Path>, reason: impl Into<Cow<'static, str>>) -> ModelError {
+    ModelError::File { path: path.map(Into::into), reason: reason.into().into_owned() }
 }

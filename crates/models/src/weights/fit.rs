@@ -48,7 +48,7 @@ impl fmt::Display for Fit {
     }
 }
 
-impl WeightFile {
+impl WeightFile<'_> {
     /// How the file fits `architecture`, whatever the number of classes and image channels: a
     /// network for 10 classes is an exact fit for one of the catalog that has 1000.
     pub fn fits(&self, architecture: &Architecture) -> Fit {
@@ -128,7 +128,7 @@ mod tests {
     use burn::tensor::Device;
 
     /// A file of the weights of `architecture`.
-    fn file(architecture: &Architecture) -> (tempfile::NamedTempFile, WeightFile) {
+    fn file(architecture: &Architecture) -> (tempfile::NamedTempFile, WeightFile<'static>) {
         let path = tempfile::NamedTempFile::new().unwrap();
         let network = architecture.init(Init::PyTorch, 0, &Device::flex()).unwrap();
         network.save_safetensors(path.path()).unwrap();
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_first_layer_without_input_channels_fits_nothing_exactly() {
-        // The weights of the first layer of ResNet-18, [64, 0, 7, 7]: no numbers, but a shape.
+        // The weights of the first layer of ResNet-18, [64, 0, 7, 7]: no elements, but a shape.
         let header = r#"{"conv1.weight":{"dtype":"F32","shape":[64,0,7,7],"data_offsets":[0,0]}}"#;
         let path = tempfile::NamedTempFile::new().unwrap();
         let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();

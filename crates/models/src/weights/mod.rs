@@ -4,32 +4,39 @@
 //! |---|---|
 //! | read any file | [`Network::load`] |
 //! | read one format and no other | [`Network::load_pytorch`], [`Network::load_safetensors`], [`Network::load_burnpack`] |
-//! | write for PyTorch and others | [`Network::save_safetensors`] |
+//! | read bytes, where there are no files | [`Network::load_bytes`] |
+//! | write for PyTorch and others | [`Network::save_safetensors`], [`Network::to_safetensors_bytes`] |
 //! | write for programs on Burn | [`Network::save_burnpack`] |
-//! | see what a file holds and which network it fits | [`inspect`], [`WeightFile::fits`] |
+//! | see what a file holds and which network it fits | [`inspect`], [`inspect_bytes`], [`WeightFile::fits`] |
+//! | keep the architecture, the classes and the normalization with the weights | [`Bundle`](crate::Bundle) |
+//!
+//! Files are written with the feature `files`, those of Burn's format read and written with `burnpack`, those of
+//! PyTorch read with `pytorch`; all of them are on by default. Without them this module needs no file
+//! system.
 //!
 //! A file belongs to a network if it holds a tensor of the right name and shape for each of the
 //! network's and no others. Otherwise [`ModelError::Mismatch`] lists every difference, and the
-//! network is not touched. Values of f16, bf16 and f64 are converted to f32, those of f64 rounded.
+//! network is not touched. Values of f16, bf16 and f64 are converted to f32, those of f64 rounded. A
+//! network without parameters has files without tensors.
 //!
 //! # Names and layouts
 //!
 //! Files of PyTorch and safetensors have PyTorch's names and layouts: a linear weight is
-//! `[out_features, in_features]`, a batch normalisation has `weight`, `bias`, `running_mean` and
+//! `[out_features, in_features]`, a batch normalization has `weight`, `bias`, `running_mean` and
 //! `running_var`. Its `num_batches_tracked` may be there, but is not read: it has no effect with a
 //! fixed momentum, the only one there is here. Neither is it written; `load_state_dict` does without
 //! and leaves the module's own, 0 in a new one.
 //!
 //! Burn's own format has Burn's layouts and names, `[in_features, out_features]`, `gamma` and `beta`:
-//! the files of a module that derives [`Module`] and has fields of the same
+//! the files of a module that derives [`Module`](burn::module::Module) and has fields of the same
 //! names can be read here, and the other way round.
 //!
 //! # Pickles
 //!
 //! What `torch.save` writes contains a pickle: a program for a small machine that can call any Python
 //! function, and with it run any command when Python reads the file. Here nothing in it is run: there
-//! is no Python and nothing that could be called by name. [`Network::load_pytorch`] reads, with the
-//! reader of [`burn::store`], as follows.
+//! is no Python and nothing that could be called by name. [`Network::load_pytorch`] reads, with Burn's
+//! reader, as follows.
 //!
 //! | operation | what is done |
 //! |---|---|
@@ -54,29 +61,36 @@
 //! those with changed lengths are answered with [`ModelError::File`]. The tar archives of the first
 //! versions of PyTorch are refused, and so is a header of safetensors above 16 MiB.
 //!
-//! Values are read when a network takes them; until then the file must not be changed. A safetensors
-//! file is mapped into memory: if another program cuts it short just then, the operating system ends
-//! this one.
+//! Values are read when a network takes them; until then the file must not be changed.
 
+#[cfg(feature = "burnpack")]
+mod burnpack;
 mod file;
 mod fit;
+mod format;
+mod input;
+mod parameters;
+#[cfg(feature = "pytorch")]
 mod pickle;
+#[cfg(feature = "pytorch")]
 mod pytorch;
-mod replace;
+mod safetensors;
 mod spec;
+mod stored;
 #[cfg(test)]
 mod tests;
 
-pub use file::{Format, TensorInfo, WeightFile, inspect};
+pub use file::{WeightFile, inspect, inspect_bytes};
 pub use fit::{Fit, FitKind};
+pub use format::Format;
+pub use stored::TensorInfo;
 
+use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
-use burn::module::Module;
-use burn::store::{BurnToPyTorchAdapter, BurnpackStore, ModuleStore, SafetensorsStore};
-
-use self::file::file_error;
-pub(crate) use self::replace::replace;
+pub(crate) use self::file::file_error;
+use self::safetensors::Writer;
 use crate::{ModelError, Network};
 
 impl Network {
@@ -104,6 +118,26 @@ impl Network {
         inspect(path)?.load_into(self)
     }
 
+    /// As [`load`](Self::load), from the bytes of a file of safetensors or burnpack: for programs without
+    /// files, and for weights that are part of a program.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use selvedge_models::{Cnn, Init};
+    ///
+    /// let architecture = Cnn::cnn3(5).architecture();
+    /// let bytes = architecture.init(Init::PyTorch, 0, &Device::flex())?.to_safetensors_bytes()?;
+    /// let network = architecture.init(Init::PyTorch, 1, &Device::flex())?.load_bytes(&bytes)?;
+    /// # Ok::<(), selvedge_models::ModelError>(())
+    /// ```
+    pub fn load_bytes(self, bytes: &[u8]) -> Result<Self, ModelError> {
+        inspect_bytes(bytes)?.load_into(self)
+    }
+
     /// Replaces the weights by those of a file that `torch.save` wrote: a state dict, a checkpoint
     /// with one under `state_dict`, `model_state_dict`, `model`, `network` or `net`, or a whole
     /// module. The prefixes of `DataParallel` and `torch.compile` are taken away.
@@ -113,7 +147,7 @@ impl Network {
     /// As [`load`](Self::load).
     pub fn load_pytorch(self, path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let formats = [Format::PyTorchZip, Format::PyTorchLegacy];
-        WeightFile::expect(path.as_ref(), &formats)?.load_into(self)
+        WeightFile::open(path.as_ref(), &formats)?.load_into(self)
     }
 
     /// Replaces the weights by those of a safetensors file that has PyTorch's names and layouts.
@@ -122,7 +156,7 @@ impl Network {
     ///
     /// As [`load`](Self::load).
     pub fn load_safetensors(self, path: impl AsRef<Path>) -> Result<Self, ModelError> {
-        WeightFile::expect(path.as_ref(), &[Format::Safetensors])?.load_into(self)
+        WeightFile::open(path.as_ref(), &[Format::Safetensors])?.load_into(self)
     }
 
     /// Replaces the weights by those of a file in Burn's own format.
@@ -131,7 +165,7 @@ impl Network {
     ///
     /// As [`load`](Self::load).
     pub fn load_burnpack(self, path: impl AsRef<Path>) -> Result<Self, ModelError> {
-        WeightFile::expect(path.as_ref(), &[Format::Burnpack])?.load_into(self)
+        WeightFile::open(path.as_ref(), &[Format::Burnpack])?.load_into(self)
     }
 
     /// Writes the weights as safetensors, under the names and in the layouts of PyTorch, so that
@@ -142,16 +176,47 @@ impl Network {
     ///
     /// [`ModelError::File`] if the file cannot be written, or if there is something else than a
     /// regular file at `path`, such as a folder or a device.
+    #[cfg(feature = "files")]
     pub fn save_safetensors(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        // One entry, since several would be written in an order that changes from run to run; the
-        // one by which readers for PyTorch know their files.
-        self.save(path.as_ref(), |path| {
-            SafetensorsStore::from_file(path)
-                .overwrite(true)
-                .clear_metadata()
-                .metadata("format", "pt")
-                .with_to_adapter(BurnToPyTorchAdapter)
-        })
+        self.save_safetensors_with(path.as_ref(), &for_pytorch())
+    }
+
+    /// The bytes of the file that [`save_safetensors`](Self::save_safetensors) writes.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::File`] if the values cannot be read from the device.
+    pub fn to_safetensors_bytes(&self) -> Result<Vec<u8>, ModelError> {
+        self.to_safetensors_bytes_with(&for_pytorch())
+    }
+
+    /// As [`save_safetensors`](Self::save_safetensors), with these texts.
+    #[cfg(feature = "files")]
+    pub(crate) fn save_safetensors_with(
+        &self,
+        path: &Path,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<(), ModelError> {
+        let written = selvedge_files::replace(path, |file| {
+            let mut out = io::BufWriter::new(file);
+            Writer::new(parameters::collect(self), metadata)?.write(&mut out)?;
+            io::Write::flush(&mut out)
+        });
+        written.map_err(|error| file_error(Some(path), error.to_string()))
+    }
+
+    /// As [`to_safetensors_bytes`](Self::to_safetensors_bytes), with these texts.
+    pub(crate) fn to_safetensors_bytes_with(
+        &self,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<Vec<u8>, ModelError> {
+        let write = || -> io::Result<Vec<u8>> {
+            let writer = Writer::new(parameters::collect(self), metadata)?;
+            let mut bytes = Vec::with_capacity(writer.size());
+            writer.write(&mut bytes)?;
+            Ok(bytes)
+        };
+        write().map_err(|error| file_error(None, error.to_string()))
     }
 
     /// Writes the weights in Burn's own format. An existing file is replaced once the new one is
@@ -160,22 +225,22 @@ impl Network {
     /// # Errors
     ///
     /// As [`save_safetensors`](Self::save_safetensors).
+    #[cfg(all(feature = "files", feature = "burnpack"))]
     pub fn save_burnpack(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        self.save(path.as_ref(), |path| {
-            BurnpackStore::from_file(path).auto_extension(false).overwrite(true)
-        })
-    }
+        use burn::module::Module;
+        use burn::store::{BurnpackStore, ModuleStore};
 
-    /// Writes the weights by means of the store that `store` makes for a path.
-    fn save<S: ModuleStore>(
-        &self,
-        path: &Path,
-        store: impl FnOnce(&Path) -> S,
-    ) -> Result<(), ModelError> {
-        let written = replace(path, |file| {
-            let mut store = store(file.path());
-            store.collect_from(&self.valid()).map_err(|e| std::io::Error::other(e.to_string()))
+        let path = path.as_ref();
+        let written = selvedge_files::replace(path, |file| {
+            let store = BurnpackStore::from_file(file.path());
+            let mut store = store.auto_extension(false).overwrite(true);
+            store.collect_from(&self.valid()).map_err(|e| io::Error::other(e.to_string()))
         });
-        written.map_err(|error| file_error(path, error))
+        written.map_err(|error| file_error(Some(path), error.to_string()))
     }
+}
+
+/// The text by which readers for PyTorch know their files.
+pub(crate) fn for_pytorch() -> BTreeMap<String, String> {
+    BTreeMap::from([("format".into(), "pt".into())])
 }

@@ -5,11 +5,11 @@ use std::io::{self, BufReader};
 use std::path::Path;
 
 use burn::store::bridge::from_pytorch;
-use burn::store::burn_pack::Tensor;
 use burn::store::pytorch_reader::{PickleError, PickleValue, PytorchError, PytorchReader};
 use zip::ZipArchive;
 
 use super::pickle::{Walk, invalid};
+use super::stored::{Contents, Stored};
 
 /// Pickles at the beginning of a file in the old format: a magic number, the format's version, the
 /// machine's sizes, the data, the names of the storages.
@@ -23,15 +23,6 @@ const MOST_NAMES: usize = 100;
 
 /// What to do about a file that holds something else than a state dict.
 const ADVICE: &str = "save a state dict instead: `torch.save(model.state_dict(), path)`";
-
-/// What a file holds, its values not yet read.
-pub(super) struct Contents {
-    pub tensors: Vec<Tensor>,
-    /// The key of the checkpoint under which the state dict was found.
-    pub key: Option<&'static str>,
-    /// Python names in the pickle besides those that build tensors.
-    pub ignored_names: Vec<String>,
-}
 
 /// Reads a zip archive.
 pub(super) fn read_zip(path: &Path) -> Result<Contents, String> {
@@ -112,14 +103,17 @@ fn read(path: &Path, walk: Walk) -> Result<Contents, String> {
     let unfolded = tensors.values().map(|tensor| tensor.byte_len() as u64);
     let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
     check_unfolded(unfolded.fold(0, u64::saturating_add), size).map_err(|e| e.to_string())?;
-    if tensors.is_empty() {
+    // A network without parameters has an empty state dict.
+    let is_empty = matches!(&outline, PickleValue::Dict(entries) if entries.is_empty());
+    if tensors.is_empty() && !is_empty {
         return Err(format!("it holds no tensors; {ADVICE}"));
     }
     let ignored = walk.names.into_iter().filter(|name| !builds_tensors(name));
     Ok(Contents {
-        tensors: tensors.into_values().map(from_pytorch).collect(),
+        tensors: tensors.into_values().map(from_pytorch).map(Stored::from).collect(),
         key,
         ignored_names: ignored.take(MOST_NAMES).collect(),
+        ..Contents::default()
     })
 }
 

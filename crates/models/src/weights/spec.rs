@@ -20,13 +20,18 @@ pub(super) struct Spec {
 pub(super) enum Convention {
     /// Linear weights are `[out_features, in_features]`.
     PyTorch,
-    /// Linear weights are `[in_features, out_features]`; a normalisation has `gamma` and `beta`.
+    /// Linear weights are `[in_features, out_features]`; a batch normalization has `gamma` and `beta`.
     Burn,
 }
 
 impl Spec {
+    /// PyTorch's name.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.layer, self.part)
+    }
+
     /// The name in a file.
-    pub fn name(&self, convention: Convention) -> String {
+    pub fn name_in(&self, convention: Convention) -> String {
         let part = match (convention, self.part) {
             (Convention::Burn, "weight") if self.is_norm => "gamma",
             (Convention::Burn, "bias") if self.is_norm => "beta",
@@ -36,16 +41,21 @@ impl Spec {
     }
 
     /// The shape in a file.
-    pub fn shape(&self, convention: Convention) -> Vec<usize> {
+    pub fn shape_in(&self, convention: Convention) -> Vec<usize> {
         self.other_layout(self.shape.clone(), convention)
     }
 
     /// A shape from PyTorch's layout to that of a file, or back.
     pub fn other_layout(&self, mut shape: Vec<usize>, convention: Convention) -> Vec<usize> {
-        if convention == Convention::Burn && self.is_linear {
+        if convention == Convention::Burn && self.is_transposed() {
             shape.reverse();
         }
         shape
+    }
+
+    /// Whether Burn has the tensor the other way round than PyTorch: a linear weight.
+    pub fn is_transposed(&self) -> bool {
+        self.is_linear && self.part == "weight"
     }
 }
 
@@ -128,7 +138,7 @@ mod tests {
                 let found: Vec<_> =
                     found.iter().map(|t| (t.name.clone(), t.shape.to_vec())).collect();
                 let expected: Vec<_> =
-                    specs.iter().map(|s| (s.name(convention), s.shape(convention))).collect();
+                    specs.iter().map(|s| (s.name_in(convention), s.shape_in(convention))).collect();
                 let sorted = |mut list: Vec<(String, Vec<usize>)>| {
                     list.sort();
                     list

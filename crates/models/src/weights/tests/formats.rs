@@ -1,11 +1,13 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::store::{BurnpackStore, ModuleSnapshot, ModuleStore, SafetensorsStore};
+use burn::store::{
+    BurnToPyTorchAdapter, BurnpackStore, ModuleSnapshot, ModuleStore, SafetensorsStore,
+};
 use burn::tensor::{DType, Device};
 
 use super::*;
-use crate::weights::{Format, inspect};
+use crate::weights::{Format, inspect, inspect_bytes};
 use crate::{Cnn, ModelError, TransferCnn, state};
 
 #[test]
@@ -64,7 +66,7 @@ fn what_a_checkpoint_holds_besides_is_told_and_left_alone() {
 }
 
 #[test]
-fn names_shapes_and_kinds_of_numbers_are_listed() {
+fn names_shapes_and_types_are_listed() {
     let file = inspect(data("tiny_f16.safetensors")).unwrap();
     let find = |name: &str| file.tensors.iter().find(|t| t.name == name).unwrap();
     assert_eq!(find("fc1.weight").shape, [5, 48]);
@@ -194,7 +196,100 @@ fn a_file_that_is_not_there_or_a_folder_is_an_error_with_its_name() {
     let dir = tempfile::tempdir().unwrap();
     for path in [dir.path().join("nothing.pt"), dir.path().to_path_buf()] {
         let error = network(&Cnn::cnn2(5).architecture(), 0).load(&path).unwrap_err();
-        assert!(matches!(&error, ModelError::File { path: p, .. } if *p == path), "{error}");
+        let ModelError::File { path: found, .. } = &error else { panic!("{error}") };
+        assert_eq!(found.as_ref(), Some(&path), "{error}");
+    }
+}
+
+#[test]
+fn bytes_give_what_the_file_gives() {
+    let dir = tempfile::tempdir().unwrap();
+    let burnpack = dir.path().join("net.bpk");
+    network(&tiny(), 1).load(data("tiny.pt")).unwrap().save_burnpack(&burnpack).unwrap();
+    for path in [data("tiny.safetensors"), data("tiny_bf16.safetensors"), burnpack] {
+        let bytes = std::fs::read(&path).unwrap();
+        let file = inspect_bytes(&bytes).unwrap();
+        assert_eq!((&file.path, file.is_at(&path)), (&None, false));
+        assert_eq!(file.tensors, inspect(&path).unwrap().tensors);
+        let loaded = network(&tiny(), 0).load_bytes(&bytes).unwrap();
+        assert_eq!(state::read(&loaded), expected(), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_bytes_of_a_file_of_pytorch_are_answered_with_what_they_are() {
+    for name in ["tiny.pt", "tiny_legacy.pt"] {
+        let bytes = std::fs::read(data(name)).unwrap();
+        let message = inspect_bytes(&bytes).unwrap_err().to_string();
+        assert!(message.starts_with("bytes in memory: a file of PyTorch"), "{message}");
+        assert!(message.ends_with(", which is read from a path and not from bytes"), "{message}");
+    }
+}
+
+#[test]
+fn the_bytes_are_those_of_the_saved_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("net.safetensors");
+    let network = network(&tiny(), 1);
+    network.save_safetensors(&path).unwrap();
+    assert_eq!(network.to_safetensors_bytes().unwrap(), std::fs::read(path).unwrap());
+}
+
+#[test]
+fn safetensors_are_written_as_burn_writes_them() {
+    let network = network(&tiny(), 1);
+    let mut store = SafetensorsStore::from_bytes(None)
+        .clear_metadata()
+        .metadata("format", "pt")
+        .with_to_adapter(BurnToPyTorchAdapter);
+    store.collect_from(&network).unwrap();
+    assert_eq!(network.to_safetensors_bytes().unwrap(), store.get_bytes().unwrap());
+}
+
+#[test]
+fn a_network_without_parameters_has_files_without_tensors() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("net");
+    let plain = Architecture::new("plain", [1, 2, 2]).relu().flatten();
+    let plain = network(&plain, 0);
+    let assert_loads = |path: &Path| {
+        assert!(inspect(path).unwrap().tensors.is_empty());
+        plain.clone().load(path).unwrap();
+        let message = network(&tiny(), 0).load(path).unwrap_err().to_string();
+        assert!(message.contains("the weights do not fit `tiny`: missing "), "{message}");
+    };
+    plain.save_safetensors(&path).unwrap();
+    assert_loads(&path);
+    plain.save_burnpack(&path).unwrap();
+    assert_loads(&path);
+    // torch.save({}, path)
+    assert_loads(&data("empty.pt"));
+    let message = plain.load(data("tiny.safetensors")).unwrap_err().to_string();
+    assert!(message.contains("the weights do not fit `plain`: unexpected bn1."), "{message}");
+}
+
+#[test]
+fn the_texts_of_a_safetensors_file_are_told() {
+    let bytes = network(&tiny(), 1).to_safetensors_bytes().unwrap();
+    let file = inspect_bytes(&bytes).unwrap();
+    assert_eq!(file.metadata, [("format".to_string(), "pt".to_string())].into());
+}
+
+#[cfg(unix)]
+#[test]
+fn weights_are_as_readable_as_any_other_new_file() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let network = network(&tiny(), 0);
+    std::fs::write(path("other"), "").unwrap();
+    network.save_safetensors(path("net.safetensors")).unwrap();
+    network.save_burnpack(path("net.bpk")).unwrap();
+    network.save_onnx(path("net.onnx")).unwrap();
+    let mode = |name: &str| path(name).metadata().unwrap().permissions().mode();
+    for name in ["net.safetensors", "net.bpk", "net.onnx"] {
+        assert_eq!(mode(name), mode("other"), "{name}");
     }
 }
 

@@ -151,13 +151,6 @@ fn a_safetensors_header_above_16_mib_is_refused() {
     assert_refused(&safetensors(&header, 0), "a header of 16777218 bytes, the longest are of");
 }
 
-#[test]
-fn a_safetensors_file_without_tensors_is_refused() {
-    for header in ["{}", r#"{"__metadata__":{"format":"pt"}}"#] {
-        assert_refused(&safetensors(header, 0), "it holds no tensors");
-    }
-}
-
 /// A safetensors file with this header and `length` bytes of values.
 fn safetensors(header: &str, length: usize) -> Vec<u8> {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
@@ -299,7 +292,7 @@ fn deeply_nested_pickles_are_refused() {
 }
 
 #[test]
-fn a_tensor_that_repeats_one_number_a_billion_times_is_refused() {
+fn a_tensor_that_repeats_one_value_a_billion_times_is_refused() {
     // Shape [1000000000] and stride 0: 4 GB from 4 bytes.
     let pickle = tensor_pickle(1, 0, b"J\0\xca\x9a;\x85", b"K\0\x85");
     assert_refused(&stored(&pickle, &[("0", &[0; 4])]), "unfolds to 4000000000");
@@ -329,7 +322,6 @@ fn archives_without_a_pickle_or_with_two_are_refused() {
     };
     assert_refused(&zip(&["arr_0.npy"]), "has one `data.pkl`, this has none");
     assert_refused(&zip(&["a/data.pkl", "b/data.pkl"]), "has one `data.pkl`, this has 2 of them");
-    assert_refused(&zip(&["a/data.pkl"]), "it holds no tensors");
 }
 
 #[test]

@@ -1,0 +1,164 @@
+//! From the bytes of images to the probabilities of their classes.
+
+use burn::module::Module;
+use burn::tensor::{Tensor, TensorData};
+
+use super::Bundle;
+use crate::{ModelError, Shape};
+
+/// What a classifier makes of an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// The index of the most probable class.
+    pub class: usize,
+    /// Its name.
+    pub name: String,
+    /// The probability of each class, in the order of the bundle's classes: the softmax of the outputs.
+    pub probabilities: Vec<f32>,
+}
+
+/// How the pixels of one channel become values: `(p / 255 − mean) / std` as `(p − 255 mean) / (255 std)`, bit
+/// for bit as in `selvedge-data`, whose images the network learned from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Affine {
+    shift: f32,
+    divisor: f32,
+}
+
+impl Affine {
+    fn apply(self, pixel: u8) -> f32 {
+        (f32::from(pixel) - self.shift) / self.divisor
+    }
+}
+
+/// The normalization of each channel.
+pub(super) fn affine(
+    mean: &[f32],
+    std: &[f32],
+    channels: usize,
+) -> Result<Vec<Affine>, ModelError> {
+    let setting = |name, value: String, expected: String| {
+        Err(ModelError::Setting { name, value, expected: expected.into() })
+    };
+    for (name, values) in [("number of means", mean), ("number of standard deviations", std)] {
+        if values.len() != 1 && values.len() != channels {
+            let expected = format!("1 or {channels}, one a channel");
+            return setting(name, values.len().to_string(), expected);
+        }
+    }
+    let of = |values: &[f32], channel: usize| match values {
+        [all] => *all,
+        each => each[channel],
+    };
+    let mut affine = Vec::with_capacity(channels);
+    for channel in 0..channels {
+        let (mean, std) = (of(mean, channel), of(std, channel));
+        if !mean.is_finite() {
+            return setting("mean", mean.to_string(), "finite".into());
+        }
+        if !(std.is_finite() && std > 0.0) {
+            return setting("standard deviation", std.to_string(), "above 0 and finite".into());
+        }
+        let this = Affine { shift: 255.0 * mean, divisor: 255.0 * std };
+        let finite = [0, 255].into_iter().all(|pixel| this.apply(pixel).is_finite());
+        if !(this.divisor.is_finite() && finite) {
+            let expected = "so that every pixel becomes a finite value".into();
+            return setting("normalization", format!("mean {mean}, std {std}"), expected);
+        }
+        affine.push(this);
+    }
+    Ok(affine)
+}
+
+impl Bundle {
+    /// What the network makes of images, given one after the other as the bytes of their pixels,
+    /// `[images, channels, height, width]`: the rows of the first channel, then those of the next.
+    ///
+    /// They are normalized and computed in batches of [`Architecture::inference_batch`]. A network in
+    /// training is used as after [`valid`](Module::valid).
+    ///
+    /// [`Architecture::inference_batch`]: crate::Architecture::inference_batch
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Setting`] if the bytes are not those of whole images, or as [`check`](Self::check);
+    /// [`ModelError::Outputs`] if the network gives values for an image that are not finite.
+    pub fn predict(&self, pixels: &[u8]) -> Result<Vec<Prediction>, ModelError> {
+        self.check()?;
+        let architecture = self.network.architecture();
+        let size = Shape::Images(architecture.input).size();
+        if !pixels.len().is_multiple_of(size) {
+            return Err(self.wrong_size(pixels, format!("a multiple of {size}")));
+        }
+        let affine = affine(&self.mean, &self.std, architecture.input[0])?;
+        let network = self.network.valid();
+        let device = network.devices().into_iter().next().unwrap_or_default();
+        let [channels, height, width] = architecture.input;
+        let batch = architecture.inference_batch()?;
+        let mut predictions = Vec::with_capacity(pixels.len() / size);
+        for images in pixels.chunks(size * batch) {
+            let mut values = Vec::with_capacity(images.len());
+            let planes = images.chunks_exact(height * width);
+            for (plane, affine) in planes.zip(affine.iter().cycle()) {
+                values.extend(plane.iter().map(|&pixel| affine.apply(pixel)));
+            }
+            let shape = [images.len() / size, channels, height, width];
+            let images = Tensor::<4>::from_data(TensorData::new(values, shape), &device);
+            let outputs = network.forward(images).try_into_data_as::<f32>();
+            let outputs = outputs.map_err(|error| self.outputs_failed(error.to_string()))?;
+            let outputs = outputs.as_slice::<f32>();
+            let outputs = outputs.map_err(|error| self.outputs_failed(error.to_string()))?;
+            for logits in outputs.chunks_exact(self.classes.len()) {
+                let prediction = self.prediction(logits, predictions.len())?;
+                predictions.push(prediction);
+            }
+        }
+        Ok(predictions)
+    }
+
+    /// What the network makes of one image, `[channels, height, width]`; see [`predict`](Self::predict).
+    ///
+    /// # Errors
+    ///
+    /// As [`predict`](Self::predict).
+    pub fn predict_image(&self, pixels: &[u8]) -> Result<Prediction, ModelError> {
+        let size = Shape::Images(self.network.architecture().input).size();
+        let mut predictions = match pixels.len() == size {
+            true => self.predict(pixels)?,
+            false => Vec::new(),
+        };
+        predictions.pop().ok_or_else(|| self.wrong_size(pixels, size.to_string()))
+    }
+
+    fn wrong_size(&self, pixels: &[u8], expected: String) -> ModelError {
+        let images = Shape::Images(self.network.architecture().input);
+        ModelError::Setting {
+            name: "number of bytes",
+            value: pixels.len().to_string(),
+            expected: format!("{expected}, for {images}").into(),
+        }
+    }
+
+    fn outputs_failed(&self, reason: String) -> ModelError {
+        let architecture = self.network.architecture().name.clone();
+        ModelError::Outputs { architecture, reason }
+    }
+
+    /// The classes of the image of this index by its logits.
+    fn prediction(&self, logits: &[f32], image: usize) -> Result<Prediction, ModelError> {
+        if logits.iter().any(|logit| !logit.is_finite()) {
+            return Err(
+                self.outputs_failed(format!("its outputs for image {image} are not finite"))
+            );
+        }
+        let larger = |best, (class, logit): (usize, &f32)| match logits[best] < *logit {
+            true => class,
+            false => best,
+        };
+        let class = logits.iter().enumerate().fold(0, larger);
+        let exp = |logit: &f32| f64::from(*logit - logits[class]).exp();
+        let sum: f64 = logits.iter().map(exp).sum();
+        let probabilities = logits.iter().map(|logit| (exp(logit) / sum) as f32).collect();
+        Ok(Prediction { class, name: self.classes[class].clone(), probabilities })
+    }
+}

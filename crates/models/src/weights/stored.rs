@@ -1,0 +1,103 @@
+//! A tensor of a file: described from the start, read when a network takes it.
+
+use std::fmt;
+
+use burn::tensor::{DType, TensorData};
+
+use super::input::Input;
+use crate::error::printable;
+
+/// A tensor of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorInfo {
+    /// The name, such as `conv1.weight`.
+    pub name: String,
+    /// The shape, in the file's layout.
+    pub shape: Vec<usize>,
+    /// The type of its elements.
+    pub dtype: DType,
+}
+
+impl fmt::Display for TensorInfo {
+    /// One line: the name, its control characters escaped, the type of the elements and the shape.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:40} {:?} {:?}", printable(&self.name), self.dtype, self.shape)
+    }
+}
+
+/// A tensor with the place of its values.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub dtype: DType,
+    /// What Burn's optimizers knew the parameter by, where the file says it.
+    pub id: Option<u64>,
+    pub values: Values,
+}
+
+/// Where the values of a tensor are.
+#[derive(Debug)]
+pub(super) enum Values {
+    /// Little-endian, in the file itself.
+    At { offset: u64, bytes: usize },
+    /// Where a reader of Burn's keeps them.
+    #[cfg(any(feature = "burnpack", feature = "pytorch"))]
+    InReader(burn::store::burn_pack::Tensor),
+}
+
+/// What a file holds, its values not yet read.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub tensors: Vec<Stored>,
+    /// The key of the checkpoint under which the state dict was found.
+    pub key: Option<&'static str>,
+    /// Python names in a pickle besides those that build tensors.
+    pub ignored_names: Vec<String>,
+    /// The texts that a safetensors file holds besides.
+    pub metadata: std::collections::BTreeMap<String, String>,
+}
+
+impl From<Vec<Stored>> for Contents {
+    fn from(tensors: Vec<Stored>) -> Self {
+        Self { tensors, ..Self::default() }
+    }
+}
+
+impl Stored {
+    /// The name, shape and type.
+    pub fn info(&self) -> TensorInfo {
+        TensorInfo { name: self.name.clone(), shape: self.shape.clone(), dtype: self.dtype }
+    }
+
+    /// Reads the values from the tensor's file, as f32.
+    pub fn read(&self, input: &Input<'_>) -> Result<TensorData, String> {
+        let data = match &self.values {
+            Values::At { offset, bytes } => {
+                let bytes = input.read(*offset, *bytes).map_err(|e| e.to_string())?;
+                TensorData::from_bytes_vec(bytes, self.shape.clone(), self.dtype)
+            }
+            #[cfg(any(feature = "burnpack", feature = "pytorch"))]
+            Values::InReader(tensor) => {
+                burn::store::bridge::to_data(tensor).map_err(|e| e.to_string())?
+            }
+        };
+        Ok(match self.dtype {
+            DType::F32 => data,
+            _ => data.convert_dtype(DType::F32),
+        })
+    }
+}
+
+#[cfg(any(feature = "burnpack", feature = "pytorch"))]
+impl From<burn::store::burn_pack::Tensor> for Stored {
+    fn from(tensor: burn::store::burn_pack::Tensor) -> Self {
+        Self {
+            name: tensor.name.clone(),
+            shape: tensor.shape.to_vec(),
+            dtype: tensor.dtype,
+            id: tensor.param_id,
+            values: Values::InReader(tensor),
+        }
+    }
+}
