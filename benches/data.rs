@@ -1,6 +1,7 @@
 //! Speed of the data path: reading IDX files, and assembling batches.
 //!
-//! Run with `cargo bench --bench data`. Uses the Fashion-MNIST of `datasets/`.
+//! Uses the Fashion-MNIST of `datasets/`. Run with
+//! `cargo bench --package selvedge-benches --profile dev --bench data`.
 
 use std::hint::black_box;
 
@@ -13,7 +14,10 @@ use selvedge::data::{
 };
 
 /// The test images: 10,000 images of 28 × 28 pixels.
-const IMAGES: &str = "datasets/fashion-mnist/t10k-images-idx3-ubyte.gz";
+const IMAGES: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../datasets/fashion-mnist/t10k-images-idx3-ubyte.gz"
+);
 
 fn train_images() -> View {
     let source = Source::default().without_download();
