@@ -14,10 +14,8 @@ use selvedge::data::{
 };
 
 /// The test images: 10,000 images of 28 × 28 pixels.
-const IMAGES: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../datasets/fashion-mnist/t10k-images-idx3-ubyte.gz"
-);
+const IMAGES: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../datasets/fashion-mnist/t10k-images-idx3-ubyte.gz");
 
 fn train_images() -> View {
     let source = Source::default().without_download();

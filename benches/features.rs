@@ -52,7 +52,8 @@ fn step(
     group.bench_function(format!("{name}/{batch}"), |b| {
         b.iter(|| {
             let network = model.take().expect("put back below");
-            let loss = cross_entropy(network.forward(images.clone()), &targets).expect("known classes");
+            let loss =
+                cross_entropy(network.forward(images.clone()), &targets).expect("known classes");
             let gradients = GradientsParams::from_grads(loss.backward(), &network);
             model = Some(optimizer.step(1e-3, network, gradients));
             loss.into_scalar::<f32>()

@@ -41,7 +41,8 @@ fn train(args: &Args) -> Result<(), selvedge::Error> {
     let split = args.data.split(&args.common.source())?;
     let data = FitData::from(&split);
     let architecture = named(&args.model)?;
-    let architecture = architecture.with_input(split.shape())?.with_classes(split.classes().len())?;
+    let architecture =
+        architecture.with_input(split.shape())?.with_classes(split.classes().len())?;
     let network = architecture.init(Init::PyTorch, args.seed, &context.device)?;
     let output = Output::new(&args.out)?;
 

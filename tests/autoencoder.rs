@@ -68,7 +68,8 @@ fn an_encoder_is_carried_over_and_frozen_or_fine_tuned() {
     let mut accuracies = Vec::new();
     for (what, classifier) in [("scratch", scratch), ("frozen", frozen), ("fine-tuned", tuned)] {
         let fitted = fit(classifier, &data, &config(5), &context).unwrap();
-        let test = evaluate(&fitted.model, split.test().unwrap(), &data.normalization, &context).unwrap();
+        let test =
+            evaluate(&fitted.model, split.test().unwrap(), &data.normalization, &context).unwrap();
         accuracies.push((what, test.metrics.accuracy));
         for (name, value) in state::read(&fitted.model) {
             let keeps = what == "frozen" && name.starts_with("encoder");

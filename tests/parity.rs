@@ -192,7 +192,7 @@ fn loss(network: &Network, expected: &Expected, device: &Device) -> Tensor<1> {
         Kind::Classifier => {
             let targets = Targets::Hard(labels(expected, device));
             selvedge::train::cross_entropy(output, &targets).unwrap()
-        },
+        }
         Kind::Autoencoder => (output - images.flatten(1, 3)).square().mean(),
     }
 }

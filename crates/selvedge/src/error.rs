@@ -40,6 +40,9 @@ pub enum Error {
     /// A file or folder of results cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// Standard output cannot be written to, or Ctrl-C not be caught.
+    #[error("{0}")]
+    Terminal(String),
 }
 
 #[cfg(test)]

@@ -164,7 +164,8 @@ mod tests {
         ] {
             assert_eq!(read(text).unwrap(), expected);
         }
-        for text in [r#"{"name": "adam", "momentum": 0.9}"#, r#"{"name": "sgd", "betas": [0, 0]}"#] {
+        for text in [r#"{"name": "adam", "momentum": 0.9}"#, r#"{"name": "sgd", "betas": [0, 0]}"#]
+        {
             assert!(read(text).unwrap_err().to_string().contains("unknown field"), "{text}");
         }
     }

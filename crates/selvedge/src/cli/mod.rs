@@ -67,7 +67,7 @@ impl Common {
     /// # Errors
     ///
     /// If the device cannot be opened, see [`device::open`], or Ctrl-C cannot be caught.
-    pub fn context(&self, label: &str) -> Result<(Context, &'static str), Box<dyn Error>> {
+    pub fn context(&self, label: &str) -> Result<(Context, &'static str), crate::Error> {
         let (device, name) = device::open_named(&self.device)?;
         let stop = Stop::default();
         let raised = stop.clone();
@@ -77,7 +77,8 @@ impl Common {
             }
             Progress::message("\nstopping after this batch; press Ctrl-C again to end at once");
             raised.request();
-        })?;
+        })
+        .map_err(|error| crate::Error::Terminal(format!("Ctrl-C cannot be caught: {error}")))?;
         let jobs = match (self.jobs, name) {
             (Some(jobs), _) => jobs.get(),
             (None, "flex" | "ndarray") => rayon::current_num_threads(),
@@ -97,12 +98,14 @@ pub struct Stopped(pub String);
 ///
 /// # Errors
 ///
-/// If standard output cannot be written to for another reason.
-pub fn print(text: &str) -> std::io::Result<()> {
+/// [`Terminal`](crate::Error::Terminal) if standard output cannot be written to for another reason.
+pub fn print(text: &str) -> Result<(), crate::Error> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(crate::Error::Terminal(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 

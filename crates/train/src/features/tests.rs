@@ -106,7 +106,8 @@ fn features_are_what_the_trunk_gives_in_inference() {
     assert_eq!(features.labels(), view.labels());
     assert_eq!(features.classes(), view.classes());
     assert_eq!(Features::bytes(&trunk, 20).unwrap(), 20 * 600 * 4);
-    let image = BatchLoader::new(view.clone(), 1, &unit, &Device::flex()).unwrap().gather(&[7]).unwrap();
+    let image =
+        BatchLoader::new(view.clone(), 1, &unit, &Device::flex()).unwrap().gather(&[7]).unwrap();
     let alone: Vec<f32> = trunk.valid().forward(image.images).into_data().try_to_vec().unwrap();
     assert_eq!(features.image(7).len(), alone.len());
     // One image alone is computed in another way than many.

@@ -70,4 +70,3 @@ impl FitConfig {
         self.optimizer.init(self.weight_decay)
     }
 }
-

@@ -49,7 +49,9 @@ impl CrossEntropy {
                     return Err(TrainError::Label { label, classes });
                 }
             }
-            Targets::Soft(probabilities) => check_targets(&[batch, classes], &probabilities.dims())?,
+            Targets::Soft(probabilities) => {
+                check_targets(&[batch, classes], &probabilities.dims())?
+            }
         }
         Ok(self.of_checked(logits, targets))
     }

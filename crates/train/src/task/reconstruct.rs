@@ -4,7 +4,9 @@ use selvedge_models::Model;
 use serde::{Deserialize, Serialize};
 
 use super::{Task, mean_squared_error};
-use crate::{Context, FitConfig, FitSource, Fitted, Score, Totals, TrainError, evaluate_task, fit_task};
+use crate::{
+    Context, FitConfig, FitSource, Fitted, Score, Totals, TrainError, evaluate_task, fit_task,
+};
 
 /// Reconstructing the input: the mean squared error of its values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
