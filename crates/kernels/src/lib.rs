@@ -37,7 +37,8 @@
 //! channel count leaves lanes unused; only the last images of a batch may. A convolution is computed
 //! directly, a few pixels of a few output channels at a time, with all sums in registers; bias, ReLU
 //! and pool follow while the result is in the first-level cache. What the backward pass needs of it is
-//! one byte for every output: the argmax of its pool window, or that ReLU masks it. Groups of images are spread over the threads of
+//! one byte for every output: the argmax of its pool window, or that ReLU masks it. Groups of images are
+//! spread over the threads of
 //! [rayon](https://docs.rs/rayon)'s current pool.
 //!
 //! Kernels of 3×3 and 5×5 pixels with stride 1 between many channels are computed by Winograd's method

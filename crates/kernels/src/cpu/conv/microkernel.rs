@@ -29,8 +29,8 @@ pub(crate) struct PackedKernels {
     offsets: Vec<usize>,
 }
 
-/// Where the input of a [`PackedKernels`] lies: `[row, channel, column, LANES]`, so that the rows under a kernel
-/// are one stretch of memory.
+/// Where the input of a convolution lies: `[row, channel, column, LANES]`, so that the rows under a
+/// kernel are one stretch of memory.
 #[derive(Clone, Copy)]
 pub(crate) struct InputLayout {
     pub in_channels: usize,
@@ -122,7 +122,7 @@ impl Rows {
 ///
 /// # Safety
 ///
-/// The processor has `S`, and the kernels was made for `S`.
+/// The processor has `S`, and the kernels were packed for `S`.
 #[inline(always)]
 pub(crate) unsafe fn conv_rows<S: Simd>(
     kernels: &PackedKernels,

@@ -13,7 +13,7 @@ pub(crate) struct Saved<'a> {
     pub x: &'a [f32],
     pub weight: &'a [f32],
     pub scale: Option<&'a [f32]>,
-    /// As [`forward`](crate::forward::forward) returned them.
+    /// As [`forward`](crate::cpu::conv::forward) returned it.
     pub argmax: &'a [u8],
 }
 
