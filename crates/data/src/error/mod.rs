@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::IdxError;
 pub(crate) use repr::Repr;
 
 /// What can go wrong between a file on disk and a batch on a device.
@@ -82,17 +83,52 @@ impl DataError {
 
     /// What can be done about it.
     pub fn kind(&self) -> DataErrorKind {
-        self.repr.kind()
+        match &*self.repr {
+            Repr::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
+                DataErrorKind::NotFound
+            }
+            Repr::Io { .. } | Repr::Idx { error: IdxError::Io { .. }, .. } => DataErrorKind::Io,
+            Repr::MissingFolder { .. } | Repr::MissingFile { .. } | Repr::NotFound { .. } => {
+                DataErrorKind::NotFound
+            }
+            Repr::Idx { .. }
+            | Repr::ElementType { .. }
+            | Repr::FileShape { .. }
+            | Repr::CountMismatch { .. }
+            | Repr::FileLabel { .. } => DataErrorKind::Format,
+            Repr::Checksum { .. } => DataErrorKind::Checksum,
+            Repr::Download { .. } => DataErrorKind::Download,
+            Repr::Custom { kind, .. } => *kind,
+            _ => DataErrorKind::InvalidInput,
+        }
     }
 
     /// The file or folder that it is about, if it is about one.
     pub fn path(&self) -> Option<&Path> {
-        self.repr.path()
+        match &*self.repr {
+            Repr::Idx { path, .. }
+            | Repr::Io { path, .. }
+            | Repr::MissingFolder { path, .. }
+            | Repr::MissingFile { path, .. }
+            | Repr::ElementType { path, .. }
+            | Repr::FileShape { path, .. }
+            | Repr::CountMismatch { labels_path: path, .. }
+            | Repr::FileLabel { path, .. } => Some(path),
+            Repr::Custom { path, .. } => path.as_deref(),
+            _ => None,
+        }
     }
 
     /// The byte of the file's (decompressed) content at which the defect is, if it is in one.
     pub fn offset(&self) -> Option<u64> {
-        self.repr.offset()
+        match &*self.repr {
+            Repr::Idx { error, .. } => error.offset(),
+            Repr::ElementType { offset, .. }
+            | Repr::FileShape { offset, .. }
+            | Repr::CountMismatch { offset, .. }
+            | Repr::FileLabel { offset, .. } => Some(*offset),
+            _ => None,
+        }
     }
 
     pub(crate) fn io(action: &'static str, path: &Path, error: io::Error) -> Self {

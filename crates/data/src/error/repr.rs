@@ -1,6 +1,6 @@
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::DataErrorKind;
 use crate::IdxError;
@@ -344,6 +344,7 @@ pub(crate) enum Repr {
         std: f32,
     },
     /// A file could not be downloaded from any host.
+    #[cfg_attr(not(feature = "download"), expect(dead_code, reason = "nothing is downloaded"))]
     #[error(
         "cannot download {url}: {reason} (a folder that holds the files can be named by SELVEDGE_DATA)"
     )]
@@ -363,55 +364,6 @@ pub(crate) enum Repr {
         /// The file it is about.
         path: Option<PathBuf>,
     },
-}
-
-impl Repr {
-    pub(super) fn kind(&self) -> DataErrorKind {
-        match self {
-            Self::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
-                DataErrorKind::NotFound
-            }
-            Self::Io { .. } | Self::Idx { error: IdxError::Io { .. }, .. } => DataErrorKind::Io,
-            Self::MissingFolder { .. } | Self::MissingFile { .. } | Self::NotFound { .. } => {
-                DataErrorKind::NotFound
-            }
-            Self::Idx { .. }
-            | Self::ElementType { .. }
-            | Self::FileShape { .. }
-            | Self::CountMismatch { .. }
-            | Self::FileLabel { .. } => DataErrorKind::Format,
-            Self::Checksum { .. } => DataErrorKind::Checksum,
-            Self::Download { .. } => DataErrorKind::Download,
-            Self::Custom { kind, .. } => *kind,
-            _ => DataErrorKind::InvalidInput,
-        }
-    }
-
-    pub(super) fn path(&self) -> Option<&Path> {
-        match self {
-            Self::Idx { path, .. }
-            | Self::Io { path, .. }
-            | Self::MissingFolder { path, .. }
-            | Self::MissingFile { path, .. }
-            | Self::ElementType { path, .. }
-            | Self::FileShape { path, .. }
-            | Self::CountMismatch { labels_path: path, .. }
-            | Self::FileLabel { path, .. } => Some(path),
-            Self::Custom { path, .. } => path.as_deref(),
-            _ => None,
-        }
-    }
-
-    pub(super) fn offset(&self) -> Option<u64> {
-        match self {
-            Self::Idx { error, .. } => error.offset(),
-            Self::ElementType { offset, .. }
-            | Self::FileShape { offset, .. }
-            | Self::CountMismatch { offset, .. }
-            | Self::FileLabel { offset, .. } => Some(*offset),
-            _ => None,
-        }
-    }
 }
 
 fn list(folders: &[PathBuf]) -> String {

@@ -14,10 +14,43 @@
 //! digits.verify(&digits.load(&Source::folder("my-data"))?)?;
 //! # Ok::<(), selvedge_data::DataError>(())
 //! ```
+//!
+//! A data set of a program's own, which is found, downloaded and checked as those of the table:
+//!
+//! ```
+//! use selvedge_data::published::{PublishedFile, PublishedPart, PublishedSet};
+//!
+//! const SHAPES: PublishedSet = PublishedSet {
+//!     name: "shapes",
+//!     display_name: "Shapes",
+//!     folder: "shapes",
+//!     shape: [1, 16, 16],
+//!     classes: &["circle", "square", "triangle"],
+//!     train: PublishedPart::Idx {
+//!         images: PublishedFile {
+//!             name: "images-idx3-ubyte",
+//!             bytes: 16 + 900 * 16 * 16,
+//!             sha256: "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9",
+//!         },
+//!         labels: PublishedFile {
+//!             name: "labels-idx1-ubyte",
+//!             bytes: 8 + 900,
+//!             sha256: "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
+//!         },
+//!     },
+//!     test: None,
+//!     official: None,
+//!     hosts: &["http://data.example.org/shapes"],
+//!     debian: None,
+//!     homepage: "http://data.example.org/shapes.html",
+//!     license: "CC0-1.0",
+//! };
+//! assert_eq!(SHAPES.files().len(), 2);
+//! ```
 
 mod sets;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -155,9 +188,7 @@ impl PublishedSet {
                 // A larger set than most is read all the same, since its size is known.
                 let limit = IdxReader::DEFAULT_LIMIT.max(images.bytes);
                 let reader = IdxReader::new().with_limit(limit);
-                let [images, labels] = paths else {
-                    unreachable!("as many paths are found as there are files")
-                };
+                let (images, labels) = (&paths[0], &paths[1]);
                 let data = ImageDataset::read_idx_files(name, images, labels, classes, &reader)?;
                 self.check_idx_shape(&data, images)?;
                 Ok(data)
@@ -165,7 +196,7 @@ impl PublishedSet {
         }
     }
 
-    fn check_idx_shape(&self, data: &ImageDataset, path: &PathBuf) -> Result<(), DataError> {
+    fn check_idx_shape(&self, data: &ImageDataset, path: &Path) -> Result<(), DataError> {
         if data.shape() == self.shape {
             return Ok(());
         }
@@ -179,7 +210,7 @@ impl PublishedSet {
             _ => vec![data.len(), channels, height, width],
         };
         // The number of images comes first, at byte 4.
-        Err(Repr::FileShape { path: path.clone(), offset: 8, expected, found }.into())
+        Err(Repr::FileShape { path: path.to_owned(), offset: 8, expected, found }.into())
     }
 
     /// Checks that images and labels are those published, by their SHA-256.

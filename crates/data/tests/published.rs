@@ -1,0 +1,97 @@
+//! A data set that is an entry of a program's own, of another form than MNIST's.
+
+use std::fs;
+use std::path::Path;
+
+use selvedge_data::published::{PublishedFile, PublishedPart, PublishedSet};
+use selvedge_data::{DataErrorKind, IdxArray, IdxData, OfficialSplit, Source};
+use sha2::{Digest, Sha256};
+
+/// Writes an IDX file, compressed, and describes its content.
+fn put(folder: &Path, name: &'static str, shape: &[usize], bytes: Vec<u8>) -> PublishedFile {
+    let array = IdxArray::new(shape.to_vec(), IdxData::U8(bytes)).unwrap();
+    let (mut raw, mut gzip) = (Vec::new(), Vec::new());
+    array.write(&mut raw).unwrap();
+    array.write_gzip(&mut gzip).unwrap();
+    fs::write(folder.join(format!("{name}.gz")), gzip).unwrap();
+    let digest = Sha256::digest(&raw);
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    PublishedFile { name, bytes: raw.len() as u64, sha256: hex.leak() }
+}
+
+/// 30 colour images of 5 × 4 pixels in three classes, without test images.
+fn colours(folder: &Path) -> PublishedSet {
+    let pixels = (0..30 * 3 * 5 * 4).map(|i| (i % 251) as u8).collect();
+    let labels = (0..30).map(|i| i % 3).collect();
+    PublishedSet {
+        name: "colours",
+        display_name: "Colours",
+        folder: "colours",
+        shape: [3, 5, 4],
+        classes: &["red", "green", "blue"],
+        train: PublishedPart::Idx {
+            images: put(folder, "images", &[30, 3, 5, 4], pixels),
+            labels: put(folder, "labels", &[30], labels),
+        },
+        test: None,
+        official: None,
+        hosts: &[],
+        debian: None,
+        homepage: "",
+        license: "",
+    }
+}
+
+#[test]
+fn a_set_of_another_form_without_test_images_is_loaded_verified_and_split() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = colours(folder.path());
+    let data = set.load(&Source::folder(folder.path())).unwrap();
+    set.verify(&data).unwrap();
+    assert_eq!((data.train.len(), data.shape()), (30, [3, 5, 4]));
+    assert_eq!(data.train.name(), "Colours train");
+    assert!(data.test.is_none());
+    let split = data.split_stratified_three([0.8, 0.1, 0.1], 1).unwrap();
+    assert_eq!(split.train.class_counts(), [8, 8, 8]);
+    assert_eq!(split.validation.class_counts(), [1, 1, 1]);
+    assert_eq!(split.test().unwrap().class_counts(), [1, 1, 1]);
+    let error = data.split_official().unwrap_err();
+    assert_eq!(error.kind(), DataErrorKind::InvalidInput);
+}
+
+#[test]
+fn an_official_split_may_have_no_test_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let official = Some(OfficialSplit { train: 25, validation: 5, test: 0 });
+    let set = PublishedSet { official, ..colours(folder.path()) };
+    let split = set.load(&Source::folder(folder.path())).unwrap().split_official().unwrap();
+    assert_eq!((split.train.len(), split.validation.len()), (25, 5));
+    assert!(split.test.is_none());
+}
+
+#[test]
+fn images_of_another_shape_than_the_entrys_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = PublishedSet { shape: [3, 4, 5], ..colours(folder.path()) };
+    let error = set.load(&Source::folder(folder.path())).unwrap_err();
+    let path = folder.path().join("images.gz");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{}: dimensions at byte 8: expected [images, 3, 4, 5], found [30, 3, 5, 4]",
+            path.display()
+        )
+    );
+    assert_eq!((error.kind(), error.offset()), (DataErrorKind::Format, Some(8)));
+}
+
+#[test]
+fn a_changed_label_is_noticed_by_verify_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = colours(folder.path());
+    put(folder.path(), "labels", &[30], vec![0; 30]);
+    let data = set.load(&Source::folder(folder.path())).unwrap();
+    let error = set.verify(&data).unwrap_err();
+    assert_eq!(error.kind(), DataErrorKind::Checksum);
+    assert!(error.to_string().starts_with("labels: SHA-256 of the content: expected "), "{error}");
+}
