@@ -20,7 +20,7 @@
 //! # let config = FitConfig { learning_rate: 0.05, batch_size: 16, ..FitConfig::default() };
 //! # let net = Architecture::new("tiny", [1, 4, 4]).conv("conv1", 4, 3, 0).relu().flatten();
 //! # let network = net.linear("fc1", 2).init(Init::PyTorch, 0, &Device::flex())?;
-//! let (trunk, head) = network.split_at("fc1")?;
+//! let (trunk, head) = network.cut_at("fc1")?;
 //! let features = FeatureData::extract(&trunk, &data, &context)?; // one pass over the images
 //! let fitted = fit(head, &features, &config, &context)?; // no image is looked at any more
 //! let network = trunk.join(fitted.model)?;

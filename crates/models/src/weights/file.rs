@@ -165,10 +165,9 @@ impl WeightFile {
     ///
     /// [`ModelError::Mismatch`] with all that is missing, unexpected or of another shape if the file
     /// belongs to another network; [`ModelError::File`] if values are not floats or cannot be read.
-    pub fn load_into(&self, network: Network) -> Result<Network, ModelError> {
+    pub fn load_into(&self, mut network: Network) -> Result<Network, ModelError> {
         let specs = specs(network.architecture());
         self.check(network.architecture(), &specs)?;
-        let mut network = network.with_own_statistics();
         let values = |spec: &Spec| {
             let tensor = self.sources[&spec.name(self.convention)].clone();
             let (name, shape) = (tensor.name.clone(), tensor.shape.clone());

@@ -66,7 +66,7 @@ fn a_head_on_cached_features_learns_what_it_learns_within_the_whole_network() {
         let frozen = network.clone().freeze_before(cut).unwrap();
         let whole = fit(frozen, &data(), &config(), &context()).unwrap();
 
-        let (trunk, head) = network.split_at(cut).unwrap();
+        let (trunk, head) = network.cut_at(cut).unwrap();
         let features = FeatureData::extract(&trunk, &data(), &context()).unwrap();
         let fitted = fit(head, &features, &config(), &context()).unwrap();
         let scores = |h: &crate::History| {
@@ -83,7 +83,7 @@ fn a_head_on_cached_features_learns_what_it_learns_within_the_whole_network() {
 
 #[test]
 fn a_joined_network_measures_what_its_head_measures_on_features() {
-    let (trunk, head) = network().split_at("fc1").unwrap();
+    let (trunk, head) = network().cut_at("fc1").unwrap();
     let data = data();
     let features = FeatureData::extract(&trunk, &data, &context()).unwrap();
     let head = fit(head, &features, &config(), &context()).unwrap().model;
@@ -97,7 +97,7 @@ fn a_joined_network_measures_what_its_head_measures_on_features() {
 
 #[test]
 fn features_are_what_the_trunk_gives_in_inference() {
-    let (trunk, _) = network().split_at("relu1").unwrap();
+    let (trunk, _) = network().cut_at("relu1").unwrap();
     let view = rows(20, 0);
     let unit = Normalization::unit();
     let features = Features::extract(&trunk, &view, &unit, &context()).unwrap();
@@ -118,7 +118,7 @@ fn features_are_what_the_trunk_gives_in_inference() {
 fn batches_of_features_come_in_the_order_of_the_images() {
     let view = rows(50, 0);
     let unit = Normalization::unit();
-    let (trunk, _) = network().split_at("relu1").unwrap();
+    let (trunk, _) = network().cut_at("relu1").unwrap();
     let features = Features::extract(&trunk, &view, &unit, &context()).unwrap();
     let device = Device::flex();
     let images = BatchLoader::new(view, 16, &unit, &device).unwrap().with_shuffle(9);
@@ -151,7 +151,7 @@ fn features_beyond_all_memory_are_an_error_that_says_how_much_they_take() {
             unreachable!("there is no room for a batch")
         }
     }
-    let (trunk, _) = network().split_at("relu1").unwrap();
+    let (trunk, _) = network().cut_at("relu1").unwrap();
     let error = Features::extract_from(&trunk, &Endless, &context()).unwrap_err();
     assert!(matches!(error, TrainError::Memory { bytes: u64::MAX, .. }), "{error}");
 }
@@ -161,7 +161,7 @@ fn a_stop_leaves_no_half_of_the_features() {
     let stop = Stop::default();
     stop.request();
     let net = TransferCnn::new(3).with_input([1, 12, 12]).architecture();
-    let (trunk, _) = net.init(Init::PyTorch, 0, &Device::flex()).unwrap().split_at("fc3").unwrap();
+    let (trunk, _) = net.init(Init::PyTorch, 0, &Device::flex()).unwrap().cut_at("fc3").unwrap();
     let result = FeatureData::extract(&trunk, &data(), &context().with_stop(stop));
     assert!(matches!(result, Err(TrainError::Stopped { .. })));
 }
@@ -169,7 +169,7 @@ fn a_stop_leaves_no_half_of_the_features() {
 #[test]
 fn a_trunk_for_other_images_is_refused() {
     let net = TransferCnn::new(3).architecture();
-    let (trunk, _) = net.init(Init::PyTorch, 0, &Device::flex()).unwrap().split_at("fc3").unwrap();
+    let (trunk, _) = net.init(Init::PyTorch, 0, &Device::flex()).unwrap().cut_at("fc3").unwrap();
     let error = FeatureData::extract(&trunk, &data(), &context()).unwrap_err();
     let expected =
         "`transfer_cnn[..fc3]` takes images of 1 × 28 × 28, but these are of 1 × 12 × 12";
@@ -178,7 +178,7 @@ fn a_trunk_for_other_images_is_refused() {
 
 #[test]
 fn batches_of_nothing_are_refused() {
-    let (trunk, _) = network().split_at("fc1").unwrap();
+    let (trunk, _) = network().cut_at("fc1").unwrap();
     let unit = Normalization::unit();
     let features = Features::extract(&trunk, &rows(3, 0), &unit, &context()).unwrap();
     let error = features.loader(0, None, &Device::flex()).unwrap_err();
