@@ -13,7 +13,7 @@ fn features(c: &mut Criterion) {
     let device = selvedge::device::open("auto").expect("a device is compiled in");
     let vgg = Vgg::vgg16(10).architecture().expect("the published size is allowed");
     let vgg = vgg.init(Init::PyTorch, 0, &device).expect("a known network");
-    let (trunk, head) = vgg.split_at("classifier.6").expect("its last layer");
+    let (trunk, head) = vgg.cut_at("classifier.6").expect("its last layer");
     let mut group = c.benchmark_group("features");
     group.sample_size(10);
 

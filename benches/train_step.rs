@@ -29,7 +29,7 @@ const fn sgd(momentum: f64) -> OptimizerConfig {
 }
 
 const TRAINED: [(&str, usize, Rule); 15] = [
-    ("cnn2_task1", 128, ADAM),
+    ("cnn2_small", 128, ADAM),
     ("cnn2", 256, ADAM),
     ("cnn3", 256, ADAM),
     ("cnn5", 256, ADAM),

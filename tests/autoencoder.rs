@@ -89,7 +89,7 @@ fn a_frozen_encoder_gives_the_same_classifier_whether_its_features_are_cached_or
     let frozen = network.clone().freeze(&"encoder*".parse().unwrap()).unwrap();
     let frozen = fit(frozen, &data, &config(3), &context).unwrap();
 
-    let (trunk, head) = network.split_at("fc1").unwrap();
+    let (trunk, head) = network.cut_at("fc1").unwrap();
     let features = FeatureData::extract(&trunk, &data, &context).unwrap();
     assert_eq!(features.train.shape(), [32, 1, 1]);
     let head = fit(head, &features, &config(3), &context).unwrap();

@@ -262,7 +262,7 @@ fn export_onnx_writes_what_the_library_exports_and_says_how_to_run_it() {
     let classes = export(&["--network=transfer_cnn", "--classes=a,b,c"]);
     assert_refused(&classes, &["number of class names is 3, but must be 5, one an output"]);
     assert_refused(&export(&["--network=cnn3"]), &["do not fit `cnn3`"]);
-    assert_refused(&export(&["--network=resnet19"]), &["resnet19", "one of cnn2_task1, "]);
+    assert_refused(&export(&["--network=resnet19"]), &["resnet19", "one of cnn2_small, "]);
     assert_refused(&export(&["--network=transfer_cnn", "--mean=0.3"]), &["--std"]);
     assert!(!Path::new(&out).exists());
 

@@ -24,7 +24,7 @@ use prost::bytes::Bytes;
 use selvedge::burn::tensor::TensorData;
 use selvedge::models::onnx::{IR_VERSION, OPSET};
 use selvedge::models::state::{self, State};
-use selvedge::models::{Layer, Op, Vgg, catalog, named};
+use selvedge::models::{Conv, Layer, MaxPool, Op, Vgg, catalog, named};
 use selvedge::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -102,12 +102,18 @@ fn filled(architecture: &Architecture) -> Network {
             (_, Some("running_var")) => (1.0, 0.5),
             ([_], Some("weight")) => (1.0, 0.2),
             ([_], _) => (0.0, 0.1),
-            ([inputs, _], _) => (0.0, (6.0 / *inputs as f32).sqrt()),
             (dims, _) => (0.0, (6.0 / dims[1..].iter().product::<usize>() as f32).sqrt()),
         };
-        let value = |j: usize| centre + scale * noise(((t as u64) << 32) + j as u64);
+        let value = |j: usize| {
+            // Linear weights count by columns.
+            let j = match shape[..] {
+                [outputs, inputs] => j % inputs * outputs + j / inputs,
+                _ => j,
+            };
+            centre + scale * noise(((t as u64) << 32) + j as u64)
+        };
         let values = (0..shape.num_elements()).map(value).collect();
-        (name, TensorData::new::<f32, _>(values, shape))
+        (name, TensorData::new::<f32, _>(values, shape.clone()))
     };
     let state: State = state::read(&network).into_iter().enumerate().map(fill).collect();
     state::write(network, state)
@@ -137,22 +143,22 @@ fn an_eighth(architecture: Architecture) -> Architecture {
 
 /// Settings that no network of the catalog has.
 fn other_settings() -> Architecture {
-    let conv = Op::Conv2d { out_channels: 6, kernel: 3, stride: 1, padding: 1, bias: true };
-    let branch = [("conv", conv), ("tanh", Op::Tanh)];
-    let main = branch.map(|(name, op)| Layer { name: name.into(), op }).into();
-    let conv1 = Op::Conv2d { out_channels: 6, kernel: 5, stride: 2, padding: 2, bias: false };
     Architecture::new("other_settings", [2, 13, 11])
-        .op(Op::Upsample { scale: 3 })
-        .layer("conv1", conv1)
-        .op(Op::Sigmoid)
-        .op(Op::MaxPool2d { kernel: 3, stride: 2, padding: 1 })
-        .layer("block", Op::Residual { main, shortcut: Vec::new() })
+        .upsample(3)
+        .layer("conv1", Conv::new(6, 5).stride(2).padding(2).without_bias())
+        .sigmoid()
+        .max_pool(MaxPool::new(3).stride(2).padding(1))
+        .residual(
+            "block",
+            |main| main.conv("conv", 6, 3, 1).layer("tanh", Op::Tanh),
+            |shortcut| shortcut,
+        )
         .channel_dropout(0.2)
-        .op(Op::AdaptiveAvgPool2d { size: 4 })
+        .adaptive_avg_pool(4)
         .flatten()
         .linear("fc1", 7)
         .dropout(0.5)
-        .op(Op::Tanh)
+        .tanh()
 }
 
 /// Every network of the catalog; VGG at an eighth of its width, whose files would else have half a

@@ -17,7 +17,7 @@ use selvedge::prelude::*;
 #[derive(Parser)]
 struct Args {
     /// A network of the catalog, or vgg16_features: inference of VGG-16 up to its last pool
-    #[arg(long, default_value = "cnn2_task1")]
+    #[arg(long, default_value = "cnn2_small")]
     network: String,
     /// Images a step
     #[arg(long, default_value_t = 128)]
@@ -109,7 +109,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 fn forward(network: &Network, images: Tensor<4>, fused: bool) -> Tensor<2> {
     match fused {
         true => network.forward(images),
-        false => network.forward_tapped(images, |_, _| {}),
+        false => network.forward_hooked(images, |_, _| {}),
     }
 }
 
@@ -150,13 +150,7 @@ fn filled(network: Network) -> Network {
             };
             value as f32
         };
-        let values: Vec<f32> = match shape[..] {
-            // Burn's layout of a linear weight is the transpose of PyTorch's, in which j counts.
-            [input, output] => {
-                (0..count).map(|i| value(i % output * input + i / output, input)).collect()
-            }
-            _ => (0..count).map(|j| value(j, count / shape[0])).collect(),
-        };
+        let values: Vec<f32> = (0..count).map(|j| value(j, count / shape[0])).collect();
         *data = TensorData::new(values, shape);
     }
     state::write(network, tensors)

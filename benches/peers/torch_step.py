@@ -166,7 +166,7 @@ def vgg16_features():
 
 
 NETWORKS = {
-    "cnn2_task1": lambda: course_cnn([1, 10, 20], 1, 980),
+    "cnn2_small": lambda: course_cnn([1, 10, 20], 1, 980),
     "cnn2": lambda: course_cnn([1, 20, 40], 1, 1960),
     "cnn3": lambda: course_cnn([1, 10, 50, 20], 1, 180),
     "cnn5": lambda: course_cnn([1, 10, 50, 40, 30, 20], 3, 320),
@@ -200,7 +200,7 @@ def fill(net):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--network", default="cnn2_task1", choices=NETWORKS)
+    parser.add_argument("--network", default="cnn2_small", choices=NETWORKS)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--optimizer", default="adam", choices=["adam", "sgd"])
     parser.add_argument("--learning-rate", type=float, default=1e-3)

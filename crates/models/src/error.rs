@@ -4,22 +4,22 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// An operation does not fit the shape that reaches it.
-    #[error("layer `{layer}` of `{architecture}`: {reason}")]
+    /// An operation does not fit the shape that reaches it, or its name cannot be used.
+    #[error("layer `{}` of `{}`: {reason}", printable(layer), printable(architecture))]
     Layer {
         /// The architecture's name.
         architecture: String,
         /// The layer's name.
         layer: String,
-        /// What does not fit, with the shape that was found.
+        /// What is wrong: the shape that was found, for example.
         reason: String,
     },
-    /// Two layers of one network have the same name, so their parameters would collide.
-    #[error("`{architecture}` has two layers named `{layer}`")]
+    /// Two layers of one network have the same path, so their parameters would collide.
+    #[error("`{}` has two layers named `{}`", printable(architecture), printable(layer))]
     DuplicateLayer {
         /// The architecture's name.
         architecture: String,
-        /// The name that occurs twice.
+        /// The path that occurs twice.
         layer: String,
     },
     /// A probability, size or count is outside its range.
@@ -32,7 +32,7 @@ pub enum ModelError {
         /// The values that are allowed.
         expected: std::borrow::Cow<'static, str>,
     },
-    /// The network has no linear layer that could be its head.
+    /// The network has no linear layer that could be its head, or not at its end where it must be.
     #[error("`{architecture}` has no linear layer that could serve as its head")]
     NoHead {
         /// The architecture's name.

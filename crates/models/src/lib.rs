@@ -2,7 +2,7 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | take a known network | [`Cnn`], [`TransferCnn`], [`ConvNet`], [`ConvAutoencoder`], [`LinearAutoencoder`], [`Mlp`], [`ResNet`], [`Vgg`] |
+//! | take a known network | [`Cnn`], [`TransferCnn`], [`CourseCnn`], [`ConvAutoencoder`], [`LinearAutoencoder`], [`Mlp`], [`ResNet`], [`Vgg`] |
 //! | find one by its name | [`named`], [`catalog`] |
 //! | describe one of your own | [`Architecture`], [`Op`] |
 //! | see its layers, sizes and cost | [`Architecture::summary`] |
@@ -16,7 +16,7 @@
 //! | carry weights from one network to another | [`Network::transfer_from`], [`transfer`] |
 //! | choose parameters by name | [`NamePattern`] |
 //! | keep some of them from learning | [`Network::freeze`] |
-//! | cut a network in two | [`Network::split_at`], [`Network::join`] |
+//! | cut a network in two | [`Network::cut_at`], [`Network::join`] |
 //!
 //! An [`Architecture`] is a list of named operations, nothing else: it can be compared, printed,
 //! saved as JSON and built on any device. The names are PyTorch's (`conv1.weight`, `fc2.bias`), so
@@ -44,8 +44,9 @@ pub mod onnx;
 pub mod weights;
 
 pub use arch::{
-    Architecture, Cnn, ConvAutoencoder, ConvNet, HiddenActivation, Layer, LinearAutoencoder, Mlp,
-    Op, ResNet, Shape, Stem, Summary, SummaryRow, TransferCnn, Vgg, catalog, named,
+    Architecture, Cnn, Conv, ConvAutoencoder, CourseCnn, HiddenActivation, Layer,
+    LinearAutoencoder, MaxPool, Mlp, Op, ResNet, Shape, Stem, Summary, SummaryRow, TransferCnn,
+    Vgg, catalog, named,
 };
 pub use bundle::{Bundle, DataSpec, Prediction};
 pub use error::ModelError;

@@ -24,7 +24,7 @@ use Layer::{Conv, Flatten, Linear, Pool, Relu};
 
 fn layers(network: &str) -> Result<Vec<Layer>> {
     Ok(match network {
-        "cnn2_task1" => vec![
+        "cnn2_small" => vec![
             Conv(10, 3, 1),
             Relu,
             Pool,
@@ -204,7 +204,7 @@ fn main() -> Result<()> {
     let batch = number("--batch", "128")? as usize;
     let (rate, decay) = (number("--learning-rate", "1e-3")?, number("--weight-decay", "0")?);
 
-    let network = Network::new(layers(&text("--network", "cnn2_task1"))?)?;
+    let network = Network::new(layers(&text("--network", "cnn2_small"))?)?;
     let parameters: usize = network.vars.iter().map(|var| var.elem_count()).sum();
     let pixels: Vec<f32> = (0..batch * 784).map(|j| uniform(0, j) as f32).collect();
     let images = Tensor::from_vec(pixels, (batch, 1, 28, 28), &Device::Cpu)?;

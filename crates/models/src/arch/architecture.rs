@@ -1,9 +1,15 @@
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use super::names;
+use super::op::elements;
+use crate::error::printable;
 use crate::{Init, ModelError, Network, Op, Shape};
 
 /// An operation with its name.
+///
+/// In a file both stand side by side: `{"name": "conv1", "op": "conv2d", "out_channels": 8, "kernel":
+/// 3}`. Settings that the operation does not have are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Layer {
     /// The name; parameters are called `<name>.weight` and `<name>.bias`.
@@ -30,6 +36,7 @@ const ACTIVATION_BYTES: usize = 256 << 20;
 /// # Ok::<(), selvedge_models::ModelError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Architecture {
     /// The name, for messages and reports.
     pub name: String,
@@ -40,83 +47,15 @@ pub struct Architecture {
 }
 
 impl Architecture {
-    /// An architecture without layers.
-    pub fn new(name: impl Into<String>, input: [usize; 3]) -> Self {
-        Self { name: name.into(), input, layers: Vec::new() }
-    }
-
-    /// Adds an operation under a name.
-    #[must_use]
-    pub fn layer(mut self, name: impl Into<String>, op: Op) -> Self {
-        let name = name.into();
-        self.layers.push(Layer { name, op });
-        self
-    }
-
-    /// Adds an operation without parameters, named after its kind and count: `relu1`, `relu2`.
-    #[must_use]
-    pub fn op(self, op: Op) -> Self {
-        let same = self.layers.iter().filter(|l| l.op.kind() == op.kind());
-        let name = format!("{}{}", op.kind(), same.count() + 1);
-        self.layer(name, op)
-    }
-
-    /// Adds a convolution with stride 1 and a bias.
-    #[must_use]
-    pub fn conv(self, name: &str, out_channels: usize, kernel: usize, padding: usize) -> Self {
-        let op = Op::Conv2d { out_channels, kernel, stride: 1, padding, bias: true };
-        self.layer(name, op)
-    }
-
-    /// Adds a linear layer.
-    #[must_use]
-    pub fn linear(self, name: &str, out_features: usize) -> Self {
-        self.layer(name, Op::Linear { out_features })
-    }
-
-    /// Adds max(x, 0).
-    #[must_use]
-    pub fn relu(self) -> Self {
-        self.op(Op::Relu)
-    }
-
-    /// Adds a max-pool whose stride is its kernel.
-    #[must_use]
-    pub fn max_pool(self, kernel: usize) -> Self {
-        self.op(Op::MaxPool2d { kernel, stride: kernel, padding: 0 })
-    }
-
-    /// Adds a batch normalisation.
-    #[must_use]
-    pub fn batch_norm(self, name: &str) -> Self {
-        self.layer(name, Op::BatchNorm2d)
-    }
-
-    /// Adds a dropout of single values.
-    #[must_use]
-    pub fn dropout(self, probability: f64) -> Self {
-        self.op(Op::Dropout { probability })
-    }
-
-    /// Adds a dropout of whole channels.
-    #[must_use]
-    pub fn channel_dropout(self, probability: f64) -> Self {
-        self.op(Op::ChannelDropout { probability })
-    }
-
-    /// Adds the step from images to features.
-    #[must_use]
-    pub fn flatten(self) -> Self {
-        self.op(Op::Flatten)
-    }
-
     /// The shape after each layer.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Layer`] names the first layer that does not fit what reaches it,
-    /// [`ModelError::DuplicateLayer`] a name that occurs twice; [`ModelError::Setting`] if the input
-    /// has no channels, no height or no width.
+    /// [`ModelError::Layer`] names the first layer that does not fit what reaches it, or whose name
+    /// is empty, has other characters than letters, digits, `_`, `-` and dots, or lies within that of
+    /// another layer; [`ModelError::DuplicateLayer`] is for a path that occurs twice, blocks included;
+    /// [`ModelError::Setting`] for an input without channels, height or width or beyond all memory,
+    /// and for a name with control characters.
     pub fn shapes(&self) -> Result<Vec<Shape>, ModelError> {
         if self.input.contains(&0) {
             return Err(ModelError::Setting {
@@ -125,15 +64,22 @@ impl Architecture {
                 expected: "at least 1 × 1 × 1".into(),
             });
         }
+        elements(&self.input).map_err(|reason| ModelError::Setting {
+            name: "input",
+            value: Shape::Images(self.input).to_string(),
+            expected: format!("smaller: {reason}").into(),
+        })?;
+        if printable(&self.name) != self.name {
+            return Err(ModelError::Setting {
+                name: "name of the network",
+                value: format!("`{}`", printable(&self.name)),
+                expected: "without control characters".into(),
+            });
+        }
+        names::check(&self.name, &self.layers)?;
         let mut shape = Shape::Images(self.input);
         let mut shapes = Vec::with_capacity(self.layers.len());
-        for (i, Layer { name, op }) in self.layers.iter().enumerate() {
-            if self.layers[..i].iter().any(|l| l.name == *name) {
-                return Err(ModelError::DuplicateLayer {
-                    architecture: self.name.clone(),
-                    layer: name.clone(),
-                });
-            }
+        for Layer { name, op } in &self.layers {
             shape = op.apply(shape).map_err(|reason| ModelError::Layer {
                 architecture: self.name.clone(),
                 layer: name.clone(),
@@ -190,16 +136,14 @@ impl Architecture {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Conv;
 
     #[test]
     fn shapes_follow_pytorchs_arithmetic() {
         let a = Architecture::new("a", [3, 29, 28])
             .conv("conv1", 4, 5, 2)
             .max_pool(2)
-            .layer(
-                "conv2",
-                Op::Conv2d { out_channels: 6, kernel: 3, stride: 2, padding: 0, bias: false },
-            )
+            .layer("conv2", Conv::new(6, 3).stride(2).without_bias())
             .flatten()
             .linear("fc1", 7);
         // 29 + 4 - 5 + 1 = 29; 29 / 2 = 14; (14 - 3) / 2 + 1 = 6
@@ -228,7 +172,7 @@ mod tests {
     fn fewer_images_are_computed_at_a_time_the_larger_they_are() {
         let batch = |net: Architecture| net.inference_batch().unwrap();
         assert_eq!(batch(crate::TransferCnn::new(5).architecture()), 256);
-        // 64 · 224 · 224 numbers of 4 bytes are 12.8 MB: 20 of them fit, 16 are a whole group.
+        // 64 · 224 · 224 values of 4 bytes are 12.8 MB: 20 of them fit, 16 are a whole group.
         assert_eq!(batch(crate::Vgg::vgg16(10).architecture().unwrap()), 16);
         assert_eq!(batch(Architecture::new("huge", [1, 9000, 9000]).relu()), 1);
     }
@@ -249,15 +193,79 @@ mod tests {
     }
 
     #[test]
-    fn a_name_used_twice_is_refused() {
-        let error =
-            Architecture::new("a", [1, 4, 4]).conv("c", 1, 1, 0).conv("c", 1, 1, 0).shapes();
-        assert_eq!(error.unwrap_err().to_string(), "`a` has two layers named `c`");
-    }
-
-    #[test]
     fn a_dropout_probability_of_one_is_refused() {
         let error = Architecture::new("a", [1, 4, 4]).dropout(1.0).shapes().unwrap_err();
         assert!(error.to_string().ends_with("dropout probability 1 is not in [0, 1)"));
+    }
+
+    #[test]
+    fn a_name_with_control_characters_is_refused() {
+        let error = Architecture::new("a\u{1b}[2J", [1, 4, 4]).shapes().unwrap_err().to_string();
+        let expected =
+            "name of the network is `a\\u{1b}[2J`, but must be without control characters";
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn sizes_beyond_all_memory_are_refused() {
+        let message = |net: Architecture| net.shapes().unwrap_err().to_string();
+        let huge = usize::MAX / 2;
+        assert!(message(Architecture::new("a", [huge, 3, 3])).starts_with("input is images of "));
+        let net = || Architecture::new("a", [1, 4, 4]);
+        for net in [
+            net().conv("c", huge, 3, 1),
+            net().conv("c", 1, 3, huge),
+            net().conv("c", 1, huge, huge),
+            net().conv_transpose("c", 1, huge),
+            net().upsample(huge),
+            net().adaptive_avg_pool(huge),
+            net().flatten().linear("fc", huge),
+        ] {
+            let message = message(net);
+            assert!(message.ends_with(" values are more than any memory holds"), "{message}");
+        }
+    }
+
+    #[test]
+    fn settings_that_a_layer_does_not_have_are_refused() {
+        let read = |layer: &str| {
+            let text = format!(r#"{{"name": "a", "input": [1, 8, 8], "layers": [{layer}]}}"#);
+            serde_json::from_str::<Architecture>(&text)
+        };
+        for (layer, unknown) in [
+            (
+                r#"{"name": "c", "op": "conv2d", "out_channels": 2, "kernel": 3, "stide": 2}"#,
+                "stide",
+            ),
+            (r#"{"name": "relu1", "op": "relu", "slope": 0.1}"#, "slope"),
+            (r#"{"name": "bn", "op": "batch_norm2d", "momentum": 0.1}"#, "momentum"),
+            (r#"{"name": "f", "op": "flatten", "start": 1}"#, "start"),
+            (r#"{"name": "fc", "op": "linear", "out_features": 2, "bias": false}"#, "bias"),
+            (
+                r#"{"name": "b", "op": "residual", "main": [{"name": "t", "op": "tanh", "x": 1}]}"#,
+                "x",
+            ),
+        ] {
+            let message = read(layer).unwrap_err().to_string();
+            assert!(message.starts_with(&format!("unknown field `{unknown}`")), "{message}");
+        }
+        let text = r#"{"name": "a", "input": [1, 8, 8], "layers": [], "classes": 5}"#;
+        let message = serde_json::from_str::<Architecture>(text).unwrap_err().to_string();
+        assert!(message.starts_with("unknown field `classes`"), "{message}");
+        assert!(read(r#"{"name": "c", "op": "conv3d"}"#).is_err());
+
+        // What is left out has PyTorch's defaults.
+        let layers = r#"{"name": "c", "op": "conv2d", "out_channels": 2, "kernel": 3},
+            {"name": "relu1", "op": "relu"}, {"name": "b", "op": "residual", "main": []}"#;
+        let expected = Architecture::new("a", [1, 8, 8]).conv("c", 2, 3, 0).relu();
+        assert_eq!(read(layers).unwrap(), expected.residual("b", |main| main, |shortcut| shortcut));
+    }
+
+    #[test]
+    fn every_architecture_of_the_catalog_is_the_same_after_a_file() {
+        for net in crate::catalog() {
+            let text = serde_json::to_string(&net).unwrap();
+            assert_eq!(serde_json::from_str::<Architecture>(&text).unwrap(), net);
+        }
     }
 }

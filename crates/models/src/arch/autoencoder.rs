@@ -1,12 +1,14 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Architecture, Op};
+use super::grey_28;
+use crate::Architecture;
 
 /// A convolutional autoencoder for 28 × 28 grey images, and the classifier that shares its encoder.
 ///
 /// The encoder is two convolutions of 5 × 5 with ReLU and max-pool 2; the decoder doubles the image
 /// and applies a transposed convolution and ReLU, twice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ConvAutoencoder {
     /// `[channels, height, width]` of an image.
     pub input: [usize; 3],
@@ -19,11 +21,17 @@ pub struct ConvAutoencoder {
 impl Default for ConvAutoencoder {
     /// 1→10→20 channels, kernels of 5 × 5.
     fn default() -> Self {
-        Self { input: [1, 28, 28], channels: vec![10, 20], kernel: 5 }
+        Self { input: grey_28(), channels: vec![10, 20], kernel: 5 }
     }
 }
 
 impl ConvAutoencoder {
+    /// The same networks for other images, `[channels, height, width]`.
+    #[must_use]
+    pub fn with_input(self, input: [usize; 3]) -> Self {
+        Self { input, ..self }
+    }
+
     /// The autoencoder as data; parameters are `conv1` …, `t_conv1` ….
     pub fn architecture(&self) -> Architecture {
         let mut net = Architecture::new("conv_autoencoder", self.input);
@@ -32,11 +40,8 @@ impl ConvAutoencoder {
         }
         let back = self.channels.iter().rev().skip(1).copied().chain([self.input[0]]);
         for (i, out_channels) in back.enumerate() {
-            let kernel = self.kernel;
-            net = net
-                .op(Op::Upsample { scale: 2 })
-                .layer(format!("t_conv{}", i + 1), Op::ConvTranspose2d { out_channels, kernel })
-                .relu();
+            let name = format!("t_conv{}", i + 1);
+            net = net.upsample(2).conv_transpose(&name, out_channels, self.kernel).relu();
         }
         net
     }
@@ -55,6 +60,7 @@ impl ConvAutoencoder {
 
 /// An autoencoder of linear layers with ReLU after each, and the classifier that shares its encoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LinearAutoencoder {
     /// `[channels, height, width]` of an image.
     pub input: [usize; 3],
@@ -65,11 +71,17 @@ pub struct LinearAutoencoder {
 impl Default for LinearAutoencoder {
     /// 784-392-196-98-32 and back.
     fn default() -> Self {
-        Self { input: [1, 28, 28], widths: vec![392, 196, 98, 32] }
+        Self { input: grey_28(), widths: vec![392, 196, 98, 32] }
     }
 }
 
 impl LinearAutoencoder {
+    /// The same networks for other images, `[channels, height, width]`.
+    #[must_use]
+    pub fn with_input(self, input: [usize; 3]) -> Self {
+        Self { input, ..self }
+    }
+
     /// The autoencoder as data; parameters are `encoder1` … and `decoder1` ….
     pub fn architecture(&self) -> Architecture {
         let pixels = self.input.iter().product();

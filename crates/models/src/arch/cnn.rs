@@ -1,14 +1,17 @@
 use serde::{Deserialize, Serialize};
 
+use super::grey_28;
 use crate::Architecture;
 
 /// A convolutional network of 2, 3 or 5 blocks: convolution 3 × 3, ReLU, max-pool 2 and channel
 /// dropout, then two linear layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Cnn {
     /// The name, for messages and reports.
     pub name: String,
     /// `[channels, height, width]` of an image.
+    #[serde(default = "grey_28")]
     pub input: [usize; 3],
     /// Channels after each convolution.
     pub channels: Vec<usize>,
@@ -19,8 +22,10 @@ pub struct Cnn {
     /// Number of classes.
     pub classes: usize,
     /// Probability of channel dropout; 0 leaves it out.
+    #[serde(default)]
     pub dropout: f64,
     /// Whether dropout also follows the last block.
+    #[serde(default)]
     pub dropout_after_last: bool,
 }
 
@@ -28,7 +33,7 @@ impl Cnn {
     fn new(name: &str, channels: &[usize], classes: usize) -> Self {
         Self {
             name: name.into(),
-            input: [1, 28, 28],
+            input: grey_28(),
             channels: channels.to_vec(),
             padding: 1,
             hidden: 50,

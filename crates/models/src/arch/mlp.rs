@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Architecture, Op};
+use super::grey_28;
+use crate::Architecture;
 
 /// What follows each hidden layer of an [`Mlp`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,14 +20,17 @@ pub enum HiddenActivation {
 
 /// A multi-layer perceptron.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Mlp {
     /// `[channels, height, width]` of an image.
+    #[serde(default = "grey_28")]
     pub input: [usize; 3],
     /// Features of each hidden layer.
     pub hidden: Vec<usize>,
     /// Number of classes.
     pub classes: usize,
     /// What follows each hidden layer.
+    #[serde(default)]
     pub activation: HiddenActivation,
 }
 
@@ -34,7 +38,7 @@ impl Mlp {
     /// 784-256-128-64 and the classes, with ReLU.
     pub fn new(classes: usize) -> Self {
         Self {
-            input: [1, 28, 28],
+            input: grey_28(),
             hidden: vec![256, 128, 64],
             classes,
             activation: HiddenActivation::Relu,
@@ -47,6 +51,12 @@ impl Mlp {
         Self { activation, ..self }
     }
 
+    /// The same network for other images, `[channels, height, width]`.
+    #[must_use]
+    pub fn with_input(self, input: [usize; 3]) -> Self {
+        Self { input, ..self }
+    }
+
     /// The network as data; parameters are `fc1`, `fc2` ….
     pub fn architecture(&self) -> Architecture {
         let mut net = Architecture::new("mlp", self.input).flatten();
@@ -54,8 +64,8 @@ impl Mlp {
             net = net.linear(&format!("fc{}", i + 1), features);
             net = match self.activation {
                 HiddenActivation::Relu => net.relu(),
-                HiddenActivation::Sigmoid => net.op(Op::Sigmoid),
-                HiddenActivation::Tanh => net.op(Op::Tanh),
+                HiddenActivation::Sigmoid => net.sigmoid(),
+                HiddenActivation::Tanh => net.tanh(),
                 HiddenActivation::Identity => net,
             };
         }

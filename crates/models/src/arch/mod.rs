@@ -2,12 +2,16 @@
 
 mod architecture;
 mod autoencoder;
+mod builder;
 mod catalog;
 mod cnn;
-mod convnets;
+mod course_cnn;
 mod mlp;
+mod names;
 mod op;
+mod resize;
 mod resnet;
+mod settings;
 mod summary;
 mod transfer_cnn;
 mod vgg;
@@ -16,10 +20,17 @@ pub use architecture::{Architecture, Layer};
 pub use autoencoder::{ConvAutoencoder, LinearAutoencoder};
 pub use catalog::{catalog, named};
 pub use cnn::Cnn;
-pub use convnets::ConvNet;
+pub use course_cnn::CourseCnn;
 pub use mlp::{HiddenActivation, Mlp};
+pub(crate) use names::clash;
 pub use op::{Op, Shape};
 pub use resnet::{ResNet, Stem};
+pub use settings::{Conv, MaxPool};
 pub use summary::{Summary, SummaryRow};
 pub use transfer_cnn::TransferCnn;
 pub use vgg::Vgg;
+
+/// `[channels, height, width]` of an image of MNIST or Fashion-MNIST.
+fn grey_28() -> [usize; 3] {
+    [1, 28, 28]
+}

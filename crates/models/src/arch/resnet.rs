@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::require_32_pixels;
-use crate::{Architecture, Layer, ModelError, Op};
+use crate::{Architecture, Conv, MaxPool, ModelError, Op};
 
 /// How a [`ResNet`] begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,7 @@ pub enum Stem {
 
 /// A residual network of basic blocks (He et al., 2016) with torchvision's parameter names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResNet {
     /// The name, for messages and reports.
     pub name: String,
@@ -69,7 +70,7 @@ impl ResNet {
                 .layer("conv1", conv(64, 7, 2))
                 .batch_norm("bn1")
                 .relu()
-                .op(Op::MaxPool2d { kernel: 3, stride: 2, padding: 1 }),
+                .max_pool(MaxPool::new(3).stride(2).padding(1)),
         };
         let mut in_channels = 64;
         for (stage, &blocks) in self.blocks.iter().enumerate() {
@@ -77,7 +78,7 @@ impl ResNet {
             for block in 0..blocks {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                 let name = format!("layer{}.{block}", stage + 1);
-                net = net.layer(name, residual(in_channels, channels, stride)).relu();
+                net = basic_block(net, &name, [in_channels, channels], stride).relu();
                 in_channels = channels;
             }
         }
@@ -88,35 +89,40 @@ impl ResNet {
                 let side = height.min(width).div_ceil(8);
                 net.max_pool(side)
             }
-            Stem::ImageNet => net.op(Op::AdaptiveAvgPool2d { size: 1 }),
+            Stem::ImageNet => net.adaptive_avg_pool(1),
         };
         Ok(net.flatten().linear("fc", self.classes))
     }
 }
 
 /// A convolution without a bias that keeps the size but for its stride.
-fn conv(out_channels: usize, kernel: usize, stride: usize) -> Op {
-    Op::Conv2d { out_channels, kernel, stride, padding: kernel / 2, bias: false }
+fn conv(out_channels: usize, kernel: usize, stride: usize) -> Conv {
+    Conv::new(out_channels, kernel).stride(stride).padding(kernel / 2).without_bias()
 }
 
 /// Two convolutions of 3 × 3 beside the input, or beside a convolution of 1 × 1 where sizes change.
-fn residual(in_channels: usize, channels: usize, stride: usize) -> Op {
-    let layer = |name: &str, op| Layer { name: name.into(), op };
-    let main = vec![
-        layer("conv1", conv(channels, 3, stride)),
-        layer("bn1", Op::BatchNorm2d),
-        layer("relu", Op::Relu),
-        layer("conv2", conv(channels, 3, 1)),
-        layer("bn2", Op::BatchNorm2d),
-    ];
-    let shortcut = match stride != 1 || in_channels != channels {
-        true => vec![
-            layer("downsample.0", conv(channels, 1, stride)),
-            layer("downsample.1", Op::BatchNorm2d),
-        ],
-        false => Vec::new(),
-    };
-    Op::Residual { main, shortcut }
+fn basic_block(
+    net: Architecture,
+    name: &str,
+    [in_channels, channels]: [usize; 2],
+    stride: usize,
+) -> Architecture {
+    net.residual(
+        name,
+        |main| {
+            main.layer("conv1", conv(channels, 3, stride))
+                .batch_norm("bn1")
+                .layer("relu", Op::Relu)
+                .layer("conv2", conv(channels, 3, 1))
+                .batch_norm("bn2")
+        },
+        |shortcut| match stride != 1 || in_channels != channels {
+            true => {
+                shortcut.layer("downsample.0", conv(channels, 1, stride)).batch_norm("downsample.1")
+            }
+            false => shortcut,
+        },
+    )
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub struct SummaryRow {
     pub operation: String,
     /// The shape that comes out, without the batch.
     pub output: Shape,
-    /// Numbers that are learned.
+    /// How many values are learned.
     pub parameters: usize,
     /// Products that are added up for one image; additions alone do not count.
     pub multiply_adds: u64,
@@ -29,7 +29,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Numbers that are learned, over all layers.
+    /// How many values are learned, over all layers.
     pub fn parameters(&self) -> usize {
         self.rows.iter().map(|row| row.parameters).sum()
     }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::require_32_pixels;
-use crate::{Architecture, ModelError, Op};
+use crate::{Architecture, Conv, MaxPool, ModelError, Op};
 
 /// Channels of the convolutions; 0 is a max-pool.
 const VGG11: &[usize] = &[64, 0, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0];
@@ -13,6 +13,7 @@ const VGG19: &[usize] =
 
 /// A VGG network (Simonyan and Zisserman, 2015) with torchvision's parameter names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Vgg {
     /// The name, for messages and reports.
     pub name: String,
@@ -21,11 +22,17 @@ pub struct Vgg {
     /// Channels of the convolutions in their order; 0 is a max-pool.
     pub plan: Vec<usize>,
     /// Whether batch normalisation follows each convolution.
+    #[serde(default)]
     pub batch_norm: bool,
     /// Number of classes.
     pub classes: usize,
     /// Probability of dropout after the first two linear layers; torchvision's is 0.5.
+    #[serde(default = "half")]
     pub dropout: f64,
+}
+
+fn half() -> f64 {
+    0.5
 }
 
 impl Vgg {
@@ -36,7 +43,7 @@ impl Vgg {
             plan: plan.to_vec(),
             batch_norm: false,
             classes,
-            dropout: 0.5,
+            dropout: half(),
         }
     }
 
@@ -82,16 +89,10 @@ impl Vgg {
         let mut features = Vec::new();
         for &out_channels in &self.plan {
             if out_channels == 0 {
-                features.push(Op::MaxPool2d { kernel: 2, stride: 2, padding: 0 });
+                features.push(MaxPool::new(2).into());
                 continue;
             }
-            features.push(Op::Conv2d {
-                out_channels,
-                kernel: 3,
-                stride: 1,
-                padding: 1,
-                bias: true,
-            });
+            features.push(Conv::new(out_channels, 3).padding(1).into());
             if self.batch_norm {
                 features.push(Op::BatchNorm2d);
             }

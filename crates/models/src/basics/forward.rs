@@ -52,7 +52,7 @@ fn run(layers: &[Layer], prefix: &str, state: &State, mut x: Tensor<4>) -> Tenso
                 batch_norm2d(x, vector("weight"), vector("bias"), &Running { mean, variance })
             }
             Op::Linear { out_features } => {
-                let weight = tensor::<2>(state, &name, "weight", &device);
+                let weight = tensor::<2>(state, &name, "weight", &device).transpose();
                 let y = linear(x.flatten(1, 3), weight, Some(vector("bias")));
                 y.reshape([batch, out_features, 1, 1])
             }

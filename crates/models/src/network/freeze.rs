@@ -1,11 +1,8 @@
 //! Keeping parameters from learning.
 
-use burn::module::Module;
-use burn::nn::BatchNorm;
+use burn::module::{Module, ParamGroup, ParamId};
 
-use super::node::Params;
-use super::parameter::{group, is_inside, is_trainable, nothing_selected};
-use super::sequence::Sequence;
+use super::parameter::{group, is_inside, nothing_selected};
 use crate::{ModelError, NamePattern, Network, state};
 
 impl Network {
@@ -63,16 +60,15 @@ impl Network {
         let at = self.position(layer)?;
         let before = &self.architecture.layers[..at];
         let is_before = |name: &str| before.iter().any(|layer| is_inside(name, &layer.name));
-        if !state::parameters(&self).iter().any(|p| is_before(&p.name)) {
+        let before = state::parameters(&self).into_iter().filter(|p| is_before(&p.name));
+        let before: Vec<ParamId> = before.map(|p| p.id).collect();
+        if before.is_empty() {
             let selection = format!("everything before {layer}");
             return Err(nothing_selected(&self.architecture.name, selection));
         }
-        for (i, node) in self.body.nodes.iter_mut().enumerate() {
-            let params = std::mem::replace(&mut node.params, Params::None);
-            node.params = params.set_require_grad(i >= at);
-        }
-        self.body.settle_norms();
-        Ok(self)
+        let body = self.body.set_require_grad(true);
+        self.body = body.set_require_grad_group(ParamGroup::from_ids(before), false);
+        Ok(self.with_settled_norms())
     }
 
     /// The names of the parameters that are frozen.
@@ -81,8 +77,8 @@ impl Network {
         frozen.map(|p| p.name).collect()
     }
 
-    /// The count of numbers that training changes; [`num_params`](Module::num_params) counts the
-    /// frozen ones and the running statistics, too.
+    /// How many values training changes; [`num_params`](Module::num_params) counts the frozen ones
+    /// and the running statistics, too.
     pub fn trainable_params(&self) -> usize {
         let trainable = state::parameters(self).into_iter().filter(|p| p.trainable);
         trainable.map(|p| p.shape.iter().product::<usize>()).sum()
@@ -91,8 +87,13 @@ impl Network {
     fn set_trainable(mut self, pattern: &NamePattern, trainable: bool) -> Result<Self, ModelError> {
         let group = group(&state::parameters(&self), pattern, &self.architecture.name)?;
         self.body = self.body.set_require_grad_group(group, trainable);
-        self.body.settle_norms();
-        Ok(self)
+        Ok(self.with_settled_norms())
+    }
+
+    /// The network, every batch normalisation of which trains exactly if one of its parameters does.
+    fn with_settled_norms(mut self) -> Self {
+        self.body.change_norms(&mut |norm| norm.train_with_parameters());
+        self
     }
 
     /// The position of a layer outside the blocks.
@@ -104,32 +105,6 @@ impl Network {
             known: layers.iter().map(|l| l.name.clone()).collect(),
         })
     }
-}
-
-impl Sequence {
-    /// Makes every batch normalisation train exactly if one of its parameters does.
-    fn settle_norms(&mut self) {
-        for node in &mut self.nodes {
-            match &mut node.params {
-                Params::BatchNorm(norm) => settle(norm),
-                Params::Residual(paths) => {
-                    paths.main.settle_norms();
-                    paths.shortcut.settle_norms();
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-fn settle(norm: &mut BatchNorm) {
-    let trains = is_trainable(&norm.gamma) || is_trainable(&norm.beta);
-    if !trains {
-        // Burn keeps the last update apart from the statistics until they are asked for.
-        norm.running_mean.value_sync();
-        norm.running_var.value_sync();
-    }
-    norm.training = norm.training.clone().with_value(trains);
 }
 
 #[cfg(test)]

@@ -1,16 +1,20 @@
 //! Networks: architectures with their weights on a device.
 
 mod activation;
+mod build;
+mod cut;
 mod dropout;
 mod freeze;
+mod hooks;
 pub(crate) mod init;
-pub(crate) mod node;
+mod norm;
 pub(crate) mod parameter;
 mod pattern;
+mod plain;
 mod plan;
 pub(crate) mod sequence;
-mod split;
 pub mod state;
+pub(crate) mod step;
 pub mod transfer;
 
 pub use activation::Activation;
@@ -24,6 +28,7 @@ use burn::tensor::{Device, Tensor};
 
 use self::init::Sampler;
 use self::sequence::Sequence;
+use self::step::Core;
 use crate::{Architecture, ModelError, Shape};
 
 /// The generator that dropout draws from: xoshiro256++, whose numbers are the same everywhere.
@@ -33,7 +38,11 @@ pub type Rng = rand::rngs::Xoshiro256PlusPlus;
 ///
 /// It is a Burn [`Module`] whose parameters have PyTorch's names, so that Burn's optimizers, freezing
 /// by path and readers of weight files work on it as they do on a derived module. Linear weights
-/// alone are stored the other way round, `[in_features, out_features]`, as Burn does.
+/// alone are stored the other way round, `[in_features, out_features]`, as Burn does; [`state`] and
+/// files show them in PyTorch's layout.
+///
+/// A clone is a network of its own: what training does to one, running statistics included, leaves
+/// the other as it is.
 #[derive(Clone, Debug)]
 pub struct Network {
     pub(crate) architecture: Arc<Architecture>,
@@ -82,20 +91,6 @@ impl Network {
         self.body.run(self.input(images), &mut Some(rng)).into_features()
     }
 
-    /// As [`forward`](Self::forward), showing `tap` the path and the output of every layer in the
-    /// order in which they are computed.
-    ///
-    /// # Panics
-    ///
-    /// As [`forward`](Self::forward).
-    pub fn forward_tapped(
-        &self,
-        images: Tensor<4>,
-        mut tap: impl FnMut(&str, &Activation),
-    ) -> Tensor<2> {
-        self.body.run_tapped(self.input(images), "", &mut tap).into_features()
-    }
-
     /// As [`forward`](Self::forward), in the shape of the images: what an autoencoder makes of them.
     ///
     /// # Panics
@@ -111,6 +106,7 @@ impl Network {
         &self.body
     }
 
+    /// The images, which must be of the architecture's size.
     fn input(&self, images: Tensor<4>) -> Activation {
         let [_, channels, height, width] = images.dims();
         assert_eq!(
@@ -122,19 +118,17 @@ impl Network {
         Activation::Images(images)
     }
 
-    /// The network with running statistics of its own. Clones share them, and updates of theirs that
-    /// are still to come would replace what is written.
-    pub(crate) fn with_own_statistics(mut self) -> Self {
-        self.body.own_statistics();
-        self
-    }
-
     /// Draws the weights of the linear layer `name` anew.
     pub(crate) fn reset_linear(&mut self, name: &str, init: Init, seed: u64) {
         let device = self.devices().into_iter().next().unwrap_or_default();
         let mut sampler = Sampler::new(init, seed);
-        for node in self.body.nodes.iter_mut().filter(|n| n.layer.name == name) {
-            node.reset_linear(&mut sampler, &device);
+        for step in &mut self.body.steps {
+            if let Core::Linear { linear, .. } = &mut step.core
+                && linear.layer.name == name
+            {
+                let sizes = linear.module.weight.lazy_shape().dims();
+                linear.module = build::linear(sizes, &mut sampler, &device);
+            }
         }
     }
 }
@@ -232,23 +226,23 @@ mod tests {
     }
 
     #[test]
-    fn a_tapped_pass_gives_the_same_logits() {
+    fn a_hooked_pass_gives_the_same_logits() {
         let net = TransferCnn::new(5).with_dropout(0.3).architecture();
         let net = net.init(Init::PyTorch, 1, &Device::flex()).unwrap();
-        let tapped = net.forward_tapped(images(3, &Device::flex()), |_, _| {});
-        let tapped: Vec<f32> = tapped.into_data().try_to_vec().unwrap();
-        // The tapped pass computes layer by layer, the other in blocks that round differently.
-        for (a, b) in tapped.iter().zip(logits(&net, None)) {
+        let hooked = net.forward_hooked(images(3, &Device::flex()), |_, _| {});
+        let hooked: Vec<f32> = hooked.into_data().try_to_vec().unwrap();
+        // The hooked pass computes layer by layer, the other in blocks that round differently.
+        for (a, b) in hooked.iter().zip(logits(&net, None)) {
             assert!((a - b).abs() < 1e-5, "{a} and {b}");
         }
     }
 
     #[test]
-    fn taps_see_every_layer_once_and_in_order() {
+    fn hooks_see_every_layer_once_and_in_order() {
         let net =
             Cnn::cnn2_small(5).architecture().init(Init::PyTorch, 0, &Device::flex()).unwrap();
         let mut seen = Vec::new();
-        net.forward_tapped(images(2, &Device::flex()), |name, x| {
+        net.forward_hooked(images(2, &Device::flex()), |name, x| {
             seen.push((name.to_string(), x.dims()))
         });
         let names: Vec<&str> = net.architecture().layers.iter().map(|l| l.name.as_str()).collect();

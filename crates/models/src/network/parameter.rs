@@ -11,7 +11,7 @@ pub struct Parameter {
     pub name: String,
     /// What Burn's optimizers know it by.
     pub id: ParamId,
-    /// Its shape in Burn's layout: a linear weight is `[in_features, out_features]`.
+    /// Its shape in PyTorch's layout: a linear weight is `[out_features, in_features]`.
     pub shape: Vec<usize>,
     /// Whether training changes it: it is not frozen.
     pub trainable: bool,
@@ -90,7 +90,7 @@ impl ModuleVisitor for Lister {
         let parameter = Parameter {
             name: self.path.name(),
             id: param.id,
-            shape: param.dims().to_vec(),
+            shape: self.path.shape(param.dims().to_vec()),
             trainable: is_trainable(param),
         };
         self.found.push((parameter, self.in_statistic));
@@ -105,14 +105,14 @@ mod tests {
 
     #[test]
     fn parameters_are_those_of_pytorch_in_number_and_size() {
-        // torchvision.models.resnet18(num_classes=1000): 62 parameters, 11,689,512 numbers; its
+        // torchvision.models.resnet18(num_classes=1000): 62 tensors of 11,689,512 elements; its
         // state_dict has two running statistics for each of 20 normalisations besides.
         let net = ResNet::resnet18(1000).architecture().unwrap();
         let net = net.init(Init::PyTorch, 0, &Device::flex()).unwrap();
         let all = parameters(&net);
         assert_eq!(all.len(), 62);
-        let numbers: usize = all.iter().map(|p| p.shape.iter().product::<usize>()).sum();
-        assert_eq!(numbers, 11_689_512);
+        let elements: usize = all.iter().map(|p| p.shape.iter().product::<usize>()).sum();
+        assert_eq!(elements, 11_689_512);
         assert_eq!(shapes(&net).len(), 62 + 40);
         assert_eq!(all[0].name, "conv1.weight");
         assert!(all.iter().all(|p| p.trainable));

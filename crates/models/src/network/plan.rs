@@ -1,185 +1,156 @@
-use selvedge_kernels::{ConvBlockOptions, ConvTransposeBlockOptions, PoolOptions};
+//! Which layers are computed together.
 
-use crate::{Layer, Op};
+use super::plain::{Plain, Spatial};
+use super::step::{Built, Core, Step};
 
-/// Layers that are computed together.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Step {
-    /// A layer of its own.
-    Layer(usize),
-    /// A convolution with the ReLU and the max-pool that follow it, in either order: max(x, 0)
-    /// grows with x, so it may trade places with a maximum. A channel dropout among them, given by its
-    /// probability, is applied after them: it multiplies by a number that is not negative, which may
-    /// trade places with both.
-    Block { conv: usize, options: ConvBlockOptions, dropout: Option<f64> },
-    /// A linear layer, with the ReLU that follows it.
-    Linear { linear: usize, relu: bool },
-    /// The same, with the flattening before it, of a block with channel dropout and ReLU: no gradient
-    /// flows back into channels that are zero.
-    FlatLinear { linear: usize, relu: bool },
-    /// A transposed convolution, with the upsampling before it and the ReLU that follows it.
-    Decoder { conv: usize, options: ConvTransposeBlockOptions },
-    /// A batch normalisation, with the ReLU that follows it.
-    Norm { norm: usize, relu: bool },
-    /// A max-pool that is in no block.
-    Pool { pool: PoolOptions },
-}
-
-/// Groups the layers into steps.
-pub(crate) fn plan(layers: &[Layer]) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut next = 0;
-    while next < layers.len() {
-        let relu = is(layers, next + 1, is_relu);
-        let (step, length) = match layers[next].op {
-            Op::Conv2d { stride, padding, .. } => block(layers, next, stride, padding),
-            Op::Upsample { .. } | Op::ConvTranspose2d { .. } => decoder(layers, next),
-            Op::Linear { .. } => (Step::Linear { linear: next, relu }, 1 + usize::from(relu)),
-            Op::BatchNorm2d => (Step::Norm { norm: next, relu }, 1 + usize::from(relu)),
-            Op::MaxPool2d { kernel, stride, padding } => {
-                (Step::Pool { pool: pool_options(kernel, stride, padding) }, 1)
+/// Joins layers, each a step of its own, to the steps in which they are computed.
+pub(super) fn plan(layers: impl IntoIterator<Item = Step>) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for layer in layers {
+        let step = match layer.core {
+            Core::Plain(plain) => {
+                if let Some(last) = steps.last_mut()
+                    && absorbs(&mut last.core, plain.module)
+                {
+                    last.after.push(plain);
+                    continue;
+                }
+                Core::Plain(plain).into()
             }
-            Op::Flatten if drops_channels(steps.last()) && is(layers, next + 1, is_linear) => {
-                let relu = is(layers, next + 2, is_relu);
-                (Step::FlatLinear { linear: next + 1, relu }, 2 + usize::from(relu))
+            Core::Decoder { conv, mut options } => {
+                let upsampling = take_upsampling(&mut steps);
+                options.upsample = [upsampling.as_ref().map_or(1, |(scale, _)| *scale); 2];
+                let before = upsampling.map(|(_, plain)| plain);
+                Step { before, ..Core::Decoder { conv, options }.into() }
             }
-            _ => (Step::Layer(next), 1),
+            core @ Core::Linear { .. } => {
+                Step { before: take_flattening(&mut steps), ..core.into() }
+            }
+            core => core.into(),
         };
         steps.push(step);
-        next += length;
     }
     steps
 }
 
-/// Whether there is such a layer at that place.
-fn is(layers: &[Layer], i: usize, wanted: fn(&Op) -> bool) -> bool {
-    layers.get(i).is_some_and(|layer| wanted(&layer.op))
-}
-
-fn is_relu(op: &Op) -> bool {
-    *op == Op::Relu
-}
-
-fn is_linear(op: &Op) -> bool {
-    matches!(op, Op::Linear { .. })
-}
-
-/// Whether whole channels of the result may be zero, and get no gradient then.
-fn drops_channels(step: Option<&Step>) -> bool {
-    matches!(step, Some(Step::Block { options, dropout: Some(_), .. }) if options.relu)
-}
-
-/// Square windows.
-fn pool_options(kernel: usize, stride: usize, padding: usize) -> PoolOptions {
-    PoolOptions { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2] }
-}
-
-/// The layers from an upsampling or a transposed convolution on, and their number.
-fn decoder(layers: &[Layer], first: usize) -> (Step, usize) {
-    let scale = match layers[first].op {
-        Op::Upsample { scale } => Some(scale),
-        _ => None,
-    };
-    let conv = first + usize::from(scale.is_some());
-    if !is(layers, conv, |op| matches!(op, Op::ConvTranspose2d { .. })) {
-        return (Step::Layer(first), 1);
-    }
-    let relu = is(layers, conv + 1, is_relu);
-    let upsample = [scale.unwrap_or(1); 2];
-    let options = ConvTransposeBlockOptions { upsample, relu, ..Default::default() };
-    (Step::Decoder { conv, options }, conv - first + 1 + usize::from(relu))
-}
-
-/// The block that begins with the convolution `conv`, and its number of layers.
-fn block(layers: &[Layer], conv: usize, stride: usize, padding: usize) -> (Step, usize) {
-    let mut options = ConvBlockOptions {
-        stride: [stride; 2],
-        padding: [padding; 2],
-        ..ConvBlockOptions::default()
-    };
-    let mut dropout = None;
-    let mut length = 1;
-    for layer in &layers[conv + 1..] {
-        match layer.op {
-            // ReLU is the same once or twice, but a block computes it once.
-            Op::Relu if !options.relu => options.relu = true,
-            Op::MaxPool2d { kernel, stride, padding } if options.pool.is_none() => {
-                options.pool = Some(pool_options(kernel, stride, padding));
-            }
-            Op::ChannelDropout { probability } if dropout.is_none() => dropout = Some(probability),
-            _ => break,
+/// Whether a layer that follows can be computed with the core, which is made to do so.
+fn absorbs(core: &mut Core, plain: Plain) -> bool {
+    let joins = |done: &mut bool| !std::mem::replace(done, true);
+    match (core, plain) {
+        // ReLU is the same once or twice, but a step computes it once.
+        (Core::Conv { options, .. }, Plain::RELU) => joins(&mut options.relu),
+        (Core::Decoder { options, .. }, Plain::RELU) => joins(&mut options.relu),
+        (Core::Linear { relu, .. } | Core::Norm { relu, .. }, Plain::RELU) => joins(relu),
+        (Core::Conv { options, .. }, Plain::Spatial(Spatial::MaxPool(pool))) => {
+            let joins = options.pool.is_none();
+            options.pool = options.pool.or(Some(pool));
+            joins
         }
-        length += 1;
+        (Core::Conv { dropout, .. }, Plain::Spatial(Spatial::ChannelDropout { probability })) => {
+            let joins = dropout.is_none();
+            *dropout = dropout.or(Some(probability));
+            joins
+        }
+        _ => false,
     }
-    (Step::Block { conv, options, dropout }, length)
+}
+
+/// Takes the last step if it is an upsampling, and gives it with its scale.
+fn take_upsampling(steps: &mut Vec<Step>) -> Option<(usize, Built<Plain>)> {
+    let scale = match &steps.last()?.core {
+        Core::Plain(Built { module: Plain::Spatial(Spatial::Upsample { scale }), .. }) => *scale,
+        _ => return None,
+    };
+    Some((scale, take_plain(steps)?))
+}
+
+/// Takes the last step if it is a flattening of what a convolution with channel dropout and ReLU gives:
+/// no gradient flows back into channels that are zero.
+fn take_flattening(steps: &mut Vec<Step>) -> Option<Built<Plain>> {
+    let [.., conv, flatten] = &steps[..] else { return None };
+    let is_flatten = matches!(&flatten.core, Core::Plain(plain) if plain.module == Plain::Flatten);
+    let drops_channels = matches!(
+        &conv.core,
+        Core::Conv { options, dropout: Some(_), .. } if options.relu
+    );
+    if is_flatten && drops_channels { take_plain(steps) } else { None }
+}
+
+/// Takes the last step if it is a layer without parameters.
+fn take_plain(steps: &mut Vec<Step>) -> Option<Built<Plain>> {
+    match steps.pop_if(|step| matches!(step.core, Core::Plain(_)))?.core {
+        Core::Plain(plain) => Some(plain),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{Architecture, Cnn, ConvAutoencoder, TransferCnn};
+    use burn::tensor::Device;
+    use selvedge_kernels::PoolOptions;
 
-    fn blocks(architecture: &Architecture) -> Vec<(bool, bool, bool)> {
-        let steps = plan(&architecture.layers);
-        let of = |step: &Step| match step {
-            Step::Block { options, dropout, .. } => {
-                Some((options.relu, options.pool.is_some(), dropout.is_some()))
-            }
-            _ => None,
+    use super::*;
+    use crate::{Architecture, Cnn, ConvAutoencoder, Init, TransferCnn};
+
+    /// The steps of a network.
+    fn steps(architecture: &Architecture) -> Vec<Step> {
+        let network = architecture.init(Init::PyTorch, 0, &Device::flex()).unwrap();
+        network.body().steps.clone()
+    }
+
+    /// The names of the layers of each step.
+    fn groups(architecture: &Architecture) -> Vec<String> {
+        let names = |step: &Step| {
+            step.nodes().map(|node| node.layer.name.clone()).collect::<Vec<_>>().join(" ")
         };
-        steps.iter().filter_map(of).collect()
+        steps(architecture).iter().map(names).collect()
     }
 
     #[test]
     fn relu_pool_and_dropout_join_their_convolution_in_any_order() {
-        // convolution, pool, dropout, ReLU; convolution, dropout, ReLU
         let transfer = TransferCnn::new(5).with_dropout(0.3).architecture();
-        assert_eq!(blocks(&transfer), [(true, true, true), (true, false, true)]);
-        // convolution, ReLU, pool, dropout; the last without dropout
+        let expected = ["conv1 pool1 channel_dropout1 relu1", "conv2 channel_dropout2 relu2"];
+        assert_eq!(groups(&transfer)[..2], expected);
         let cnn = Cnn::cnn2(5).with_dropout(0.3).architecture();
-        assert_eq!(blocks(&cnn), [(true, true, true), (true, true, false)]);
+        let expected = ["conv1 relu1 pool1 channel_dropout1", "conv2 relu2 pool2"];
+        assert_eq!(groups(&cnn)[..2], expected);
+        for (net, pools) in [(transfer, [true, false]), (cnn, [true, true])] {
+            for (step, pool) in steps(&net).iter().zip(pools) {
+                let Core::Conv { options, .. } = &step.core else { panic!("a convolution") };
+                assert!(options.relu);
+                assert_eq!(options.pool, pool.then(|| PoolOptions::tiles(2)));
+            }
+        }
     }
 
     #[test]
     fn a_linear_layer_skips_the_channels_that_were_dropped_before_a_relu() {
-        let flat = |architecture: &Architecture| {
-            let steps = plan(&architecture.layers);
-            let of = |step: &Step| match step {
-                Step::FlatLinear { linear, relu } => Some((*linear, *relu)),
-                _ => None,
-            };
-            steps.iter().find_map(of)
-        };
-        // conv1, pool1, dropout, ReLU, conv2, dropout, ReLU, flatten, fc1
         let transfer = TransferCnn::new(5).with_dropout(0.3).architecture();
-        assert_eq!(flat(&transfer), Some((8, true)));
+        assert!(groups(&transfer).contains(&"flatten1 fc1 relu3".into()));
         // Without dropout there is nothing to skip, without ReLU a channel may be zero by chance.
-        assert_eq!(flat(&TransferCnn::new(5).architecture()), None);
+        assert!(groups(&TransferCnn::new(5).architecture()).contains(&"flatten1".into()));
         let open = Architecture::new("a", [1, 5, 5]).conv("conv1", 2, 3, 0).channel_dropout(0.5);
-        assert_eq!(flat(&open.flatten().linear("fc1", 3)), None);
+        let open = open.flatten().linear("fc1", 3);
+        assert_eq!(groups(&open), ["conv1 channel_dropout1", "flatten1", "fc1"]);
     }
 
     #[test]
     fn a_decoder_is_computed_in_one_step_a_layer() {
-        let steps = plan(&ConvAutoencoder::default().architecture().layers);
-        let decoders = steps.iter().filter_map(|step| match step {
-            Step::Decoder { options, .. } => Some((options.upsample, options.relu)),
-            _ => None,
-        });
-        assert_eq!(decoders.collect::<Vec<_>>(), [([2, 2], true), ([2, 2], true)]);
+        let net = ConvAutoencoder::default().architecture();
+        let expected = ["upsample1 t_conv1 relu3", "upsample2 t_conv2 relu4"];
+        assert_eq!(groups(&net)[2..], expected);
+        for step in &steps(&net)[2..] {
+            let Core::Decoder { options, .. } = &step.core else { panic!("a decoder") };
+            assert_eq!((options.upsample, options.relu), ([2, 2], true));
+        }
         // An upsampling before anything else, and a transposed convolution without one.
-        let own = Architecture::new("a", [1, 5, 5])
-            .op(Op::Upsample { scale: 3 })
-            .relu()
-            .layer("t_conv1", Op::ConvTranspose2d { out_channels: 2, kernel: 3 });
-        let options = ConvTransposeBlockOptions::default();
-        let expected = [Step::Layer(0), Step::Layer(1), Step::Decoder { conv: 2, options }];
-        assert_eq!(plan(&own.layers), expected);
+        let own = Architecture::new("a", [1, 5, 5]).upsample(3).relu().conv_transpose("up", 2, 3);
+        assert_eq!(groups(&own), ["upsample1", "relu1", "up"]);
     }
 
     #[test]
     fn every_layer_is_in_exactly_one_step() {
-        let architecture = Architecture::new("a", [1, 20, 20])
+        let net = Architecture::new("a", [1, 20, 20])
             .relu()
             .conv("conv1", 2, 3, 0)
             .max_pool(2)
@@ -188,23 +159,37 @@ mod tests {
             .conv("conv2", 2, 3, 0)
             .batch_norm("bn2")
             .relu()
+            .relu()
             .flatten()
             .linear("fc1", 5)
             .relu()
             .linear("fc2", 2);
-        let options = |pool| ConvBlockOptions { pool, ..ConvBlockOptions::default() };
-        let pool = PoolOptions::tiles(2);
         let expected = [
-            Step::Layer(0),
-            Step::Block { conv: 1, options: options(Some(pool)), dropout: None },
-            Step::Pool { pool },
-            Step::Layer(4),
-            Step::Block { conv: 5, options: options(None), dropout: None },
-            Step::Norm { norm: 6, relu: true },
-            Step::Layer(8),
-            Step::Linear { linear: 9, relu: true },
-            Step::Linear { linear: 11, relu: false },
+            "relu1",
+            "conv1 pool1",
+            "pool2",
+            "relu2",
+            "conv2",
+            "bn2 relu3",
+            "relu4",
+            "flatten1",
+            "fc1 relu5",
+            "fc2",
         ];
-        assert_eq!(plan(&architecture.layers), expected);
+        assert_eq!(groups(&net), expected);
+        // Taken apart, every step is one layer, and joined again they are the same steps.
+        let single: Vec<Step> = steps(&net).into_iter().flat_map(Step::into_single).collect();
+        assert_eq!(single.len(), net.layers.len());
+        let alone = |step: &Step| match &step.core {
+            Core::Conv { options, dropout, .. } => {
+                !options.relu && options.pool.is_none() && dropout.is_none()
+            }
+            Core::Linear { relu, .. } | Core::Norm { relu, .. } => !relu,
+            _ => true,
+        };
+        assert!(single.iter().all(alone));
+        let joined: Vec<usize> = plan(single).iter().map(|step| step.nodes().count()).collect();
+        let expected: Vec<usize> = steps(&net).iter().map(|step| step.nodes().count()).collect();
+        assert_eq!(joined, expected);
     }
 }

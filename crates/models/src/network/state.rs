@@ -1,20 +1,28 @@
 //! The tensors of a network by name, on the host.
+//!
+//! Names, shapes and layouts are PyTorch's throughout: the weight of a linear layer is
+//! `[out_features, in_features]`, that of a batch normalisation is `weight`. Burn, in whose modules
+//! the tensors are kept, stores the first transposed and calls the second `gamma`.
 
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Element, Tensor, TensorData, bf16, f16};
 
 pub use super::parameter::{Parameter, group, parameters};
 
-/// The values of every parameter and running statistic by its PyTorch name, in Burn's layout (a
-/// linear weight is `[in_features, out_features]`).
+/// The values of every parameter and running statistic, or the gradients of every parameter, by its
+/// PyTorch name and in PyTorch's layout.
 pub type State = BTreeMap<String, TensorData>;
 
-/// The path of a parameter under its PyTorch name.
+/// Where a visitor of a module is: the path of a parameter under its PyTorch name.
 #[derive(Default)]
-pub(crate) struct Path(Vec<String>);
+pub(crate) struct Path {
+    names: Vec<String>,
+    /// Whether it ends in a weight that Burn stores transposed.
+    is_transposed: bool,
+}
 
 impl Path {
     /// Goes into a part of a module; Burn calls the weight and bias of a normalisation γ and β.
@@ -24,18 +32,51 @@ impl Path {
             ("Struct:BatchNorm", "beta") => "bias",
             _ => name,
         };
-        self.0.push(name.into());
+        self.names.push(name.into());
+        self.is_transposed = (container, name) == ("Struct:Linear", "weight");
     }
 
     /// Leaves it.
     pub fn exit(&mut self) {
-        self.0.pop();
+        self.names.pop();
+        self.is_transposed = false;
     }
 
     /// The name so far.
     pub fn name(&self) -> String {
-        self.0.join(".")
+        self.names.join(".")
     }
+
+    /// The sizes in PyTorch's layout of a tensor that has these in Burn's, or the other way round.
+    pub fn shape(&self, mut shape: Vec<usize>) -> Vec<usize> {
+        if self.is_transposed {
+            shape.reverse();
+        }
+        shape
+    }
+
+    /// The values in PyTorch's layout of what is in Burn's, or the other way round.
+    fn data(&self, data: TensorData) -> TensorData {
+        if self.is_transposed { transposed(data) } else { data }
+    }
+}
+
+/// The matrix with rows and columns exchanged.
+pub(super) fn transposed(data: TensorData) -> TensorData {
+    match data.dtype() {
+        DType::F64 => transposed_as::<f64>(data),
+        DType::F16 => transposed_as::<f16>(data),
+        DType::BF16 => transposed_as::<bf16>(data),
+        _ => transposed_as::<f32>(data.convert::<f32>()),
+    }
+}
+
+fn transposed_as<E: Element>(data: TensorData) -> TensorData {
+    let [rows, columns] = data.shape().dims();
+    let values = data.try_to_vec::<E>().expect("its own type");
+    let of_column = |column: usize| (0..rows).map(move |row| row * columns + column);
+    let turned = (0..columns).flat_map(of_column).map(|i| values[i]).collect();
+    TensorData::new::<E, _>(turned, [columns, rows])
 }
 
 /// Copies every tensor of `module` to the host.
@@ -55,13 +96,13 @@ pub(crate) fn read_some<M: Module>(module: &M, wanted: impl Fn(&str) -> bool) ->
 ///
 /// # Panics
 ///
-/// Panics if a tensor of that name has another shape.
+/// Panics if a tensor of that name has another shape: PyTorch's is expected.
 pub fn write<M: Module>(module: M, state: State) -> M {
     let path = Path::default();
     module.map(&mut Writer { path, state })
 }
 
-/// Copies every gradient of `module`'s parameters to the host, by the parameter's path.
+/// Copies every gradient of `module`'s parameters to the host.
 pub fn gradients<M: Module>(module: &M, gradients: &GradientsParams) -> State {
     let mut reader = GradientReader { path: Path::default(), gradients, state: State::new() };
     module.visit(&mut reader);
@@ -85,7 +126,7 @@ impl ModuleVisitor for GradientReader<'_> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.state.insert(self.path.name(), gradient.into_data());
+            self.state.insert(self.path.name(), self.path.data(gradient.into_data()));
         }
     }
 }
@@ -108,7 +149,7 @@ impl<W: Fn(&str) -> bool> ModuleVisitor for Reader<W> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let name = self.path.name();
         if (self.wanted)(&name) {
-            self.state.insert(name, param.val().into_data());
+            self.state.insert(name, self.path.data(param.val().into_data()));
         }
     }
 }
@@ -128,15 +169,81 @@ impl ModuleMapper for Writer {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.path.name();
-        let Some(data) = self.state.remove(&path) else {
+        let name = self.path.name();
+        let Some(data) = self.state.remove(&name) else {
             return param;
         };
         param.map(|old| {
-            let (expected, found) = (old.dims(), data.shape().clone());
-            assert_eq!(expected[..], found[..], "{path}: expected the first shape, got the second");
+            let (expected, found) = (self.path.shape(old.dims().into()), data.shape());
+            assert_eq!(expected[..], found[..], "{name}: expected the first shape, got the second");
+            let data = self.path.data(data);
             let tracked = old.is_require_grad();
             Tensor::from_data(data, &old.device()).set_require_grad(tracked)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Architecture, Init};
+    use burn::tensor::Device;
+
+    fn elements(data: &TensorData) -> Vec<f32> {
+        data.clone().try_to_vec().unwrap()
+    }
+
+    /// One linear layer from two features to three.
+    fn network(device: &Device) -> crate::Network {
+        let net = Architecture::new("a", [2, 1, 1]).flatten().linear("fc", 3);
+        let network = net.init(Init::PyTorch, 0, device).unwrap();
+        let weight = TensorData::new(vec![1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], [3, 2]);
+        let bias = TensorData::new(vec![0.5f32, 0.0, -0.5], [3]);
+        write(network, [("fc.weight".into(), weight), ("fc.bias".into(), bias)].into())
+    }
+
+    #[test]
+    fn linear_weights_are_read_and_written_in_pytorchs_layout() {
+        let network = network(&Device::flex());
+        let state = read(&network);
+        assert_eq!(state["fc.weight"].shape()[..], [3, 2]);
+        assert_eq!(elements(&state["fc.weight"]), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let fc = parameters(&network).into_iter().find(|p| p.name == "fc.weight").unwrap();
+        assert_eq!(fc.shape, [3, 2]);
+        // x Wᵀ + b = [1·10 + 2·100, 3·10 + 4·100, 5·10 + 6·100] + b
+        let x = Tensor::<4>::from_data([[[[10.0]], [[100.0]]]], &Device::flex());
+        assert_eq!(elements(&network.forward(x).into_data()), [210.5, 430.0, 649.5]);
+        assert_eq!(read(&write(network, state.clone())), state);
+    }
+
+    #[test]
+    fn gradients_of_linear_weights_are_in_pytorchs_layout() {
+        let device = Device::flex().autodiff();
+        let network = network(&device);
+        let x = Tensor::<4>::from_data([[[[10.0]], [[100.0]]]], &device);
+        let factors = Tensor::<2>::from_data([[1.0, 2.0, 3.0]], &device);
+        let grads = (network.forward(x) * factors).sum().backward();
+        let found = gradients(&network, &GradientsParams::from_grads(grads, &network));
+        // The gradient of entry [o, i] is factor o · input i.
+        assert_eq!(found["fc.weight"].shape()[..], [3, 2]);
+        assert_eq!(elements(&found["fc.weight"]), [10.0, 100.0, 20.0, 200.0, 30.0, 300.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "fc.weight: expected the first shape, got the second")]
+    fn a_linear_weight_in_burns_layout_is_refused() {
+        let weight = TensorData::new(vec![0.0f32; 6], [2, 3]);
+        write(network(&Device::flex()), [("fc.weight".into(), weight)].into());
+    }
+
+    #[test]
+    fn what_is_written_after_a_training_pass_stays() {
+        let device = Device::flex().autodiff();
+        let net = Architecture::new("a", [2, 4, 4]).batch_norm("bn");
+        let network = net.init(Init::PyTorch, 0, &device).unwrap();
+        network.forward(Tensor::ones([3, 2, 4, 4], &device));
+        let mean = TensorData::new(vec![7.0f32, 8.0], [2]);
+        let network = write(network, [("bn.running_mean".to_string(), mean.clone())].into());
+        assert_eq!(read(&network)["bn.running_mean"], mean);
     }
 }

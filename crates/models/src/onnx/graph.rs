@@ -9,8 +9,8 @@ use burn::tensor::Tensor;
 use super::proto::{Node, Value};
 use super::tensor::{Initializer, Values};
 use super::{INPUT, average};
-use crate::network::node::{self, Params};
 use crate::network::sequence::Sequence;
+use crate::network::step::{self, Params};
 use crate::{ModelError, Network, Op, Shape};
 
 /// A network as nodes, with its tensors not yet read from the device.
@@ -84,15 +84,16 @@ impl Builder<'_> {
         prefix: &str,
         input: Flow,
     ) -> Result<Flow, ModelError> {
-        let path = |node: &node::Node| format!("{prefix}{}", node.layer.name);
-        sequence.nodes.iter().try_fold(input, |flow, node| self.layer(node, &path(node), flow))
+        sequence.nodes().try_fold(input, |flow, node| {
+            self.layer(node, &format!("{prefix}{}", node.layer.name), flow)
+        })
     }
 
     /// Adds a layer under its path, and gives what flows out of it.
-    fn layer(&mut self, node: &node::Node, path: &str, input: Flow) -> Result<Flow, ModelError> {
+    fn layer(&mut self, node: step::Node<'_>, path: &str, input: Flow) -> Result<Flow, ModelError> {
         let op = &node.layer.op;
         let shape = op.apply(input.shape).map_err(|reason| self.refused(path, reason))?;
-        let new = match (&node.params, op) {
+        let new = match (node.params, op) {
             (Params::Conv2d(conv), &Op::Conv2d { kernel, stride, padding, .. }) => {
                 let weight = Values::Kernels(conv.weight.val());
                 Node::new("Conv", path)
@@ -113,15 +114,15 @@ impl Builder<'_> {
                     .reads(self.weighted(input, path, weight, &linear.bias)?)
                     .with("transB", 1)
             }
-            (Params::BatchNorm(norm), _) => self.batch_norm(norm, path, input)?,
+            (Params::BatchNorm(norm), _) => self.batch_norm(norm.inner(), path, input)?,
             (Params::Residual(paths), _) => {
                 let inner = format!("{path}.");
                 let main = self.sequence(&paths.main, &inner, input.clone())?;
                 let shortcut = self.sequence(&paths.shortcut, &inner, input)?;
                 Node::new("Add", path).reads([main.name, shortcut.name])
             }
-            (Params::None, Op::Dropout { .. } | Op::ChannelDropout { .. }) => return Ok(input),
-            (Params::None, op) => self.plain(op, path, input)?,
+            (Params::None(_), Op::Dropout { .. } | Op::ChannelDropout { .. }) => return Ok(input),
+            (Params::None(_), op) => self.plain(op, path, input)?,
             (_, op) => return Err(self.refused(path, format!("`{}` lacks weights", op.kind()))),
         };
         self.push(new, shape)

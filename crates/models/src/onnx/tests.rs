@@ -96,12 +96,8 @@ fn weights_have_pytorchs_names_layouts_and_values() {
     assert_eq!(dims, [20, 10, 3, 3]);
     assert_eq!(values, state["conv2.weight"].try_to_vec::<f32>().unwrap());
     let (dims, values) = initializer(&graph, "fc1.weight");
-    let burns = state["fc1.weight"].try_to_vec::<f32>().unwrap();
-    let [inputs, outputs] = state["fc1.weight"].shape().dims();
-    assert_eq!(dims, [outputs as i64, inputs as i64]);
-    for (i, value) in values.iter().enumerate() {
-        assert_eq!(*value, burns[i % inputs * outputs + i / inputs]);
-    }
+    assert_eq!(dims, state["fc1.weight"].shape().iter().map(|n| *n as i64).collect::<Vec<_>>());
+    assert_eq!(values, state["fc1.weight"].try_to_vec::<f32>().unwrap());
 }
 
 #[test]
@@ -224,15 +220,6 @@ fn metadata_that_does_not_fit_the_network_is_refused() {
     ] {
         assert_eq!(export.to_bytes().unwrap_err().to_string(), expected);
     }
-}
-
-#[test]
-fn two_layers_of_one_path_are_refused() {
-    let conv = |name: &str| crate::Layer { name: name.into(), op: Op::BatchNorm2d };
-    let block = Op::Residual { main: vec![conv("x")], shortcut: vec![conv("x")] };
-    let net = network(&Architecture::new("a", [1, 2, 2]).layer("block", block));
-    let error = net.to_onnx_bytes().unwrap_err();
-    assert_eq!(error.to_string(), "`a` has two layers named `block.x`");
 }
 
 #[test]

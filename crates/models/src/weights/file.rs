@@ -138,7 +138,6 @@ impl<'a> WeightFile<'a> {
     pub fn load_into(&self, network: Network) -> Result<Network, ModelError> {
         let specs = specs(network.architecture());
         self.check(network.architecture(), &specs)?;
-        let network = network.with_own_statistics();
         let values = |spec: &Spec| self.values(spec);
         parameters::replace(network, &specs, values).map_err(|reason| self.error(reason))
     }

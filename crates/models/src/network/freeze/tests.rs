@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Architecture, ConvNet, Init, ResNet, Rng, TransferCnn};
+use crate::{Architecture, CourseCnn, Init, ResNet, Rng, TransferCnn};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, RmsPropConfig, SgdConfig};
@@ -97,7 +97,7 @@ fn freezing_survives_everything_that_happens_to_a_network() {
 
 #[test]
 fn freezing_a_clone_leaves_the_original_free() {
-    let original = network(ConvNet::new(10).bn_cnn(0.0));
+    let original = network(CourseCnn::new(10).bn_cnn(0.0));
     let all = original.trainable_params();
     let clone = original.clone().freeze(&pattern("*")).unwrap();
     assert_eq!((original.trainable_params(), clone.trainable_params()), (all, 0));

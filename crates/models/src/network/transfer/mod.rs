@@ -126,7 +126,7 @@ impl Network {
         // The names were sorted.
         let is_copied = |name: &str| report.copied.binary_search_by(|n| (**n).cmp(name)).is_ok();
         let copies = state::read_some(source, is_copied);
-        Ok((state::write(self.with_own_statistics(), copies), report))
+        Ok((state::write(self, copies), report))
     }
 
     /// Draws the weights of the head, the last linear layer, anew from `seed`. Even a frozen head

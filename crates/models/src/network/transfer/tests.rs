@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Architecture, Cnn, ConvNet, Mlp, ResNet, TransferCnn};
+use crate::{Architecture, Cnn, CourseCnn, Mlp, ResNet, TransferCnn};
 use burn::module::Module;
 use burn::tensor::Device;
 
@@ -112,7 +112,7 @@ fn running_statistics_go_with_their_layer() {
 
 #[test]
 fn a_training_pass_before_the_transfer_does_not_replace_what_was_copied() {
-    let net = || ConvNet::new(10).bn_cnn(0.0);
+    let net = || CourseCnn::new(10).bn_cnn(0.0);
     let source = network(net(), 1);
     let device = Device::flex().autodiff();
     let target = net().init(Init::PyTorch, 2, &device).unwrap().train();

@@ -48,7 +48,7 @@ const WHOLE: [&str; 13] = [
     "tiny_bf16.safetensors",
 ];
 
-/// The parameters that `make_weights.py` gives the network, in Burn's layout, by name.
+/// The parameters that `make_weights.py` gives the network, by name.
 fn expected() -> crate::state::State {
     // PyTorch's order of the state dict, with the count of batches, the seventh.
     let tensors: [(&str, &[usize]); 11] = [
@@ -69,16 +69,7 @@ fn expected() -> crate::state::State {
         let added = if name == "bn1.running_var" { 1.0 } else { 0.0 };
         let value = |j: usize| (((31 * j + 17 * t) % 64) as f32 - 32.0) / 64.0 + added;
         let values: Vec<f32> = (0..shape.iter().product()).map(value).collect();
-        let data = match name.starts_with("fc") && shape.len() == 2 {
-            true => {
-                let [outputs, inputs] = [shape[0], shape[1]];
-                let entry = |i: usize| values[i % outputs * inputs + i / outputs];
-                let turned: Vec<f32> = (0..values.len()).map(entry).collect();
-                TensorData::new(turned, [inputs, outputs])
-            }
-            false => TensorData::new(values, shape),
-        };
-        state.insert(name.into(), data);
+        state.insert(name.into(), TensorData::new(values, shape));
     }
     state
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::node::{Node, Params};
+use super::plain::Plain;
 use super::sequence::Sequence;
+use super::step::{Built, Core, Step};
+use crate::arch::clash;
 use crate::{Architecture, Layer, ModelError, Network, Op, Shape};
 
 impl Network {
@@ -24,14 +26,14 @@ impl Network {
     /// use selvedge_models::{Init, Shape, TransferCnn};
     ///
     /// let network = TransferCnn::new(5).architecture().init(Init::PyTorch, 0, &Device::flex())?;
-    /// let (trunk, head) = network.split_at("fc3")?;
+    /// let (trunk, head) = network.cut_at("fc3")?;
     /// assert_eq!(trunk.architecture().output_shape()?, Shape::Features(100));
     /// assert_eq!(head.architecture().input, [100, 1, 1]);
     /// let network = trunk.join(head)?;
     /// assert_eq!(network.architecture(), &TransferCnn::new(5).architecture());
     /// # Ok::<(), selvedge_models::ModelError>(())
     /// ```
-    pub fn split_at(self, layer: &str) -> Result<(Self, Self), ModelError> {
+    pub fn cut_at(self, layer: &str) -> Result<(Self, Self), ModelError> {
         let at = self.position(layer)?;
         let whole = &*self.architecture;
         let shapes = whole.shapes()?;
@@ -42,19 +44,19 @@ impl Network {
                 reason: "no layer stands before it".into(),
             });
         };
-        let mut trunk_nodes = self.body.nodes;
-        let mut head_nodes = trunk_nodes.split_off(at);
+        let mut trunk_layers = self.body.into_layers();
+        let mut head_layers = trunk_layers.split_off(at);
         if let Shape::Features(_) = reaches {
-            head_nodes.insert(0, flatten(&head_nodes));
+            head_layers.insert(0, flatten(&whole.layers[at..]));
         }
         let name = &whole.name;
-        let trunk = network(format!("{name}[..{layer}]"), whole.input, trunk_nodes);
-        let head = network(format!("{name}[{layer}..]"), as_images(reaches), head_nodes);
+        let trunk = network(format!("{name}[..{layer}]"), whole.input, trunk_layers);
+        let head = network(format!("{name}[{layer}..]"), reaches.as_images(), head_layers);
         Ok((trunk, head))
     }
 
     /// The network that computes `head` on the outputs of this one: the opposite of
-    /// [`split_at`](Self::split_at). Two halves of a cut have the name of what was cut; anything else
+    /// [`cut_at`](Self::cut_at). Two halves of a cut have the name of what was cut; anything else
     /// has the name of this network.
     ///
     /// # Errors
@@ -64,26 +66,27 @@ impl Network {
     pub fn join(self, head: Self) -> Result<Self, ModelError> {
         let trunk = &*self.architecture;
         let output = trunk.output_shape()?;
-        let mut head_nodes = head.body.nodes;
+        let first = head.architecture.layers.first();
         let error = |reason: String| ModelError::Layer {
             architecture: trunk.name.clone(),
-            layer: head.architecture.layers.first().map(|l| l.name.clone()).unwrap_or_default(),
+            layer: first.map(|l| l.name.clone()).unwrap_or_default(),
             reason,
         };
-        if head.architecture.input != as_images(output) {
+        if head.architecture.input != output.as_images() {
             let takes = Shape::Images(head.architecture.input);
             return Err(error(format!("it takes {takes}, but is reached by {output}")));
         }
-        if let Shape::Features(_) = output {
-            match head_nodes.first() {
-                Some(node) if node.layer.op == Op::Flatten => drop(head_nodes.remove(0)),
-                _ => return Err(error(format!("it is reached by {output}, not by images"))),
+        let left_out = match output {
+            Shape::Images(_) => 0,
+            Shape::Features(_) if first.is_some_and(|layer| layer.op == Op::Flatten) => 1,
+            Shape::Features(_) => {
+                return Err(error(format!("it is reached by {output}, not by images")));
             }
-        }
+        };
         let (name, input) = (joined(&trunk.name, &head.architecture.name), trunk.input);
-        let mut nodes = self.body.nodes;
-        nodes.extend(head_nodes);
-        let whole = network(name, input, nodes);
+        let mut layers = self.body.into_layers();
+        layers.extend(head.body.into_layers().into_iter().skip(left_out));
+        let whole = network(name, input, layers);
         whole.architecture.shapes()?;
         Ok(whole)
     }
@@ -98,27 +101,21 @@ fn joined(trunk: &str, head: &str) -> String {
     }
 }
 
-/// The shape of images that hold a shape's values.
-fn as_images(shape: Shape) -> [usize; 3] {
-    match shape {
-        Shape::Images(sides) => sides,
-        Shape::Features(n) => [n, 1, 1],
-    }
-}
-
-/// A layer that flattens, under a name that none of `nodes` has.
-fn flatten(nodes: &[Node]) -> Node {
+/// A layer that flattens, under a name that clashes with none of `layers`.
+fn flatten(layers: &[Layer]) -> Step {
     let mut name = "flatten".to_string();
-    while nodes.iter().any(|node| node.layer.name == name) {
+    while layers.iter().any(|layer| clash(&layer.name, &name)) {
         name.push('_');
     }
-    Node { layer: Layer { name, op: Op::Flatten }, params: Params::None }
+    let layer = Layer { name, op: Op::Flatten };
+    Core::Plain(Built { layer, module: Plain::Flatten }).into()
 }
 
-fn network(name: String, input: [usize; 3], nodes: Vec<Node>) -> Network {
-    let layers = nodes.iter().map(|node| node.layer.clone()).collect();
-    let architecture = Arc::new(Architecture { name, input, layers });
-    Network { architecture, body: Sequence::of(nodes) }
+/// The network of layers that are built, each a step of its own.
+fn network(name: String, input: [usize; 3], layers: Vec<Step>) -> Network {
+    let body = Sequence::of(layers);
+    let layers = body.nodes().map(|node| node.layer.clone()).collect();
+    Network { architecture: Arc::new(Architecture { name, input, layers }), body }
 }
 
 #[cfg(test)]
@@ -149,7 +146,7 @@ mod tests {
             let network = architecture.init(Init::PyTorch, 1, &Device::flex()).unwrap();
             let expected = logits(&network, images(architecture.input));
             for layer in &architecture.layers[1..] {
-                let (trunk, head) = network.clone().split_at(&layer.name).unwrap();
+                let (trunk, head) = network.clone().cut_at(&layer.name).unwrap();
                 let features = trunk.forward(images(architecture.input));
                 let [c, h, w] = head.architecture().input;
                 let staged = logits(&head, features.reshape([3, c, h, w]));
@@ -176,7 +173,7 @@ mod tests {
             let net = Cnn::cnn2_small(5).architecture();
             net.init(Init::PyTorch, 1, &Device::flex()).unwrap()
         };
-        let message = |layer| network(()).split_at(layer).unwrap_err().to_string();
+        let message = |layer| network(()).cut_at(layer).unwrap_err().to_string();
         assert_eq!(message("conv1"), "layer `conv1` of `cnn2_small`: no layer stands before it");
         let unknown = message("fc9");
         let expected = "`cnn2_small` has no layer named `fc9`; its layers are conv1, relu1, ";
@@ -187,7 +184,7 @@ mod tests {
     fn only_halves_of_one_cut_get_the_name_of_the_whole() {
         let net = TransferCnn::new(5).architecture();
         let network = net.init(Init::PyTorch, 1, &Device::flex()).unwrap();
-        let cut = |network: &Network, at: &str| network.clone().split_at(at).unwrap();
+        let cut = |network: &Network, at: &str| network.clone().cut_at(at).unwrap();
         let (trunk, head) = cut(&network, "fc3");
         let (first, middle) = cut(&trunk, "fc1");
         assert_eq!(middle.architecture().name, "transfer_cnn[..fc3][fc1..]");
@@ -206,12 +203,12 @@ mod tests {
             let net = TransferCnn::new(classes).architecture();
             net.init(Init::PyTorch, 1, &Device::flex()).unwrap()
         };
-        let (trunk, _) = network(5).split_at("fc3").unwrap();
-        let (_, head) = network(5).split_at("fc2").unwrap();
+        let (trunk, _) = network(5).cut_at("fc3").unwrap();
+        let (_, head) = network(5).cut_at("fc2").unwrap();
         let message = trunk.clone().join(head).unwrap_err().to_string();
         let reason = "it takes images of 500 × 1 × 1, but is reached by 100 features";
         assert_eq!(message, format!("layer `flatten` of `transfer_cnn[..fc3]`: {reason}"));
-        let (_, head) = network(7).split_at("fc3").unwrap();
+        let (_, head) = network(7).cut_at("fc3").unwrap();
         assert_eq!(
             trunk.join(head).unwrap().architecture().output_shape().unwrap(),
             Shape::Features(7)

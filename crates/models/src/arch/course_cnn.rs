@@ -1,19 +1,30 @@
-use crate::{Architecture, Op};
+use serde::{Deserialize, Serialize};
+
+use super::grey_28;
+use crate::{Architecture, MaxPool};
 
 /// Convolutional networks of course work on MNIST and Fashion-MNIST, each for `[channels, height,
 /// width]` images and any number of classes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvNet {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CourseCnn {
     /// `[channels, height, width]` of an image.
+    #[serde(default = "grey_28")]
     pub input: [usize; 3],
     /// Number of classes.
     pub classes: usize,
 }
 
-impl ConvNet {
+impl CourseCnn {
     /// For 28 × 28 grey images.
     pub fn new(classes: usize) -> Self {
-        Self { input: [1, 28, 28], classes }
+        Self { input: grey_28(), classes }
+    }
+
+    /// The same networks for other images, `[channels, height, width]`.
+    #[must_use]
+    pub fn with_input(self, input: [usize; 3]) -> Self {
+        Self { input, ..self }
     }
 
     /// 16 channels (5 × 5) and 32 (3 × 3), ReLU and max-pool 2 after each; 128 hidden features.
@@ -48,7 +59,7 @@ impl ConvNet {
                 .relu();
             net = match i {
                 2 => net.max_pool(2),
-                3 => net.op(Op::MaxPool2d { kernel: 3, stride: 1, padding: 0 }),
+                3 => net.max_pool(MaxPool::new(3).stride(1)),
                 _ => net,
             };
         }

@@ -1,0 +1,72 @@
+//! Looking into a network while it computes.
+
+use burn::tensor::Tensor;
+
+use super::sequence::{Sequence, add};
+use super::step::{Node, Params};
+use crate::{Activation, Network};
+
+/// What a pass shows: the path of a layer within the network, and its output.
+pub(super) type Hook<'a> = &'a mut dyn FnMut(&str, &Activation);
+
+impl Network {
+    /// As [`forward`](Self::forward), showing `hook` the path and the output of every layer in the
+    /// order in which they are computed. Each is computed alone, by Burn's own operations.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use selvedge_models::{Cnn, Init};
+    ///
+    /// let device = Device::flex();
+    /// let network = Cnn::cnn2(5).architecture().init(Init::PyTorch, 0, &device)?;
+    /// let mut shapes = Vec::new();
+    /// network.forward_hooked(Tensor::zeros([1, 1, 28, 28], &device), |layer, output| {
+    ///     shapes.push((layer.to_string(), output.dims()));
+    /// });
+    /// assert_eq!(shapes[0], ("conv1".to_string(), vec![1, 20, 28, 28]));
+    /// # Ok::<(), selvedge_models::ModelError>(())
+    /// ```
+    pub fn forward_hooked(
+        &self,
+        images: Tensor<4>,
+        mut hook: impl FnMut(&str, &Activation),
+    ) -> Tensor<2> {
+        self.body.run_hooked(self.input(images), "", &mut hook).into_features()
+    }
+}
+
+impl Sequence {
+    /// The output without dropout, computed layer by layer and shown to `hook` under the names that
+    /// begin with `prefix`.
+    fn run_hooked(&self, x: Activation, prefix: &str, hook: Hook<'_>) -> Activation {
+        self.nodes().fold(x, |x, node| {
+            let name = format!("{prefix}{}", node.layer.name);
+            let y = node.run_hooked(x, &name, hook);
+            hook(&name, &y);
+            y
+        })
+    }
+}
+
+impl Node<'_> {
+    /// The output of the layer at `path` alone, by Burn's own operations.
+    pub fn run_hooked(self, x: Activation, path: &str, hook: Hook<'_>) -> Activation {
+        use Activation::{Features, Images};
+        match self.params {
+            Params::Conv2d(conv) => Images(conv.forward(x.into_images())),
+            Params::ConvTranspose2d(conv) => Images(conv.forward(x.into_images())),
+            Params::BatchNorm(norm) => Images(norm.forward(x.into_images(), false)),
+            Params::Linear(linear) => Features(linear.forward(x.into_features())),
+            Params::Residual(paths) => {
+                let inner = format!("{path}.");
+                let main = paths.main.run_hooked(x.clone(), &inner, hook);
+                add(main, paths.shortcut.run_hooked(x, &inner, hook))
+            }
+            Params::None(plain) => plain.run_in_burn(x, &mut None),
+        }
+    }
+}

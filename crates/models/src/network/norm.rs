@@ -1,0 +1,189 @@
+//! Batch normalisation as PyTorch does it.
+
+use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor, RunningState};
+use burn::nn::{BatchNorm, BatchNormConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use selvedge_kernels::{BatchNormOptions, batch_norm};
+
+use super::parameter::is_trainable;
+
+/// Burn's batch normalisation, but for two things.
+///
+/// Its running statistics are its own: a clone of Burn's module shares them with the original, which
+/// changes them with every step of training. And while training, the running variance moves towards
+/// the batch's unbiased variance (÷ (n - 1)), as in PyTorch; Burn takes the biased one (÷ n).
+#[derive(Debug)]
+pub(crate) struct Norm(BatchNorm);
+
+impl Norm {
+    pub fn new(channels: usize, device: &Device) -> Self {
+        Self(BatchNormConfig::new(channels).init(device))
+    }
+
+    /// The parameters and the running statistics.
+    pub fn inner(&self) -> &BatchNorm {
+        &self.0
+    }
+
+    /// The output, with or without ReLU; of a frozen one as in inference.
+    pub fn forward(&self, x: Tensor<4>, with_relu: bool) -> Tensor<4> {
+        let norm = &self.0;
+        if !(x.device().is_autodiff() && norm.training.is_enabled()) {
+            let y = norm.forward(x);
+            return if with_relu { relu(y) } else { y };
+        }
+        let [batch, _, height, width] = x.dims();
+        let n = (batch * height * width) as f64;
+        let options = BatchNormOptions { epsilon: norm.epsilon, relu: with_relu };
+        let result = batch_norm(x, norm.gamma.val(), norm.beta.val(), options);
+        let update = |running: &RunningState<Tensor<1>>, value: Tensor<1>| {
+            let kept = running.value_sync() * (1.0 - norm.momentum);
+            running.update((kept + value.detach() * norm.momentum).detach());
+        };
+        update(&norm.running_mean, result.mean);
+        // One value a channel has no variance: PyTorch refuses it, here it counts as 0.
+        update(&norm.running_var, result.variance * (n / (n - 1.0).max(1.0)));
+        result.output
+    }
+
+    /// Makes it train exactly if one of its parameters does.
+    pub fn train_with_parameters(&mut self) {
+        let trains = is_trainable(&self.0.gamma) || is_trainable(&self.0.beta);
+        if !trains {
+            self.settle();
+        }
+        self.0.training = self.0.training.clone().with_value(trains);
+    }
+
+    /// Takes over the last update of the statistics, which Burn keeps apart until they are asked for.
+    /// Until then it would replace whatever is written to them.
+    fn settle(&self) {
+        for running in [&self.0.running_mean, &self.0.running_var] {
+            // Of Burn's ways to ask, the one that waits for the updates of all threads.
+            drop(running.valid());
+        }
+    }
+}
+
+impl Clone for Norm {
+    fn clone(&self) -> Self {
+        self.settle();
+        let own = |running: &RunningState<Tensor<1>>| RunningState::new(running.value());
+        let BatchNorm { running_mean, running_var, .. } = &self.0;
+        let (running_mean, running_var) = (own(running_mean), own(running_var));
+        Self(BatchNorm { running_mean, running_var, ..self.0.clone() })
+    }
+}
+
+impl Module for Norm {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        self.0.collect_devices(devices)
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        self.settle();
+        Self(self.0.fork(device))
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        self.settle();
+        Self(self.0.to_device(device))
+    }
+
+    fn train(self) -> Self {
+        Self(self.0.train())
+    }
+
+    fn valid(&self) -> Self {
+        Self(self.0.valid())
+    }
+
+    fn materialize(self) -> Self {
+        Self(self.0.materialize())
+    }
+
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        self.0.visit(visitor);
+    }
+
+    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        self.settle();
+        Self(self.0.map(mapper))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Architecture, CourseCnn, Init, Model, Network, ResNet, Rng, state};
+    use rand::SeedableRng;
+
+    /// A network in training, and images for it.
+    fn training(net: Architecture) -> (Network, Tensor<4>) {
+        let device = Device::flex().autodiff();
+        let [channels, height, width] = net.input;
+        let images = Tensor::ones([4, channels, height, width], &device);
+        (net.init(Init::PyTorch, 0, &device).unwrap(), images)
+    }
+
+    /// All that a network keeps, its statistics up to date.
+    fn kept(network: &Network) -> state::State {
+        state::read(network)
+    }
+
+    #[test]
+    fn a_clone_of_a_training_network_stays_as_it_was() {
+        let small = CourseCnn::new(10).bn_cnn(0.0);
+        for net in [small, ResNet::resnet18_cifar(10).architecture().unwrap()] {
+            let (network, images) = training(net);
+            network.forward(images.clone());
+            let copies = [network.clone(), network.valid(), network.clone().clone()];
+            let before = kept(&network);
+            // Both ways of training, and one on another thread.
+            network.forward(images.clone());
+            network.forward_train(images.clone(), &mut Rng::seed_from_u64(0));
+            std::thread::scope(|s| s.spawn(|| drop(network.forward(images.clone()))).join())
+                .unwrap();
+            assert_ne!(kept(&network)["bn1.running_mean"], before["bn1.running_mean"]);
+            for copy in &copies {
+                assert_eq!(kept(copy), before, "{}", Model::name(&network));
+            }
+            // Nor does the original change with its clone.
+            let (after, clone) = (kept(&network), network.clone());
+            clone.forward(images);
+            assert_ne!(kept(&clone), after);
+            assert_eq!(kept(&network), after);
+        }
+    }
+
+    #[test]
+    fn a_clone_has_the_last_update_even_of_another_thread() {
+        let (network, images) = training(CourseCnn::new(10).bn_cnn(0.0));
+        std::thread::scope(|s| s.spawn(|| drop(network.forward(images.clone()))).join()).unwrap();
+        let clone = network.clone();
+        assert_eq!(kept(&clone), kept(&network));
+        let (fresh, _) = training(CourseCnn::new(10).bn_cnn(0.0));
+        assert_ne!(kept(&clone), kept(&fresh));
+    }
+
+    #[test]
+    fn a_clone_on_another_device_leaves_the_original_where_it_is() {
+        let (network, images) = training(CourseCnn::new(10).bn_cnn(0.0));
+        let before = kept(&network);
+        let moved = network.clone().fork(&Device::flex()).train();
+        moved.forward(images);
+        assert_eq!(kept(&network), before);
+    }
+
+    #[test]
+    fn a_file_read_after_a_training_pass_is_not_replaced_by_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let (network, images) = training(CourseCnn::new(10).bn_cnn(0.0));
+        network.save_safetensors(file.path()).unwrap();
+        let expected = kept(&network);
+        network.forward(images);
+        let network = network.load_safetensors(file.path()).unwrap();
+        assert_eq!(kept(&network), expected);
+    }
+}

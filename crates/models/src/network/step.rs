@@ -1,0 +1,302 @@
+//! Layers with their parameters, and those that are computed together.
+
+use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
+use burn::nn::Linear;
+use burn::nn::conv::{Conv2d, ConvTranspose2d};
+use burn::tensor::{Device, Tensor};
+use selvedge_kernels::{
+    ConvBlockOptions, ConvTransposeBlockOptions, conv_block, conv_block_scaled,
+    conv_transpose_block, linear, linear_of_channels,
+};
+
+use super::dropout;
+use super::norm::Norm;
+use super::plain::Plain;
+use super::sequence::{Paths, add};
+use crate::{Activation, Layer, Rng};
+
+/// A layer of an architecture with what it computes with.
+#[derive(Clone, Debug)]
+pub(crate) struct Built<M> {
+    pub layer: Layer,
+    pub module: M,
+}
+
+impl<M> Built<M> {
+    fn map(self, change: impl FnOnce(M) -> M) -> Self {
+        Self { layer: self.layer, module: change(self.module) }
+    }
+}
+
+impl Built<Plain> {
+    fn node(&self) -> Node<'_> {
+        Node { layer: &self.layer, params: Params::None(self.module) }
+    }
+}
+
+/// Layers that are computed together: at most one of them has parameters.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    /// What stands before it and is computed with it: an upsampling or a flattening.
+    pub before: Option<Built<Plain>>,
+    pub core: Core,
+    /// What follows it and is computed with it.
+    pub after: Vec<Built<Plain>>,
+}
+
+/// What a step computes, in one operation with the layers around it.
+///
+/// The parameters are in Burn's own modules: their types tell Burn's readers and writers of weight
+/// files which tensors PyTorch stores transposed or under other names.
+#[derive(Clone, Debug)]
+pub(crate) enum Core {
+    /// A convolution with the ReLU and the max-pool that follow it, in either order: max(x, 0)
+    /// grows with x, so it may trade places with a maximum. A channel dropout among them, given by its
+    /// probability, is applied after them: it multiplies by a number that is not negative, which may
+    /// trade places with both.
+    Conv { conv: Built<Conv2d>, options: ConvBlockOptions, dropout: Option<f64> },
+    /// A transposed convolution, with the upsampling before it and the ReLU that follows it.
+    Decoder { conv: Built<ConvTranspose2d>, options: ConvTransposeBlockOptions },
+    /// A linear layer, with the ReLU that follows it. The flattening before it is part of the step
+    /// where whole channels may have been dropped: no gradient flows back into those.
+    Linear { linear: Built<Linear>, relu: bool },
+    /// A batch normalisation, with the ReLU that follows it.
+    Norm { norm: Built<Norm>, relu: bool },
+    /// A residual block.
+    Residual(Built<Box<Paths>>),
+    /// A layer without parameters, on its own.
+    Plain(Built<Plain>),
+}
+
+/// A single layer of a network, with its parameters.
+#[derive(Clone, Copy)]
+pub(crate) struct Node<'a> {
+    pub layer: &'a Layer,
+    pub params: Params<'a>,
+}
+
+/// The parameters of a layer.
+#[derive(Clone, Copy)]
+pub(crate) enum Params<'a> {
+    Conv2d(&'a Conv2d),
+    ConvTranspose2d(&'a ConvTranspose2d),
+    BatchNorm(&'a Norm),
+    Linear(&'a Linear),
+    Residual(&'a Paths),
+    None(Plain),
+}
+
+impl From<Core> for Step {
+    /// A layer that is computed alone.
+    fn from(core: Core) -> Self {
+        Self { before: None, core, after: Vec::new() }
+    }
+}
+
+impl Step {
+    /// The output. Dropout acts if there is a generator to draw from.
+    pub fn run(&self, x: Activation, rng: &mut Option<&mut Rng>) -> Activation {
+        match &self.core {
+            Core::Conv { conv, options, dropout } => {
+                let dropout = dropout.zip(rng.as_deref_mut());
+                Activation::Images(conv_step(&conv.module, x.into_images(), options, dropout))
+            }
+            Core::Decoder { conv, options } => {
+                let conv = &conv.module;
+                let bias = conv.bias.as_ref().map(|bias| bias.val());
+                let y = conv_transpose_block(x.into_images(), conv.weight.val(), bias, options);
+                Activation::Images(y)
+            }
+            Core::Linear { linear, relu } => {
+                // Images reach it if their flattening is part of the step. Without dropout there are
+                // no channels of zeros to look for.
+                let channel = match &x {
+                    Activation::Images(x) if rng.is_some() => {
+                        let [_, _, height, width] = x.dims();
+                        Some(height * width)
+                    }
+                    _ => None,
+                };
+                let y = linear_step(&linear.module, x.into_features(), channel, *relu);
+                Activation::Features(y)
+            }
+            Core::Norm { norm, relu } => {
+                Activation::Images(norm.module.forward(x.into_images(), *relu))
+            }
+            Core::Residual(paths) => {
+                let main = paths.module.main.run(x.clone(), rng);
+                add(main, paths.module.shortcut.run(x, rng))
+            }
+            Core::Plain(plain) => plain.module.run(x, rng),
+        }
+    }
+
+    /// Its layers in their order.
+    pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+        let core = Node { layer: self.core.layer(), params: self.core.params() };
+        let (before, after) = (self.before.iter(), self.after.iter());
+        before.map(Built::node).chain([core]).chain(after.map(Built::node))
+    }
+
+    /// Its layers, each a step of its own.
+    pub fn into_single(self) -> impl Iterator<Item = Self> {
+        let before = self.before.map(|plain| Core::Plain(plain).into());
+        let after = self.after.into_iter().map(|plain| Core::Plain(plain).into());
+        before.into_iter().chain([self.core.alone().into()]).chain(after)
+    }
+}
+
+impl Core {
+    /// The layer that the step is named after.
+    pub fn layer(&self) -> &Layer {
+        match self {
+            Self::Conv { conv, .. } => &conv.layer,
+            Self::Decoder { conv, .. } => &conv.layer,
+            Self::Linear { linear, .. } => &linear.layer,
+            Self::Norm { norm, .. } => &norm.layer,
+            Self::Residual(paths) => &paths.layer,
+            Self::Plain(plain) => &plain.layer,
+        }
+    }
+
+    fn params(&self) -> Params<'_> {
+        match self {
+            Self::Conv { conv, .. } => Params::Conv2d(&conv.module),
+            Self::Decoder { conv, .. } => Params::ConvTranspose2d(&conv.module),
+            Self::Linear { linear, .. } => Params::Linear(&linear.module),
+            Self::Norm { norm, .. } => Params::BatchNorm(&norm.module),
+            Self::Residual(paths) => Params::Residual(&paths.module),
+            Self::Plain(plain) => Params::None(plain.module),
+        }
+    }
+
+    /// The same without what stands around it.
+    fn alone(self) -> Self {
+        match self {
+            Self::Conv { conv, options, .. } => {
+                let options = ConvBlockOptions { relu: false, pool: None, ..options };
+                Self::Conv { conv, options, dropout: None }
+            }
+            Self::Decoder { conv, .. } => {
+                Self::Decoder { conv, options: ConvTransposeBlockOptions::default() }
+            }
+            Self::Linear { linear, .. } => Self::Linear { linear, relu: false },
+            Self::Norm { norm, .. } => Self::Norm { norm, relu: false },
+            Self::Residual(_) | Self::Plain(_) => self,
+        }
+    }
+}
+
+/// A convolution with what follows it: also channel dropout, if a probability and a generator to draw
+/// from are given.
+fn conv_step(
+    conv: &Conv2d,
+    x: Tensor<4>,
+    options: &ConvBlockOptions,
+    dropout: Option<(f64, &mut Rng)>,
+) -> Tensor<4> {
+    let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(|bias| bias.val()));
+    match dropout {
+        Some((probability, rng)) => {
+            let shape = [x.dims()[0], weight.dims()[0]];
+            let factors = dropout::factors(shape, probability, rng, &x.device());
+            conv_block_scaled(x, weight, bias, factors, options)
+        }
+        None => conv_block(x, weight, bias, options),
+    }
+}
+
+/// A linear layer, with the ReLU that may follow it. `channel` is the number of adjacent features that
+/// were a channel, if some of those may be zero.
+fn linear_step(layer: &Linear, x: Tensor<2>, channel: Option<usize>, relu: bool) -> Tensor<2> {
+    let (weight, bias) = (layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()));
+    match channel {
+        Some(channel) => linear_of_channels(x, weight, bias, relu, channel),
+        None => linear(x, weight, bias, relu),
+    }
+}
+
+/// The same core, its module `$m` replaced by `$call`.
+macro_rules! each {
+    ($core:expr, $m:ident => $call:expr) => {
+        match $core {
+            Core::Conv { conv, options, dropout } => {
+                Core::Conv { conv: conv.map(|$m| $call), options, dropout }
+            }
+            Core::Decoder { conv, options } => {
+                Core::Decoder { conv: conv.map(|$m| $call), options }
+            }
+            Core::Linear { linear, relu } => Core::Linear { linear: linear.map(|$m| $call), relu },
+            Core::Norm { norm, relu } => Core::Norm { norm: norm.map(|$m| $call), relu },
+            Core::Residual(paths) => Core::Residual(paths.map(|paths| {
+                let $m = *paths;
+                Box::new($call)
+            })),
+            Core::Plain(plain) => Core::Plain(plain),
+        }
+    };
+}
+
+/// The type that burn-store sees around a layer, as its own derive would name it.
+const CONTAINER: &str = "Struct:Network";
+
+impl Step {
+    fn with_core(self, change: impl FnOnce(Core) -> Core) -> Self {
+        Self { core: change(self.core), ..self }
+    }
+}
+
+impl Module for Step {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        match &self.core {
+            Core::Conv { conv, .. } => conv.module.collect_devices(devices),
+            Core::Decoder { conv, .. } => conv.module.collect_devices(devices),
+            Core::Linear { linear, .. } => linear.module.collect_devices(devices),
+            Core::Norm { norm, .. } => norm.module.collect_devices(devices),
+            Core::Residual(paths) => paths.module.collect_devices(devices),
+            Core::Plain(_) => devices,
+        }
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        self.with_core(|core| each!(core, m => m.fork(device)))
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        self.with_core(|core| each!(core, m => m.to_device(device)))
+    }
+
+    fn train(self) -> Self {
+        self.with_core(|core| each!(core, m => m.train()))
+    }
+
+    fn valid(&self) -> Self {
+        // Cloning shares the tensors, and `valid` takes them out of the training state.
+        self.clone().with_core(|core| each!(core, m => m.valid()))
+    }
+
+    fn materialize(self) -> Self {
+        self.with_core(|core| each!(core, m => m.materialize()))
+    }
+
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        let name = &self.core.layer().name;
+        visitor.enter_module(name, CONTAINER);
+        match &self.core {
+            Core::Conv { conv, .. } => conv.module.visit(visitor),
+            Core::Decoder { conv, .. } => conv.module.visit(visitor),
+            Core::Linear { linear, .. } => linear.module.visit(visitor),
+            Core::Norm { norm, .. } => norm.module.visit(visitor),
+            Core::Residual(paths) => paths.module.visit(visitor),
+            Core::Plain(_) => {}
+        }
+        visitor.exit_module(name, CONTAINER);
+    }
+
+    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        mapper.enter_module(&self.core.layer().name, CONTAINER);
+        let mapped = self.with_core(|core| each!(core, m => m.map(mapper)));
+        mapper.exit_module(&mapped.core.layer().name, CONTAINER);
+        mapped
+    }
+}
