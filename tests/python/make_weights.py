@@ -136,6 +136,7 @@ def main(folder):
     one = {"c.weight": torch.tensor([-3.0, 9.0]).reshape(2, 1, 1, 1)}
     torch.save(one, folder / "one.pt")
     torch.save(one, folder / "one_legacy.pt", _use_new_zipfile_serialization=False)
+    torch.save(nn.Sequential(nn.ReLU(), nn.Flatten()).state_dict(), folder / "empty.pt")
 
     x = (torch.arange(2 * 64) * 37 % 256).reshape(2, 1, 8, 8) / 256
     with torch.no_grad():

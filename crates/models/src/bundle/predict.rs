@@ -17,8 +17,8 @@ pub struct Prediction {
     pub probabilities: Vec<f32>,
 }
 
-/// How the pixels of one channel become values: `(p / 255 − mean) / std` as `(p − 255 mean) / (255 std)`, bit
-/// for bit as in `selvedge-data`, whose images the network learned from.
+/// How the pixels of one channel become values: `(p / 255 − mean) / std` as
+/// `(p − 255 mean) / (255 std)`, bit for bit as in `selvedge-data`, whose images the network learned from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Affine {
     shift: f32,
@@ -62,8 +62,8 @@ pub(super) fn affine(
         let this = Affine { shift: 255.0 * mean, divisor: 255.0 * std };
         let finite = [0, 255].into_iter().all(|pixel| this.apply(pixel).is_finite());
         if !(this.divisor.is_finite() && finite) {
-            let expected = "so that every pixel becomes a finite value".into();
-            return setting("normalization", format!("mean {mean}, std {std}"), expected);
+            let expected = "such that every pixel becomes a finite value".into();
+            return setting("normalization", format!("mean {mean:?}, std {std:?}"), expected);
         }
         affine.push(this);
     }

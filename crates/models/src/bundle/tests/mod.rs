@@ -228,7 +228,7 @@ fn parts_that_do_not_fit_are_refused_when_they_are_used() {
         ),
         (
             Bundle::from_parts(network(), names(4), vec![0.0], vec![1e-40]),
-            "normalization is mean 0, std 1e-40, but must be so that every pixel becomes a finite value",
+            "normalization is mean 0.0, std 1e-40, but must be such that every pixel becomes a finite value",
         ),
     ] {
         let folder = tempfile::tempdir().unwrap();
