@@ -220,3 +220,37 @@ fn the_results_have_the_documented_form() {
     let lines = std::fs::read_to_string(output.path("curve.csv")).unwrap().lines().count();
     assert_eq!(lines, 3);
 }
+
+#[test]
+fn a_folder_holds_the_files_of_its_last_study_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Output::new(folder.path()).unwrap();
+    let names = || {
+        let entries = std::fs::read_dir(folder.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let mut outcome = run(config(&[0.25], &[5]));
+    outcome.write(&output).unwrap();
+    let whole = [
+        "confusion.png",
+        "confusion.svg",
+        "curve.csv",
+        "curve.png",
+        "curve.svg",
+        "history.png",
+        "history.svg",
+        "pretrained.safetensors",
+        "random.safetensors",
+        "results.json",
+        "transferred.safetensors",
+    ];
+    assert_eq!(names(), whole);
+    // As if the run from transferred weights had diverged.
+    outcome.finals.retain(|run| run.start == Start::Random);
+    outcome.write(&output).unwrap();
+    let left = whole.iter().filter(|name| !name.starts_with("con") && !name.starts_with("tra"));
+    assert!(names().iter().eq(left), "{:?}", names());
+}

@@ -1,71 +1,75 @@
 //! Loss and accuracy by epoch.
 
-use std::path::Path;
-
-use super::PlotError;
-use super::axis::{Axis, drawable};
-use super::canvas::Stroke;
-use super::figure::Figure;
-use super::legend::{Entry, Sample};
-use super::palette::{MUTED, series};
-use super::panel::{Line, Panel};
+use kuva::plot::legend::{LegendEntry, LegendShape};
+use kuva::plot::scatter::MarkerShape;
 use selvedge_train::{EpochRecord, History, Metrics};
+
+use super::page::compose;
+use super::panel::{Line, Panel, XAxis, drawable, extent, room};
+use super::picture::Picture;
+use super::style::{MUTED, css, series};
+
+/// Dashes of the training's lines.
+const DASHES: &str = "6 5";
+/// The same in the legend, where there is little space.
+const LEGEND_DASHES: &str = "3 4.5";
 
 /// Draws loss and accuracy by epoch: training dashed, validation solid, one colour a run.
 ///
 /// A diamond marks the epoch of lowest validation loss. Epochs whose values are not finite are left
 /// out; the line has a gap there. The colours repeat from the eighth run on. The picture is 1600
 /// pixels wide and about 700 high; it grows with its title and legend.
-///
-/// # Errors
-///
-/// [`PlotError::Write`] if the file cannot be written.
-pub fn history(path: &Path, title: &str, runs: &[(&str, &History)]) -> Result<(), PlotError> {
-    figure(title, runs).save(path)
+pub fn history(title: &str, runs: &[(&str, &History)]) -> Picture {
+    let (panels, x) = (panels(runs), axis(runs));
+    // The name of the only run needs no sample of its colour.
+    let subtitle = if let [(name, _)] = runs { Some(*name) } else { None };
+    compose(title, subtitle, legend(runs), panels.iter().map(|panel| panel.scene(&x)).collect())
 }
 
-fn figure(title: &str, runs: &[(&str, &History)]) -> Figure {
+fn panels(runs: &[(&str, &History)]) -> [Panel; 2] {
+    let panel = |y_label, limits, value| Panel { y_label, limits, lines: lines(runs, value) };
+    [
+        panel("loss (nats per image)", (0.0, f64::INFINITY), |m| m.loss),
+        panel("accuracy (%)", (0.0, 100.0), |m| 100.0 * m.accuracy),
+    ]
+}
+
+/// An axis whose ticks are whole numbers.
+fn axis(runs: &[(&str, &History)]) -> XAxis {
     let epochs: Vec<f64> =
         runs.iter().flat_map(|(_, run)| &run.epochs).map(|e| e.epoch as f64).collect();
-    let panel = |y_label: &str, limits, value: fn(&Metrics) -> f64| Panel {
-        y_label: y_label.into(),
-        limits,
-        lines: lines(runs, value),
-    };
-    Figure {
-        title: title.into(),
-        // The name of the only run needs no sample of its colour.
-        subtitle: if let [(name, _)] = runs { Some((*name).into()) } else { None },
-        legend: legend(runs),
-        x: Axis::epochs(&epochs),
-        x_label: "epoch".into(),
-        panels: [
-            panel("loss (nats per image)", (0.0, f64::INFINITY), |m| m.loss),
-            panel("accuracy (%)", (0.0, 100.0), |m| 100.0 * m.accuracy),
-        ],
+    let (low, high) = extent(&epochs).unwrap_or((1.0, 1.0));
+    let room = room(low, high, 0.03);
+    let rough = (high - low).max(1.0) / 10.0;
+    let power = 10f64.powf(rough.log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0].map(|multiple| multiple * power);
+    let step = steps.into_iter().find(|step| *step >= rough).unwrap_or(rough);
+    XAxis {
+        label: "epoch".into(),
+        ends: (low - room, high + room),
+        logarithmic: false,
+        step: Some(step.max(1.0)),
     }
 }
 
 fn lines(runs: &[(&str, &History)], value: fn(&Metrics) -> f64) -> Vec<Line> {
     let run = |(i, (_, run)): (usize, &(&str, &History))| {
         let point = |e: &EpochRecord, metrics: &Metrics| (e.epoch as f64, value(metrics));
-        let line = |points, dashed, best| Line {
+        let line = |points, dashes: Option<_>, best| Line {
             points,
-            spread: Vec::new(),
-            stroke: stroke(i, dashed),
+            band: Vec::new(),
+            color: series(i),
+            width: if dashes.is_some() { 1.5 } else { 2.2 },
+            dashes,
             marker: None,
             best,
         };
         let train = run.epochs.iter().map(|e| point(e, &e.train)).collect();
         let validation = run.epochs.iter().map(|e| point(e, &e.validation)).collect();
         let best = best(run).map(|e| point(e, &e.validation));
-        [line(train, true, None), line(validation, false, best)]
+        [line(train, Some(DASHES), None), line(validation, None, best)]
     };
     runs.iter().enumerate().flat_map(run).collect()
-}
-
-fn stroke(run: usize, dashed: bool) -> Stroke {
-    Stroke { color: series(run), width: if dashed { 2.5 } else { 4.0 }, dashed }
 }
 
 /// As [`History::best`], among the epochs that are drawn.
@@ -74,29 +78,34 @@ fn best(run: &History) -> Option<&EpochRecord> {
     drawn.min_by(|a, b| a.validation.loss.total_cmp(&b.validation.loss))
 }
 
-fn legend(runs: &[(&str, &History)]) -> Vec<Entry> {
-    let entry = |sample, label: &str| Entry { sample, label: label.into() };
+fn legend(runs: &[(&str, &History)]) -> Vec<LegendEntry> {
+    let entry = |label: &str, color, shape, dashes: Option<&str>| LegendEntry {
+        label: label.into(),
+        color: css(color),
+        shape,
+        dasharray: dashes.map(Into::into),
+    };
     let mut entries = Vec::new();
     // The colour of the only run, or none in particular.
     let color = if runs.len() == 1 {
         series(0)
     } else {
         for (i, (name, _)) in runs.iter().enumerate() {
-            entries.push(entry(Sample::Line(stroke(i, false), None), name));
+            entries.push(entry(name, series(i), LegendShape::Rect, None));
         }
         MUTED
     };
-    let key = |dashed| Sample::Line(Stroke { color, ..stroke(0, dashed) }, None);
-    entries.push(entry(key(true), "training"));
-    entries.push(entry(key(false), "validation"));
-    entries.push(entry(Sample::Best(color), "lowest validation loss"));
+    entries.push(entry("training", color, LegendShape::Line, Some(LEGEND_DASHES)));
+    entries.push(entry("validation", color, LegendShape::Line, None));
+    let diamond = LegendShape::Marker(MarkerShape::Diamond);
+    entries.push(entry("lowest validation loss", color, diamond, None));
     entries
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plot::testing::png_size;
+    use crate::plot::testing::Pixels;
 
     fn run(validation: &[f64]) -> History {
         let epoch = |(i, &loss): (usize, &f64)| EpochRecord {
@@ -111,14 +120,14 @@ mod tests {
     #[test]
     fn a_single_epoch_is_drawn_in_both_panels() {
         let single = run(&[1.5]);
-        let picture = figure("One epoch.", &[("", &single)]).pixels();
+        let pixels = Pixels::new(&history("One epoch.", &[("", &single)]));
         // Below the legend, in the left and in the right half.
         for columns in [0..800, 800..1600] {
-            let found = picture.find(series(0), columns).into_iter().filter(|at| at.1 > 150);
-            // A diamond and a ring, each of well over a hundred pixels.
+            let found = pixels.find(series(0), columns).into_iter().filter(|at| at.1 > 150);
+            // A diamond and a dot, each of well over a hundred pixels.
             assert!(found.count() > 200);
         }
-        assert!(picture.border_is_clear());
+        assert!(pixels.border_is_clear());
     }
 
     #[test]
@@ -126,7 +135,7 @@ mod tests {
         let run = run(&[2.0, 1.0, 1.2]);
         let best =
             |panel: &Panel| panel.lines.iter().filter_map(|line| line.best).collect::<Vec<_>>();
-        let [loss, accuracy] = figure("", &[("", &run)]).panels;
+        let [loss, accuracy] = panels(&[("", &run)]);
         // The accuracy of that epoch is 1 / (1 + 1) = 50 %.
         assert_eq!((best(&loss), best(&accuracy)), (vec![(2.0, 1.0)], vec![(2.0, 50.0)]));
     }
@@ -139,38 +148,47 @@ mod tests {
     }
 
     #[test]
+    fn a_line_has_a_gap_where_a_loss_is_not_finite() {
+        let count = |losses: &[f64]| {
+            let svg = history("", &[("", &run(losses))]).to_svg();
+            svg.matches("stroke-dasharray=\"6 5\"").count()
+        };
+        assert_eq!(count(&[4.0, 3.0, 2.5, 2.0, 1.0]), 2);
+        // The accuracy of training has no gap here.
+        assert_eq!(count(&[4.0, 3.0, f64::NAN, 2.0, 1.0]), 3);
+    }
+
+    #[test]
     fn every_run_has_its_colour_in_the_legend_and_in_both_panels() {
         let runs = [run(&[2.0, 1.0]), run(&[1.8, 0.9]), run(&[1.6, 0.8])];
         let named: Vec<_> = ["a", "b", "c"].into_iter().zip(&runs).collect();
-        let picture = figure("Three runs.", &named).pixels();
+        let pixels = Pixels::new(&history("Three runs.", &named));
         for i in 0..3 {
-            let found = picture.find(series(i), 0..1600);
-            let legend = found.iter().filter(|at| at.1 < 115).count();
-            let left = found.iter().filter(|at| at.1 > 125 && at.0 < 800).count();
-            let right = found.iter().filter(|at| at.1 > 125 && at.0 >= 800).count();
+            let found = pixels.find(series(i), 0..1600);
+            let legend = found.iter().filter(|at| at.1 < 170).count();
+            let left = found.iter().filter(|at| at.1 > 170 && at.0 < 800).count();
+            let right = found.iter().filter(|at| at.1 > 170 && at.0 >= 800).count();
             assert!(legend > 50 && left > 200 && right > 200, "run {i}: {legend} {left} {right}");
         }
     }
 
     #[test]
-    fn the_file_has_the_size_of_the_picture() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("history.png");
-        let run = run(&[2.0, 1.0, 1.2]);
-        history(&path, "A run.", &[("small", &run)]).unwrap();
-        assert_eq!(png_size(&path), (1600, 700));
+    fn epochs_have_whole_ticks() {
+        let step = |last: usize| axis(&[("", &run(&vec![1.0; last]))]).step;
+        assert_eq!([1, 3, 10, 30, 200].map(step), [1.0, 1.0, 1.0, 5.0, 20.0].map(Some));
     }
 
     #[test]
     fn histories_without_a_finite_value_are_drawn_empty() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("history.png");
         let (none, nan) = (History::default(), run(&[f64::NAN, f64::INFINITY, 1e300]));
         let far = History {
             epochs: vec![EpochRecord { epoch: usize::MAX, ..run(&[1.0]).epochs[0].clone() }],
         };
-        history(&path, "", &[]).unwrap();
-        history(&path, "", &[("none", &none), ("nan", &nan)]).unwrap();
-        history(&path, "", &[("far", &far), ("one", &run(&[1.0]))]).unwrap();
+        let one = run(&[1.0]);
+        for runs in [&[][..], &[("none", &none), ("nan", &nan)], &[("far", &far), ("one", &one)]] {
+            let pixels = Pixels::new(&history("", runs));
+            assert_eq!(pixels.size.0, 1600);
+            assert!(pixels.border_is_clear());
+        }
     }
 }

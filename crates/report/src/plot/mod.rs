@@ -1,15 +1,18 @@
-//! Learning curves, transfer curves and confusion matrices as PNG files.
+//! Learning curves, transfer curves and confusion matrices, as SVG and as PNG.
 //!
 //! | to draw | use |
 //! |---|---|
 //! | loss and accuracy by epoch, for one run or several | [`history()`] |
 //! | loss and accuracy by the share of training images | [`curve()`] |
 //! | which class was taken for which | [`confusion()`] |
+//! | keep it | [`Picture::save`], [`Picture::to_svg`], [`Picture::to_png`] |
 //!
-//! Every picture is whole or it is not there: it is written beside its final place and renamed when
-//! complete. The font comes with the crate, so a machine without fonts draws the same picture. The
-//! colours are those of Okabe and Ito (*Color Universal Design*, 2008), which people with any kind
-//! of colour vision can tell apart.
+//! Axes, lines, bands, markers, legends and colour scales are those of [kuva](https://docs.rs/kuva).
+//! The colours are those of Okabe and Ito (*Color Universal Design*, 2008), which people with any kind
+//! of colour vision can tell apart; series differ in their markers, and training and validation in
+//! their dashes, as well. PNG files are drawn with a font that comes with the library, so that a
+//! machine without fonts draws the same picture. SVG files name that font, DejaVu Sans, and others
+//! that are no wider. The same data give the same bytes.
 //!
 //! ```
 //! use selvedge_report::plot;
@@ -22,63 +25,26 @@
 //!     seconds: 1.0,
 //! };
 //! let run = History { epochs: vec![epoch(1, 0.9, 0.7), epoch(2, 0.5, 0.8)] };
+//! let picture = plot::history("Does the network learn? Yes.", &[("small network", &run)]);
 //!
 //! let folder = tempfile::tempdir()?;
-//! let path = folder.path().join("history.png");
-//! plot::history(&path, "Does the network learn? Yes.", &[("small network", &run)])?;
-//! assert!(path.exists());
+//! picture.save(folder.path().join("history.svg"))?;
+//! picture.save(folder.path().join("history.png"))?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod axis;
-mod canvas;
-mod color_scale;
 mod confusion;
 mod curve;
 mod dash;
-mod figure;
-mod heat_map;
 mod history;
-mod legend;
-mod palette;
+mod page;
 mod panel;
-mod save;
+mod picture;
+mod style;
 #[cfg(test)]
 mod testing;
-mod text;
-
-use std::path::PathBuf;
 
 pub use confusion::confusion;
 pub use curve::{CurvePoint, CurveSeries, curve};
 pub use history::history;
-
-/// Why a picture is not there.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PlotError {
-    /// The file could not be written; nothing of it is left behind.
-    #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// Where the picture was to be.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// The drawing library failed.
-    #[error("cannot draw {}: {reason}", path.display())]
-    Draw {
-        /// Where the picture was to be.
-        path: PathBuf,
-        /// What the library said.
-        reason: String,
-    },
-    /// The data have no picture.
-    #[error("cannot draw {}: {reason}", path.display())]
-    Data {
-        /// Where the picture was to be.
-        path: PathBuf,
-        /// What is wrong with them.
-        reason: String,
-    },
-}
+pub use picture::{Picture, PlotError};

@@ -1,17 +1,14 @@
 //! The pictures of a study, and what they ask and answer.
 
-use std::path::Path;
-
-use selvedge_report::plot::{self, CurvePoint, CurveSeries};
+use selvedge_report::plot::{self, CurvePoint, CurveSeries, Picture, PlotError};
 use selvedge_train::History;
 
 use super::study::{FinalRun, TransferOutcome};
 use super::{Start, percent};
-use crate::StudyError;
 
 impl TransferOutcome {
     /// Test loss and accuracy by the fraction of the target's images.
-    pub(super) fn draw_curve(&self, path: &Path) -> Result<(), StudyError> {
+    pub(super) fn curve_picture(&self) -> Picture {
         let results = &self.results;
         let seeds = match results.seeds.len() {
             1 => "one seed".to_string(),
@@ -19,7 +16,7 @@ impl TransferOutcome {
         };
         let subtitle = format!("test images of {}; {seeds}", results.target);
         let series = Start::ALL.map(|start| self.series(start));
-        Ok(plot::curve(path, &results.answer(), Some(&subtitle), &series)?)
+        plot::curve(&results.answer(), Some(&subtitle), &series)
     }
 
     fn series(&self, start: Start) -> CurveSeries {
@@ -36,7 +33,7 @@ impl TransferOutcome {
     }
 
     /// Loss and accuracy by epoch, of the pre-training and of the runs that are kept.
-    pub(super) fn draw_history(&self, path: &Path) -> Result<(), StudyError> {
+    pub(super) fn history_picture(&self) -> Picture {
         let results = &self.results;
         let source = format!("{} (pre-training)", results.pretrain.dataset);
         let pretraining = History { epochs: results.pretrain.epochs.clone() };
@@ -47,11 +44,11 @@ impl TransferOutcome {
         }
         let runs: Vec<_> = runs.iter().map(|(name, history)| (name.as_str(), *history)).collect();
         let title = "How fast does each run learn? Training and validation, epoch by epoch";
-        Ok(plot::history(path, title, &runs)?)
+        plot::history(title, &runs)
     }
 
     /// Which of the target's classes `run` takes for which.
-    pub(super) fn draw_confusion(&self, run: &FinalRun, path: &Path) -> Result<(), StudyError> {
+    pub(super) fn confusion_picture(&self, run: &FinalRun) -> Result<Picture, PlotError> {
         let confusion = &run.test.confusion;
         let title = format!(
             "Which classes of {} are taken for one another? {:.2} % of {} test images are right",
@@ -59,6 +56,6 @@ impl TransferOutcome {
             100.0 * confusion.accuracy(),
             confusion.total()
         );
-        Ok(plot::confusion(path, &title, confusion)?)
+        plot::confusion(&title, confusion)
     }
 }

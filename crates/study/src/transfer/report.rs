@@ -15,13 +15,13 @@ type Write<'a> = Box<dyn Fn(&Output, &str) -> Result<(), StudyError> + 'a>;
 
 impl TransferOutcome {
     /// Writes what the study found: `results.json`, `curve.csv` and the models as safetensors; with
-    /// the feature `plot` also `curve.png`, `history.png` and `confusion.png`. The files replace those
-    /// of an earlier study together, once all of them are whole; what this study does not have, such
-    /// as the model of a run that never ended, is removed.
+    /// the feature `plot` also the pictures `curve`, `history` and `confusion`, as SVG and as PNG. The
+    /// files replace those of an earlier study together, once all of them are whole; what this study
+    /// does not have, such as the model of a run that never ended, is removed.
     ///
     /// # Errors
     ///
-    /// [`StudyError`] if a file cannot be written.
+    /// [`StudyError`] if a picture cannot be drawn or a file not be written.
     pub fn write(&self, output: &Output) -> Result<(), StudyError> {
         let entries = self.entries();
         let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
@@ -35,49 +35,49 @@ impl TransferOutcome {
         })
     }
 
-    /// Every file in the order in which they take their places: the results come last, so that they
-    /// are there only with the rest.
+    /// Every file, of this study or an earlier one, in the order in which they take their places: the
+    /// results come last, so that they are there only with the rest.
     fn entries(&self) -> Vec<Entry<'_>> {
-        let entry = |name: &str, write| Entry { name: name.into(), write };
-        let mut entries = vec![entry(
-            "curve.csv",
-            some(|output, name| Ok(output.write(name, &self.results.to_csv())?)),
-        )];
-        entries.extend(self.pictures());
+        let mut entries = Vec::new();
+        let mut add = |name: String, write| entries.push(Entry { name, write });
+        for format in ["svg", "png"] {
+            for (name, write) in self.pictures() {
+                add(format!("{name}.{format}"), write);
+            }
+        }
+        let csv = boxed(|output, name| Ok(output.write(name, &self.results.to_csv())?));
+        add("curve.csv".into(), csv);
         let mut models = vec![("pretrained", Some(&self.pretrained))];
         for start in Start::ALL {
             models.push((start.name(), self.final_run(start).map(|run| &run.model)));
         }
         for (name, model) in models {
             let write = model.and_then(|model| {
-                some(|output, name| Ok(model.save_safetensors(output.path(name))?))
+                boxed(|output, name| Ok(model.save_safetensors(output.path(name))?))
             });
-            entries.push(entry(&format!("{name}.safetensors"), write));
+            add(format!("{name}.safetensors"), write);
         }
-        entries.push(entry(
-            "results.json",
-            some(|output, name| Ok(output.write_json(name, &self.results)?)),
-        ));
+        let json = boxed(|output, name| Ok(output.write_json(name, &self.results)?));
+        add("results.json".into(), json);
         entries
     }
 
-    fn pictures(&self) -> Vec<Entry<'_>> {
+    /// The names of the pictures without their format, and what writes each in the format of its file.
+    fn pictures(&self) -> [(&'static str, Option<Write<'_>>); 3] {
         #[cfg(feature = "plot")]
         let [curve, history, confusion] = [
-            some(|output, name| self.draw_curve(&output.path(name))),
-            some(|output, name| self.draw_history(&output.path(name))),
-            self.final_run(Start::Transferred)
-                .and_then(|run| some(|output, name| self.draw_confusion(run, &output.path(name)))),
+            boxed(|output, name| Ok(self.curve_picture().save(output.path(name))?)),
+            boxed(|output, name| Ok(self.history_picture().save(output.path(name))?)),
+            self.final_run(Start::Transferred).and_then(|run| {
+                boxed(|output, name| Ok(self.confusion_picture(run)?.save(output.path(name))?))
+            }),
         ];
         #[cfg(not(feature = "plot"))]
         let [curve, history, confusion] = [None, None, None];
         [("curve", curve), ("history", history), ("confusion", confusion)]
-            .map(|(name, write)| Entry { name: format!("{name}.png"), write })
-            .into()
     }
 }
 
-/// A closure that writes a file, boxed.
-fn some<'a>(write: impl Fn(&Output, &str) -> Result<(), StudyError> + 'a) -> Option<Write<'a>> {
+fn boxed<'a>(write: impl Fn(&Output, &str) -> Result<(), StudyError> + 'a) -> Option<Write<'a>> {
     Some(Box::new(write))
 }
