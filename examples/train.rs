@@ -60,10 +60,10 @@ fn train(args: &Args) -> Result<(), selvedge::Error> {
     ))?;
     output.write("history.csv", &history_csv(&fitted.history))?;
     let title = format!("How does {} learn?", args.model);
-    plot::history(&output.path("history.png"), &title, &[(&args.model, &fitted.history)])?;
+    plot::history(&title, &[(&args.model, &fitted.history)]).save(output.path("history.svg"))?;
     let accuracy = 100.0 * test.metrics.accuracy;
     let title = format!("Which classes are taken for one another? {accuracy:.2} % are right");
-    plot::confusion(&output.path("confusion.png"), &title, &test.confusion)?;
+    plot::confusion(&title, &test.confusion)?.save(output.path("confusion.svg"))?;
     Bundle::new(fitted.model, &data).save(output.path("model.safetensors"))?;
     cli::print(&format!("model, history and pictures are in {}\n", args.out.display()))?;
     Ok(())

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use selvedge::cli::{self, Fraction, Normalization, Optimizer};
+use selvedge::cli::{self, Fraction, Normalization};
 use selvedge::files::Output;
 use selvedge::prelude::*;
 use selvedge::study::transfer::{TransferConfig, TransferStudy};
@@ -16,10 +16,10 @@ use selvedge::study::transfer::{TransferConfig, TransferStudy};
 /// compares the test accuracies.
 #[derive(Parser)]
 struct Args {
-    /// 1 epoch and 2 fractions: a check that everything works, in under a minute
+    /// 1 + 1 epochs, 2 fractions, 1 seed: a check that everything works, in under a minute
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// The long protocol: 30 + 20 epochs, steps of 5 %, SGD at 0.001 with momentum 0.9 on raw
+    /// The long protocol: 30 + 20 epochs, steps of 5 %, 1 seed, SGD at 0.001 with momentum 0.9 on raw
     /// pixels, dropout 0.3
     #[arg(long)]
     full: bool,
@@ -27,24 +27,12 @@ struct Args {
     /// 25 %]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     fractions: Option<Vec<Fraction>>,
-    /// Epochs on each fraction of FM-1 [default: 2; 1 with --quick, 20 with --full]
-    #[arg(long)]
-    epochs: Option<usize>,
     /// Epochs on FM-2 [default: 3; 1 with --quick, 30 with --full]
     #[arg(long)]
     pretrain_epochs: Option<usize>,
     /// Number of seeds: pairs of runs at each fraction [default: 3; 1 with --quick and --full]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: Option<u64>,
-    /// Images a step [default: 128]
-    #[arg(long)]
-    batch_size: Option<usize>,
-    /// Step size of the optimizer [default: 0.001]
-    #[arg(long, allow_negative_numbers = true)]
-    learning_rate: Option<f64>,
-    /// The optimizer; SGD with momentum 0.9 [default: adam; sgd with --full]
-    #[arg(long)]
-    optimizer: Option<Optimizer>,
     /// Probability of dropout [default: 0; 0.3 with --full]
     #[arg(long, allow_negative_numbers = true)]
     dropout: Option<f64>,
@@ -54,6 +42,8 @@ struct Args {
     /// Folder for results, pictures and models
     #[arg(long, default_value = "runs/transfer_learning", value_name = "FOLDER")]
     out: PathBuf,
+    #[command(flatten)]
+    training: cli::TrainingArgs,
     #[command(flatten)]
     common: cli::Common,
 }
@@ -66,18 +56,11 @@ impl Args {
             _ => TransferConfig::default(),
         };
         let fractions = self.fractions.as_ref().map(|list| list.iter().map(|f| f.0).collect());
-        let fit = FitConfig {
-            epochs: self.epochs.unwrap_or(base.fit.epochs),
-            batch_size: self.batch_size.unwrap_or(base.fit.batch_size),
-            learning_rate: self.learning_rate.unwrap_or(base.fit.learning_rate),
-            optimizer: self.optimizer.map_or(base.fit.optimizer, Into::into),
-            ..base.fit
-        };
         TransferConfig {
             fractions: fractions.unwrap_or(base.fractions),
             seeds: self.seeds.map_or(base.seeds, |n| (1..=n).collect()),
             pretrain_epochs: self.pretrain_epochs.unwrap_or(base.pretrain_epochs),
-            fit,
+            fit: self.training.config(base.fit),
             dropout: self.dropout.unwrap_or(base.dropout),
             normalization: self.normalization.map_or(base.normalization, Into::into),
         }
@@ -92,9 +75,8 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     let config = args.config();
     config.check()?;
     let (context, device_name) = args.common.context("transfer learning")?;
-    let images = FashionMnist::load(&args.common.source())?;
+    let split = FASHION_MNIST.load(&args.common.source())?.split_official()?;
     let output = Output::new(&args.out)?;
-    let split = Split::official(&images.train, &images.test)?;
     let network = TransferCnn::new(5).with_dropout(config.dropout).architecture();
     let study = TransferStudy {
         source_name: "FM-2".into(),

@@ -14,7 +14,7 @@ struct Entry<'a> {
 type Write<'a> = Box<dyn Fn(&Output, &str) -> Result<(), StudyError> + 'a>;
 
 impl TransferOutcome {
-    /// Writes what the study found: `results.json`, `curve.csv` and the models as safetensors; with
+    /// Writes what the study found: `results.json`, `curve.csv` and the models as bundles; with
     /// the feature `plot` also the pictures `curve`, `history` and `confusion`, as SVG and as PNG. The
     /// files replace those of an earlier study together, once all of them are whole; what this study
     /// does not have, such as the model of a run that never ended, is removed.
@@ -52,9 +52,8 @@ impl TransferOutcome {
             models.push((start.name(), self.final_run(start).map(|run| &run.model)));
         }
         for (name, model) in models {
-            let write = model.and_then(|model| {
-                boxed(|output, name| Ok(model.save_safetensors(output.path(name))?))
-            });
+            let write =
+                model.and_then(|model| boxed(|output, name| Ok(model.save(output.path(name))?)));
             add(format!("{name}.safetensors"), write);
         }
         let json = boxed(|output, name| Ok(output.write_json(name, &self.results)?));

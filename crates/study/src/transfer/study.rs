@@ -2,7 +2,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use selvedge_data::{Normalization, Split};
-use selvedge_models::{Architecture, Init, Keep, Network};
+use selvedge_models::{Architecture, Bundle, Init, Keep, Network};
 use selvedge_train::{Context, Evaluation, FitData, History, TrainError, evaluate, fit};
 
 use super::TransferConfig;
@@ -34,7 +34,7 @@ pub struct TransferOutcome {
     /// The figures.
     pub results: TransferResults,
     /// The model that was trained on the source task.
-    pub pretrained: Network,
+    pub pretrained: Bundle,
     /// Of each start, the run of the largest fraction and the first seed.
     pub finals: Vec<FinalRun>,
 }
@@ -47,7 +47,7 @@ pub struct FinalRun {
     /// Fraction of the target's training images.
     pub fraction: f64,
     /// The best epoch's model.
-    pub model: Network,
+    pub model: Bundle,
     /// What happened, epoch by epoch.
     pub history: History,
     /// On the target's test images.
@@ -105,7 +105,7 @@ impl TransferStudy {
         &self,
         context: &Context,
         normalization: &Normalization,
-    ) -> Result<(Network, Pretraining), StudyError> {
+    ) -> Result<(Bundle, Pretraining), StudyError> {
         let (config, seed) = (&self.config, self.config.seeds[0]);
         let context = relabel(context, format!("pre-training on {}", self.source_name));
         let model = self.source_network.init(Init::PyTorch, seed, &context.device)?;
@@ -118,7 +118,7 @@ impl TransferStudy {
             epochs: fitted.history.epochs,
             test: test.metrics,
         };
-        Ok((fitted.model, pretraining))
+        Ok((Bundle::new(fitted.model, &data), pretraining))
     }
 
     /// Every fraction, seed and start, the fractions in the order of the settings.
@@ -136,7 +136,7 @@ impl TransferStudy {
                 }
             }
         }
-        let (finals, pretrained) = (Mutex::new(Finals::default()), &outcome.pretrained);
+        let (finals, pretrained) = (Mutex::new(Finals::default()), outcome.pretrained.network());
         let ends = jobs::map(context, &runs, |index, run| {
             let (end, last) = self.point(run, pretrained, context, normalization)?;
             if let Some(last) = last {
@@ -197,7 +197,13 @@ impl TransferStudy {
             validation: fitted.best.validation,
             test: test.metrics,
         };
-        let last = FinalRun { start, fraction, model: fitted.model, history: fitted.history, test };
+        let last = FinalRun {
+            start,
+            fraction,
+            model: Bundle::new(fitted.model, &data),
+            history: fitted.history,
+            test,
+        };
         Ok((RunEnd::Complete(point), Some(last)))
     }
 }
