@@ -57,7 +57,7 @@ mod tests {
         let line = low.to_string();
         let error = Error::from(StudyError::from(low));
         assert_eq!(error.to_string(), line);
-        let mut chain = std::iter::successors(error.source(), |e| e.source());
+        let mut chain = std::iter::successors(error.source(), |error| (*error).source());
         assert!(chain.all(|source| source.to_string() != line));
     }
 }
