@@ -12,7 +12,7 @@ use selvedge::train::cross_entropy;
 fn features(c: &mut Criterion) {
     let device = selvedge::device::open("auto").expect("a device is compiled in");
     let vgg = Vgg::vgg16(10).architecture().expect("the published size is allowed");
-    let vgg = vgg.init(Init::PyTorch, 0, &device).expect("a known network");
+    let vgg = vgg.init(Initialization::PyTorch, 0, &device).expect("a known network");
     let (trunk, head) = vgg.cut_at("classifier.6").expect("its last layer");
     let mut group = c.benchmark_group("features");
     group.sample_size(10);
@@ -26,7 +26,7 @@ fn features(c: &mut Criterion) {
     });
     step(&mut group, "vgg16 head", head, 100);
     let small = TransferCnn::new(10).architecture();
-    let small = small.init(Init::PyTorch, 0, &device).expect("a known network");
+    let small = small.init(Initialization::PyTorch, 0, &device).expect("a known network");
     let frozen = small.clone().freeze_before("fc3").expect("its last layer");
     step(&mut group, "transfer_cnn", small, 128);
     step(&mut group, "transfer_cnn, all but the head frozen", frozen, 128);

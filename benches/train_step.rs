@@ -81,7 +81,8 @@ fn training(name: &str, batch: usize, rule: Rule, device: &Device) -> impl FnMut
     let labels: Vec<i32> = (0..batch).map(|i| (i % classes) as i32).collect();
     let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [batch]), device);
     let targets = Targets::Hard(labels);
-    let mut model = Some(architecture.init(Init::PyTorch, 0, device).expect("a sound network"));
+    let mut model =
+        Some(architecture.init(Initialization::PyTorch, 0, device).expect("a sound network"));
     let mut optimizer = rule.kind.init(rule.weight_decay).expect("known settings");
     let autoencoder = name.contains("autoencoder");
     move || {
@@ -102,7 +103,8 @@ fn vgg16_features(batch: usize, device: &Device) -> impl FnMut() -> f32 + use<> 
     let mut architecture = named("vgg16").expect("a network of the catalog");
     architecture.layers.retain(|layer| layer.name.starts_with("features."));
     let images = images(batch, architecture.input, device);
-    let network = architecture.init(Init::PyTorch, 0, device).expect("a sound network").valid();
+    let network =
+        architecture.init(Initialization::PyTorch, 0, device).expect("a sound network").valid();
     move || network.forward(images.clone()).mean().into_scalar()
 }
 

@@ -87,7 +87,7 @@ fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
 
     // A whole network, after training; its own side is `basics::forward`, a single loop.
     let architecture = named("resnet18_cifar")?;
-    let network = architecture.init(Init::PyTorch, 0, &plain)?.valid();
+    let network = architecture.init(Initialization::PyTorch, 0, &plain)?.valid();
     let weights = state::read(&network);
     let images = Tensor::<4>::random([n, 3, 32, 32], Distribution::Default, &plain);
     let own = measure(args.repeat, || {

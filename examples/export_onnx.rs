@@ -48,7 +48,7 @@ fn export(args: &Args) -> Result<(), Box<dyn Error>> {
     // The network of the catalog with as many classes and image channels as the file has.
     let architecture = file.fits(&named).architecture;
     let device = selvedge::device::open("auto")?;
-    let network = file.load_into(architecture.init(Init::PyTorch, 0, &device)?)?;
+    let network = file.load_into(architecture.init(Initialization::PyTorch, 0, &device)?)?;
 
     let mut export = OnnxExport::new(&network);
     if let Some(classes) = &args.classes {

@@ -49,8 +49,8 @@ fn finetune(args: &Args) -> Result<(), selvedge::Error> {
     let file = weights::inspect(&args.weights)?;
     let source = file.fits(&named(&args.model)?).architecture;
     let target = source.clone().with_classes(split.classes().len())?;
-    let source = file.load_into(source.init(Init::PyTorch, 0, &context.device)?)?;
-    let target = target.init(Init::PyTorch, config.seed, &context.device)?;
+    let source = file.load_into(source.init(Initialization::PyTorch, 0, &context.device)?)?;
+    let target = target.init(Initialization::PyTorch, config.seed, &context.device)?;
     let (network, report) = target.transfer_from(&source, &Keep::AllButHead)?;
     cli::print(&format!("{report}\n"))?;
 

@@ -70,7 +70,8 @@ fn describe(file: &WeightFile, args: &Args) -> Result<(), Box<dyn Error>> {
     cli::print(&text)?;
     let Some((out, target)) = target else { return Ok(()) };
     let Some(fit) = fits.first() else { return Err("no network to convert it with".into()) };
-    let network = fit.architecture.init(Init::PyTorch, 0, &selvedge::device::open("auto")?)?;
+    let network =
+        fit.architecture.init(Initialization::PyTorch, 0, &selvedge::device::open("auto")?)?;
     let network = file.load_into(network)?;
     match target {
         Target::Burnpack => network.save_burnpack(out)?,

@@ -43,7 +43,7 @@ fn train(args: &Args) -> Result<(), selvedge::Error> {
     let architecture = named(&args.model)?;
     let architecture =
         architecture.with_input(split.shape())?.with_classes(split.classes().len())?;
-    let network = architecture.init(Init::PyTorch, args.seed, &context.device)?;
+    let network = architecture.init(Initialization::PyTorch, args.seed, &context.device)?;
     let output = Output::new(&args.out)?;
 
     let fitted = fit(network, &data, &config, &context)?;

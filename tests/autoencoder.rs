@@ -52,12 +52,12 @@ fn an_encoder_is_carried_over_and_frozen_or_fine_tuned() {
     let (split, context) = (odd_classes(), context());
     let (data, device) = (data(&split), &context.device);
     let network = LinearAutoencoder::default();
-    let autoencoder = network.architecture().init(Init::HeNormal, 1, device).unwrap();
+    let autoencoder = network.architecture().init(Initialization::HeNormal, 1, device).unwrap();
     let autoencoder = fit_autoencoder(autoencoder, &data, &config(10), &context).unwrap();
     let (error, baseline) = (autoencoder.best.validation.loss, error_of_the_mean_image(&split));
     assert!(error < 0.6 * baseline, "{error}, the mean image {baseline}");
 
-    let scratch = network.classifier(256, 5).init(Init::HeNormal, 2, device).unwrap();
+    let scratch = network.classifier(256, 5).init(Initialization::HeNormal, 2, device).unwrap();
     let encoder = Keep::Matching("encoder*".parse().unwrap());
     let (tuned, report) = scratch.clone().transfer_from(&autoencoder.model, &encoder).unwrap();
     let expected = "copied 8: encoder1, encoder2, encoder3, encoder4\nfresh  4: fc1, fc2\nunfit  0";
@@ -85,7 +85,7 @@ fn a_frozen_encoder_gives_the_same_classifier_whether_its_features_are_cached_or
     let (split, context) = (odd_classes(), context());
     let (data, device) = (data(&split), &context.device);
     let network = LinearAutoencoder::default().classifier(256, 5);
-    let network = network.init(Init::HeNormal, 2, device).unwrap();
+    let network = network.init(Initialization::HeNormal, 2, device).unwrap();
     let frozen = network.clone().freeze(&"encoder*".parse().unwrap()).unwrap();
     let frozen = fit(frozen, &data, &config(3), &context).unwrap();
 
@@ -107,7 +107,8 @@ fn a_convolutional_autoencoder_learns_and_gives_its_convolutions_away() {
     let (split, context) = (odd_classes(), context());
     let data = FitData { train: split.train.stratified_fraction(0.2, 1).unwrap(), ..data(&split) };
     let network = ConvAutoencoder::default();
-    let autoencoder = network.architecture().init(Init::PyTorch, 1, &context.device).unwrap();
+    let autoencoder =
+        network.architecture().init(Initialization::PyTorch, 1, &context.device).unwrap();
     let fitted = fit_autoencoder(autoencoder, &data, &config(4), &context).unwrap();
     let losses: Vec<f64> = fitted.history.epochs.iter().map(|e| e.validation.loss).collect();
     assert!(losses.windows(2).all(|pair| pair[1] < pair[0]), "{losses:?}");
@@ -115,7 +116,8 @@ fn a_convolutional_autoencoder_learns_and_gives_its_convolutions_away() {
         evaluate_autoencoder(&fitted.model, &split.validation, &data.normalization, &context);
     assert_eq!(again.unwrap(), fitted.best.validation);
 
-    let classifier = network.classifier(50, 5).init(Init::PyTorch, 2, &context.device).unwrap();
+    let classifier =
+        network.classifier(50, 5).init(Initialization::PyTorch, 2, &context.device).unwrap();
     let keep = Keep::Matching("conv*".parse().unwrap());
     let (_, report) = classifier.transfer_from(&fitted.model, &keep).unwrap();
     assert_eq!(report.to_string(), "copied 4: conv1, conv2\nfresh  4: fc1, fc2\nunfit  0");

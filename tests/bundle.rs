@@ -27,7 +27,7 @@ fn bundle() -> (Bundle, Vec<u8>) {
     let architecture = named("bn_cnn").unwrap();
     let [channels, height, width] = architecture.input;
     let device = selvedge::device::open("flex").unwrap();
-    let network = architecture.init(Init::PyTorch, 3, &device).unwrap();
+    let network = architecture.init(Initialization::PyTorch, 3, &device).unwrap();
     let classes = (0..CLASSES).map(|digit| digit.to_string()).collect();
     let bundle = Bundle::from_parts(network, classes, vec![0.286], vec![0.353]);
     let pixels = (0..2 * channels * height * width).map(|i| (i * 37 % 256) as u8);

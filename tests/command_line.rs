@@ -252,7 +252,7 @@ fn export_onnx_writes_what_the_library_exports_and_says_how_to_run_it() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let device = selvedge::device::open("flex").unwrap();
     let architecture = selvedge::models::named("transfer_cnn").unwrap();
-    let network = architecture.init(selvedge::models::Init::PyTorch, 1, &device).unwrap();
+    let network = architecture.init(selvedge::models::Initialization::PyTorch, 1, &device).unwrap();
     let (weights, out) = (path("weights.safetensors"), path("model.onnx"));
     network.save_safetensors(&weights).unwrap();
     let files = ["--weights", &weights, "--out", &out];

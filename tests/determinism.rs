@@ -24,7 +24,7 @@ fn train(threads: usize, seed: u64) -> (state::State, Vec<(f64, f64)>) {
         let view = squares(190);
         let data = FitData::from(view.split_stratified(0.8, 1).unwrap());
         let network = TransferCnn::new(4).with_dropout(0.3).architecture();
-        let network = network.init(Init::PyTorch, seed, &device).unwrap();
+        let network = network.init(Initialization::PyTorch, seed, &device).unwrap();
         let config = FitConfig { epochs: 2, batch_size: 64, seed, ..FitConfig::default() };
         let fitted = fit(network, &data, &config, &Context::new(&device)).unwrap();
         let losses = fitted.history.epochs.iter().map(|e| (e.train.loss, e.validation.loss));

@@ -38,7 +38,7 @@ fn printed(arguments: &[&Path]) -> String {
 
 fn network(name: &str) -> Network {
     let device = selvedge::device::open("auto").unwrap();
-    named(name).unwrap().init(Init::PyTorch, 0, &device).unwrap()
+    named(name).unwrap().init(Initialization::PyTorch, 0, &device).unwrap()
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn what_cannot_be_inspected_or_converted_is_answered_on_one_line() {
     let op = Op::Conv2d { out_channels: 1, kernel: 1, stride: 1, padding: 0, bias: false };
     let net = Architecture::new("strange", [1, 1, 1]).layer("strange", op);
     let device = selvedge::device::open("auto").unwrap();
-    net.init(Init::PyTorch, 0, &device).unwrap().save_burnpack(&strange).unwrap();
+    net.init(Initialization::PyTorch, 0, &device).unwrap().save_burnpack(&strange).unwrap();
     let convert = Path::new("--convert");
     let network = [Path::new("--network"), Path::new("resnet18")];
     for (arguments, part) in [
@@ -156,7 +156,7 @@ fn a_network_for_other_classes_becomes_onnx_from_a_file_of_any_format() {
     let [weights, onnx] = ["net.bpk", "net.onnx"].map(|name| folder.path().join(name));
     let net = TransferCnn::new(7).architecture();
     let device = selvedge::device::open("auto").unwrap();
-    let net = net.init(Init::PyTorch, 0, &device).unwrap();
+    let net = net.init(Initialization::PyTorch, 0, &device).unwrap();
     net.save_burnpack(&weights).unwrap();
     let options = ["--network=transfer_cnn", "--weights", "--out"].map(Path::new);
     let output = example("export_onnx", &[options[0], options[1], &weights, options[2], &onnx]);

@@ -95,7 +95,7 @@ fn noise(i: u64) -> f32 {
 /// network.
 fn filled(architecture: &Architecture) -> Network {
     let device = selvedge::device::open("flex").unwrap();
-    let network = architecture.init(Init::PyTorch, 0, &device).unwrap();
+    let network = architecture.init(Initialization::PyTorch, 0, &device).unwrap();
     let fill = |(t, (name, data)): (usize, (String, TensorData))| {
         let shape = data.shape().clone();
         let (centre, scale) = match (&shape[..], name.rsplit('.').next()) {

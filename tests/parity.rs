@@ -195,7 +195,7 @@ fn check(name: &str, architecture: &Architecture, device: &str) {
     let (expected, alternatives) = (expected(name), alternatives(name));
     let name = &format!("{device} {name}");
     let device = &selvedge::device::open(device).unwrap();
-    let network = architecture.init(Init::PyTorch, 0, device).unwrap();
+    let network = architecture.init(Initialization::PyTorch, 0, device).unwrap();
     // Burn counts the running statistics of batch normalisation as parameters, PyTorch does not.
     let buffers = expected.state_dict.iter().filter(|(name, _)| name.contains("running_"));
     let buffers: usize = buffers.map(|(_, shape)| shape.iter().product::<usize>()).sum();

@@ -57,7 +57,7 @@ fn carry_over(path: &Path, network: &str) {
     let architecture = fit.expect("the file fits a known network").architecture;
     assert_eq!(architecture.name, network);
     let device = selvedge::device::open("flex").unwrap();
-    let fresh = architecture.init(Init::PyTorch, 0, &device).unwrap();
+    let fresh = architecture.init(Initialization::PyTorch, 0, &device).unwrap();
     let network = file.load_into(fresh).unwrap();
     let with = |suffix| path.with_added_extension(suffix);
     network.save_safetensors(with("back")).unwrap();

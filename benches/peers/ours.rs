@@ -55,7 +55,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     }
     let plain = selvedge::device::open("flex")?;
     let device = if inference { plain } else { plain.autodiff() };
-    let network = filled(architecture.init(Init::PyTorch, 0, &device)?);
+    let network = filled(architecture.init(Initialization::PyTorch, 0, &device)?);
     let is_trained = |name: &&String| !name.contains("running_");
     let tensors = state::read(&network);
     let trained = tensors.keys().filter(is_trained).map(|name| tensors[name].num_elements());

@@ -8,7 +8,7 @@
 //! | see its layers, sizes and cost | [`Architecture::summary`] |
 //! | run and train it | [`Network`] |
 //! | run and train any module | [`Model`] |
-//! | choose the initial weights | [`Init`] |
+//! | choose the initial weights | [`Initialization`] |
 //! | move weights in and out of files | [`weights`] |
 //! | keep a trained classifier with its classes and normalization, and use it | [`Bundle`], [`bundle`] |
 //! | take a network to another program, or into the browser | [`onnx`] |
@@ -24,10 +24,10 @@
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use selvedge_models::{Init, TransferCnn};
+//! use selvedge_models::{Initialization, TransferCnn};
 //!
 //! let device = Device::flex();
-//! let network = TransferCnn::new(5).architecture().init(Init::PyTorch, 0, &device)?;
+//! let network = TransferCnn::new(5).architecture().init(Initialization::PyTorch, 0, &device)?;
 //! let images = Tensor::<4>::zeros([2, 1, 28, 28], &device);
 //! let logits = network.forward(images);
 //! assert_eq!(logits.dims(), [2, 5]);
@@ -52,4 +52,4 @@ pub use bundle::{Bundle, DataSpec, Prediction};
 pub use error::ModelError;
 pub use model::Model;
 pub use network::transfer::Keep;
-pub use network::{Activation, Init, NamePattern, Network, Rng, state, transfer};
+pub use network::{Activation, Initialization, NamePattern, Network, Rng, state, transfer};

@@ -84,13 +84,13 @@ impl Model for Network {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Init, TransferCnn};
+    use crate::{Initialization, TransferCnn};
     use burn::tensor::Device;
 
     #[test]
     fn a_network_says_as_a_model_what_its_architecture_says() {
         let architecture = TransferCnn::new(5).architecture();
-        let network = architecture.init(Init::PyTorch, 0, &Device::flex()).unwrap();
+        let network = architecture.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
         assert_eq!(Model::name(&network), "transfer_cnn");
         assert_eq!(network.input_shape(), Some([1, 28, 28]));
         assert_eq!(Model::inference_batch(&network), 256);

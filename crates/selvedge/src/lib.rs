@@ -26,7 +26,7 @@
 //! let split = FASHION_MNIST.load(&Source::default())?.split_official()?;
 //! let split = split.select(&ClassSubset::fm1())?;
 //! let data = FitData::from(&split);
-//! let network = Cnn::cnn2_small(5).architecture().init(Init::PyTorch, 0, &device)?;
+//! let network = Cnn::cnn2_small(5).architecture().init(Initialization::PyTorch, 0, &device)?;
 //! let context = Context::new(&device).with_progress(Progress::auto("FM-1"));
 //! let fitted = fit(network, &data, &FitConfig::default(), &context)?;
 //! let test = evaluate(&fitted.model, split.test()?, &data.normalization, &context)?;
@@ -71,7 +71,8 @@ pub mod prelude {
         PublishedSet, Source, Split, Targets, Transforms, View,
     };
     pub use selvedge_models::{
-        Architecture, Bundle, Cnn, Init, Keep, Model, NamePattern, Network, TransferCnn, named,
+        Architecture, Bundle, Cnn, Initialization, Keep, Model, NamePattern, Network, TransferCnn,
+        named,
     };
     pub use selvedge_train::{
         Context, FitConfig, FitData, Fitted, OptimizerConfig, ParamGroup, Progress, Stop, evaluate,

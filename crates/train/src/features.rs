@@ -6,7 +6,7 @@
 //! ```
 //! use burn::tensor::Device;
 //! use selvedge_data::{Dataset, ImageDataset};
-//! use selvedge_models::{Architecture, Init};
+//! use selvedge_models::{Architecture, Initialization};
 //! use selvedge_train::features::FeatureData;
 //! use selvedge_train::{Context, FitConfig, FitData, evaluate, fit};
 //!
@@ -18,7 +18,7 @@
 //! # let context = Context::new(&Device::flex());
 //! # let config = FitConfig { learning_rate: 0.05, batch_size: 16, ..FitConfig::default() };
 //! # let net = Architecture::new("tiny", [1, 4, 4]).conv("conv1", 4, 3, 0).relu().flatten();
-//! # let network = net.linear("fc1", 2).init(Init::PyTorch, 0, &Device::flex())?;
+//! # let network = net.linear("fc1", 2).init(Initialization::PyTorch, 0, &Device::flex())?;
 //! let (trunk, head) = network.cut_at("fc1")?;
 //! let features = FeatureData::extract(&trunk, &data, &context)?; // one pass over the images
 //! let fitted = fit(head, &features, &config, &context)?; // no image is looked at any more

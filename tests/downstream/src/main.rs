@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .max_pool(2)
         .flatten()
         .linear("fc1", 2);
-    let model = network.init(Init::HeNormal, 1, &device)?;
+    let model = network.init(Initialization::HeNormal, 1, &device)?;
     let config = FitConfig { epochs: 3, batch_size: 16, ..FitConfig::default() };
     let context = Context::new(&device);
     let fitted = fit(model, &data, &config, &context)?;

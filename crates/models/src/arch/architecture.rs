@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::names;
 use super::op::elements;
 use crate::error::printable;
-use crate::{Init, ModelError, Network, Op, Shape};
+use crate::{Initialization, ModelError, Network, Op, Shape};
 
 /// An operation with its name.
 ///
@@ -128,8 +128,13 @@ impl Architecture {
     /// # Errors
     ///
     /// As [`shapes`](Self::shapes).
-    pub fn init(&self, init: Init, seed: u64, device: &Device) -> Result<Network, ModelError> {
-        Network::new(self.clone(), init, seed, device)
+    pub fn init(
+        &self,
+        initialization: Initialization,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Network, ModelError> {
+        Network::new(self.clone(), initialization, seed, device)
     }
 }
 

@@ -108,13 +108,13 @@ pub(super) fn settle(main: &mut [Layer], shortcut: &mut [Layer]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Architecture, Init};
+    use crate::{Architecture, Initialization};
 
     /// Why an architecture is refused.
     fn refusal(architecture: &Architecture) -> String {
         let refusal = architecture.shapes().unwrap_err().to_string();
         let device = burn::tensor::Device::flex();
-        let network = architecture.init(Init::PyTorch, 0, &device);
+        let network = architecture.init(Initialization::PyTorch, 0, &device);
         assert_eq!(network.unwrap_err().to_string(), refusal);
         refusal
     }

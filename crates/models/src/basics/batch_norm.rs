@@ -108,7 +108,7 @@ fn a_channel(values: Tensor<1>) -> Tensor<4> {
 mod tests {
     use super::*;
     use crate::basics::testing::{assert_close, assert_same, shapes, values};
-    use crate::{Architecture, Init, state};
+    use crate::{Architecture, Initialization, state};
     use burn::module::Module;
     use burn::nn::BatchNormConfig;
     use burn::tensor::{Device, TensorData, module};
@@ -177,7 +177,7 @@ mod tests {
     fn running_statistics_move_as_those_of_a_network() {
         let device = Device::flex().autodiff();
         let net = Architecture::new("norm", [3, 5, 4]).batch_norm("bn");
-        let net = net.init(Init::PyTorch, 0, &device).unwrap();
+        let net = net.init(Initialization::PyTorch, 0, &device).unwrap();
         let mut running =
             Running { mean: Tensor::zeros([3], &device), variance: Tensor::ones([3], &device) };
         for seed in 0..3 {

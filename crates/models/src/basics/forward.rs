@@ -19,11 +19,11 @@ use crate::{Architecture, Layer, Op, state::State};
 ///
 /// ```
 /// use burn::{module::Module, tensor::{Device, Tensor}};
-/// use selvedge_models::{Init, basics, named, state};
+/// use selvedge_models::{Initialization, basics, named, state};
 ///
 /// let device = Device::flex();
 /// let architecture = named("cnn2")?;
-/// let network = architecture.init(Init::PyTorch, 0, &device)?.valid();
+/// let network = architecture.init(Initialization::PyTorch, 0, &device)?.valid();
 /// let images = Tensor::<4>::ones([2, 1, 28, 28], &device);
 /// let own = basics::forward(&architecture, &state::read(&network), images.clone());
 /// let difference = (own - network.forward(images)).abs().max().into_scalar::<f32>();
@@ -86,14 +86,14 @@ fn tensor<const D: usize>(state: &State, layer: &str, kind: &str, device: &Devic
 mod tests {
     use super::*;
     use crate::basics::testing::values;
-    use crate::{Init, named, state};
+    use crate::{Initialization, named, state};
     use burn::module::Module;
     use burn::tensor::TensorData;
 
     /// The largest difference to the network's own output, relative to the largest of it.
     fn difference(architecture: &Architecture, batch: usize) -> f32 {
         let device = Device::flex();
-        let network = architecture.init(Init::PyTorch, 0, &device).unwrap();
+        let network = architecture.init(Initialization::PyTorch, 0, &device).unwrap();
         // Statistics and weights of a batch normalisation begin as 0 and 1; let none be either.
         let mut state = state::read(&network);
         for (name, data) in state.iter_mut().filter(|(_, data)| data.shape().len() == 1) {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 
 use super::Window;
-use crate::{Rng, network::init::unit};
+use crate::{Rng, network::initialization::unit};
 
 /// The largest difference that rounding explains, relative to the largest value or 1.
 const TOLERANCE: f32 = 1e-5;

@@ -2,10 +2,10 @@
 //!
 //! ```
 //! use burn::tensor::Device;
-//! use selvedge_models::{Bundle, Cnn, Init};
+//! use selvedge_models::{Bundle, Cnn, Initialization};
 //!
 //! let device = Device::flex();
-//! let network = Cnn::cnn3(2).architecture().init(Init::PyTorch, 0, &device)?;
+//! let network = Cnn::cnn3(2).architecture().init(Initialization::PyTorch, 0, &device)?;
 //! let classes = ["trouser", "sandal"].map(String::from).to_vec();
 //! let bundle = Bundle::from_parts(network, classes, vec![0.286], vec![0.353]);
 //!
@@ -56,7 +56,7 @@ use std::path::Path;
 use burn::tensor::Device;
 
 use crate::weights::{Format, WeightFile};
-use crate::{Init, ModelError, Network};
+use crate::{Initialization, ModelError, Network};
 
 /// What a bundle keeps of the data that a network learned from.
 pub trait DataSpec {
@@ -183,7 +183,7 @@ impl Bundle {
         let metadata::Described { architecture, classes, normalization } = described;
         // Before memory is set aside for it: what is in the file bounds what the network takes.
         file.check_architecture(&architecture)?;
-        let network = architecture.init(Init::PyTorch, 0, device);
+        let network = architecture.init(Initialization::PyTorch, 0, device);
         let network = network.map_err(|error| file.error(error.to_string()))?;
         let network = file.load_into(network)?;
         Ok(Self::from_parts(network, classes, normalization.mean, normalization.std))

@@ -6,7 +6,7 @@ use burn::nn::{Linear, PaddingConfig2d};
 use burn::tensor::{Device, TensorData};
 use selvedge_kernels::{ConvBlockOptions, ConvTransposeBlockOptions, PoolOptions};
 
-use super::init::{Fan, Sampler};
+use super::initialization::{Fan, Sampler};
 use super::norm::Norm;
 use super::plain::{Plain, Pointwise, Spatial};
 use super::sequence::{Paths, Sequence};

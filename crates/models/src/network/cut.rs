@@ -23,9 +23,9 @@ impl Network {
     ///
     /// ```
     /// use burn::tensor::Device;
-    /// use selvedge_models::{Init, Shape, TransferCnn};
+    /// use selvedge_models::{Initialization, Shape, TransferCnn};
     ///
-    /// let network = TransferCnn::new(5).architecture().init(Init::PyTorch, 0, &Device::flex())?;
+    /// let network = TransferCnn::new(5).architecture().init(Initialization::PyTorch, 0, &Device::flex())?;
     /// let (trunk, head) = network.cut_at("fc3")?;
     /// assert_eq!(trunk.architecture().output_shape()?, Shape::Features(100));
     /// assert_eq!(head.architecture().input, [100, 1, 1]);
@@ -121,7 +121,7 @@ fn network(name: String, input: [usize; 3], layers: Vec<Step>) -> Network {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Cnn, Init, ResNet, TransferCnn, state};
+    use crate::{Cnn, Initialization, ResNet, TransferCnn, state};
     use burn::tensor::{Device, Tensor, TensorData};
 
     fn logits(network: &Network, images: Tensor<4>) -> Vec<f32> {
@@ -143,7 +143,7 @@ mod tests {
             ResNet::resnet18_cifar(10).architecture().unwrap(),
         ];
         for architecture in architectures {
-            let network = architecture.init(Init::PyTorch, 1, &Device::flex()).unwrap();
+            let network = architecture.init(Initialization::PyTorch, 1, &Device::flex()).unwrap();
             let expected = logits(&network, images(architecture.input));
             for layer in &architecture.layers[1..] {
                 let (trunk, head) = network.clone().cut_at(&layer.name).unwrap();
@@ -171,7 +171,7 @@ mod tests {
     fn there_is_no_trunk_before_the_first_layer_and_none_before_an_unknown_one() {
         let network = |_| {
             let net = Cnn::cnn2_small(5).architecture();
-            net.init(Init::PyTorch, 1, &Device::flex()).unwrap()
+            net.init(Initialization::PyTorch, 1, &Device::flex()).unwrap()
         };
         let message = |layer| network(()).cut_at(layer).unwrap_err().to_string();
         assert_eq!(message("conv1"), "layer `conv1` of `cnn2_small`: no layer stands before it");
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn only_halves_of_one_cut_get_the_name_of_the_whole() {
         let net = TransferCnn::new(5).architecture();
-        let network = net.init(Init::PyTorch, 1, &Device::flex()).unwrap();
+        let network = net.init(Initialization::PyTorch, 1, &Device::flex()).unwrap();
         let cut = |network: &Network, at: &str| network.clone().cut_at(at).unwrap();
         let (trunk, head) = cut(&network, "fc3");
         let (first, middle) = cut(&trunk, "fc1");
@@ -201,7 +201,7 @@ mod tests {
     fn parts_that_do_not_fit_are_not_joined() {
         let network = |classes| {
             let net = TransferCnn::new(classes).architecture();
-            net.init(Init::PyTorch, 1, &Device::flex()).unwrap()
+            net.init(Initialization::PyTorch, 1, &Device::flex()).unwrap()
         };
         let (trunk, _) = network(5).cut_at("fc3").unwrap();
         let (_, head) = network(5).cut_at("fc2").unwrap();

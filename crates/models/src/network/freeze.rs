@@ -24,9 +24,9 @@ impl Network {
     ///
     /// ```
     /// use burn::tensor::Device;
-    /// use selvedge_models::{Init, TransferCnn};
+    /// use selvedge_models::{Initialization, TransferCnn};
     ///
-    /// let network = TransferCnn::new(5).architecture().init(Init::PyTorch, 0, &Device::flex())?;
+    /// let network = TransferCnn::new(5).architecture().init(Initialization::PyTorch, 0, &Device::flex())?;
     /// let network = network.freeze(&"conv*, fc1".parse()?)?;
     /// assert_eq!(network.frozen().len(), 6);
     /// // 500 · 100 + 100 of `fc2`, 100 · 5 + 5 of `fc3`

@@ -19,10 +19,10 @@ impl Network {
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
-    /// use selvedge_models::{Cnn, Init};
+    /// use selvedge_models::{Cnn, Initialization};
     ///
     /// let device = Device::flex();
-    /// let network = Cnn::cnn2(5).architecture().init(Init::PyTorch, 0, &device)?;
+    /// let network = Cnn::cnn2(5).architecture().init(Initialization::PyTorch, 0, &device)?;
     /// let mut shapes = Vec::new();
     /// network.forward_hooked(Tensor::zeros([1, 1, 28, 28], &device), |layer, output| {
     ///     shapes.push((layer.to_string(), output.dims()));

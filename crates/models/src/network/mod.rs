@@ -6,7 +6,7 @@ mod cut;
 mod dropout;
 mod freeze;
 mod hooks;
-pub(crate) mod init;
+pub(crate) mod initialization;
 mod norm;
 pub(crate) mod parameter;
 mod pattern;
@@ -18,7 +18,7 @@ pub(crate) mod step;
 pub mod transfer;
 
 pub use activation::Activation;
-pub use init::Init;
+pub use initialization::Initialization;
 pub use pattern::NamePattern;
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use std::sync::Arc;
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
 use burn::tensor::{Device, Tensor};
 
-use self::init::Sampler;
+use self::initialization::Sampler;
 use self::sequence::Sequence;
 use self::step::Core;
 use crate::{Architecture, ModelError, Shape};
@@ -52,13 +52,13 @@ pub struct Network {
 impl Network {
     pub(crate) fn new(
         architecture: Architecture,
-        init: Init,
+        initialization: Initialization,
         seed: u64,
         device: &Device,
     ) -> Result<Self, ModelError> {
         architecture.shapes()?;
         let input = Shape::Images(architecture.input);
-        let mut sampler = Sampler::new(init, seed);
+        let mut sampler = Sampler::new(initialization, seed);
         let body = Sequence::new(&architecture.layers, input, &mut sampler, device);
         Ok(Self { architecture: Arc::new(architecture), body })
     }
@@ -119,9 +119,9 @@ impl Network {
     }
 
     /// Draws the weights of the linear layer `name` anew.
-    pub(crate) fn reset_linear(&mut self, name: &str, init: Init, seed: u64) {
+    pub(crate) fn reset_linear(&mut self, name: &str, initialization: Initialization, seed: u64) {
         let device = self.devices().into_iter().next().unwrap_or_default();
-        let mut sampler = Sampler::new(init, seed);
+        let mut sampler = Sampler::new(initialization, seed);
         for step in &mut self.body.steps {
             if let Core::Linear { linear, .. } = &mut step.core
                 && linear.layer.name == name
@@ -197,7 +197,7 @@ mod tests {
     fn the_same_seed_gives_the_same_weights() {
         let make = |seed| {
             let net = TransferCnn::new(5).architecture();
-            logits(&net.init(Init::PyTorch, seed, &Device::flex()).unwrap(), None)
+            logits(&net.init(Initialization::PyTorch, seed, &Device::flex()).unwrap(), None)
         };
         assert_eq!(make(1), make(1));
         assert_ne!(make(1), make(2));
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn dropout_acts_in_training_alone_and_follows_its_seed() {
         let net = TransferCnn::new(5).with_dropout(0.3).architecture();
-        let net = net.init(Init::PyTorch, 1, &Device::flex()).unwrap();
+        let net = net.init(Initialization::PyTorch, 1, &Device::flex()).unwrap();
         assert_eq!(logits(&net, Some(1)), logits(&net, Some(1)));
         assert_ne!(logits(&net, Some(1)), logits(&net, Some(2)));
         assert_ne!(logits(&net, Some(1)), logits(&net, None));
@@ -220,7 +220,7 @@ mod tests {
             (Cnn::cnn3(5).architecture(), 22_975),
             (TransferCnn::new(5).architecture(), 1_056_893),
         ] {
-            let net = architecture.init(Init::PyTorch, 0, &Device::flex()).unwrap();
+            let net = architecture.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
             assert_eq!(net.num_params(), expected, "{}", architecture.name);
         }
     }
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_hooked_pass_gives_the_same_logits() {
         let net = TransferCnn::new(5).with_dropout(0.3).architecture();
-        let net = net.init(Init::PyTorch, 1, &Device::flex()).unwrap();
+        let net = net.init(Initialization::PyTorch, 1, &Device::flex()).unwrap();
         let hooked = net.forward_hooked(images(3, &Device::flex()), |_, _| {});
         let hooked: Vec<f32> = hooked.into_data().try_to_vec().unwrap();
         // The hooked pass computes layer by layer, the other in blocks that round differently.
@@ -239,8 +239,10 @@ mod tests {
 
     #[test]
     fn hooks_see_every_layer_once_and_in_order() {
-        let net =
-            Cnn::cnn2_small(5).architecture().init(Init::PyTorch, 0, &Device::flex()).unwrap();
+        let net = Cnn::cnn2_small(5)
+            .architecture()
+            .init(Initialization::PyTorch, 0, &Device::flex())
+            .unwrap();
         let mut seen = Vec::new();
         net.forward_hooked(images(2, &Device::flex()), |name, x| {
             seen.push((name.to_string(), x.dims()))
@@ -254,7 +256,8 @@ mod tests {
     #[test]
     #[should_panic(expected = "takes images of [channels, height, width]")]
     fn images_of_another_size_are_refused() {
-        let net = Cnn::cnn2(5).architecture().init(Init::PyTorch, 0, &Device::flex()).unwrap();
+        let net =
+            Cnn::cnn2(5).architecture().init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
         net.forward(Tensor::zeros([1, 3, 28, 28], &Device::flex()));
     }
 }

@@ -116,7 +116,7 @@ impl Module for Norm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Architecture, CourseCnn, Init, Model, Network, ResNet, Rng, state};
+    use crate::{Architecture, CourseCnn, Initialization, Model, Network, ResNet, Rng, state};
     use rand::SeedableRng;
 
     /// A network in training, and images for it.
@@ -124,7 +124,7 @@ mod tests {
         let device = Device::flex().autodiff();
         let [channels, height, width] = net.input;
         let images = Tensor::ones([4, channels, height, width], &device);
-        (net.init(Init::PyTorch, 0, &device).unwrap(), images)
+        (net.init(Initialization::PyTorch, 0, &device).unwrap(), images)
     }
 
     /// All that a network keeps, its statistics up to date.

@@ -100,7 +100,7 @@ impl ModuleVisitor for Lister {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Init, ResNet};
+    use crate::{Initialization, ResNet};
     use burn::tensor::Device;
 
     #[test]
@@ -108,7 +108,7 @@ mod tests {
         // torchvision.models.resnet18(num_classes=1000): 62 tensors of 11,689,512 elements; its
         // state_dict has two running statistics for each of 20 normalisations besides.
         let net = ResNet::resnet18(1000).architecture().unwrap();
-        let net = net.init(Init::PyTorch, 0, &Device::flex()).unwrap();
+        let net = net.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
         let all = parameters(&net);
         assert_eq!(all.len(), 62);
         let elements: usize = all.iter().map(|p| p.shape.iter().product::<usize>()).sum();

@@ -90,11 +90,11 @@ mod tests {
     use selvedge_kernels::PoolOptions;
 
     use super::*;
-    use crate::{Architecture, Cnn, ConvAutoencoder, Init, TransferCnn};
+    use crate::{Architecture, Cnn, ConvAutoencoder, Initialization, TransferCnn};
 
     /// The steps of a network.
     fn steps(architecture: &Architecture) -> Vec<Step> {
-        let network = architecture.init(Init::PyTorch, 0, &Device::flex()).unwrap();
+        let network = architecture.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
         network.body().steps.clone()
     }
 

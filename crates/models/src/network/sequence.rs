@@ -3,7 +3,7 @@
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
 use burn::tensor::Device;
 
-use super::init::Sampler;
+use super::initialization::Sampler;
 use super::norm::Norm;
 use super::plan::plan;
 use super::step::{Core, Node, Step};
@@ -163,14 +163,14 @@ mod tests {
 
     use super::*;
     use crate::network::step::Params;
-    use crate::{Init, TransferCnn, state};
+    use crate::{Initialization, TransferCnn, state};
 
     #[test]
     fn blocks_with_dropout_compute_what_their_layers_do() {
         let device = Device::flex().autodiff();
         device.seed(1);
         let network = TransferCnn::new(5).with_dropout(0.3).architecture();
-        let network = network.init(Init::PyTorch, 1, &device).unwrap();
+        let network = network.init(Initialization::PyTorch, 1, &device).unwrap();
         let sequence = network.body();
         assert!(sequence.steps.iter().any(|step| {
             matches!(step, Step { before: Some(_), core: Core::Linear { .. }, .. })

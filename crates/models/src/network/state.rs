@@ -186,7 +186,7 @@ impl ModuleMapper for Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Architecture, Init};
+    use crate::{Architecture, Initialization};
     use burn::tensor::Device;
 
     fn elements(data: &TensorData) -> Vec<f32> {
@@ -196,7 +196,7 @@ mod tests {
     /// One linear layer from two features to three.
     fn network(device: &Device) -> crate::Network {
         let net = Architecture::new("a", [2, 1, 1]).flatten().linear("fc", 3);
-        let network = net.init(Init::PyTorch, 0, device).unwrap();
+        let network = net.init(Initialization::PyTorch, 0, device).unwrap();
         let weight = TensorData::new(vec![1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], [3, 2]);
         let bias = TensorData::new(vec![0.5f32, 0.0, -0.5], [3]);
         write(network, [("fc.weight".into(), weight), ("fc.bias".into(), bias)].into())
@@ -240,7 +240,7 @@ mod tests {
     fn what_is_written_after_a_training_pass_stays() {
         let device = Device::flex().autodiff();
         let net = Architecture::new("a", [2, 4, 4]).batch_norm("bn");
-        let network = net.init(Init::PyTorch, 0, &device).unwrap();
+        let network = net.init(Initialization::PyTorch, 0, &device).unwrap();
         network.forward(Tensor::ones([3, 2, 4, 4], &device));
         let mean = TensorData::new(vec![7.0f32, 8.0], [2]);
         let network = write(network, [("bn.running_mean".to_string(), mean.clone())].into());

@@ -2,9 +2,9 @@
 //!
 //! ```
 //! use burn::tensor::Device;
-//! use selvedge_models::{Cnn, Init, onnx::OnnxExport};
+//! use selvedge_models::{Cnn, Initialization, onnx::OnnxExport};
 //!
-//! let network = Cnn::cnn2(2).architecture().init(Init::PyTorch, 0, &Device::flex())?;
+//! let network = Cnn::cnn2(2).architecture().init(Initialization::PyTorch, 0, &Device::flex())?;
 //! # let folder = tempfile::tempdir().unwrap();
 //! # let path = folder.path().join("model.onnx");
 //! OnnxExport::new(&network)

@@ -5,12 +5,12 @@ use prost::Message;
 use super::proto::{Graph, Model, Value};
 use super::*;
 use crate::{
-    Architecture, Cnn, ConvAutoencoder, Init, LinearAutoencoder, Op, ResNet, TransferCnn, Vgg,
-    state,
+    Architecture, Cnn, ConvAutoencoder, Initialization, LinearAutoencoder, Op, ResNet, TransferCnn,
+    Vgg, state,
 };
 
 fn network(architecture: &Architecture) -> Network {
-    architecture.init(Init::PyTorch, 0, &Device::flex()).unwrap()
+    architecture.init(Initialization::PyTorch, 0, &Device::flex()).unwrap()
 }
 
 fn graph(network: &Network) -> Graph {
@@ -104,7 +104,7 @@ fn weights_have_pytorchs_names_layouts_and_values() {
 fn the_statistics_of_the_last_training_batch_are_in_the_file() {
     let device = Device::flex().autodiff();
     let net = Architecture::new("a", [2, 4, 4]).batch_norm("bn").flatten().linear("fc", 2);
-    let net = net.init(Init::PyTorch, 0, &device).unwrap();
+    let net = net.init(Initialization::PyTorch, 0, &device).unwrap();
     net.forward(Tensor::ones([3, 2, 4, 4], &device));
     // Momentum 0.1: a tenth of the way from 0 to the batch's mean, 1, and from 1 to its variance, 0.
     let graph = graph(&net);

@@ -64,9 +64,9 @@ pub fn inspect(path: impl AsRef<Path>) -> Result<WeightFile<'static>, ModelError
 ///
 /// ```
 /// use burn::tensor::Device;
-/// use selvedge_models::{Cnn, Init, weights};
+/// use selvedge_models::{Cnn, Initialization, weights};
 ///
-/// let network = Cnn::cnn3(5).architecture().init(Init::PyTorch, 0, &Device::flex())?;
+/// let network = Cnn::cnn3(5).architecture().init(Initialization::PyTorch, 0, &Device::flex())?;
 /// let bytes = network.to_safetensors_bytes()?;
 /// assert_eq!(weights::inspect_bytes(&bytes)?.tensors[0].name, "conv1.bias");
 /// # Ok::<(), selvedge_models::ModelError>(())

@@ -124,13 +124,13 @@ impl WeightFile<'_> {
 mod tests {
     use super::*;
     use crate::weights::inspect;
-    use crate::{Cnn, Init, Mlp, ResNet, TransferCnn, catalog};
+    use crate::{Cnn, Initialization, Mlp, ResNet, TransferCnn, catalog};
     use burn::tensor::Device;
 
     /// A file of the weights of `architecture`.
     fn file(architecture: &Architecture) -> (tempfile::NamedTempFile, WeightFile<'static>) {
         let path = tempfile::NamedTempFile::new().unwrap();
-        let network = architecture.init(Init::PyTorch, 0, &Device::flex()).unwrap();
+        let network = architecture.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
         network.save_safetensors(path.path()).unwrap();
         let file = inspect(path.path()).unwrap();
         (path, file)
@@ -155,7 +155,7 @@ mod tests {
     fn the_fit_of_burns_own_format_is_the_same() {
         let net = TransferCnn::new(7).architecture();
         let path = tempfile::NamedTempFile::new().unwrap();
-        let network = net.init(Init::PyTorch, 0, &Device::flex()).unwrap();
+        let network = net.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
         network.save_burnpack(path.path()).unwrap();
         let fit = inspect(path.path()).unwrap().fits(&TransferCnn::new(5).architecture());
         assert_eq!((fit.kind, fit.architecture), (FitKind::Exact, net));

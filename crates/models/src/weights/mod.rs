@@ -105,12 +105,12 @@ impl Network {
     ///
     /// ```
     /// use burn::tensor::Device;
-    /// use selvedge_models::{Init, TransferCnn};
+    /// use selvedge_models::{Initialization, TransferCnn};
     ///
     /// let path = std::env::temp_dir().join(format!("weights-{}.bpk", std::process::id()));
     /// let architecture = TransferCnn::new(5).architecture();
-    /// architecture.init(Init::PyTorch, 0, &Device::flex())?.save_burnpack(&path)?;
-    /// let network = architecture.init(Init::PyTorch, 1, &Device::flex())?.load(&path)?;
+    /// architecture.init(Initialization::PyTorch, 0, &Device::flex())?.save_burnpack(&path)?;
+    /// let network = architecture.init(Initialization::PyTorch, 1, &Device::flex())?.load(&path)?;
     /// # std::fs::remove_file(&path).ok();
     /// # Ok::<(), selvedge_models::ModelError>(())
     /// ```
@@ -127,11 +127,11 @@ impl Network {
     ///
     /// ```
     /// use burn::tensor::Device;
-    /// use selvedge_models::{Cnn, Init};
+    /// use selvedge_models::{Cnn, Initialization};
     ///
     /// let architecture = Cnn::cnn3(5).architecture();
-    /// let bytes = architecture.init(Init::PyTorch, 0, &Device::flex())?.to_safetensors_bytes()?;
-    /// let network = architecture.init(Init::PyTorch, 1, &Device::flex())?.load_bytes(&bytes)?;
+    /// let bytes = architecture.init(Initialization::PyTorch, 0, &Device::flex())?.to_safetensors_bytes()?;
+    /// let network = architecture.init(Initialization::PyTorch, 1, &Device::flex())?.load_bytes(&bytes)?;
     /// # Ok::<(), selvedge_models::ModelError>(())
     /// ```
     pub fn load_bytes(self, bytes: &[u8]) -> Result<Self, ModelError> {

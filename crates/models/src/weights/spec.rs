@@ -118,7 +118,7 @@ fn parts(op: &Op, input: Shape) -> Vec<(&'static str, Vec<usize>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Init, catalog};
+    use crate::{Initialization, catalog};
     use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot};
     use burn::tensor::Device;
 
@@ -129,7 +129,7 @@ mod tests {
             if architecture.name.starts_with("vgg") || architecture.name == "resnet34" {
                 continue;
             }
-            let net = architecture.init(Init::PyTorch, 0, &Device::flex()).unwrap();
+            let net = architecture.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
             let specs = specs(&architecture);
             let found = net.collect(None, Some(Box::new(BurnToPyTorchAdapter)), false);
             for (convention, found) in

@@ -2,7 +2,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use selvedge_data::{Normalization, Split};
-use selvedge_models::{Architecture, Bundle, Init, Keep, Network};
+use selvedge_models::{Architecture, Bundle, Initialization, Keep, Network};
 use selvedge_train::{Context, Evaluation, FitData, History, TrainError, evaluate, fit};
 
 use super::TransferConfig;
@@ -108,7 +108,7 @@ impl TransferStudy {
     ) -> Result<(Bundle, Pretraining), StudyError> {
         let (config, seed) = (&self.config, self.config.seeds[0]);
         let context = relabel(context, format!("pre-training on {}", self.source_name));
-        let model = self.source_network.init(Init::PyTorch, seed, &context.device)?;
+        let model = self.source_network.init(Initialization::PyTorch, seed, &context.device)?;
         let data = FitData::from(&self.source).with_normalization(normalization.clone());
         let fitted = fit(model, &data, &config.pretraining(), &context)?;
         let test = evaluate(&fitted.model, self.source.test()?, &data.normalization, &context)?;
@@ -171,7 +171,7 @@ impl TransferStudy {
         let few = self.target.train.stratified_fraction(fraction, seed)?;
         let data = FitData::new(few, self.target.validation.clone(), normalization.clone());
         // The same seed for both: their last layers and the order of their images are the same.
-        let mut model = self.target_network.init(Init::PyTorch, seed, &context.device)?;
+        let mut model = self.target_network.init(Initialization::PyTorch, seed, &context.device)?;
         if start == Start::Transferred {
             model = model.transfer_from(pretrained, &Keep::AllButHead)?.0;
         }

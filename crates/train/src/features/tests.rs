@@ -3,7 +3,7 @@ use crate::{FitConfig, Stop, evaluate, evaluate_on, fit};
 use burn::module::Module;
 use burn::tensor::TensorData;
 use selvedge_data::{Batch, ImageDataset};
-use selvedge_models::{Architecture, Init, TransferCnn, state};
+use selvedge_models::{Architecture, Initialization, TransferCnn, state};
 
 /// Images with one bright row; the label is the third of the image in which it lies.
 fn rows(count: usize, offset: usize) -> View {
@@ -26,7 +26,7 @@ fn data() -> FitData {
 fn network() -> Network {
     let net = Architecture::new("net", [1, 12, 12]).conv("conv1", 6, 3, 0).batch_norm("bn1").relu();
     let net = net.max_pool(2).flatten().linear("fc1", 16).relu().dropout(0.2).linear("fc2", 3);
-    let network = net.init(Init::PyTorch, 3, &Device::flex()).unwrap();
+    let network = net.init(Initialization::PyTorch, 3, &Device::flex()).unwrap();
     // Running statistics as if it had been trained.
     let values = |v: f32| TensorData::new(vec![v; 6], [6]);
     let [mean, var] = [("mean", 0.25), ("var", 0.5)];
@@ -59,7 +59,7 @@ fn a_head_on_cached_features_learns_what_it_learns_within_the_whole_network() {
                 let net = network().architecture().clone();
                 let layers = net.layers.into_iter().filter(|l| l.name != "dropout1").collect();
                 let net = Architecture { layers, ..net };
-                let without = net.init(Init::PyTorch, 3, &Device::flex()).unwrap();
+                let without = net.init(Initialization::PyTorch, 3, &Device::flex()).unwrap();
                 without.transfer_from(&network(), &Default::default()).unwrap().0
             }
             _ => network(),
@@ -163,7 +163,8 @@ fn a_stop_leaves_no_half_of_the_features() {
     let stop = Stop::default();
     stop.request();
     let net = TransferCnn::new(3).with_input([1, 12, 12]).architecture();
-    let (trunk, _) = net.init(Init::PyTorch, 0, &Device::flex()).unwrap().cut_at("fc3").unwrap();
+    let (trunk, _) =
+        net.init(Initialization::PyTorch, 0, &Device::flex()).unwrap().cut_at("fc3").unwrap();
     let result = FeatureData::extract(&trunk, &data(), &context().with_stop(stop));
     assert!(matches!(result, Err(TrainError::Stopped { .. })));
 }
@@ -171,7 +172,8 @@ fn a_stop_leaves_no_half_of_the_features() {
 #[test]
 fn a_trunk_for_other_images_is_refused() {
     let net = TransferCnn::new(3).architecture();
-    let (trunk, _) = net.init(Init::PyTorch, 0, &Device::flex()).unwrap().cut_at("fc3").unwrap();
+    let (trunk, _) =
+        net.init(Initialization::PyTorch, 0, &Device::flex()).unwrap().cut_at("fc3").unwrap();
     let error = FeatureData::extract(&trunk, &data(), &context()).unwrap_err();
     let expected =
         "`transfer_cnn[..fc3]` takes images of 1 × 28 × 28, but these are of 1 × 12 × 12";

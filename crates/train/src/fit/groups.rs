@@ -65,11 +65,11 @@ mod tests {
     use crate::{Context, FitData, OptimizerConfig, TrainError, fit};
     use burn::tensor::Device;
     use selvedge_data::{ImageDataset, Normalization};
-    use selvedge_models::{Architecture, Init, Network, state};
+    use selvedge_models::{Architecture, Initialization, Network, state};
 
     fn network() -> Network {
         let network = Architecture::new("two", [1, 2, 2]).flatten().linear("fc1", 3);
-        network.linear("fc2", 2).init(Init::PyTorch, 0, &Device::flex()).unwrap()
+        network.linear("fc2", 2).init(Initialization::PyTorch, 0, &Device::flex()).unwrap()
     }
 
     /// How far each parameter goes in a single step of gradient descent.

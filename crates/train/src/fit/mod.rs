@@ -47,7 +47,7 @@ pub struct Fitted<M, S = Metrics> {
 /// ```
 /// use burn::tensor::Device;
 /// use selvedge_data::{Dataset, ImageDataset};
-/// use selvedge_models::{Architecture, Init};
+/// use selvedge_models::{Architecture, Initialization};
 /// use selvedge_train::{Context, FitConfig, FitData, fit};
 ///
 /// // Two classes of 4 × 4 images: dark and bright.
@@ -59,7 +59,7 @@ pub struct Fitted<M, S = Metrics> {
 ///
 /// let device = Device::flex();
 /// let network = Architecture::new("tiny", [1, 4, 4]).flatten().linear("fc1", 2);
-/// let model = network.init(Init::PyTorch, 0, &device)?;
+/// let model = network.init(Initialization::PyTorch, 0, &device)?;
 /// let config = FitConfig { learning_rate: 0.05, batch_size: 16, ..FitConfig::default() };
 /// let fitted = fit(model, &data, &config, &Context::new(&device))?;
 /// assert_eq!(fitted.best.validation.accuracy, 1.0);

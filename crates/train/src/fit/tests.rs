@@ -2,7 +2,7 @@ use super::*;
 use crate::{FitData, OptimizerConfig, Progress, Stop, evaluate};
 use burn::tensor::Device;
 use selvedge_data::{ImageDataset, Normalization, View};
-use selvedge_models::{Architecture, Init, Network, state};
+use selvedge_models::{Architecture, Initialization, Network, state};
 
 /// Images of one grey each; bright ones are of class 1.
 fn greys(count: usize) -> View {
@@ -19,7 +19,7 @@ fn data(normalization: Normalization) -> FitData {
 
 fn network() -> Network {
     let network = Architecture::new("tiny", [1, 4, 4]).flatten().linear("fc1", 2);
-    network.init(Init::PyTorch, 0, &Device::flex()).unwrap()
+    network.init(Initialization::PyTorch, 0, &Device::flex()).unwrap()
 }
 
 fn sgd(learning_rate: f64, epochs: usize) -> FitConfig {
@@ -101,7 +101,7 @@ fn images_of_another_shape_are_refused_before_anything_is_computed() {
 #[test]
 fn a_model_for_other_classes_is_refused() {
     let network = Architecture::new("tiny", [1, 4, 4]).flatten().linear("fc1", 3);
-    let network = network.init(Init::PyTorch, 0, &Device::flex()).unwrap();
+    let network = network.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
     let error = fit(network, &data(Normalization::unit()), &sgd(0.1, 1), &context());
     let message = error.map(drop).unwrap_err().to_string();
     assert_eq!(message, "the model gives 3 logits, but the images have 2 classes");
@@ -134,7 +134,7 @@ fn the_mean_squared_error_of_a_constant_output_is_known() {
         ImageDataset::new("t", [0, 255].repeat(3), [1, 1, 2], vec![0; 3], vec!["c".into()]);
     let view = dataset.unwrap().view();
     let network = Architecture::new("constant", [1, 1, 2]).flatten().linear("fc1", 2);
-    let network = network.init(Init::PyTorch, 0, &Device::flex()).unwrap();
+    let network = network.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
     let values = |n: usize, v: f32| burn::tensor::TensorData::new(vec![v; n], [n]);
     let weight = burn::tensor::TensorData::new(vec![0.0f32; 4], [2, 2]);
     let constant = [("fc1.bias".into(), values(2, 0.5)), ("fc1.weight".into(), weight)];
@@ -162,7 +162,7 @@ fn a_model_all_of_which_is_frozen_is_refused() {
 #[test]
 fn what_is_frozen_stays_as_it_was_and_stays_frozen() {
     let network = Architecture::new("two", [1, 4, 4]).flatten().linear("fc1", 6).linear("fc2", 2);
-    let network = network.init(Init::PyTorch, 0, &Device::flex()).unwrap();
+    let network = network.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
     let network = network.freeze(&"fc1".parse().unwrap()).unwrap();
     let config = FitConfig { weight_decay: 0.1, ..sgd(0.1, 2) };
     let fitted = fit(network.clone(), &data(Normalization::unit()), &config, &context()).unwrap();

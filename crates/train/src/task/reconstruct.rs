@@ -71,7 +71,7 @@ impl std::fmt::Display for Reconstruction {
 /// ```
 /// use burn::tensor::Device;
 /// use selvedge_data::{Dataset, ImageDataset, Normalization};
-/// use selvedge_models::{Init, Keep, LinearAutoencoder};
+/// use selvedge_models::{Initialization, Keep, LinearAutoencoder};
 /// use selvedge_train::{Context, FitConfig, FitData, fit_autoencoder};
 ///
 /// // Images of 4 × 4 pixels, bright on one side.
@@ -82,12 +82,12 @@ impl std::fmt::Display for Reconstruction {
 /// let data = FitData::from(split).with_normalization(Normalization::unit());
 /// let device = Device::flex();
 /// let autoencoder = LinearAutoencoder { input: [1, 4, 4], widths: vec![8, 4] };
-/// let model = autoencoder.architecture().init(Init::HeNormal, 1, &device)?;
+/// let model = autoencoder.architecture().init(Initialization::HeNormal, 1, &device)?;
 /// let config = FitConfig { epochs: 40, batch_size: 16, learning_rate: 0.01, ..FitConfig::default() };
 /// let fitted = fit_autoencoder(model, &data, &config, &Context::new(&device))?;
 /// assert!(fitted.best.validation.loss < 0.5 * fitted.history.epochs[0].validation.loss);
 ///
-/// let classifier = autoencoder.classifier(8, 2).init(Init::HeNormal, 1, &device)?;
+/// let classifier = autoencoder.classifier(8, 2).init(Initialization::HeNormal, 1, &device)?;
 /// let encoder = Keep::Matching("encoder*".parse()?);
 /// let (classifier, report) = classifier.transfer_from(&fitted.model, &encoder)?;
 /// assert!(report.unfit.is_empty());

@@ -17,7 +17,7 @@ fn outputs(network: &Network, values: Vec<f32>) -> Vec<f32> {
 }
 
 fn network(architecture: &Architecture) -> Network {
-    architecture.init(Init::PyTorch, 1, &Device::flex()).unwrap()
+    architecture.init(Initialization::PyTorch, 1, &Device::flex()).unwrap()
 }
 
 fn names(count: usize) -> Vec<String> {
@@ -98,7 +98,8 @@ fn every_small_network_of_the_catalog_can_be_bundled() {
 #[test]
 fn a_bundle_is_a_file_of_weights_as_well() {
     let bundle = tiny();
-    let other = bundle.network().architecture().init(Init::PyTorch, 2, &Device::flex()).unwrap();
+    let other =
+        bundle.network().architecture().init(Initialization::PyTorch, 2, &Device::flex()).unwrap();
     let loaded = other.load_bytes(&bundle.to_bytes().unwrap()).unwrap();
     assert_eq!(state::read(&loaded), state::read(bundle.network()));
 }

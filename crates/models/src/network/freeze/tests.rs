@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Architecture, CourseCnn, Init, ResNet, Rng, TransferCnn};
+use crate::{Architecture, CourseCnn, Initialization, ResNet, Rng, TransferCnn};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, RmsPropConfig, SgdConfig};
@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use selvedge_kernels::AdamOptions;
 
 fn network(architecture: Architecture) -> Network {
-    architecture.init(Init::PyTorch, 1, &Device::flex()).unwrap()
+    architecture.init(Initialization::PyTorch, 1, &Device::flex()).unwrap()
 }
 
 fn images(input: [usize; 3], device: &Device) -> Tensor<4> {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::network::parameter::{is_inside, nothing_selected, shapes};
-use crate::{Init, ModelError, NamePattern, Network, state};
+use crate::{Initialization, ModelError, NamePattern, Network, state};
 
 /// What a transfer takes over from its source, by the names in the network that receives it.
 ///
@@ -85,11 +85,11 @@ impl Network {
     ///
     /// ```
     /// use burn::tensor::Device;
-    /// use selvedge_models::{Init, Keep, TransferCnn};
+    /// use selvedge_models::{Initialization, Keep, TransferCnn};
     ///
     /// let device = Device::flex();
-    /// let source = TransferCnn::new(10).architecture().init(Init::PyTorch, 0, &device)?;
-    /// let target = TransferCnn::new(5).architecture().init(Init::PyTorch, 1, &device)?;
+    /// let source = TransferCnn::new(10).architecture().init(Initialization::PyTorch, 0, &device)?;
+    /// let target = TransferCnn::new(5).architecture().init(Initialization::PyTorch, 1, &device)?;
     /// let (target, report) = target.transfer_from(&source, &Keep::AllButHead)?;
     /// assert_eq!(report.to_string(), "copied 8: conv1, conv2, fc1, fc2\nfresh  2: fc3\nunfit  0");
     ///
@@ -135,9 +135,13 @@ impl Network {
     /// # Errors
     ///
     /// [`ModelError::NoHead`] if there is no linear layer.
-    pub fn with_fresh_head(mut self, init: Init, seed: u64) -> Result<Self, ModelError> {
+    pub fn with_fresh_head(
+        mut self,
+        initialization: Initialization,
+        seed: u64,
+    ) -> Result<Self, ModelError> {
         let head = self.head()?.to_string();
-        self.reset_linear(&head, init, seed);
+        self.reset_linear(&head, initialization, seed);
         Ok(self)
     }
 

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 
 fn network(architecture: Architecture, seed: u64) -> Network {
-    architecture.init(Init::PyTorch, seed, &Device::flex()).unwrap()
+    architecture.init(Initialization::PyTorch, seed, &Device::flex()).unwrap()
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_network_without_a_linear_layer_has_no_head_to_keep() {
 #[test]
 fn a_fresh_head_changes_the_head_alone() {
     let before = network(TransferCnn::new(5).architecture(), 1);
-    let after = before.clone().with_fresh_head(Init::PyTorch, 9).unwrap();
+    let after = before.clone().with_fresh_head(Initialization::PyTorch, 9).unwrap();
     let (before, after) = (state::read(&before), state::read(&after));
     for (name, value) in &after {
         assert_eq!(value == &before[name], !name.starts_with("fc3."), "{name}");
@@ -115,7 +115,7 @@ fn a_training_pass_before_the_transfer_does_not_replace_what_was_copied() {
     let net = || CourseCnn::new(10).bn_cnn(0.0);
     let source = network(net(), 1);
     let device = Device::flex().autodiff();
-    let target = net().init(Init::PyTorch, 2, &device).unwrap().train();
+    let target = net().init(Initialization::PyTorch, 2, &device).unwrap().train();
     target.forward(burn::tensor::Tensor::ones([4, 1, 28, 28], &device));
     let (target, _) = target.transfer_from(&source, &Keep::AllButHead).unwrap();
     let expected = &state::read(&source)["bn1.running_mean"];

@@ -112,7 +112,7 @@ fn a_network_in_training_can_be_loaded_and_saved() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("net.safetensors");
     let device = Device::flex().autodiff();
-    let training = tiny().init(Init::PyTorch, 0, &device).unwrap();
+    let training = tiny().init(Initialization::PyTorch, 0, &device).unwrap();
     let training = training.load(data("tiny_f16.pt")).unwrap();
     training.save_safetensors(&path).unwrap();
     let loaded = network(&tiny(), 0).load(&path).unwrap();
@@ -130,7 +130,7 @@ fn loading_leaves_a_clone_as_it_was() {
 
 #[test]
 fn updates_from_before_do_not_replace_loaded_statistics() {
-    let training = tiny().init(Init::PyTorch, 0, &Device::flex().autodiff()).unwrap();
+    let training = tiny().init(Initialization::PyTorch, 0, &Device::flex().autodiff()).unwrap();
     let images = Tensor::ones([2, 1, 8, 8], &Device::flex().autodiff());
     // In training, a pass moves the statistics; Burn puts the update off.
     let _ = training.forward(images);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::{Architecture, Init, Network};
+use crate::{Architecture, Initialization, Network};
 
 /// The network of the files in `tests/data`.
 fn tiny() -> Architecture {
@@ -23,7 +23,7 @@ fn tiny() -> Architecture {
 }
 
 fn network(architecture: &Architecture, seed: u64) -> Network {
-    architecture.init(Init::PyTorch, seed, &Device::flex()).unwrap()
+    architecture.init(Initialization::PyTorch, seed, &Device::flex()).unwrap()
 }
 
 fn data(name: &str) -> PathBuf {

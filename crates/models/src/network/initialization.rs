@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// after tensor in the order of the layers: the same seed gives the same weights on every device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Init {
+pub enum Initialization {
     /// PyTorch's default: weights and biases uniform in ±1/√fan_in.
     #[default]
     PyTorch,
@@ -31,31 +31,31 @@ pub(crate) struct Fan {
 
 /// Draws the initial values of one network.
 pub(crate) struct Sampler {
-    init: Init,
+    initialization: Initialization,
     rng: Xoshiro256PlusPlus,
 }
 
 impl Sampler {
-    pub fn new(init: Init, seed: u64) -> Self {
-        Self { init, rng: Xoshiro256PlusPlus::seed_from_u64(seed) }
+    pub fn new(initialization: Initialization, seed: u64) -> Self {
+        Self { initialization, rng: Xoshiro256PlusPlus::seed_from_u64(seed) }
     }
 
     /// The values of a weight tensor of `shape`.
     pub fn weight(&mut self, shape: &[usize], fan: Fan) -> TensorData {
         let (input, output) = (fan.input as f64, fan.output as f64);
-        match self.init {
-            Init::PyTorch => self.uniform(shape, 1.0 / input.sqrt()),
-            Init::HeUniform => self.uniform(shape, (6.0 / input).sqrt()),
-            Init::XavierUniform => self.uniform(shape, (6.0 / (input + output)).sqrt()),
-            Init::HeNormal => self.normal(shape, (2.0 / input).sqrt()),
-            Init::XavierNormal => self.normal(shape, (2.0 / (input + output)).sqrt()),
+        match self.initialization {
+            Initialization::PyTorch => self.uniform(shape, 1.0 / input.sqrt()),
+            Initialization::HeUniform => self.uniform(shape, (6.0 / input).sqrt()),
+            Initialization::XavierUniform => self.uniform(shape, (6.0 / (input + output)).sqrt()),
+            Initialization::HeNormal => self.normal(shape, (2.0 / input).sqrt()),
+            Initialization::XavierNormal => self.normal(shape, (2.0 / (input + output)).sqrt()),
         }
     }
 
     /// The values of a bias of `length` entries.
     pub fn bias(&mut self, length: usize, fan: Fan) -> TensorData {
-        match self.init {
-            Init::PyTorch => self.uniform(&[length], 1.0 / (fan.input as f64).sqrt()),
+        match self.initialization {
+            Initialization::PyTorch => self.uniform(&[length], 1.0 / (fan.input as f64).sqrt()),
             _ => TensorData::new(vec![0f32; length], [length]),
         }
     }
@@ -91,8 +91,8 @@ mod tests {
 
     const FAN: Fan = Fan { input: 300, output: 100 };
 
-    fn values(init: Init, seed: u64) -> Vec<f32> {
-        let data = Sampler::new(init, seed).weight(&[100, 300], FAN);
+    fn values(initialization: Initialization, seed: u64) -> Vec<f32> {
+        let data = Sampler::new(initialization, seed).weight(&[100, 300], FAN);
         data.try_to_vec().unwrap()
     }
 
@@ -106,11 +106,11 @@ mod tests {
     fn standard_deviations_are_those_of_the_papers() {
         // A uniform distribution in ±b has standard deviation b / √3.
         for (init, expected) in [
-            (Init::PyTorch, (1.0f64 / 300.0 / 3.0).sqrt()),
-            (Init::HeNormal, (2.0f64 / 300.0).sqrt()),
-            (Init::HeUniform, (2.0f64 / 300.0).sqrt()),
-            (Init::XavierNormal, (2.0f64 / 400.0).sqrt()),
-            (Init::XavierUniform, (2.0f64 / 400.0).sqrt()),
+            (Initialization::PyTorch, (1.0f64 / 300.0 / 3.0).sqrt()),
+            (Initialization::HeNormal, (2.0f64 / 300.0).sqrt()),
+            (Initialization::HeUniform, (2.0f64 / 300.0).sqrt()),
+            (Initialization::XavierNormal, (2.0f64 / 400.0).sqrt()),
+            (Initialization::XavierUniform, (2.0f64 / 400.0).sqrt()),
         ] {
             let found = std(&values(init, 1));
             assert!((found / expected - 1.0).abs() < 0.02, "{init:?}: {found} against {expected}");
@@ -120,20 +120,20 @@ mod tests {
     #[test]
     fn uniform_values_stay_within_their_bound() {
         let bound = (1.0f32 / 300.0).sqrt();
-        assert!(values(Init::PyTorch, 2).iter().all(|v| v.abs() <= bound));
+        assert!(values(Initialization::PyTorch, 2).iter().all(|v| v.abs() <= bound));
     }
 
     #[test]
     fn the_seed_alone_decides() {
-        assert_eq!(values(Init::HeNormal, 3), values(Init::HeNormal, 3));
-        assert_ne!(values(Init::HeNormal, 3), values(Init::HeNormal, 4));
+        assert_eq!(values(Initialization::HeNormal, 3), values(Initialization::HeNormal, 3));
+        assert_ne!(values(Initialization::HeNormal, 3), values(Initialization::HeNormal, 4));
     }
 
     #[test]
     fn biases_are_zero_unless_pytorch_draws_them() {
-        let zero = Sampler::new(Init::HeNormal, 0).bias(4, FAN);
+        let zero = Sampler::new(Initialization::HeNormal, 0).bias(4, FAN);
         assert_eq!(zero.try_to_vec::<f32>().unwrap(), [0.0; 4]);
-        let drawn = Sampler::new(Init::PyTorch, 0).bias(4, FAN);
+        let drawn = Sampler::new(Initialization::PyTorch, 0).bias(4, FAN);
         assert!(drawn.try_to_vec::<f32>().unwrap().iter().all(|v| *v != 0.0));
     }
 }
