@@ -1,22 +1,31 @@
 //! Small image classifiers for [Burn](burn), described as data.
 //!
-//! | to | use |
-//! |---|---|
-//! | take a known network | [`Cnn`], [`TransferCnn`], [`CourseCnn`], [`ConvAutoencoder`], [`LinearAutoencoder`], [`Mlp`], [`ResNet`], [`Vgg`] |
-//! | find one by its name | [`named`], [`catalog`] |
-//! | describe one of your own | [`Architecture`], [`Op`] |
-//! | see its layers, sizes and cost | [`Architecture::summary`] |
-//! | run and train it | [`Network`] |
-//! | run and train any module | [`Model`] |
-//! | choose the initial weights | [`Initialization`] |
-//! | move weights in and out of files | [`weights`] |
-//! | keep a trained classifier with its classes and normalization, and use it | [`Bundle`], [`bundle`] |
-//! | take a network to another program, or into the browser | [`onnx`] |
-//! | read how every layer is made of basic operations | [`basics`] |
-//! | carry weights from one network to another | [`Network::transfer_from`], [`transfer`] |
-//! | choose parameters by name | [`NamePattern`] |
-//! | keep some of them from learning | [`Network::freeze`] |
-//! | cut a network in two | [`Network::cut_at`], [`Network::join`] |
+//! | to | use | in |
+//! |---|---|---|
+//! | take a known network | [`Cnn`], [`TransferCnn`], [`CourseCnn`], [`ConvAutoencoder`], [`LinearAutoencoder`], [`Mlp`], [`ResNet`], [`Vgg`] | `arch` |
+//! | find one by its name | [`named`], [`catalog`] | `arch/catalog` |
+//! | fit it to other classes or images | [`Architecture::with_classes`], [`Architecture::with_input`] | `arch/resize` |
+//! | describe one of your own | [`Architecture`] and its methods, [`Op`], [`Conv`], [`MaxPool`] | `arch/builder` |
+//! | know what is refused, and why | [`Architecture::shapes`], [`ModelError`] | `arch/architecture`, `arch/names` |
+//! | see its layers, sizes and cost | [`Architecture::summary`] | `arch/summary` |
+//! | choose the initial weights | [`Initialization`] | `network/initialization` |
+//! | run and train it | [`Network`] | `network` |
+//! | look at the outputs between its layers | [`Network::forward_hooked`] | `network/hooks` |
+//! | run and train any module | [`Model`] | `model` |
+//! | read and write parameters by their PyTorch names | [`state`] | `network/state` |
+//! | choose parameters by name | [`NamePattern`] | `network/pattern` |
+//! | keep some of them from learning | [`Network::freeze`] | `network/freeze` |
+//! | carry weights from one network to another | [`Network::transfer_from`], [`transfer`] | `network/transfer` |
+//! | cut a network in two | [`Network::cut_at`], [`Network::join`] | `network/cut` |
+//! | move weights in and out of files | [`weights`] | `weights` |
+//! | keep a trained classifier with its classes and normalization, and use it | [`Bundle`] | `bundle` |
+//! | take a network to another program, or into the browser | [`onnx`] | `onnx` |
+//! | read how every layer is made of basic operations | [`basics`] | `basics` |
+//!
+//! The way goes from `arch`, which is data alone, to `network`, which has tensors:
+//! [`Architecture::init`] builds every layer (`network/build`), joins those that are computed together
+//! to steps, each of which holds its parameters (`network/plan`, `network/step`), and puts the steps
+//! one after the other (`network/sequence`); a residual block is a step of two such sequences.
 //!
 //! An [`Architecture`] is a list of named operations, nothing else: it can be compared, printed,
 //! saved as JSON and built on any device. The names are PyTorch's (`conv1.weight`, `fc2.bias`), so
