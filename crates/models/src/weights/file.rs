@@ -260,9 +260,11 @@ fn contents(format: Format, input: &Input<'_>, path: Option<&Path>) -> Result<Co
         (Format::PyTorchZip, Some(path)) => super::pytorch::read_zip(path),
         #[cfg(feature = "pytorch")]
         (Format::PyTorchLegacy, Some(path)) => super::pytorch::read_legacy(path),
-        (format, None) if cfg!(feature = "pytorch") => {
+        #[cfg(feature = "pytorch")]
+        (Format::PyTorchZip | Format::PyTorchLegacy, None) => {
             Err(format!("a file of {format}, which is read from a path and not from bytes"))
         }
+        #[cfg(not(all(feature = "burnpack", feature = "pytorch")))]
         (format, _) => {
             Err(format!("a file of {format}, which this program was built without a reader for"))
         }

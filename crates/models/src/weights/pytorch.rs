@@ -103,8 +103,11 @@ fn read(path: &Path, walk: Walk) -> Result<Contents, String> {
     let unfolded = tensors.values().map(|tensor| tensor.byte_len() as u64);
     let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
     check_unfolded(unfolded.fold(0, u64::saturating_add), size).map_err(|e| e.to_string())?;
-    // A network without parameters has an empty state dict.
-    let is_empty = matches!(&outline, PickleValue::Dict(entries) if entries.is_empty());
+    // A network without parameters has an empty state dict, beside which the versions of its modules stand.
+    let is_empty = match &outline {
+        PickleValue::Dict(entries) => entries.keys().all(|key| key == "_metadata"),
+        _ => false,
+    };
     if tensors.is_empty() && !is_empty {
         return Err(format!("it holds no tensors; {ADVICE}"));
     }
