@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge::cli;
-use selvedge::models::weights;
 use selvedge::prelude::*;
 use selvedge::train::features::FeatureData;
 
@@ -45,17 +44,13 @@ fn finetune(args: &Args) -> Result<(), selvedge::Error> {
     let mut data = FitData::from(&split);
     data.train = split.train.stratified_fraction(args.fraction.0, config.seed)?;
 
-    // The network as the file has it, and the same with a head for our classes.
-    let file = weights::inspect(&args.weights)?;
-    let source = file.fits(&named(&args.model)?).architecture;
-    let target = source.clone().with_classes(split.classes().len())?;
-    let source = file.load_into(source.init(Initialization::PyTorch, 0, &context.device)?)?;
-    let target = target.init(Initialization::PyTorch, config.seed, &context.device)?;
-    let (network, report) = target.transfer_from(&source, &Keep::AllButHead)?;
-    cli::print(&format!("{report}\n"))?;
-
-    let head = network.architecture().head().unwrap_or_default().to_string();
-    let (trunk, fresh) = network.cut_at(&head)?;
+    let architecture = named(&args.model)?;
+    let architecture = architecture.with_input(split.shape())?.with_classes(split.classes().len())?;
+    let network = architecture.from_pretrained(&args.weights, config.seed, &context.device)?;
+    // Of a file for the same classes the head is drawn anew as well.
+    let network = network.with_fresh_head(Initialization::PyTorch, config.seed)?;
+    let head = architecture.head().unwrap_or_default();
+    let (trunk, fresh) = network.cut_at(head)?;
     let features = FeatureData::extract(&trunk, &data, &context)?;
     let fitted = fit(fresh, &features, &config, &context)?;
     let network = trunk.join(fitted.model)?;

@@ -49,6 +49,30 @@ impl Network {
         self.set_trainable(pattern, true)
     }
 
+    /// Lets the parameters that `pattern` chooses learn, and freezes all others.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Pattern`] if the pattern cannot be read; [`ModelError::NothingSelected`] if it, or one
+    /// of its alternatives, matches no parameter.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use selvedge_models::{Initialization, TransferCnn};
+    ///
+    /// let network = TransferCnn::new(5).architecture();
+    /// let network = network.init(Initialization::PyTorch, 0, &Device::flex())?.train_only("fc2, fc3")?;
+    /// // 500 · 100 + 100 of `fc2`, 100 · 5 + 5 of `fc3`
+    /// assert_eq!(network.trainable_params(), 50_605);
+    /// # Ok::<(), selvedge_models::ModelError>(())
+    /// ```
+    pub fn train_only(self, pattern: &str) -> Result<Self, ModelError> {
+        let pattern = pattern.parse()?;
+        // Before anything is frozen, so that a slip is found first.
+        group(&state::parameters(&self), &pattern, &self.architecture.name)?;
+        self.set_trainable(&"*".parse()?, false)?.set_trainable(&pattern, true)
+    }
+
     /// Freezes every parameter of the layers before `layer`, and lets those of `layer` and the
     /// layers after it learn.
     ///

@@ -72,6 +72,7 @@ mod input;
 mod parameters;
 #[cfg(feature = "pytorch")]
 mod pickle;
+mod pretrained;
 #[cfg(feature = "pytorch")]
 mod pytorch;
 mod safetensors;
