@@ -1,21 +1,24 @@
 //! What is a trained network worth for other classes: as it is under a new head, or trained on?
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge::cli;
+use selvedge::files::Output;
 use selvedge::prelude::*;
 use selvedge::train::features::FeatureData;
 
 /// Takes the weights of a file (what `train` keeps, PyTorch's .pt and .pth, safetensors, burnpack), gives
 /// the network a fresh head for the classes at hand, and trains it twice: the head alone, on features
-/// that are computed once, and then all layers, those from the file at a tenth of the learning rate.
+/// that are computed once, and then all layers, those from the file at a tenth of the learning rate;
+/// 5 epochs each by default.
 #[derive(Parser)]
 struct Args {
     /// The file of weights
     weights: PathBuf,
-    /// The network that they are for, by its name in the catalog
+    /// The network that they are for, by its name in the catalog; what `train` keeps says it itself
     #[arg(long, default_value = "cnn2_small", value_name = "NAME")]
     model: String,
     /// Share of the training images that is used
@@ -25,27 +28,36 @@ struct Args {
     data: cli::DataArgs,
     #[command(flatten)]
     training: cli::TrainingArgs,
-    /// The file to write the network to that was trained as a whole
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    /// Folder for the network that was trained as a whole
+    #[arg(long, default_value = "runs/finetune", value_name = "FOLDER")]
+    out: PathBuf,
     #[command(flatten)]
     common: cli::Common,
 }
 
 fn main() -> ExitCode {
-    cli::run(|args: Args| Ok(finetune(&args)?))
+    cli::run(|args: Args| finetune(&args))
 }
 
-fn finetune(args: &Args) -> Result<(), selvedge::Error> {
+fn finetune(args: &Args) -> Result<(), Box<dyn Error>> {
     let config = args.training.config(FitConfig { epochs: 5, ..FitConfig::default() });
     config.check()?;
     let (context, _) = args.common.context("fine-tuning")?;
     let split = args.data.split(&args.common.source())?;
+    let test = split.test()?;
+    let output = Output::new(&args.out)?;
     let mut data = FitData::from(&split);
     data.train = split.train.stratified_fraction(args.fraction.0, config.seed)?;
 
-    let architecture = named(&args.model)?;
-    let architecture = architecture.with_input(split.shape())?.with_classes(split.classes().len())?;
+    // A bundle knows its network and how its images were normalized.
+    let mut architecture = named(&args.model)?;
+    if let Ok(bundle) = Bundle::load(&args.weights, &context.device) {
+        architecture = bundle.network().architecture().clone();
+        let (mean, std) = (bundle.mean().to_vec(), bundle.std().to_vec());
+        data = data.with_normalization(Normalization { mean, std });
+    }
+    let architecture =
+        architecture.with_input(split.shape())?.with_classes(split.classes().len())?;
     let network = architecture.from_pretrained(&args.weights, config.seed, &context.device)?;
     // Of a file for the same classes the head is drawn anew as well.
     let network = network.with_fresh_head(Initialization::PyTorch, config.seed)?;
@@ -54,16 +66,18 @@ fn finetune(args: &Args) -> Result<(), selvedge::Error> {
     let features = FeatureData::extract(&trunk, &data, &context)?;
     let fitted = fit(fresh, &features, &config, &context)?;
     let network = trunk.join(fitted.model)?;
-    let test = evaluate(&network, split.test()?, &data.normalization, &context)?;
-    cli::print(&format!("head alone: test {}\n", test.metrics))?;
+    let score = evaluate(&network, test, &data.normalization, &context)?;
+    cli::print(&format!("head alone: test {}\n", score.metrics))?;
 
     let slow = ParamGroup::new(&format!("*, !{head}"), 0.1)?;
     let config = FitConfig { param_groups: vec![slow], ..config };
     let fitted = fit(network, &data, &config, &context)?;
-    let test = evaluate(&fitted.model, split.test()?, &data.normalization, &context)?;
-    cli::print(&format!("all layers: test {}\n", test.metrics))?;
-    if let Some(out) = &args.out {
-        Bundle::new(fitted.model, &data).save(out)?;
+    let score = evaluate(&fitted.model, test, &data.normalization, &context)?;
+    cli::print(&format!("all layers: test {}\n", score.metrics))?;
+    Bundle::new(fitted.model, &data).save(output.path("model.safetensors"))?;
+    cli::print(&format!("the network is in {}\n", args.out.display()))?;
+    match fitted.stopped {
+        true => Err(cli::Stopped("not all epochs are complete".into()).into()),
+        false => Ok(()),
     }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! What does a trained network see in images that it was never shown?
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -23,14 +24,19 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    cli::run(|args: Args| Ok(predict(&args)?))
+    cli::run(|args: Args| predict(&args))
 }
 
-fn predict(args: &Args) -> Result<(), selvedge::Error> {
+fn predict(args: &Args) -> Result<(), Box<dyn Error>> {
     let (context, _) = args.common.context("predicting")?;
     let bundle = Bundle::load(&args.bundle, &context.device)?;
     let split = args.data.split(&args.common.source())?;
     let test = split.test()?;
+    let takes = bundle.network().architecture().input;
+    if test.shape() != takes {
+        let reason = format!("it takes images of {takes:?}, these are of {:?}", test.shape());
+        return Err(format!("{}: {reason}", args.bundle.display()).into());
+    }
     let shown = args.count.min(test.len());
     let pixels: Vec<u8> = (0..shown).flat_map(|i| test.image(i)).copied().collect();
 

@@ -1,5 +1,6 @@
 //! How well does a network tell the classes of a data set apart?
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,15 +32,15 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    cli::run(|args: Args| Ok(train(&args)?))
+    cli::run(|args: Args| train(&args))
 }
 
-fn train(args: &Args) -> Result<(), selvedge::Error> {
+fn train(args: &Args) -> Result<(), Box<dyn Error>> {
     let config = args.training.config(FitConfig { seed: args.seed, ..FitConfig::default() });
     config.check()?;
     let (context, device) = args.common.context(&args.model)?;
     let split = args.data.split(&args.common.source())?;
-    let data = FitData::from(&split);
+    let (data, test) = (FitData::from(&split), split.test()?);
     let architecture = named(&args.model)?;
     let architecture =
         architecture.with_input(split.shape())?.with_classes(split.classes().len())?;
@@ -47,7 +48,7 @@ fn train(args: &Args) -> Result<(), selvedge::Error> {
     let output = Output::new(&args.out)?;
 
     let fitted = fit(network, &data, &config, &context)?;
-    let test = evaluate(&fitted.model, split.test()?, &data.normalization, &context)?;
+    let test = evaluate(&fitted.model, test, &data.normalization, &context)?;
 
     let best = &fitted.best;
     cli::print(&format!(
@@ -58,13 +59,25 @@ fn train(args: &Args) -> Result<(), selvedge::Error> {
         best.validation,
         test.metrics
     ))?;
-    output.write("history.csv", &history_csv(&fitted.history))?;
-    let title = format!("How does {} learn?", args.model);
-    plot::history(&title, &[(&args.model, &fitted.history)]).save(output.path("history.svg"))?;
     let accuracy = 100.0 * test.metrics.accuracy;
+    let history = plot::history(
+        &format!("How does {} learn?", args.model),
+        &[(&args.model, &fitted.history)],
+    );
     let title = format!("Which classes are taken for one another? {accuracy:.2} % are right");
-    plot::confusion(&title, &test.confusion)?.save(output.path("confusion.svg"))?;
-    Bundle::new(fitted.model, &data).save(output.path("model.safetensors"))?;
+    let confusion = plot::confusion(&title, &test.confusion)?;
+    let model = Bundle::new(fitted.model, &data);
+    // All together, so that nothing of another run is beside them.
+    let files = ["history.csv", "history.svg", "confusion.svg", "model.safetensors"];
+    output.replace(&files, |new| -> Result<(), selvedge::Error> {
+        new.write(files[0], &history_csv(&fitted.history))?;
+        history.save(new.path(files[1]))?;
+        confusion.save(new.path(files[2]))?;
+        Ok(model.save(new.path(files[3]))?)
+    })?;
     cli::print(&format!("model, history and pictures are in {}\n", args.out.display()))?;
-    Ok(())
+    match fitted.stopped {
+        true => Err(cli::Stopped("not all epochs are complete".into()).into()),
+        false => Ok(()),
+    }
 }

@@ -278,3 +278,47 @@ fn export_onnx_writes_what_the_library_exports_and_says_how_to_run_it() {
         assert!(text.contains(line), "no {line} in: {text}");
     }
 }
+
+#[test]
+fn what_train_keeps_is_taken_by_predict_and_finetune() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let run = |name: &str, arguments: &[&str]| {
+        let output = example(name).args(arguments).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{name}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let model = path("fm2/model.safetensors");
+    let trained = run("train", &["--classes=fm2", "--epochs=1", "--out", &path("fm2")]);
+    assert!(trained.contains("test loss"), "{trained}");
+    for file in ["history.csv", "history.svg", "confusion.svg", "model.safetensors"] {
+        assert!(folder.path().join("fm2").join(file).is_file(), "no {file}");
+    }
+    let predicted = run("predict", &[&model, "--classes=fm2", "--count=100"]);
+    let right = predicted.lines().last().unwrap().split(' ').next().unwrap();
+    // Five classes: 20 would be right by chance, with a standard deviation of 4.
+    assert!(right.parse::<u32>().unwrap() > 60, "{predicted}");
+    let arguments = ["--classes=fm1", "--fraction=5%", "--epochs=1", "--out", &path("fm1")];
+    let tuned = run("finetune", &[&[model.as_str()][..], &arguments].concat());
+    assert!(tuned.contains("head alone: test") && tuned.contains("all layers: test"), "{tuned}");
+    assert!(folder.path().join("fm1/model.safetensors").is_file());
+}
+
+#[test]
+fn wrong_arguments_of_train_predict_and_finetune_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("no.safetensors");
+    std::fs::write(&file, "this is no file of weights").unwrap();
+    let file = file.display().to_string();
+    let refused = |name: &str, arguments: &[&str], parts: &[&str]| {
+        assert_refused(&example(name).args(arguments).output().unwrap(), parts);
+    };
+    refused("train", &["--model=resnet19"], &["resnet19", "cnn2_small"]);
+    refused("train", &["--dataset=minst"], &["minst", "fashion_mnist"]);
+    refused("train", &["--dataset=mnist", "--classes=fm1"], &["FM-1", "Fashion-MNIST"]);
+    refused("train", &["--epochs=0"], &["epochs is 0"]);
+    refused("train", &["--model=vgg16"], &["28 × 28"]);
+    refused("predict", &[&file], &["no.safetensors"]);
+    refused("finetune", &[&file, "--out", "/dev/null/x"], &["cannot write /dev/null/x"]);
+}

@@ -1,11 +1,11 @@
 //! Which images a nested, stratified fraction takes.
 
-use crate::{SplitMix64, View};
+use crate::SplitMix64;
 
 /// Keeps the choice of a fraction apart from whatever else is drawn from the same seed ("fraction").
 const FRACTION: u64 = 0x6672_6163_7469_6F6E;
 
-/// For each position of the view, whether it is one of the `count` taken; but at least one of each class
+/// For each image, of which the labels below `classes` are given, whether it is one of the `count` taken; but at least one of each class
 /// that has images is.
 ///
 /// All images are put into one fixed order of which every beginning is stratified; a fraction is
@@ -14,14 +14,14 @@ const FRACTION: u64 = 0x6672_6163_7469_6F6E;
 /// has given the same share of its images, to the nearest whole one: the divisor method of
 /// Webster and Sainte-Laguë. The first image of each class comes before all others, so that no
 /// class is left out.
-pub(crate) fn chosen(view: &View, count: usize, seed: u64) -> Vec<bool> {
-    let mut members = vec![Vec::new(); view.num_classes()];
-    for (position, &label) in view.labels().iter().enumerate() {
+pub(crate) fn chosen(labels: &[u16], classes: usize, count: usize, seed: u64) -> Vec<bool> {
+    let mut members = vec![Vec::new(); classes];
+    for (position, &label) in labels.iter().enumerate() {
         members[usize::from(label)].push(position);
     }
     members.retain(|positions| !positions.is_empty());
 
-    let mut order = Vec::with_capacity(view.len());
+    let mut order = Vec::with_capacity(labels.len());
     for (class, positions) in members.iter_mut().enumerate() {
         SplitMix64::stream(seed ^ FRACTION, class as u64).shuffle(positions);
         let size = positions.len() as u64;
@@ -36,8 +36,8 @@ pub(crate) fn chosen(view: &View, count: usize, seed: u64) -> Vec<bool> {
         (u128::from(a.0) * u128::from(b.1)).cmp(&(u128::from(b.0) * u128::from(a.1)))
     });
 
-    let count = count.clamp(members.len(), view.len());
-    let mut chosen = vec![false; view.len()];
+    let count = count.clamp(members.len(), labels.len());
+    let mut chosen = vec![false; labels.len()];
     for &(_, _, position) in &order[..count] {
         chosen[position] = true;
     }

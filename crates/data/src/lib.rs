@@ -45,7 +45,7 @@
 //!
 //! # Features
 //!
-//! - `download` (default): downloads data sets that are not found on this machine.
+//! - `download` (on in the crate `selvedge`): downloads data sets that are not found on this machine.
 //! - `https`: allows `https` addresses in [`Source::with_urls`]. The official hosts speak plain
 //!   `http`; what is downloaded is checked against a SHA-256 that is part of this crate.
 

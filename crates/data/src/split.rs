@@ -104,8 +104,9 @@ impl View {
     ///
     /// # Errors
     ///
-    /// If the fraction is not above 0 and below 1, if it leaves no image to train on, or if an image
-    /// comes twice and is in both parts.
+    /// If the fraction is not above 0 and below 1, if it leaves no image to train on, or none of a class
+    /// (the images that validate are at least one of each class), or if an image comes twice and is in
+    /// both parts.
     pub fn split_stratified(&self, train_fraction: f64, seed: u64) -> Result<Split, DataError> {
         check_fraction("training fraction", train_fraction)?;
         if self.is_empty() {
@@ -115,6 +116,7 @@ impl View {
         if train.is_empty() {
             return Err(Repr::NoImages { what: "training part of the stratified split" }.into());
         }
+        self.check_trained(&train)?;
         Split::new(train, validation, None)
     }
 
@@ -125,7 +127,8 @@ impl View {
     /// # Errors
     ///
     /// If a fraction is not above 0 and below 1, if they are not 1 in all, if there are too few images
-    /// for one in each part, or if an image comes twice and is in two parts.
+    /// for one in each part, or none of a class is left to train on, or if an image comes twice and is in
+    /// two parts.
     pub fn split_stratified_three(
         &self,
         fractions: [f64; 3],
@@ -155,7 +158,20 @@ impl View {
                 return Err(Repr::NoImages { what }.into());
             }
         }
+        self.check_trained(&train)?;
         Split::new(train, validation, Some(test))
+    }
+
+    /// Refuses a part to train on that has no image of a class of which this view has one.
+    fn check_trained(&self, train: &View) -> Result<(), DataError> {
+        let counts = self.class_counts().into_iter().zip(train.class_counts());
+        match counts.enumerate().find(|(_, (all, trained))| *all > 0 && *trained == 0) {
+            Some((class, _)) => {
+                let name = self.classes()[class].clone();
+                Err(Repr::UntrainedClass { name }.into())
+            }
+            None => Ok(()),
+        }
     }
 
     /// A stratified fraction of the images, rounded to the nearest whole number of them, and the others.
@@ -163,7 +179,7 @@ impl View {
         let len = self.len() as f64;
         // 1 − 0.9 is a little less than 0.1; without the addition, half an image would be rounded down.
         let count = (fraction * len + f64::EPSILON * len).round() as usize;
-        let chosen = fraction::chosen(self, count, seed);
+        let chosen = fraction::chosen(self.labels(), self.num_classes(), count, seed);
         let part = |taken| self.at((0..self.len()).filter(|&p| chosen[p] == taken));
         (part(true), part(false))
     }

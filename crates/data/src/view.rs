@@ -30,6 +30,13 @@ pub struct View {
     classes: Arc<[String]>,
 }
 
+impl ImageDataset {
+    /// A view of all images, in their order and with their labels.
+    pub fn view(&self) -> View {
+        View::all(self)
+    }
+}
+
 impl View {
     pub(crate) fn all(dataset: &ImageDataset) -> Self {
         Self {
@@ -197,7 +204,7 @@ impl View {
             return Err(Repr::NoImages { what: "fraction of the images" }.into());
         }
         let count = (fraction * self.len() as f64).round() as usize;
-        let chosen = fraction::chosen(self, count, seed);
+        let chosen = fraction::chosen(self.labels(), self.num_classes(), count, seed);
         Ok(self.at((0..self.len()).filter(|&position| chosen[position])))
     }
 

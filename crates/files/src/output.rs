@@ -1,11 +1,10 @@
 //! Results on disk: every file is whole or it is not there.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::replace::{new_file_in, persist, sync_folder};
+use crate::replace::{self, new_file_in, sync_file, sync_folder};
 
 /// A file or folder of results that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -71,12 +70,7 @@ impl Output {
     /// [`OutputError`] if it cannot be written.
     pub fn write(&self, name: &str, text: &str) -> Result<(), OutputError> {
         let path = self.path(name);
-        let write = || {
-            let mut file = new_file_in(&self.folder)?;
-            file.write_all(text.as_bytes())?;
-            persist(file, &path)
-        };
-        write().map_err(|error| OutputError { path, error })
+        replace::write(&path, text).map_err(|error| OutputError { path, error })
     }
 
     /// Replaces the files `names` together: `write` writes those that there are into a folder beside
@@ -108,7 +102,7 @@ impl Output {
             let (new, path) = (staged.path(name), self.path(name));
             let moved = if new.exists() {
                 std::fs::set_permissions(&new, permissions.clone())
-                    .and_then(|()| std::fs::File::open(&new)?.sync_all())
+                    .and_then(|()| sync_file(&new))
                     .and_then(|()| std::fs::rename(&new, &path))
             } else if path.exists() {
                 std::fs::remove_file(&path)

@@ -57,22 +57,34 @@ pub fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> io::Result<()
 /// If the file cannot be brought to the disk, or not be renamed; then it is removed.
 pub fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
     // Another file may have been put in the place of the one that is open.
-    File::open(file.path())?.sync_all()?;
+    sync_file(file.path())?;
     file.persist(path).map_err(|e| e.error)?;
     sync_folder(folder_of(path))
 }
 
-/// Without it, a crash of the machine could undo the renaming.
+/// Brings a file to the disk. Windows wants a handle that may write.
+pub(crate) fn sync_file(path: &Path) -> io::Result<()> {
+    File::options().write(true).open(path)?.sync_all()
+}
+
+/// Without it, a crash of the machine could undo the renaming. A folder that cannot be opened or synced, as
+/// some network file systems do not, is no error: the file is in its place.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     // Only there can a folder be opened like a file.
     if cfg!(unix) {
-        match File::open(folder)?.sync_all() {
-            // Some network file systems do not know it.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
-            other => return other,
+        match File::open(folder).and_then(|folder| folder.sync_all()) {
+            Err(error) if !cannot_sync(error.kind()) => return Err(error),
+            _ => {}
         }
     }
     Ok(())
+}
+
+fn cannot_sync(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
+    )
 }
 
 /// The folder that a file is in.

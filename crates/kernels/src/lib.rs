@@ -109,7 +109,7 @@
 //! # How the kernels are tested
 //!
 //! Every kernel is compared with a naive one over random shapes, on each instruction set that the
-//! processor has. `.ci/run` runs the same tests as NEON in QEMU, where that and a linker for 64-bit
+//! processor has. `.ci/thorough neon` runs the same tests as NEON in QEMU, where that and a linker for 64-bit
 //! Arm are installed. `.ci/sanitize` runs them under AddressSanitizer; and the small ones in Miri,
 //! which needs no processor with AVX2 or AVX-512 to run the kernels for them. The benchmark
 //! `conv_speed` measures what the kernels reach of the processor's peak.

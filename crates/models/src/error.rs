@@ -134,6 +134,14 @@ pub(crate) fn require_32_pixels([_, height, width]: [usize; 3]) -> Result<(), Mo
     })
 }
 
+pub(crate) fn nothing_selected(
+    architecture: &str,
+    selection: impl std::fmt::Display,
+) -> ModelError {
+    let selection = selection.to_string();
+    ModelError::NothingSelected { architecture: architecture.into(), selection }
+}
+
 fn describe(
     missing: &[String],
     unexpected: &[String],

@@ -12,7 +12,7 @@ use crate::device::DeviceError;
 /// use selvedge::prelude::*;
 ///
 /// fn images() -> Result<Dataset, selvedge::Error> {
-///     Ok(PublishedSet::FASHION_MNIST.load(&Source::default())?)
+///     Ok(FASHION_MNIST.load(&Source::default())?)
 /// }
 /// ```
 #[derive(Debug, thiserror::Error)]

@@ -1,9 +1,8 @@
+use rayon::ThreadPoolBuildError;
 use selvedge_data::DataError;
 use selvedge_files::OutputError;
 use selvedge_models::ModelError;
 use selvedge_train::TrainError;
-
-use crate::jobs::ThreadsError;
 
 /// What can go wrong in a study.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +17,14 @@ pub enum StudyError {
     /// A network cannot be built, or its weights not carried over or written.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The networks of the source and of the target differ in more than their last layer.
+    #[error(
+        "the networks of the two tasks differ in more than their last layer: {} of the target cannot be carried over", unfit.join(", ")
+    )]
+    Networks {
+        /// The parameters of the target that have no counterpart of their shape.
+        unfit: Vec<String>,
+    },
     /// The threads for several runs at the same time cannot be had.
     #[error(transparent)]
     Threads(#[from] ThreadsError),
@@ -29,3 +36,8 @@ pub enum StudyError {
     #[error(transparent)]
     Output(#[from] OutputError),
 }
+
+/// The threads for several runs at the same time cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("the threads for several runs at the same time cannot be started: {0}")]
+pub struct ThreadsError(pub(crate) ThreadPoolBuildError);

@@ -3,15 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use selvedge_train::Context;
 
-use crate::StudyError;
-
-/// The threads for several runs at the same time cannot be had.
-#[derive(Debug, thiserror::Error)]
-#[error("the threads for several runs at the same time cannot be started: {0}")]
-pub struct ThreadsError(ThreadPoolBuildError);
+use crate::{StudyError, error::ThreadsError};
 
 /// Calls `work` with every item and its index, [`Context::jobs`] of them at a time, each on its share of
 /// the threads of rayon's current pool; the results in the order of the items. Items are begun in that

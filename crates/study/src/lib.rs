@@ -14,4 +14,4 @@ mod error;
 pub mod jobs;
 pub mod transfer;
 
-pub use error::StudyError;
+pub use error::{StudyError, ThreadsError};

@@ -2,7 +2,9 @@ use selvedge_data::{BatchLoader, BatchSource, Normalization, View};
 use selvedge_models::Model;
 
 use crate::task::measure;
-use crate::{Classify, ConfusionMatrix, Context, Evaluation, Task, TrainError};
+use crate::{
+    Classify, ConfusionMatrix, Context, Evaluation, Reconstruct, Reconstruction, Task, TrainError,
+};
 
 /// Loss, accuracy and confusion matrix of a classifier on `view`, without dropout and with the running
 /// statistics of batch normalisation.
@@ -58,4 +60,22 @@ pub fn evaluate_task<T: Task, M: Model>(
 ) -> Result<T::Score, TrainError> {
     task.check()?;
     measure(task, &model.valid(), source, |_, _| {})
+}
+
+/// How well `model` reconstructs the images of `view`.
+///
+/// # Errors
+///
+/// [`TrainError::Data`] if the images cannot be batched, [`TrainError::ImageShape`] if the model takes
+/// images of another shape, [`TrainError::Pixels`] if it gives another number of values than an image
+/// has pixels.
+pub fn evaluate_autoencoder<M: Model>(
+    model: &M,
+    view: &View,
+    normalization: &Normalization,
+    context: &Context,
+) -> Result<Reconstruction, TrainError> {
+    let batch = model.inference_batch();
+    let source = BatchLoader::new(view.clone(), batch, normalization, &context.device)?;
+    evaluate_task(&Reconstruct, model, &source)
 }

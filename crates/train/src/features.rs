@@ -45,7 +45,7 @@
 //!
 //! # Time
 //!
-//! Measured on two cores (AMD EPYC, AVX2) by `cargo bench --profile dev --bench features`: VGG-16 up to
+//! Measured on two cores (AMD EPYC, AVX2) by `cargo bench --package selvedge-benches --profile dev --bench features`: VGG-16 up to
 //! its last layer takes 2.9 images of 224 × 224 a second, so that 60,000 images take 5.7 hours, once;
 //! the last layer alone then learns from 158,000 a second, 0.4 s an epoch.
 

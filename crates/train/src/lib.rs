@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | train a classifier | [`fit`], [`FitConfig`], [`FitData`] | `fit`, `data` |
 //! | choose the optimizer, and learning rates by parameter | [`OptimizerConfig`], [`ParamGroup`] | `optimizer`, `fit` |
-//! | train an autoencoder | [`fit_autoencoder`], [`evaluate_autoencoder`] | `task` |
+//! | train an autoencoder | [`fit_autoencoder`], [`evaluate_autoencoder`] | `fit`, `evaluate` |
 //! | choose the loss, or train for something else | [`CrossEntropy`], [`Task`], [`fit_task`] | `task` |
 //! | say where, how visibly and until when | [`Context`], [`Progress`], [`Stop`] | `context`, `progress` |
 //! | measure a model | [`evaluate`], [`Metrics`], [`ConfusionMatrix`] | `evaluate`, `metrics` |
@@ -30,12 +30,11 @@ mod task;
 pub use context::{Context, Stop};
 pub use data::{FitData, FitSource};
 pub use error::TrainError;
-pub use evaluate::{evaluate, evaluate_on, evaluate_task};
-pub use fit::{FitConfig, Fitted, ParamGroup, fit, fit_task};
+pub use evaluate::{evaluate, evaluate_autoencoder, evaluate_on, evaluate_task};
+pub use fit::{FitConfig, Fitted, ParamGroup, fit, fit_autoencoder, fit_task};
 pub use metrics::{ConfusionMatrix, EpochRecord, Evaluation, History, Metrics, Score, Totals};
 pub use optimizer::OptimizerConfig;
 pub use progress::Progress;
 pub use task::{
-    Classify, CrossEntropy, Reconstruct, Reconstruction, Task, cross_entropy, evaluate_autoencoder,
-    fit_autoencoder, mean_squared_error,
+    Classify, CrossEntropy, Reconstruct, Reconstruction, Task, cross_entropy, mean_squared_error,
 };

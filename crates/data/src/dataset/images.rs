@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
+use crate::DataError;
 use crate::error::Repr;
-use crate::{DataError, View};
 
 /// As many classes as a `u16` can name.
 const MOST_CLASSES: usize = 1 << 16;
@@ -127,11 +127,6 @@ impl ImageDataset {
     /// The classes' names; a label is a position in this list.
     pub fn classes(&self) -> &[String] {
         &self.shared.classes
-    }
-
-    /// A view of all images, in their order and with their labels.
-    pub fn view(&self) -> View {
-        View::all(self)
     }
 
     /// Whether both are clones of one data set.

@@ -277,6 +277,12 @@ pub(crate) enum Repr {
         /// The name given.
         found: String,
     },
+    /// A class that a stratified split would leave nothing to train on.
+    #[error("stratified split: expected images of the class {name} to train on, found none")]
+    UntrainedClass {
+        /// The class.
+        name: String,
+    },
     /// Something is asked of a view without images.
     #[error("{what}: expected at least 1 image, found none")]
     NoImages {

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "download")]
 mod download;
+mod load;
 mod search;
 mod source;
 

@@ -1,10 +1,9 @@
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::names;
 use super::op::elements;
 use crate::error::printable;
-use crate::{Initialization, ModelError, Network, Op, Shape};
+use crate::{ModelError, Op, Shape};
 
 /// An operation with its name.
 ///
@@ -108,7 +107,8 @@ impl Architecture {
     ///
     /// As [`shapes`](Self::shapes).
     pub fn inference_batch(&self) -> Result<usize, ModelError> {
-        let largest = self.shapes()?.into_iter().map(Shape::size).max().unwrap_or(1).max(1);
+        self.shapes()?;
+        let largest = largest(&self.layers, Shape::Images(self.input));
         let images = ACTIVATION_BYTES / (size_of::<f32>() * largest);
         Ok(match images {
             0 => 1,
@@ -122,20 +122,20 @@ impl Architecture {
         let is_linear = |l: &&Layer| matches!(l.op, Op::Linear { .. });
         self.layers.iter().rfind(is_linear).map(|l| l.name.as_str())
     }
+}
 
-    /// Builds the network on `device`, its weights drawn from `seed`.
-    ///
-    /// # Errors
-    ///
-    /// As [`shapes`](Self::shapes).
-    pub fn init(
-        &self,
-        initialization: Initialization,
-        seed: u64,
-        device: &Device,
-    ) -> Result<Network, ModelError> {
-        Network::new(self.clone(), initialization, seed, device)
-    }
+/// The values of the largest output along a path that has been checked, also within its blocks; at least 1.
+fn largest(layers: &[Layer], input: Shape) -> usize {
+    let mut shape = input;
+    let sizes = layers.iter().map(|Layer { op, .. }| {
+        let inner = match op {
+            Op::Residual { main, shortcut } => largest(main, shape).max(largest(shortcut, shape)),
+            _ => 1,
+        };
+        shape = op.apply(shape).expect("the architecture was checked");
+        shape.size().max(inner)
+    });
+    sizes.max().unwrap_or(1).max(1)
 }
 
 #[cfg(test)]
@@ -180,6 +180,10 @@ mod tests {
         // 64 · 224 · 224 values of 4 bytes are 12.8 MB: 20 of them fit, 16 are a whole group.
         assert_eq!(batch(crate::Vgg::vgg16(10).architecture().unwrap()), 16);
         assert_eq!(batch(Architecture::new("huge", [1, 9000, 9000]).relu()), 1);
+        // Also where only a layer within a block is large.
+        let wide = |main: Architecture| main.upsample(9000).op(Op::AdaptiveAvgPool2d { size: 1 });
+        let block = Architecture::new("block", [1, 1, 1]).residual("wide", wide, |same| same);
+        assert_eq!(batch(block), 1);
     }
 
     #[test]

@@ -12,12 +12,13 @@ impl Architecture {
     /// Adds an operation under a name: an [`Op`], or one that is described by a
     /// [`Conv`](crate::Conv) or a [`MaxPool`].
     ///
-    /// A layer whose own name was automatic, such as `relu1`, gives way where it is called the same.
+    /// A layer whose name may have been automatic, such as `relu1`, gives way where it is called the same;
+    /// not to another that may have been, since one of two given names would then not be the one given.
     #[must_use]
     pub fn layer(mut self, name: impl Into<String>, op: impl Into<Op>) -> Self {
-        let name = name.into();
-        names::give_way(&mut self.layers, &name, &[]);
-        self.layers.push(Layer { name, op: op.into() });
+        let layer = Layer { name: name.into(), op: op.into() };
+        names::give_way(&mut self.layers, &layer, &[]);
+        self.layers.push(layer);
         self
     }
 

@@ -22,7 +22,7 @@ pub use catalog::{catalog, named};
 pub use cnn::Cnn;
 pub use course_cnn::CourseCnn;
 pub use mlp::{HiddenActivation, Mlp};
-pub(crate) use names::clash;
+pub(crate) use names::{clash, is_inside};
 pub use op::{Op, Shape};
 pub use resnet::{ResNet, Stem};
 pub use settings::{Conv, MaxPool};

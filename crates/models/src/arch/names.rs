@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use crate::network::parameter::is_inside;
 use crate::{Layer, ModelError, Op};
 
 /// Refuses names by which layers or their parameters could not be told apart.
@@ -63,6 +62,11 @@ fn spelling(path: &str) -> Result<(), String> {
     }
 }
 
+/// Whether the parameter of this name belongs to the layer.
+pub(crate) fn is_inside(name: &str, layer: &str) -> bool {
+    name.strip_prefix(layer).is_some_and(|rest| rest.starts_with('.'))
+}
+
 /// Whether two names in the same place could not be told apart.
 pub(crate) fn clash(a: &str, b: &str) -> bool {
     a == b || is_inside(a, b) || is_inside(b, a)
@@ -82,9 +86,16 @@ fn is_automatic(layer: &Layer) -> bool {
     layer.op.is_plain() && matches!(number, Some(Ok(_)))
 }
 
-/// Gives other names to those of `layers` that have an automatic one, if it clashes with `name`.
-/// `beside` are layers whose names are taken, too.
-pub(super) fn give_way(layers: &mut [Layer], name: &str, beside: &[Layer]) {
+/// Gives other names to those of `layers` that have an automatic one, if it clashes with that of
+/// `newcomer`, whose own is not automatic. `beside` are layers whose names are taken, too.
+pub(super) fn give_way(layers: &mut [Layer], newcomer: &Layer, beside: &[Layer]) {
+    if is_automatic(newcomer) {
+        return;
+    }
+    rename_automatic(layers, &newcomer.name, beside);
+}
+
+fn rename_automatic(layers: &mut [Layer], name: &str, beside: &[Layer]) {
     for i in 0..layers.len() {
         if is_automatic(&layers[i]) && clash(&layers[i].name, name) {
             let is_taken = |new: &str| {
@@ -97,11 +108,12 @@ pub(super) fn give_way(layers: &mut [Layer], name: &str, beside: &[Layer]) {
 
 /// Makes the automatic names in both paths of a block differ from all others in it.
 pub(super) fn settle(main: &mut [Layer], shortcut: &mut [Layer]) {
-    for i in (0..shortcut.len()).filter(|i| !is_automatic(&shortcut[*i])) {
-        give_way(main, &shortcut[i].name, shortcut);
+    for layer in shortcut.iter() {
+        give_way(main, layer, shortcut);
     }
+    // Both paths count from 1: here an automatic name gives way to another one.
     for layer in main.iter() {
-        give_way(shortcut, &layer.name, main);
+        rename_automatic(shortcut, &layer.name, main);
     }
 }
 

@@ -86,16 +86,21 @@ fn cost(op: &Op, input: Shape, output: Shape) -> (usize, u64) {
     match (op, input, output) {
         (&Op::Conv2d { kernel, bias, .. }, Shape::Images([i, ..]), Shape::Images([o, h, w])) => {
             let weights = o * i * kernel * kernel;
-            (weights + if bias { o } else { 0 }, (weights * h * w) as u64)
+            (weights + if bias { o } else { 0 }, times(&[weights, h, w]))
         }
         (&Op::ConvTranspose2d { kernel, .. }, Shape::Images([i, h, w]), Shape::Images([o, ..])) => {
             let weights = o * i * kernel * kernel;
-            (weights + o, (weights * h * w) as u64)
+            (weights + o, times(&[weights, h, w]))
         }
-        (Op::BatchNorm2d, Shape::Images([c, h, w]), _) => (2 * c, (c * h * w) as u64),
-        (Op::Linear { .. }, Shape::Features(i), Shape::Features(o)) => (i * o + o, (i * o) as u64),
+        (Op::BatchNorm2d, Shape::Images([c, h, w]), _) => (2 * c, times(&[c, h, w])),
+        (Op::Linear { .. }, Shape::Features(i), Shape::Features(o)) => (i * o + o, times(&[i, o])),
         _ => (0, 0),
     }
+}
+
+/// The product, or the largest number where that is larger still.
+fn times(factors: &[usize]) -> u64 {
+    factors.iter().fold(1, |product: u64, factor| product.saturating_mul(*factor as u64))
 }
 
 fn describe(op: &Op) -> String {

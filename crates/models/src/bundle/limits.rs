@@ -6,6 +6,9 @@ use crate::{Architecture, Layer, Op, Shape};
 /// The most layers of a network. ResNet-1001 has 3000 with its normalizations.
 const MOST_LAYERS: usize = 10_000;
 
+/// The longest name of a layer, in bytes: paths within blocks, and their beginnings, are made of it.
+const LONGEST_NAME: usize = 255;
+
 /// The largest side of an image or kernel, and the most channels.
 const LARGEST_SIDE: usize = 1 << 16;
 
@@ -25,6 +28,9 @@ fn walk(path: &[Layer], input: Shape, layers: &mut usize) -> Result<Shape, Strin
         *layers += 1;
         if *layers > MOST_LAYERS {
             return Err(format!("the architecture has more than {MOST_LAYERS} layers"));
+        }
+        if layer.name.len() > LONGEST_NAME {
+            return Err(format!("the name of a layer has more than {LONGEST_NAME} bytes"));
         }
         let at = |reason| format!("layer `{}`: {reason}", layer.name);
         let [sides, values] = sizes(&layer.op);

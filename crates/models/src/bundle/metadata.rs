@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::printable;
+
 use super::{Bundle, limits, predict};
 use crate::weights::for_pytorch;
 use crate::{Architecture, ModelError};
@@ -94,11 +96,18 @@ fn parsed<'a, T: Deserialize<'a>>(
     serde_json::from_str(text).map_err(|error| format!("`{key}` of the bundle: {error}"))
 }
 
-/// `Ok` if there are as many classes as outputs. The architecture must be sound.
+/// `Ok` if there are as many classes as outputs, and their names can be shown. The architecture must be sound.
 pub(super) fn check_classes(
     architecture: &Architecture,
     classes: &[String],
 ) -> Result<(), ModelError> {
+    if let Some(name) = classes.iter().find(|name| printable(name) != **name) {
+        return Err(ModelError::Setting {
+            name: "name of a class",
+            value: format!("`{}`", printable(name)),
+            expected: "without control characters".into(),
+        });
+    }
     let outputs = architecture.output_shape()?.size();
     match classes.len() == outputs {
         true => Ok(()),

@@ -8,9 +8,9 @@ use selvedge_kernels::{ConvBlockOptions, ConvTransposeBlockOptions, PoolOptions}
 
 use super::initialization::{Fan, Sampler};
 use super::norm::Norm;
+use super::path::transposed;
 use super::plain::{Plain, Pointwise, Spatial};
 use super::sequence::{Paths, Sequence};
-use super::state::transposed;
 use super::step::{Built, Core};
 use crate::{Layer, Op, Shape};
 

@@ -2,7 +2,9 @@
 
 use burn::module::{Module, ParamGroup, ParamId};
 
-use super::parameter::{group, is_inside, nothing_selected};
+use super::parameter::group;
+use crate::arch::is_inside;
+use crate::error::nothing_selected;
 use crate::{ModelError, NamePattern, Network, state};
 
 impl Network {

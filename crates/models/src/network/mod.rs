@@ -9,6 +9,7 @@ mod hooks;
 pub(crate) mod initialization;
 mod norm;
 pub(crate) mod parameter;
+pub(crate) mod path;
 mod pattern;
 mod plain;
 mod plan;
@@ -47,6 +48,22 @@ pub type Rng = rand::rngs::Xoshiro256PlusPlus;
 pub struct Network {
     pub(crate) architecture: Arc<Architecture>,
     pub(crate) body: Sequence,
+}
+
+impl Architecture {
+    /// Builds the network on `device`, its weights drawn from `seed`.
+    ///
+    /// # Errors
+    ///
+    /// As [`shapes`](Self::shapes).
+    pub fn init(
+        &self,
+        initialization: Initialization,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Network, ModelError> {
+        Network::new(self.clone(), initialization, seed, device)
+    }
 }
 
 impl Network {

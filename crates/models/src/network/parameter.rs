@@ -1,7 +1,7 @@
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::Tensor;
 
-use super::state::Path;
+use super::path::Path;
 use crate::{ModelError, NamePattern};
 
 /// A tensor of a module that an optimizer may change.
@@ -47,19 +47,6 @@ pub fn group(
     let chosen = pattern.choose(&names, architecture)?;
     let ids = parameters.iter().zip(chosen).filter(|(_, chosen)| *chosen).map(|(p, _)| p.id);
     Ok(ParamGroup::from_ids(ids.collect::<Vec<ParamId>>()))
-}
-
-pub(crate) fn nothing_selected(
-    architecture: &str,
-    selection: impl std::fmt::Display,
-) -> ModelError {
-    let selection = selection.to_string();
-    ModelError::NothingSelected { architecture: architecture.into(), selection }
-}
-
-/// Whether the parameter of this name belongs to the layer.
-pub(crate) fn is_inside(name: &str, layer: &str) -> bool {
-    name.strip_prefix(layer).is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// Whether training changes the parameter. Only on a training device can it be asked directly.

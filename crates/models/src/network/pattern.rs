@@ -4,8 +4,8 @@ use std::str::FromStr;
 use glob::Pattern as Glob;
 use serde::{Deserialize, Serialize};
 
-use super::parameter::nothing_selected;
 use crate::ModelError;
+use crate::error::nothing_selected;
 
 /// Chooses parameters by their names, in the manner of a shell.
 ///

@@ -8,76 +8,15 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{DType, Element, Tensor, TensorData, bf16, f16};
+use burn::tensor::{Tensor, TensorData};
+
+use super::path::Path;
 
 pub use super::parameter::{Parameter, group, parameters};
 
 /// The values of every parameter and running statistic, or the gradients of every parameter, by its
 /// PyTorch name and in PyTorch's layout.
 pub type State = BTreeMap<String, TensorData>;
-
-/// Where a visitor of a module is: the path of a parameter under its PyTorch name.
-#[derive(Default)]
-pub(crate) struct Path {
-    names: Vec<String>,
-    /// Whether it ends in a weight that Burn stores transposed.
-    is_transposed: bool,
-}
-
-impl Path {
-    /// Goes into a part of a module; Burn calls the weight and bias of a normalisation γ and β.
-    pub fn enter(&mut self, name: &str, container: &str) {
-        let name = match (container, name) {
-            ("Struct:BatchNorm", "gamma") => "weight",
-            ("Struct:BatchNorm", "beta") => "bias",
-            _ => name,
-        };
-        self.names.push(name.into());
-        self.is_transposed = (container, name) == ("Struct:Linear", "weight");
-    }
-
-    /// Leaves it.
-    pub fn exit(&mut self) {
-        self.names.pop();
-        self.is_transposed = false;
-    }
-
-    /// The name so far.
-    pub fn name(&self) -> String {
-        self.names.join(".")
-    }
-
-    /// The sizes in PyTorch's layout of a tensor that has these in Burn's, or the other way round.
-    pub fn shape(&self, mut shape: Vec<usize>) -> Vec<usize> {
-        if self.is_transposed {
-            shape.reverse();
-        }
-        shape
-    }
-
-    /// The values in PyTorch's layout of what is in Burn's, or the other way round.
-    fn data(&self, data: TensorData) -> TensorData {
-        if self.is_transposed { transposed(data) } else { data }
-    }
-}
-
-/// The matrix with rows and columns exchanged.
-pub(super) fn transposed(data: TensorData) -> TensorData {
-    match data.dtype() {
-        DType::F64 => transposed_as::<f64>(data),
-        DType::F16 => transposed_as::<f16>(data),
-        DType::BF16 => transposed_as::<bf16>(data),
-        _ => transposed_as::<f32>(data.convert::<f32>()),
-    }
-}
-
-fn transposed_as<E: Element>(data: TensorData) -> TensorData {
-    let [rows, columns] = data.shape().dims();
-    let values = data.try_to_vec::<E>().expect("its own type");
-    let of_column = |column: usize| (0..rows).map(move |row| row * columns + column);
-    let turned = (0..columns).flat_map(of_column).map(|i| values[i]).collect();
-    TensorData::new::<E, _>(turned, [columns, rows])
-}
 
 /// Copies every tensor of `module` to the host.
 pub fn read<M: Module>(module: &M) -> State {
@@ -96,10 +35,13 @@ pub(crate) fn read_some<M: Module>(module: &M, wanted: impl Fn(&str) -> bool) ->
 ///
 /// # Panics
 ///
-/// Panics if a tensor of that name has another shape: PyTorch's is expected.
+/// Panics if `module` has no tensor of a name, or one of another shape: PyTorch's is expected.
 pub fn write<M: Module>(module: M, state: State) -> M {
-    let path = Path::default();
-    module.map(&mut Writer { path, state })
+    let mut writer = Writer { path: Path::default(), state };
+    let module = module.map(&mut writer);
+    let unknown: Vec<String> = writer.state.into_keys().collect();
+    assert!(unknown.is_empty(), "the module has no tensor named {}", unknown.join(", "));
+    module
 }
 
 /// Copies every gradient of `module`'s parameters to the host.

@@ -11,7 +11,8 @@
 //! | keep the architecture, the classes and the normalization with the weights | [`Bundle`](crate::Bundle) |
 //!
 //! Files are written with the feature `files`, those of Burn's format read and written with `burnpack`, those of
-//! PyTorch read with `pytorch`; all of them are on by default. Without them this module needs no file
+//! PyTorch read with `pytorch`; all of them are on in the crate
+//! `selvedge`. Without them this module needs no file
 //! system.
 //!
 //! A file belongs to a network if it holds a tensor of the right name and shape for each of the

@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::spec::{Spec, specs};
 use crate::Network;
-use crate::state::Path;
+use crate::network::path::Path;
 
 /// Rows and columns of the blocks in which a matrix is transposed: both of them lie in the cache.
 const BLOCK: usize = 32;

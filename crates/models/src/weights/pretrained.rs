@@ -34,11 +34,13 @@ impl Architecture {
         device: &Device,
     ) -> Result<Network, ModelError> {
         let file = inspect(path)?;
-        let network = self.init(Initialization::PyTorch, seed, device)?;
         let classes = self.output_shape()?.size();
         let source = file.fits(self).architecture;
-        if source.input != self.input || source.output_shape()?.size() == classes {
-            // Images of other channels are refused here, with what differs.
+        let is_same = source.input != self.input || source.output_shape()?.size() == classes;
+        // Before anything is drawn. Images of other channels are refused here, with what differs.
+        file.check_architecture(if is_same { self } else { &source })?;
+        let network = self.init(Initialization::PyTorch, seed, device)?;
+        if is_same {
             return file.load_into(network);
         }
         let source = file.load_into(source.init(Initialization::PyTorch, seed, device)?)?;

@@ -15,7 +15,7 @@ use super::picture::{Picture, PlotError};
 use super::style::{GRID, HEAD, INK, LABEL, MUTED, Rgb, TICK, css, heat, layout, readable_on};
 
 /// Most classes that fit on a picture.
-const MOST: usize = 100;
+pub const MOST_CLASSES: usize = 100;
 /// Widest name of a class; a longer one is shortened.
 const NAME: f64 = 160.0;
 /// The least width of axes: the library makes narrower ones as wide, at the expense of their margin.
@@ -45,8 +45,8 @@ pub fn confusion(title: &str, matrix: &ConfusionMatrix) -> Result<Picture, PlotE
 
 fn check(matrix: &ConfusionMatrix) -> Result<(), String> {
     let classes = matrix.classes.len();
-    if !(1..=MOST).contains(&classes) {
-        return Err(format!("expected 1 to {MOST} classes, got {classes}"));
+    if !(1..=MOST_CLASSES).contains(&classes) {
+        return Err(format!("expected 1 to {MOST_CLASSES} classes, got {classes}"));
     }
     if matrix.counts.len() != classes {
         let rows = matrix.counts.len();

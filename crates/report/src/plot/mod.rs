@@ -44,7 +44,7 @@ mod style;
 #[cfg(test)]
 mod testing;
 
-pub use confusion::confusion;
+pub use confusion::{MOST_CLASSES, confusion};
 pub use curve::{CurvePoint, CurveSeries, curve};
 pub use history::history;
 pub use picture::{Picture, PlotError};

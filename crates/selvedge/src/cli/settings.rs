@@ -1,6 +1,8 @@
 //! Settings that several programs take.
 
-use selvedge_data::{ClassSubset, NormalizationKind, PublishedSet, Source, Split};
+use selvedge_data::{
+    ClassSubset, DataError, FASHION_MNIST, NormalizationKind, PublishedSet, Source, Split,
+};
 use selvedge_train::{FitConfig, OptimizerConfig};
 
 use crate::Error;
@@ -24,8 +26,14 @@ impl DataArgs {
     /// [`Error::Data`] for an unknown name, a data set that is not found or damaged, or one that lacks
     /// the classes.
     pub fn split(&self, source: &Source) -> Result<Split, Error> {
-        let split = PublishedSet::named(&self.dataset)?.load(source)?.split_official()?;
-        Ok(match self.classes.subset() {
+        let set = PublishedSet::named(&self.dataset)?;
+        let subset = self.classes.subset();
+        if let Some(subset) = subset.as_ref().filter(|_| set.name != FASHION_MNIST.name) {
+            let reason = format!("the classes {} are those of Fashion-MNIST", subset.name());
+            return Err(DataError::other(reason).into());
+        }
+        let split = set.load(source)?.split_official()?;
+        Ok(match subset {
             Some(subset) => split.select(&subset)?,
             None => split,
         })

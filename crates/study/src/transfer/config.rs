@@ -80,6 +80,9 @@ impl TransferConfig {
             require(possible, "fraction", fraction, "above 0 and at most 1")?;
         }
         require(!self.seeds.is_empty(), "seeds", "empty", "at least one")?;
+        for (i, &seed) in self.seeds.iter().enumerate() {
+            require(!self.seeds[..i].contains(&seed), "seed", seed, "given once")?;
+        }
         require(self.pretrain_epochs > 0, "pretrain epochs", 0, "at least 1")?;
         let dropout = self.dropout;
         require((0.0..1.0).contains(&dropout), "dropout", dropout, "at least 0 and below 1")?;

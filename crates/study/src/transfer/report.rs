@@ -67,7 +67,8 @@ impl TransferOutcome {
         let [curve, history, confusion] = [
             boxed(|output, name| Ok(self.curve_picture().save(output.path(name))?)),
             boxed(|output, name| Ok(self.history_picture().save(output.path(name))?)),
-            self.final_run(Start::Transferred).and_then(|run| {
+            // The matrix of very many classes could not be read, and is not drawn.
+            self.final_run(Start::Transferred).filter(|run| drawn(&run.test)).and_then(|run| {
                 boxed(|output, name| Ok(self.confusion_picture(run)?.save(output.path(name))?))
             }),
         ];
@@ -79,4 +80,10 @@ impl TransferOutcome {
 
 fn boxed<'a>(write: impl Fn(&Output, &str) -> Result<(), StudyError> + 'a) -> Option<Write<'a>> {
     Some(Box::new(write))
+}
+
+/// Whether the confusion matrix has as few classes as can be drawn.
+#[cfg(feature = "plot")]
+fn drawn(test: &selvedge_train::Evaluation) -> bool {
+    test.confusion.classes.len() <= selvedge_report::plot::MOST_CLASSES
 }

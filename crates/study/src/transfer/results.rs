@@ -81,10 +81,11 @@ pub struct TargetRun {
     /// Their number.
     pub images: usize,
     /// Where the run started.
-    #[serde(rename = "init")]
     pub start: Start,
     /// Its seed.
     pub seed: u64,
+    /// The epochs that it took.
+    pub epochs: usize,
     /// The epoch of lowest validation loss; the metrics are this epoch's.
     pub best_epoch: usize,
     /// Averages over the epoch's training batches.
@@ -101,7 +102,6 @@ pub struct Diverged {
     /// Fraction of the target's training images.
     pub fraction: f64,
     /// Where the run started.
-    #[serde(rename = "init")]
     pub start: Start,
     /// Its seed.
     pub seed: u64,
@@ -206,7 +206,7 @@ impl TransferResults {
     /// Every point as a table with a header, separated by commas.
     pub fn to_csv(&self) -> String {
         let mut csv = String::from(
-            "fraction,images,init,seed,best_epoch,train_loss,train_accuracy,\
+            "fraction,images,start,seed,best_epoch,train_loss,train_accuracy,\
              validation_loss,validation_accuracy,test_loss,test_accuracy\n",
         );
         for p in &self.curve {

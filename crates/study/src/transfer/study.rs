@@ -70,6 +70,7 @@ impl TransferStudy {
         self.config.check()?;
         // Both are needed at the end; better to know now.
         (self.source.test()?, self.target.test()?);
+        self.check_networks(context)?;
         let normalization = self.config.normalization.normalization(&self.source.train);
         let (pretrained, pretrain) = self.pretrain(context, &normalization)?;
         let mut outcome = TransferOutcome {
@@ -93,12 +94,23 @@ impl TransferStudy {
         self.curve(&mut outcome, context, &normalization)?;
         let (source, results) = (self.source.train.len(), &mut outcome.results);
         let pretraining = results.pretrain.epochs.len() * source;
-        let points = results.curve.iter().map(|point| point.images * self.config.fit.epochs);
+        let points = results.curve.iter().map(|point| point.images * point.epochs);
         let images = pretraining + points.sum::<usize>();
         results.stopped = context.stop.is_requested();
         results.wall_seconds = start.elapsed().as_secs_f64();
         results.images_per_second = images as f64 / results.wall_seconds;
         Ok(outcome)
+    }
+
+    /// Refuses networks of which more than the last layer cannot be carried over.
+    fn check_networks(&self, context: &Context) -> Result<(), StudyError> {
+        let [source, target] = [&self.source_network, &self.target_network]
+            .map(|network| network.init(Initialization::PyTorch, 0, &context.device));
+        let report = target?.transfer_from(&source?, &Keep::AllButHead)?.1;
+        match report.unfit.is_empty() {
+            true => Ok(()),
+            false => Err(StudyError::Networks { unfit: report.unfit }),
+        }
     }
 
     fn pretrain(
@@ -192,6 +204,7 @@ impl TransferStudy {
             images: data.train.len(),
             start,
             seed,
+            epochs: fitted.history.epochs.len(),
             best_epoch: fitted.best.epoch,
             train: fitted.best.train,
             validation: fitted.best.validation,

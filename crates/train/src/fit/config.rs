@@ -1,4 +1,7 @@
+use burn::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::optim::ModuleOptimizer;
+use selvedge_models::ModelError;
+use selvedge_models::state::{Parameter, group};
 use serde::{Deserialize, Serialize};
 
 use super::ParamGroup;
@@ -68,5 +71,19 @@ impl FitConfig {
             require(possible, "learning rate factor", factor, "above 0")?;
         }
         self.optimizer.init(self.weight_decay)
+    }
+
+    /// The learning rate of every parameter.
+    pub(super) fn learning_rates(
+        &self,
+        parameters: &[Parameter],
+        model: &str,
+    ) -> Result<ModuleLearningRate, ModelError> {
+        let mut rates = ModuleLrScheduler::new(self.learning_rate);
+        for ParamGroup { parameters: pattern, factor } in &self.param_groups {
+            let group = group(parameters, pattern, model)?;
+            rates = rates.with_group(group, self.learning_rate * factor);
+        }
+        Ok(rates.step())
     }
 }

@@ -1,9 +1,5 @@
-use burn::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
-use selvedge_models::state::{Parameter, group};
 use selvedge_models::{ModelError, NamePattern};
 use serde::{Deserialize, Serialize};
-
-use super::FitConfig;
 
 /// Parameters that learn faster or slower than the others, as PyTorch's `param_groups`.
 ///
@@ -43,25 +39,10 @@ impl ParamGroup {
     }
 }
 
-impl FitConfig {
-    /// The learning rate of every parameter.
-    pub(super) fn learning_rates(
-        &self,
-        parameters: &[Parameter],
-        model: &str,
-    ) -> Result<ModuleLearningRate, ModelError> {
-        let mut rates = ModuleLrScheduler::new(self.learning_rate);
-        for ParamGroup { parameters: pattern, factor } in &self.param_groups {
-            let group = group(parameters, pattern, model)?;
-            rates = rates.with_group(group, self.learning_rate * factor);
-        }
-        Ok(rates.step())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FitConfig;
     use crate::{Context, FitData, OptimizerConfig, TrainError, fit};
     use burn::tensor::Device;
     use selvedge_data::{ImageDataset, Normalization};

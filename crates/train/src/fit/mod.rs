@@ -1,5 +1,6 @@
 //! Training: settings ([`FitConfig`]), the loop over epochs, and what is left of it ([`Fitted`]).
 
+mod autoencoder;
 mod config;
 mod groups;
 mod run;
@@ -7,6 +8,7 @@ mod state;
 
 use selvedge_models::Model;
 
+pub use autoencoder::fit_autoencoder;
 pub use config::FitConfig;
 pub use groups::ParamGroup;
 

@@ -9,7 +9,7 @@ use selvedge_models::{Model, state};
 use super::state::TrainState;
 use super::{FitConfig, Fitted};
 use crate::progress::EpochDisplay;
-use crate::task::{Task, check_images, measure};
+use crate::task::{Task, check_images, measure, no_batches};
 use crate::{Context, EpochRecord, FitSource, Score, Totals, TrainError};
 
 /// Trains `model` for the task and returns it as it was after its best epoch.
@@ -47,7 +47,7 @@ pub(super) fn run<T: Task, M: Model>(
         images += pass.totals.images;
         let pass_seconds = start.elapsed().as_secs_f64();
         training_seconds += pass_seconds;
-        if pass.totals.images < train.num_images() {
+        if pass.stopped {
             stopped = true;
             break;
         }
@@ -91,6 +91,7 @@ struct Run<'a, T> {
 struct Pass {
     totals: Totals,
     batches: usize,
+    stopped: bool,
 }
 
 impl<T: Task> Run<'_, T> {
@@ -104,6 +105,7 @@ impl<T: Task> Run<'_, T> {
         let mut pass = Pass::default();
         for batch in self.train.batches(epoch) {
             if self.context.stop.is_requested() {
+                pass.stopped = true;
                 break;
             }
             let batch = batch?;
@@ -120,7 +122,10 @@ impl<T: Task> Run<'_, T> {
             let totals = &pass.totals;
             display.update(totals.images, || format!("{} · ", self.task.score(totals)));
         }
-        Ok(pass)
+        match pass.batches {
+            0 if !pass.stopped => Err(no_batches("training")),
+            _ => Ok(pass),
+        }
     }
 
     fn diverged(&self, epoch: usize, batch: usize, loss: f64) -> TrainError {

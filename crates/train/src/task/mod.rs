@@ -9,10 +9,10 @@ mod reconstruct;
 
 pub use classify::Classify;
 pub use loss::{CrossEntropy, cross_entropy, mean_squared_error};
-pub use reconstruct::{Reconstruct, Reconstruction, evaluate_autoencoder, fit_autoencoder};
+pub use reconstruct::{Reconstruct, Reconstruction};
 
 use burn::tensor::Tensor;
-use selvedge_data::{Batch, BatchSource};
+use selvedge_data::{Batch, BatchSource, DataError};
 use selvedge_models::Model;
 
 use crate::error::require_shape;
@@ -81,5 +81,13 @@ pub(crate) fn measure<T: Task, M: Model>(
         totals.add(&batch, f64::from(loss), &predictions);
         seen(&batch, &predictions);
     }
-    Ok(task.score(&totals))
+    match totals.images {
+        0 => Err(no_batches("validation or test")),
+        _ => Ok(task.score(&totals)),
+    }
+}
+
+/// What a source of batches answers that gives none.
+pub(crate) fn no_batches(what: &str) -> TrainError {
+    DataError::other(format!("the {what} data gives no batch")).into()
 }

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::network::parameter::{is_inside, nothing_selected, shapes};
+use crate::arch::is_inside;
+use crate::error::nothing_selected;
+use crate::network::parameter::shapes;
 use crate::{Initialization, ModelError, NamePattern, Network, state};
 
 /// What a transfer takes over from its source, by the names in the network that receives it.

@@ -3,7 +3,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::network::parameter::is_inside;
+use crate::arch::is_inside;
 
 /// What became of each parameter and running statistic in a transfer.
 ///
