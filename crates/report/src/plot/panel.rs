@@ -140,7 +140,8 @@ fn markers(line: &Line) -> Vec<Plot> {
             plots.push(plot(alone, MarkerShape::Circle, ALONE));
         }
     }
-    plots.extend(line.best.map(|point| plot(vec![point], MarkerShape::Diamond, 1.2 * MARKER)));
+    let best = line.best.filter(point_drawable);
+    plots.extend(best.map(|point| plot(vec![point], MarkerShape::Diamond, 1.2 * MARKER)));
     plots
 }
 
