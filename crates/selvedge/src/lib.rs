@@ -5,9 +5,9 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`data`] | IDX files, Fashion-MNIST and MNIST, class subsets, splits, fractions, batches |
-//! | [`models`] | networks as data, their weights in and out of files |
-//! | [`train`] | fit, evaluate, features of a frozen trunk |
+//! | [`data`] | published data sets and IDX files, class subsets, splits, fractions, transforms, batches |
+//! | [`models`] | networks as data, their weights in and out of files, bundles |
+//! | [`train`] | fit, evaluate, tasks and losses, features of a frozen trunk |
 //! | [`report`] | tables and pictures of what happened |
 //! | [`study`] | many runs that answer one question: transfer |
 //! | [`files`] | files that are written whole, folders for results |
@@ -32,6 +32,22 @@
 //! let test = evaluate(&fitted.model, split.test()?, &data.normalization, &context)?;
 //! println!("test accuracy {:.2} %", 100.0 * test.metrics.accuracy);
 //! Bundle::new(fitted.model, &data).save("fm1.safetensors")?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Trained elsewhere, other classes, two layers that learn
+//!
+//! ```no_run
+//! use selvedge::prelude::*;
+//!
+//! # fn main() -> Result<(), selvedge::Error> {
+//! let device = selvedge::device::open("auto")?;
+//! let data: FitData = FASHION_MNIST.load(&Source::default())?.split_stratified(0.8, 1)?.into();
+//! let network = named("cnn2_small")?.with_classes(data.classes().len())?;
+//! let network = network.from_pretrained("fm1.safetensors", 1, &device)?.train_only("fc1, fc2")?;
+//! let fitted = fit(network, &data, &FitConfig::default(), &Context::new(&device))?;
+//! Bundle::new(fitted.model, &data).save("clothes.safetensors")?;
 //! # Ok(())
 //! # }
 //! ```
