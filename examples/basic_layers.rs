@@ -100,7 +100,7 @@ fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
 }
 
 /// The output y of a layer, and the gradient of the mean of y³ with respect to the images. (The mean of
-/// y² would not do: batch normalisation makes it 1, whatever the images.)
+/// y² would not do: batch normalization makes it 1, whatever the images.)
 fn pass(layer: &dyn Fn(Tensor<4>) -> Tensor<4>, images: &Tensor<4>) -> [TensorData; 2] {
     let x = images.clone().autodiff().require_grad();
     let y = layer(x.clone());

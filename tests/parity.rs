@@ -196,7 +196,7 @@ fn check(name: &str, architecture: &Architecture, device: &str) {
     let name = &format!("{device} {name}");
     let device = &selvedge::device::open(device).unwrap();
     let network = architecture.init(Initialization::PyTorch, 0, device).unwrap();
-    // Burn counts the running statistics of batch normalisation as parameters, PyTorch does not.
+    // Burn counts the running statistics of batch normalization as parameters, PyTorch does not.
     let buffers = expected.state_dict.iter().filter(|(name, _)| name.contains("running_"));
     let buffers: usize = buffers.map(|(_, shape)| shape.iter().product::<usize>()).sum();
     assert_eq!(network.num_params(), expected.parameters + buffers, "{name}");
@@ -242,7 +242,7 @@ fn check(name: &str, architecture: &Architecture, device: &str) {
         let network = optimizer.init(decay).unwrap().step(rate, network, gradients);
         let gradient_scale = expected.grads.values().fold(0.0, |m: f64, g| m.max(g.norm));
         for (parameter, found) in state::read(&network) {
-            // The bias of a convolution before a batch normalisation has no effect: its gradient is
+            // The bias of a convolution before a batch normalization has no effect: its gradient is
             // 0, in floating point some noise, which Adam and RMSprop scale up to whole steps.
             let gradient = expected.grads.get(&parameter);
             if gradient.is_some_and(|g| g.norm < NO_GRADIENT * gradient_scale) {

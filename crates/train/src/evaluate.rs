@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Loss, accuracy and confusion matrix of a classifier on `view`, without dropout and with the running
-/// statistics of batch normalisation.
+/// statistics of batch normalization.
 ///
 /// A requested stop of `context` is not looked at: a measurement is whole or it is nothing.
 ///

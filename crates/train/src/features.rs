@@ -29,7 +29,7 @@
 //! ```
 //!
 //! The trunk runs as in inference: without dropout, and with the running statistics of batch
-//! normalisation. To keep a dropout before the head, cut before it: the head then begins with it.
+//! normalization. To keep a dropout before the head, cut before it: the head then begins with it.
 //! Images that are augmented anew in every epoch have no features that could be kept.
 //!
 //! # Memory

@@ -47,7 +47,7 @@ impl Architecture {
         self.layer(name, Op::ConvTranspose2d { out_channels, kernel })
     }
 
-    /// Adds a batch normalisation.
+    /// Adds a batch normalization.
     #[must_use]
     pub fn batch_norm(self, name: &str) -> Self {
         self.layer(name, Op::BatchNorm2d)

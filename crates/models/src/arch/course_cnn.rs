@@ -47,7 +47,7 @@ impl CourseCnn {
         net.flatten().linear("fc1", hidden).relu().linear("fc2", self.classes)
     }
 
-    /// Four blocks of convolution (5 × 5, padding 2), batch normalisation and ReLU with 16, 32, 64
+    /// Four blocks of convolution (5 × 5, padding 2), batch normalization and ReLU with 16, 32, 64
     /// and 128 channels; max-pool 2 after the third, max-pool 3 with stride 1 after the fourth.
     pub fn mnist_cnn3(&self, dropout: f64) -> Architecture {
         let mut net = Architecture::new("mnist_cnn3", self.input);
@@ -70,7 +70,7 @@ impl CourseCnn {
         net.linear("fc1", self.classes)
     }
 
-    /// Convolutions (3 × 3) with batch normalisation, ReLU and dropout: 16, 32 and 32 channels with
+    /// Convolutions (3 × 3) with batch normalization, ReLU and dropout: 16, 32 and 32 channels with
     /// padding 1, max-pool 2, 64 channels without; 128 hidden features.
     pub fn bn_cnn(&self, dropout: f64) -> Architecture {
         let mut net = Architecture::new("bn_cnn", self.input);

@@ -30,7 +30,7 @@ pub enum Op {
         /// Side of the kernel, in pixels.
         kernel: usize,
     },
-    /// Batch normalisation over each channel (Ioffe and Szegedy, 2015); ε 1e-5, momentum 0.1.
+    /// Batch normalization over each channel (Ioffe and Szegedy, 2015); ε 1e-5, momentum 0.1.
     #[serde(deserialize_with = "no_settings")]
     BatchNorm2d,
     /// Linear layer; PyTorch's weight is `[out_features, in_features]`.

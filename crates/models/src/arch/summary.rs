@@ -109,7 +109,7 @@ fn describe(op: &Op) -> String {
             format!("convolution {kernel} × {kernel}, stride {stride}, padding {padding}")
         }
         Op::ConvTranspose2d { kernel, .. } => format!("transposed convolution {kernel} × {kernel}"),
-        Op::BatchNorm2d => "batch normalisation".into(),
+        Op::BatchNorm2d => "batch normalization".into(),
         Op::Linear { .. } => "linear".into(),
         Op::Relu => "ReLU".into(),
         Op::Sigmoid => "sigmoid".into(),
@@ -192,7 +192,7 @@ mod tests {
         ] {
             let summary = net.unwrap().summary().unwrap();
             assert_eq!(summary.parameters(), parameters, "{}", summary.name);
-            let weighty = summary.rows.iter().filter(|row| row.operation != "batch normalisation");
+            let weighty = summary.rows.iter().filter(|row| row.operation != "batch normalization");
             let found = weighty.map(|row| row.multiply_adds).sum::<u64>() as f64 / 1e9;
             assert!((found - giga).abs() < 0.001, "{}: {found} instead of {giga}", summary.name);
         }

@@ -21,7 +21,7 @@ pub struct Vgg {
     pub input: [usize; 3],
     /// Channels of the convolutions in their order; 0 is a max-pool.
     pub plan: Vec<usize>,
-    /// Whether batch normalisation follows each convolution.
+    /// Whether batch normalization follows each convolution.
     #[serde(default)]
     pub batch_norm: bool,
     /// Number of classes.
@@ -67,7 +67,7 @@ impl Vgg {
         Self::new("vgg19", VGG19, classes)
     }
 
-    /// The same network with batch normalisation: torchvision's `vgg16_bn` and so on.
+    /// The same network with batch normalization: torchvision's `vgg16_bn` and so on.
     #[must_use]
     pub fn with_batch_norm(self) -> Self {
         Self { name: format!("{}_bn", self.name), batch_norm: true, ..self }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn names_count_the_normalisations_as_torchvision_does() {
+    fn names_count_the_normalizations_as_torchvision_does() {
         // torchvision.models.vgg16_bn: the last convolution is features.40; without, features.28.
         let last = |vgg: Vgg| {
             let net = vgg.architecture().unwrap();

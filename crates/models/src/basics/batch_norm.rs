@@ -15,7 +15,7 @@ pub struct Running {
     pub variance: Tensor<1>,
 }
 
-/// Batch normalisation (Ioffe and Szegedy, 2015) after training, with the running statistics:
+/// Batch normalization (Ioffe and Szegedy, 2015) after training, with the running statistics:
 /// y = (x - mean) / √(variance + ε) · weight + bias, channel by channel.
 ///
 /// Shapes: x and the result `[batch, channels, height, width]`, weight, bias and both statistics
@@ -45,7 +45,7 @@ pub fn batch_norm2d(
     normalize(x, [mean, variance, weight, bias].map(a_channel))
 }
 
-/// Batch normalisation while training: with the mean and variance of each channel over the batch
+/// Batch normalization while training: with the mean and variance of each channel over the batch
 /// itself, through which the gradients flow too; and the running statistics after it.
 ///
 /// The batch is normalised by its biased variance (÷ n, with n = batch · height · width), but the

@@ -94,7 +94,7 @@ mod tests {
     fn difference(architecture: &Architecture, batch: usize) -> f32 {
         let device = Device::flex();
         let network = architecture.init(Initialization::PyTorch, 0, &device).unwrap();
-        // Statistics and weights of a batch normalisation begin as 0 and 1; let none be either.
+        // Statistics and weights of a batch normalization begin as 0 and 1; let none be either.
         let mut state = state::read(&network);
         for (name, data) in state.iter_mut().filter(|(_, data)| data.shape().len() == 1) {
             let base = if name.ends_with("running_var") { 1.5 } else { 0.5 };

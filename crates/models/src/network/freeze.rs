@@ -11,7 +11,7 @@ impl Network {
     /// Keeps the parameters that `pattern` chooses as they are while the others learn.
     ///
     /// A frozen parameter has no gradient, and no optimizer changes it, weight decay included. A
-    /// batch normalisation whose weight and bias are both frozen normalises with its running
+    /// batch normalization whose weight and bias are both frozen normalises with its running
     /// statistics while training, too, and leaves them as they are. Dropout stays what it is: it
     /// has no parameters.
     ///
@@ -40,7 +40,7 @@ impl Network {
     }
 
     /// Lets the parameters that `pattern` chooses learn again: the opposite of
-    /// [`freeze`](Self::freeze). A batch normalisation with a parameter that learns uses the batch's
+    /// [`freeze`](Self::freeze). A batch normalization with a parameter that learns uses the batch's
     /// own statistics again.
     ///
     /// # Errors
@@ -116,7 +116,7 @@ impl Network {
         Ok(self.with_settled_norms())
     }
 
-    /// The network, every batch normalisation of which trains exactly if one of its parameters does.
+    /// The network, every batch normalization of which trains exactly if one of its parameters does.
     fn with_settled_norms(mut self) -> Self {
         self.body.change_norms(&mut |norm| norm.train_with_parameters());
         self

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How the weights of a network are drawn before training.
 ///
-/// The numbers are drawn on the host by one generator with a fixed algorithm (xoshiro256++), tensor
+/// The values are drawn on the host by one generator with a fixed algorithm (xoshiro256++), tensor
 /// after tensor in the order of the layers: the same seed gives the same weights on every device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -89,7 +89,7 @@ impl Network {
     /// dropout. Images that come out, such as an autoencoder's, are flattened; see
     /// [`reconstruct`](Self::reconstruct).
     ///
-    /// Batch normalisation uses the batch's own statistics where the parameters are on a training
+    /// Batch normalization uses the batch's own statistics where the parameters are on a training
     /// device, and the running ones after [`Module::valid`] or if it is [frozen](Self::freeze).
     ///
     /// # Panics

@@ -1,4 +1,4 @@
-//! Batch normalisation as PyTorch does it.
+//! Batch normalization as PyTorch does it.
 
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor, RunningState};
 use burn::nn::{BatchNorm, BatchNormConfig};
@@ -8,7 +8,7 @@ use selvedge_kernels::{BatchNormOptions, batch_norm};
 
 use super::parameter::is_trainable;
 
-/// Burn's batch normalisation, but for two things.
+/// Burn's batch normalization, but for two things.
 ///
 /// Its running statistics are its own: a clone of Burn's module shares them with the original, which
 /// changes them with every step of training. And while training, the running variance moves towards

@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn parameters_are_those_of_pytorch_in_number_and_size() {
         // torchvision.models.resnet18(num_classes=1000): 62 tensors of 11,689,512 elements; its
-        // state_dict has two running statistics for each of 20 normalisations besides.
+        // state_dict has two running statistics for each of 20 normalizations besides.
         let net = ResNet::resnet18(1000).architecture().unwrap();
         let net = net.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
         let all = parameters(&net);

@@ -20,7 +20,7 @@ pub(crate) struct Path {
 }
 
 impl Path {
-    /// Goes into a part of a module; Burn calls the weight and bias of a normalisation γ and β.
+    /// Goes into a part of a module; Burn calls the weight and bias of a normalization γ and β.
     pub fn enter(&mut self, name: &str, container: &str) {
         let name = match (container, name) {
             (container, "gamma") if NORMS.contains(&container) => "weight",

@@ -53,7 +53,7 @@ impl Sequence {
         self.steps.iter().fold(x, |x, step| step.run(x, rng))
     }
 
-    /// Changes every batch normalisation, those in blocks included.
+    /// Changes every batch normalization, those in blocks included.
     pub fn change_norms(&mut self, change: &mut dyn FnMut(&mut Norm)) {
         for step in &mut self.steps {
             match &mut step.core {

@@ -1,7 +1,7 @@
 //! The tensors of a network by name, on the host.
 //!
 //! Names, shapes and layouts are PyTorch's throughout: the weight of a linear layer is
-//! `[out_features, in_features]`, that of a batch normalisation is `weight`. Burn, in whose modules
+//! `[out_features, in_features]`, that of a batch normalization is `weight`. Burn, in whose modules
 //! the tensors are kept, stores the first transposed and calls the second `gamma`.
 
 use std::collections::BTreeMap;

@@ -60,7 +60,7 @@ pub(crate) enum Core {
     /// A linear layer, with the ReLU that follows it. The flattening before it is part of the step
     /// where whole channels may have been dropped: no gradient flows back into those.
     Linear { linear: Built<Linear>, relu: bool },
-    /// A batch normalisation, with the ReLU that follows it.
+    /// A batch normalization, with the ReLU that follows it.
     Norm { norm: Built<Norm>, relu: bool },
     /// A residual block.
     Residual(Built<Box<Paths>>),

@@ -22,7 +22,7 @@ fn data() -> FitData {
     FitData::new(train.clone(), validation, Normalization::standardized(&train))
 }
 
-/// A convolution with batch normalisation, and two linear layers with dropout between them.
+/// A convolution with batch normalization, and two linear layers with dropout between them.
 fn network() -> Network {
     let net = Architecture::new("net", [1, 12, 12]).conv("conv1", 6, 3, 0).batch_norm("bn1").relu();
     let net = net.max_pool(2).flatten().linear("fc1", 16).relu().dropout(0.2).linear("fc2", 3);

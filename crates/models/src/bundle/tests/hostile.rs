@@ -206,6 +206,18 @@ fn ten_thousand_layers_are_refused() {
 }
 
 #[test]
+fn long_names_are_refused_before_paths_are_made_of_them() {
+    let long = "a.".repeat(1 << 20) + "a";
+    let relus = vec![r#"{"name":"r","op":"relu"}"#; 9_000].join(",");
+    for layers in [
+        format!(r#"{{"name":"{long}","op":"relu"}}"#),
+        format!(r#"{{"name":"{long}","op":"residual","main":[{relus}],"shortcut":[]}}"#),
+    ] {
+        assert_text_refused("architecture", &architecture(&layers), "more than 255 bytes");
+    }
+}
+
+#[test]
 fn an_architecture_that_is_not_sound_is_refused() {
     let conv = r#"{"name":"c","op":"conv2d","out_channels":2,"kernel":9,"stride":1,"padding":0,"bias":true}"#;
     for (layers, part) in [
@@ -226,11 +238,11 @@ fn tensors_that_are_not_those_of_the_architecture_are_listed() {
     let bundle = tiny();
     let mut texts = bundle.metadata().unwrap();
     let text = texts["architecture"]
-        .replace("fc1", "fc\\u001b")
+        .replace("fc1", "fc9")
         .replace("\"out_channels\":3", "\"out_channels\":5");
     texts.insert("architecture".into(), text);
     let bytes = bundle.network().to_safetensors_bytes_with(&texts).unwrap();
-    assert_refused(&bytes, "the weights do not fit `tiny`: missing fc\\u{1b}.weight");
+    assert_refused(&bytes, "the weights do not fit `tiny`: missing fc9.weight");
     assert_refused(&bytes, "conv1.weight has shape [3, 2, 3, 3], expected [5, 2, 3, 3]");
 }
 

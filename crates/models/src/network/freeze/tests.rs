@@ -138,7 +138,7 @@ fn a_pattern_that_chooses_nothing_is_refused() {
     assert_eq!(error, "no parameter of `transfer_cnn` is selected by `layer1`");
 }
 
-/// A network with one normalisation whose statistics are not the initial ones.
+/// A network with one normalization whose statistics are not the initial ones.
 fn normalised() -> Network {
     let net = Architecture::new("bn", [2, 4, 4]).batch_norm("bn1").flatten().linear("fc1", 3);
     let values = |values: [f32; 2]| TensorData::new(values.to_vec(), [2]);
@@ -148,7 +148,7 @@ fn normalised() -> Network {
 }
 
 #[test]
-fn a_frozen_normalisation_uses_its_running_statistics_and_leaves_them() {
+fn a_frozen_normalization_uses_its_running_statistics_and_leaves_them() {
     let free = normalised();
     let frozen = free.clone().freeze(&pattern("bn1")).unwrap();
     let outputs = |network: Network, device: &Device| -> Vec<f32> {
@@ -170,7 +170,7 @@ fn a_frozen_normalisation_uses_its_running_statistics_and_leaves_them() {
 }
 
 #[test]
-fn a_normalisation_trains_while_one_of_its_parameters_does() {
+fn a_normalization_trains_while_one_of_its_parameters_does() {
     let half = normalised().freeze(&pattern("bn1.weight")).unwrap();
     let outputs = |network: &Network| -> Vec<f32> {
         let x = images([2, 4, 4], &Device::flex().autodiff());
@@ -182,7 +182,7 @@ fn a_normalisation_trains_while_one_of_its_parameters_does() {
 }
 
 #[test]
-fn a_normalisation_frozen_between_steps_keeps_the_last_update() {
+fn a_normalization_frozen_between_steps_keeps_the_last_update() {
     let device = Device::flex().autodiff();
     let network = normalised().fork(&Device::flex()).train();
     network.forward(images([2, 4, 4], &device));

@@ -72,7 +72,7 @@ impl std::fmt::Display for Keep {
 
 impl Network {
     /// Copies from `source` what `keep` chooses, by name: parameters, and the running statistics of
-    /// batch normalisation. What `source` does not have, or has in another shape, is left alone and
+    /// batch normalization. What `source` does not have, or has in another shape, is left alone and
     /// reported as unfit.
     ///
     /// The values are copied, not shared: training one network leaves the other as it is. What was
