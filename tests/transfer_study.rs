@@ -214,8 +214,8 @@ fn the_results_have_the_documented_form() {
     let number = |at: &str| json.pointer(at).and_then(|v| v.as_f64()).unwrap();
     let images = number("/images_per_second") * number("/wall_seconds");
     assert!((images - 600.0).abs() < 1e-6, "{images}");
-    assert_eq!(json["curve"][0]["init"], "random");
-    assert_eq!(json["curve"][1]["init"], "transferred");
+    assert_eq!(json["curve"][0]["start"], "random");
+    assert_eq!(json["curve"][1]["start"], "transferred");
     assert_eq!(json["curve"][0]["fraction"], 0.25);
     let lines = std::fs::read_to_string(output.path("curve.csv")).unwrap().lines().count();
     assert_eq!(lines, 3);

@@ -2,7 +2,7 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | replace one file | [`write`], [`replace`] |
+//! | replace one file | [`write()`], [`replace()`] |
 //! | keep the results of a run in a folder | [`Output`] |
 //! | make a temporary file as readable as any other | [`new_file_in`] |
 //!

@@ -26,13 +26,13 @@ pub enum Error {
     Device(#[from] DeviceError),
     /// A network cannot be built, or its weights not be read or written.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(Box<ModelError>),
     /// A run went wrong, or a setting is outside its range.
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Train(Box<TrainError>),
     /// A study went wrong.
     #[error(transparent)]
-    Study(#[from] StudyError),
+    Study(Box<StudyError>),
     /// A picture cannot be drawn.
     #[cfg(feature = "plot")]
     #[error(transparent)]
@@ -44,6 +44,19 @@ pub enum Error {
     #[error("{0}")]
     Terminal(String),
 }
+
+/// The larger ones are boxed, so that results stay small.
+macro_rules! from_boxed {
+    ($($error:ty => $variant:ident),*) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::$variant(Box::new(error))
+            }
+        }
+    )*};
+}
+
+from_boxed!(ModelError => Model, TrainError => Train, StudyError => Study);
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use burn::tensor::Device;
-//! use selvedge_data::{Dataset, ImageDataset};
+//! use selvedge_data::ImageDataset;
 //! use selvedge_models::{Architecture, Initialization};
 //! use selvedge_train::features::FeatureData;
 //! use selvedge_train::{Context, FitConfig, FitData, evaluate, fit};
@@ -14,7 +14,7 @@
 //! # let labels = (0..64).map(|i| i % 2).collect();
 //! # let names = vec!["dark".to_string(), "bright".to_string()];
 //! # let images = ImageDataset::new("brightness", pixels, [1, 4, 4], labels, names)?;
-//! # let data = FitData::from(Dataset::from(images).split_stratified(0.75, 1)?);
+//! # let data = FitData::from(images.view().split_stratified(0.75, 1)?);
 //! # let context = Context::new(&Device::flex());
 //! # let config = FitConfig { learning_rate: 0.05, batch_size: 16, ..FitConfig::default() };
 //! # let net = Architecture::new("tiny", [1, 4, 4]).conv("conv1", 4, 3, 0).relu().flatten();

@@ -26,7 +26,6 @@ impl Architecture {
     /// let network = network.train_only("layer4, fc")?;
     /// # Ok::<(), selvedge_models::ModelError>(())
     /// ```
-    #[expect(clippy::wrong_self_convention, reason = "the name that PyTorch's users know")]
     pub fn from_pretrained(
         &self,
         path: impl AsRef<Path>,

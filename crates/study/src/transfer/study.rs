@@ -69,7 +69,8 @@ impl TransferStudy {
         let start = Instant::now();
         self.config.check()?;
         // Both are needed at the end; better to know now.
-        (self.source.test()?, self.target.test()?);
+        self.source.test()?;
+        self.target.test()?;
         self.check_networks(context)?;
         let normalization = self.config.normalization.normalization(&self.source.train);
         let (pretrained, pretrain) = self.pretrain(context, &normalization)?;

@@ -15,7 +15,7 @@ use crate::{Context, FitSource, Reconstruct, Reconstruction, TrainError};
 ///
 /// ```
 /// use burn::tensor::Device;
-/// use selvedge_data::{Dataset, ImageDataset, Normalization};
+/// use selvedge_data::{ImageDataset, Normalization};
 /// use selvedge_models::{Initialization, Keep, LinearAutoencoder};
 /// use selvedge_train::{Context, FitConfig, FitData, fit_autoencoder};
 ///
@@ -23,7 +23,7 @@ use crate::{Context, FitSource, Reconstruct, Reconstruction, TrainError};
 /// let pixels = (0..1024).map(|i| if (i % 16 < 8) == (i / 16 % 2 == 0) { 200 } else { 40 });
 /// let classes = vec!["any".to_string()];
 /// let images = ImageDataset::new("sides", pixels.collect(), [1, 4, 4], vec![0; 64], classes)?;
-/// let split = Dataset::from(images).split_stratified(0.75, 1)?;
+/// let split = images.view().split_stratified(0.75, 1)?;
 /// let data = FitData::from(split).with_normalization(Normalization::unit());
 /// let device = Device::flex();
 /// let autoencoder = LinearAutoencoder { input: [1, 4, 4], widths: vec![8, 4] };

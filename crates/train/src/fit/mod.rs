@@ -48,7 +48,7 @@ pub struct Fitted<M, S = Metrics> {
 ///
 /// ```
 /// use burn::tensor::Device;
-/// use selvedge_data::{Dataset, ImageDataset};
+/// use selvedge_data::ImageDataset;
 /// use selvedge_models::{Architecture, Initialization};
 /// use selvedge_train::{Context, FitConfig, FitData, fit};
 ///
@@ -57,7 +57,7 @@ pub struct Fitted<M, S = Metrics> {
 /// let labels = (0..64).map(|i| i % 2).collect();
 /// let names = vec!["dark".to_string(), "bright".to_string()];
 /// let images = ImageDataset::new("brightness", pixels, [1, 4, 4], labels, names)?;
-/// let data = FitData::from(Dataset::from(images).split_stratified(0.75, 1)?);
+/// let data = FitData::from(images.view().split_stratified(0.75, 1)?);
 ///
 /// let device = Device::flex();
 /// let network = Architecture::new("tiny", [1, 4, 4]).flatten().linear("fc1", 2);
