@@ -61,7 +61,10 @@ fn train(args: &Args) -> Result<(), Box<dyn Error>> {
     ))?;
     let accuracy = 100.0 * test.metrics.accuracy;
     let history = plot::history(
-        &format!("How does {} learn?", args.model),
+        &format!(
+            "How does {} learn? Best in epoch {}: {}",
+            args.model, best.epoch, best.validation
+        ),
         &[(&args.model, &fitted.history)],
     );
     let title = format!("Which classes are taken for one another? {accuracy:.2} % are right");
