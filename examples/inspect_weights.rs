@@ -70,9 +70,8 @@ fn describe(file: &WeightFile, args: &Args) -> Result<(), Box<dyn Error>> {
     cli::print(&text)?;
     let Some((out, target)) = target else { return Ok(()) };
     let Some(fit) = fits.first() else { return Err("no network to convert it with".into()) };
-    let network =
-        fit.architecture.init(Initialization::PyTorch, 0, &selvedge::device::open("auto")?)?;
-    let network = file.load_into(network)?;
+    let device = selvedge::device::open("auto")?;
+    let network = file.load_into(fit.architecture.init(Initialization::PyTorch, 0, &device)?)?;
     match target {
         Target::Burnpack => network.save_burnpack(out)?,
         Target::Safetensors => network.save_safetensors(out)?,

@@ -45,7 +45,7 @@ struct Args {
     #[command(flatten)]
     training: cli::TrainingArgs,
     #[command(flatten)]
-    common: cli::Common,
+    study: cli::StudyArgs,
 }
 
 impl Args {
@@ -74,8 +74,8 @@ fn main() -> ExitCode {
 fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     let config = args.config();
     config.check()?;
-    let (context, device_name) = args.common.context("transfer learning")?;
-    let split = FASHION_MNIST.load(&args.common.source())?.split_official()?;
+    let (context, device_name) = args.study.context("transfer learning")?;
+    let split = FASHION_MNIST.load(&args.study.common.source())?.split_official()?;
     let output = Output::new(&args.out)?;
     let network = TransferCnn::new(5).with_dropout(config.dropout).architecture();
     let study = TransferStudy {

@@ -3,7 +3,7 @@
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{Linear, PaddingConfig2d};
-use burn::tensor::{Device, TensorData};
+use burn::tensor::Device;
 use selvedge_kernels::{ConvBlockOptions, ConvTransposeBlockOptions, PoolOptions};
 
 use super::initialization::{Fan, Sampler};
@@ -108,7 +108,7 @@ pub(super) fn linear(
     device: &Device,
 ) -> Linear {
     let fan = Fan { input, output };
-    let weight: TensorData = transposed(sampler.weight(&[output, input], fan));
+    let weight = transposed(sampler.weight(&[output, input], fan)).expect("it is a matrix");
     let bias = sampler.bias(output, fan);
     Linear { weight: Param::from_data(weight, device), bias: Some(Param::from_data(bias, device)) }
 }

@@ -9,10 +9,11 @@ use burn::tensor::TensorData;
 
 use super::format::{BEGINNING, Format};
 use super::input::Input;
-use super::parameters::{self, transposed};
+use super::parameters;
 use super::spec::{Convention, Spec, specs};
 use super::stored::{Contents, Stored, TensorInfo};
 use crate::error::{origin, printable};
+use crate::network::path::transposed;
 use crate::{Architecture, ModelError, Network};
 
 /// A file of weights, opened: names, shapes and types are known, the values are still in the file, which

@@ -6,12 +6,9 @@ use std::io::{self, Write};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
-use super::spec::{Spec, specs};
+use super::spec::Spec;
 use crate::Network;
-use crate::network::path::Path;
-
-/// Rows and columns of the blocks in which a matrix is transposed: both of them lie in the cache.
-const BLOCK: usize = 32;
+use crate::network::path::{Path, transposed};
 
 /// A tensor of a network, its values still on their device.
 pub(super) struct Collected {
@@ -19,7 +16,7 @@ pub(super) struct Collected {
     pub name: String,
     /// In PyTorch's layout.
     pub shape: Vec<usize>,
-    is_linear: bool,
+    is_transposed: bool,
     read: Box<dyn FnOnce() -> Result<TensorData, String>>,
 }
 
@@ -33,7 +30,7 @@ impl Collected {
     pub fn write(self, out: &mut impl Write) -> io::Result<()> {
         let failed = |reason: String| io::Error::other(format!("{}: {reason}", self.name));
         let data = (self.read)().map_err(&failed)?;
-        let data = if self.is_linear { transposed(data).map_err(&failed)? } else { data };
+        let data = if self.is_transposed { transposed(data).map_err(&failed)? } else { data };
         let values = data.as_slice::<f32>().map_err(|e| failed(e.to_string()))?;
         // A part at a time: a write for every value would cost more than the values do.
         for part in values.chunks(4096) {
@@ -46,18 +43,15 @@ impl Collected {
 
 /// The tensors of a network for inference.
 pub(super) fn collect(network: &Network) -> Vec<Collected> {
-    let specs = specs(network.architecture());
-    let linear = specs.into_iter().filter(Spec::is_transposed).map(|spec| spec.name());
-    let mut collector =
-        Collector { path: Path::default(), linear: linear.collect(), found: Vec::new() };
+    let mut collector = Collector::default();
     // Running statistics lag one update behind until the module is made ready for inference.
     network.valid().visit(&mut collector);
     collector.found
 }
 
+#[derive(Default)]
 struct Collector {
     path: Path,
-    linear: Vec<String>,
     found: Vec<Collected>,
 }
 
@@ -71,15 +65,11 @@ impl ModuleVisitor for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let name = self.path.name();
         let tensor = param.val();
-        let mut shape = tensor.dims().to_vec();
-        let is_linear = self.linear.contains(&name);
-        if is_linear {
-            shape.reverse();
-        }
+        let shape = self.path.shape(tensor.dims().to_vec());
+        let (name, is_transposed) = (self.path.name(), self.path.is_transposed());
         let read = Box::new(|| tensor.try_into_data_as::<f32>().map_err(|e| e.to_string()));
-        self.found.push(Collected { name, shape, is_linear, read });
+        self.found.push(Collected { name, shape, is_transposed, read });
     }
 }
 
@@ -138,48 +128,5 @@ where
                 param
             }
         }
-    }
-}
-
-/// A matrix of f32 the other way round.
-pub(super) fn transposed(data: TensorData) -> Result<TensorData, String> {
-    let shape = data.shape().to_vec();
-    let [rows, columns] = shape[..] else {
-        return Err(format!("a matrix has two dimensions, not those of {shape:?}"));
-    };
-    let from = data.as_slice::<f32>().map_err(|e| e.to_string())?;
-    let mut to = vec![0.0f32; from.len()];
-    for top in (0..rows).step_by(BLOCK) {
-        for left in (0..columns).step_by(BLOCK) {
-            for row in top..rows.min(top + BLOCK) {
-                for column in left..columns.min(left + BLOCK) {
-                    to[column * rows + row] = from[row * columns + column];
-                }
-            }
-        }
-    }
-    Ok(TensorData::new(to, [columns, rows]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_matrix_larger_than_a_block_is_transposed() {
-        let [rows, columns] = [BLOCK + 3, 2 * BLOCK + 1];
-        let values: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
-        let turned = transposed(TensorData::new(values.clone(), [rows, columns])).unwrap();
-        assert_eq!(turned.shape()[..], [columns, rows]);
-        let turned_values = turned.try_to_vec::<f32>().unwrap();
-        for (i, value) in turned_values.iter().enumerate() {
-            assert_eq!(*value, values[i % rows * columns + i / rows]);
-        }
-    }
-
-    #[test]
-    fn what_is_not_a_matrix_is_not_transposed() {
-        let message = transposed(TensorData::new(vec![0.0f32; 4], [4])).unwrap_err();
-        assert_eq!(message, "a matrix has two dimensions, not those of [4]");
     }
 }

@@ -35,7 +35,7 @@ use selvedge_train::{Context, Progress, Stop};
 
 use crate::device;
 
-/// Arguments that every study takes.
+/// Arguments of every program that trains or measures.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
     /// Where to compute: flex and ndarray are CPUs, wgpu and cuda are GPUs; auto takes the first
@@ -46,10 +46,6 @@ pub struct Common {
     /// workspace, the user's cache folder, Debian's package, a download]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
-    /// Runs of a study at the same time; on a CPU no figure depends on it [default: one for each thread
-    /// of a CPU; 1 on a GPU]
-    #[arg(long, value_name = "NUMBER")]
-    pub jobs: Option<NonZeroUsize>,
 }
 
 impl Common {
@@ -79,12 +75,36 @@ impl Common {
             raised.request();
         })
         .map_err(|error| crate::Error::Terminal(format!("Ctrl-C cannot be caught: {error}")))?;
+        let context = Context::new(&device).with_progress(Progress::auto(label)).with_stop(stop);
+        Ok((context, name))
+    }
+}
+
+/// Arguments of every study.
+#[derive(Clone, Debug, clap::Args)]
+pub struct StudyArgs {
+    /// Where it runs, and on what.
+    #[command(flatten)]
+    pub common: Common,
+    /// Runs of a study at the same time; on a CPU no figure depends on it [default: one for each thread
+    /// of a CPU; 1 on a GPU]
+    #[arg(long, value_name = "NUMBER")]
+    pub jobs: Option<NonZeroUsize>,
+}
+
+impl StudyArgs {
+    /// As [`Common::context`], for so many runs at the same time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Common::context`].
+    pub fn context(&self, label: &str) -> Result<(Context, &'static str), crate::Error> {
+        let (context, name) = self.common.context(label)?;
         let jobs = match (self.jobs, name) {
             (Some(jobs), _) => jobs.get(),
             (None, "flex" | "ndarray") => rayon::current_num_threads(),
             (None, _) => 1,
         };
-        let context = Context::new(&device).with_progress(Progress::auto(label)).with_stop(stop);
         Ok((context.with_jobs(jobs), name))
     }
 }
