@@ -3,7 +3,6 @@
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use clap::Parser;
 use selvedge::burn::nn::conv::Conv2dConfig;
@@ -47,30 +46,19 @@ fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
     let pool = MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init();
     let norm = BatchNormConfig::new(16).init(&device);
 
+    let bias = || conv.bias.as_ref().map(|bias| bias.val());
+    let own_conv = |x| basics::conv2d(x, conv.weight.val(), bias(), 1, 1);
+    let own_pool = |x| basics::max_pool2d(x, Window::new(2).with_stride(2));
+    let own_norm = |x| {
+        let [mean, variance] = [&norm.running_mean, &norm.running_var].map(|s| s.value());
+        let running = Running { mean, variance };
+        basics::batch_norm2d_train(x, norm.gamma.val(), norm.beta.val(), running).0
+    };
     type Layer<'a> = Box<dyn Fn(Tensor<4>) -> Tensor<4> + 'a>;
     let layers: [(&str, Layer<'_>, Layer<'_>); 4] = [
-        (
-            "conv2d 3×3, 16→32",
-            Box::new(|x| {
-                let bias = conv.bias.as_ref().map(|bias| bias.val());
-                basics::conv2d(x, conv.weight.val(), bias, 1, 1)
-            }),
-            Box::new(|x| conv.forward(x)),
-        ),
-        (
-            "max_pool2d 2",
-            Box::new(|x| basics::max_pool2d(x, Window::new(2).with_stride(2))),
-            Box::new(|x| pool.forward(x)),
-        ),
-        (
-            "batch_norm2d, training",
-            Box::new(|x| {
-                let [mean, variance] = [&norm.running_mean, &norm.running_var].map(|s| s.value());
-                let running = Running { mean, variance };
-                basics::batch_norm2d_train(x, norm.gamma.val(), norm.beta.val(), running).0
-            }),
-            Box::new(|x| norm.forward(x)),
-        ),
+        ("conv2d 3×3, 16→32", Box::new(own_conv), Box::new(|x| conv.forward(x))),
+        ("max_pool2d 2", Box::new(own_pool), Box::new(|x| pool.forward(x))),
+        ("batch_norm2d, training", Box::new(own_norm), Box::new(|x| norm.forward(x))),
         ("relu", Box::new(basics::relu), Box::new(activation::relu)),
     ];
 
@@ -79,9 +67,10 @@ fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
         cli::print(&format!("{name:<25}  {y:>7}  {dx:>8}  {own:>6.1} ms  {framework:>6.1} ms\n"))
     };
     for (name, own, framework) in &layers {
-        let own = measure(args.repeat, || pass(own, &images));
-        let framework = measure(args.repeat, || pass(framework, &images));
-        let [y, dx] = [0, 1].map(|i| format!("{:.1e}", difference(&own.0[i], &framework.0[i])));
+        let own = cli::fastest(args.repeat, || pass(own, &images));
+        let framework = cli::fastest(args.repeat, || pass(framework, &images));
+        let [y, dx] = [0, 1]
+            .map(|i| format!("{:.1e}", basics::relative_difference(&own.0[i], &framework.0[i])));
         row(name, &y, &dx, [own.1, framework.1])?;
     }
 
@@ -90,11 +79,11 @@ fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
     let network = architecture.init(Initialization::PyTorch, 0, &plain)?.valid();
     let weights = state::read(&network);
     let images = Tensor::<4>::random([n, 3, 32, 32], Distribution::Default, &plain);
-    let own = measure(args.repeat, || {
+    let own = cli::fastest(args.repeat, || {
         basics::forward(&architecture, &weights, images.clone()).into_data()
     });
-    let framework = measure(args.repeat, || network.forward(images.clone()).into_data());
-    let y = format!("{:.1e}", difference(&own.0, &framework.0));
+    let framework = cli::fastest(args.repeat, || network.forward(images.clone()).into_data());
+    let y = format!("{:.1e}", basics::relative_difference(&own.0, &framework.0));
     row("ResNet-18, fused", &y, "–", [own.1, framework.1])?;
     Ok(())
 }
@@ -107,21 +96,4 @@ fn pass(layer: &dyn Fn(Tensor<4>) -> Tensor<4>, images: &Tensor<4>) -> [TensorDa
     let loss = y.clone().powi_scalar(3).mean();
     let gradient = x.grad(&loss.backward()).expect("the images reach the loss");
     [y.into_data(), gradient.into_data()]
-}
-
-/// What `work` gives, and the shortest time in milliseconds that it took.
-fn measure<T>(repeat: u32, work: impl Fn() -> T) -> (T, f64) {
-    let timed = || {
-        let start = Instant::now();
-        (work(), 1e3 * start.elapsed().as_secs_f64())
-    };
-    (1..repeat).map(|_| timed()).fold(timed(), |a, b| if b.1 < a.1 { b } else { a })
-}
-
-/// The largest difference, relative to the largest value.
-fn difference(a: &TensorData, b: &TensorData) -> f32 {
-    let pairs = a.iter::<f32>().zip(b.iter::<f32>());
-    let (difference, largest) = pairs
-        .fold((0f32, f32::MIN_POSITIVE), |(d, m), (a, b)| (d.max((a - b).abs()), m.max(b.abs())));
-    difference / largest
 }

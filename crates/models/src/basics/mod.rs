@@ -63,6 +63,7 @@
 
 mod batch_norm;
 mod conv;
+mod difference;
 mod forward;
 mod linear;
 mod loss;
@@ -73,6 +74,7 @@ mod unfold;
 
 pub use batch_norm::{EPSILON, MOMENTUM, Running, batch_norm2d, batch_norm2d_train};
 pub use conv::{conv_transpose2d, conv2d};
+pub use difference::relative_difference;
 pub use forward::forward;
 pub use linear::{linear, relu};
 pub use loss::{cross_entropy, log_softmax};

@@ -28,6 +28,7 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::Parser;
 use selvedge_data::Source;
@@ -127,6 +128,15 @@ pub fn print(text: &str) -> Result<(), crate::Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// What `work` gives, and the shortest time in milliseconds that it took of `repeat` times, at least one.
+pub fn fastest<T>(repeat: u32, work: impl Fn() -> T) -> (T, f64) {
+    let timed = || {
+        let start = Instant::now();
+        (work(), 1e3 * start.elapsed().as_secs_f64())
+    };
+    (1..repeat).map(|_| timed()).fold(timed(), |a, b| if b.1 < a.1 { b } else { a })
 }
 
 /// Parses the arguments and runs the program. An error becomes one line on standard error and exit
