@@ -67,9 +67,14 @@ pub(crate) fn sync_file(path: &Path) -> io::Result<()> {
     File::options().write(true).open(path)?.sync_all()
 }
 
-/// Without it, a crash of the machine could undo the renaming. A folder that cannot be opened or synced, as
-/// some network file systems do not, is no error: the file is in its place.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+/// Brings the names in a folder to the disk: without it, a crash of the machine could undo a renaming. A
+/// folder that cannot be opened or synced, as some network file systems do not, is no error: the file is in
+/// its place.
+///
+/// # Errors
+///
+/// If the system refuses for another reason.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     // Only there can a folder be opened like a file.
     if cfg!(unix) {
         match File::open(folder).and_then(|folder| folder.sync_all()) {

@@ -1,6 +1,8 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+#[cfg(feature = "files")]
+use crate::{DataSpec, ModelError};
 use crate::{Network, Rng};
 
 /// A module that turns images into values: a logit for each class, or as many values as an image has
@@ -56,6 +58,18 @@ pub trait Model: Module {
     fn input_shape(&self) -> Option<[usize; 3]> {
         None
     }
+
+    /// Writes the tensors as safetensors under PyTorch's names; a [`Network`] that fits `data` is written as
+    /// a [`Bundle`](crate::Bundle). An existing file is replaced once the new one is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::File`](crate::ModelError::File) if the file cannot be written.
+    #[cfg(feature = "files")]
+    fn save(&self, path: &std::path::Path, data: Option<&dyn DataSpec>) -> Result<(), ModelError> {
+        let _ = data;
+        crate::weights::save_state(path, &crate::state::read(self))
+    }
 }
 
 impl Model for Network {
@@ -78,6 +92,20 @@ impl Model for Network {
 
     fn input_shape(&self) -> Option<[usize; 3]> {
         Some(self.architecture().input)
+    }
+
+    #[cfg(feature = "files")]
+    fn save(&self, path: &std::path::Path, data: Option<&dyn DataSpec>) -> Result<(), ModelError> {
+        if let Some(data) = data {
+            let (mean, std) = data.mean_std();
+            let (classes, mean, std) = (data.classes().to_vec(), mean.to_vec(), std.to_vec());
+            let bundle = crate::Bundle::from_parts(self.clone(), classes, mean, std);
+            // An autoencoder has other outputs than classes.
+            if bundle.check().is_ok() {
+                return bundle.save(path);
+            }
+        }
+        self.save_safetensors(path)
     }
 }
 

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,6 +16,10 @@ pub struct Context {
     pub progress: Progress,
     /// What ends it early.
     pub stop: Stop,
+    /// The folder in which the run is kept, if any: see [`with_run_folder`](Self::with_run_folder).
+    pub run_folder: Option<PathBuf>,
+    /// Also saves the run after every so many steps of the optimizer.
+    pub save_every: Option<usize>,
     pub(crate) observers: Observers,
     /// How many runs of a study happen at the same time, each on its share of the threads of rayon's
     /// current pool; 0 counts as 1.
@@ -32,6 +37,8 @@ impl Context {
             device: device.clone().without_autodiff(),
             progress: Progress::Hidden,
             stop: Stop::default(),
+            run_folder: None,
+            save_every: None,
             observers: Observers::default(),
             jobs: 1,
         }
@@ -53,6 +60,36 @@ impl Context {
     #[must_use]
     pub fn with_observer(self, observer: impl Observer + 'static) -> Self {
         Self { observers: self.observers.with(observer), ..self }
+    }
+
+    /// The same, with the run kept in a folder, from which the same call of [`fit`](crate::fit) goes on after
+    /// it was stopped or killed:
+    ///
+    /// | in the folder | what it is |
+    /// |---|---|
+    /// | `config.toml` | all settings; a run with others is refused |
+    /// | `results.csv` | a line for every complete epoch |
+    /// | `weights/best.safetensors`, `weights/last.safetensors` | the models of the best epoch and of the last; of a [`Network`](selvedge_models::Network) they are [bundles](selvedge_models::Bundle) |
+    /// | `checkpoints/` | what the run needs to go on: the last two, each with the sums of its files |
+    ///
+    /// One process at a time writes to it. A run that is complete is not computed again. A folder in which
+    /// nothing can be written any more does not end the run: see [`Fitted::unsaved`](crate::Fitted::unsaved).
+    #[must_use]
+    pub fn with_run_folder(self, folder: impl Into<PathBuf>) -> Self {
+        Self { run_folder: Some(folder.into()), ..self }
+    }
+
+    /// The same, with the run also saved after every so many steps of the optimizer, and not only after each
+    /// epoch: for epochs of hours.
+    #[must_use]
+    pub fn with_save_every(self, steps: usize) -> Self {
+        Self { save_every: Some(steps), ..self }
+    }
+
+    /// Whether the run is to be saved after the step of that number.
+    pub(crate) fn saves_after(&self, step: usize) -> bool {
+        let every = self.save_every.filter(|_| self.run_folder.is_some());
+        every.is_some_and(|every| step.is_multiple_of(every.max(1)))
     }
 
     /// The same, with so many runs of a study at the same time.

@@ -77,6 +77,32 @@ pub enum TrainError {
         /// Pixels of all channels of an image.
         pixels: usize,
     },
+    /// A metric that the task does not measure.
+    #[error("there is no metric `{name}` to monitor; there are {}", known.join(", "))]
+    Metric {
+        /// The name that was given.
+        name: String,
+        /// Those that there are.
+        known: Vec<&'static str>,
+    },
+    /// A run folder cannot be used: it is not one, another process has it, or it cannot be written to.
+    #[error("{reason}")]
+    Folder {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// What is the matter, with the path.
+        reason: String,
+    },
+    /// The run in a folder was started with other settings.
+    #[error(
+        "the run in {} was started with other settings: {}", path.display(), differences.join("; ")
+    )]
+    OtherSettings {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// One for each setting that differs: `fit.epochs is 3 there, 2 here`.
+        differences: Vec<String>,
+    },
     /// Every parameter of the model is frozen.
     #[error("there is nothing to train: every parameter of the model is frozen")]
     NothingToTrain,

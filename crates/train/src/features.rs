@@ -14,7 +14,8 @@
 //! # let labels = (0..64).map(|i| i % 2).collect();
 //! # let names = vec!["dark".to_string(), "bright".to_string()];
 //! # let images = ImageDataset::new("brightness", pixels, [1, 4, 4], labels, names)?;
-//! # let data = FitData::from(images.view().split_stratified(0.75, 1)?);
+//! # let split = images.view().split_stratified(0.75, 1)?;
+//! # let data = FitData::from(&split);
 //! # let context = Context::new(&Device::flex());
 //! # let config = FitConfig { learning_rate: 0.05, batch_size: 16, ..FitConfig::default() };
 //! # let net = Architecture::new("tiny", [1, 4, 4]).conv("conv1", 4, 3, 0).relu().flatten();
@@ -23,7 +24,7 @@
 //! let features = FeatureData::extract(&trunk, &data, &context)?; // one pass over the images
 //! let fitted = fit(head, &features, &config, &context)?; // no image is looked at any more
 //! let network = trunk.join(fitted.model)?;
-//! let whole = evaluate(&network, &data.validation, &data.normalization, &context)?;
+//! let whole = evaluate(&network, &split.validation, &data.normalization, &context)?;
 //! # assert_eq!(whole.metrics.accuracy, 1.0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -240,7 +241,7 @@ pub struct FeatureData {
     /// What is learned.
     pub train: Features,
     /// What decides which epoch was best.
-    pub validation: Features,
+    pub validation: Option<Features>,
 }
 
 impl FeatureData {
@@ -251,7 +252,10 @@ impl FeatureData {
     /// As [`Features::extract`].
     pub fn extract(trunk: &Network, data: &FitData, context: &Context) -> Result<Self, TrainError> {
         let of = |view| Features::extract(trunk, view, &data.normalization, context);
-        Ok(Self { train: of(&data.train)?, validation: of(&data.validation)? })
+        Ok(Self {
+            train: of(&data.train)?,
+            validation: data.validation.as_ref().map(of).transpose()?,
+        })
     }
 }
 
@@ -269,8 +273,9 @@ impl FitSource for FeatureData {
         &self,
         batch_size: usize,
         device: &Device,
-    ) -> Result<Box<dyn BatchSource + '_>, TrainError> {
-        Ok(Box::new(self.validation.loader(batch_size, device)?))
+    ) -> Result<Option<Box<dyn BatchSource + '_>>, TrainError> {
+        let Some(features) = &self.validation else { return Ok(None) };
+        Ok(Some(Box::new(features.loader(batch_size, device)?)))
     }
 }
 

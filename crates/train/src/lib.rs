@@ -33,11 +33,14 @@ pub use context::{Context, Stop};
 pub use data::{FitData, FitSource};
 pub use error::TrainError;
 pub use evaluate::{evaluate, evaluate_autoencoder, evaluate_on, evaluate_task};
-pub use fit::{FitConfig, Fitted, ParamGroup, fit, fit_autoencoder, fit_task};
+pub use fit::{
+    Averaging, Clip, Divergence, EarlyStopping, FitConfig, Fitted, ParamGroup, fit,
+    fit_autoencoder, fit_task,
+};
 pub use metrics::{ConfusionMatrix, EpochRecord, Evaluation, History, Metrics, Score, Totals};
 pub use observe::{
-    EndReason, EpochDone, EpochRow, Interval, Observer, ObserverError, RunEnded, RunStarted, StepDone,
-    Tensors,
+    EndReason, EpochDone, EpochRow, Interval, Observer, ObserverError, RunEnded, RunStarted,
+    StepDone, Tensors,
 };
 pub use optimizer::OptimizerConfig;
 pub use progress::Progress;

@@ -42,6 +42,12 @@ pub trait Observer: Send {
         Interval::Never
     }
 
+    /// Whether [`Tensors::gradients`] is to have anything to give: not, unless it is written. The gradients of
+    /// the last step then stay in memory.
+    fn wants_gradients(&self) -> bool {
+        false
+    }
+
     /// Before the first step, also of a run that is resumed.
     ///
     /// # Errors
@@ -180,7 +186,8 @@ pub trait Tensors: std::fmt::Debug {
     /// The values of every parameter and running statistic, by name.
     fn values(&self) -> State;
 
-    /// The gradients of the epoch's last step, by name, as the optimizer took them.
+    /// The gradients of the epoch's last step, by name, as the optimizer took them: for an observer that
+    /// [wants them](Observer::wants_gradients).
     fn gradients(&self) -> State;
 }
 
@@ -276,6 +283,14 @@ impl Observers {
             observer.lock().unwrap_or_else(PoisonError::into_inner).interval()
         };
         self.0.iter().map(interval).collect()
+    }
+
+    /// Whether one of them wants gradients.
+    pub fn want_gradients(&self) -> bool {
+        let wants = |observer: &Arc<Mutex<dyn Observer>>| {
+            observer.lock().unwrap_or_else(PoisonError::into_inner).wants_gradients()
+        };
+        self.0.iter().any(wants)
     }
 
     /// Tells the observer at that place alone.

@@ -1,10 +1,10 @@
 use std::io::{IsTerminal, Write};
 use std::sync::LazyLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::{EpochRecord, Score};
+use crate::{EpochDone, Interval, Observer, ObserverError, RunEnded, RunStarted, StepDone};
 
 /// The bars on standard error: runs that happen at the same time have one each, below the other.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
@@ -53,10 +53,6 @@ impl Progress {
         }
     }
 
-    pub(crate) fn epoch(&self, epoch: usize, epochs: usize, images: usize) -> EpochDisplay {
-        self.pass(format!("{} · epoch {epoch}/{epochs}", self.label()), images)
-    }
-
     /// The display of one pass over `images`.
     pub(crate) fn pass(&self, title: String, images: usize) -> EpochDisplay {
         let bar = matches!(self, Self::Bar(_)).then(|| {
@@ -69,7 +65,107 @@ impl Progress {
     }
 }
 
-/// The display of one epoch; a bar that is not finished is removed when this is dropped.
+/// Seconds between two changes of a bar.
+const BAR_SECONDS: f64 = 0.1;
+
+/// Seconds between two lines within an epoch.
+const LINE_SECONDS: f64 = 30.0;
+
+/// Shows a run on standard error.
+pub(crate) struct Terminal {
+    progress: Progress,
+    bar: Option<ProgressBar>,
+}
+
+impl Terminal {
+    /// `None` if nothing is to be shown.
+    pub fn new(progress: &Progress) -> Option<Self> {
+        let hidden = matches!(progress, Progress::Hidden);
+        (!hidden).then(|| Self { progress: progress.clone(), bar: None })
+    }
+
+    fn title(&self, epoch: usize, epochs: usize) -> String {
+        format!("{} · epoch {epoch}/{epochs}", self.progress.label())
+    }
+
+    /// The bar of an epoch is gone once its line is there.
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+            BARS.remove(&bar);
+        }
+    }
+}
+
+impl Observer for Terminal {
+    fn interval(&self) -> Interval {
+        Interval::Seconds(match self.progress {
+            Progress::Bar(_) => BAR_SECONDS,
+            _ => LINE_SECONDS,
+        })
+    }
+
+    fn run_started(&mut self, run: &RunStarted<'_>) -> Result<(), ObserverError> {
+        if let (Some(last), Some(folder)) = (run.rows.last(), run.folder) {
+            let (label, folder) = (self.progress.label(), folder.display());
+            let (epoch, epochs) = (last.epoch, run.epochs);
+            Progress::message(&format!(
+                "{label} · {folder} goes on after epoch {epoch} of {epochs}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, done: &StepDone<'_>) -> Result<(), ObserverError> {
+        let title = self.title(done.epoch, done.epochs);
+        let (text, speed) = (done.text, done.images_per_second);
+        let left = HumanDuration(Duration::from_secs_f64(done.seconds_left.min(1e9)));
+        let text =
+            format!("{text} · rate {:.3e} · {speed:.0} images/s · {left} left", done.learning_rate);
+        if let Progress::Bar(_) = self.progress {
+            let bar = self.bar.get_or_insert_with(|| {
+                let style = ProgressStyle::with_template("{prefix} {bar:16} {pos}/{len} · {msg}");
+                let bar = ProgressBar::new(done.images_of as u64);
+                BARS.add(bar.with_style(style.expect("the template is constant")))
+            });
+            bar.set_prefix(title);
+            bar.set_message(text);
+            bar.set_position(done.images as u64);
+        } else {
+            Progress::message(&format!("{title}: {}/{} · {text}", done.images, done.images_of));
+        }
+        Ok(())
+    }
+
+    fn epoch(&mut self, done: &EpochDone<'_>) -> Result<(), ObserverError> {
+        self.clear();
+        let title = self.title(done.row.epoch, done.epochs);
+        let (seconds, speed) = (done.row.seconds, done.images_per_second);
+        let mut line = format!("{title}: {} · {seconds:.1} s, {speed:.0} images/s", done.text);
+        if done.row.epoch < done.epochs {
+            let left = HumanDuration(Duration::from_secs_f64(done.seconds_left.min(1e9)));
+            line += &format!(", {left} left");
+        }
+        Progress::message(&line);
+        Ok(())
+    }
+
+    fn run_ended(&mut self, _: &RunEnded<'_>) -> Result<(), ObserverError> {
+        self.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // Another panic, of the terminal's, would end the program.
+        if !std::thread::panicking() {
+            self.clear();
+        }
+    }
+}
+
+/// The display of one pass that measures nothing; a bar that is not finished is removed when this is dropped.
 pub(crate) struct EpochDisplay {
     title: String,
     bar: Option<ProgressBar>,
@@ -85,14 +181,6 @@ impl EpochDisplay {
             bar.set_message(format!("{}{rate:.0} images/s", so_far()));
             bar.set_position(images as u64);
         }
-    }
-
-    /// Ends the display; `rate` is in training images a second, validation left out.
-    pub fn finish<S: Score>(&self, record: &EpochRecord<S>, rate: f64) {
-        let EpochRecord { train, validation, seconds, .. } = record;
-        self.end(format!(
-            "train {train} · validation {validation} · {seconds:.1} s, {rate:.0} images/s"
-        ));
     }
 
     /// Ends the display of a pass that measures nothing.

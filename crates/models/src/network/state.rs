@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 
@@ -42,6 +42,37 @@ pub fn write<M: Module>(module: M, state: State) -> M {
     let unknown: Vec<String> = writer.state.into_keys().collect();
     assert!(unknown.is_empty(), "the module has no tensor named {}", unknown.join(", "));
     module
+}
+
+/// Gives the parameters of `module` the ids by which optimizers are to know them; those that `ids` does
+/// not name keep theirs. A state of an optimizer that was saved fits a module with the ids of then.
+pub fn identify<M: Module>(module: M, ids: &BTreeMap<String, u64>) -> M {
+    module.map(&mut Identifier { path: Path::default(), ids })
+}
+
+struct Identifier<'a> {
+    path: Path,
+    ids: &'a BTreeMap<String, u64>,
+}
+
+impl ModuleMapper for Identifier<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.ids.get(&self.path.name()) {
+            Some(&id) => {
+                let (_, tensor, mapper) = param.consume();
+                Param::from_mapped_value(ParamId::from(id), tensor, mapper)
+            }
+            None => param,
+        }
+    }
 }
 
 /// Copies every gradient of `module`'s parameters to the host.

@@ -143,6 +143,16 @@ impl<'a> WeightFile<'a> {
         parameters::replace(network, &specs, values).map_err(|reason| self.error(reason))
     }
 
+    /// The values of every tensor, by name.
+    #[cfg(feature = "files")]
+    pub(super) fn state(&self) -> Result<crate::state::State, ModelError> {
+        let read = |(name, stored): (&String, &Stored)| {
+            let data = stored.read(&self.input);
+            Ok((name.clone(), data.map_err(|reason| self.error(format!("{name}: {reason}")))?))
+        };
+        self.stored.iter().map(read).collect()
+    }
+
     /// The values of a tensor in Burn's layout, and what optimizers knew the parameter by.
     fn values(&self, spec: &Spec) -> Result<(TensorData, Option<u64>), String> {
         let name = spec.name_in(self.convention);

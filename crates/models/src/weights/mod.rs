@@ -8,6 +8,7 @@
 //! | write for PyTorch and others | [`Network::save_safetensors`], [`Network::to_safetensors_bytes`] |
 //! | write for programs on Burn | [`Network::save_burnpack`] |
 //! | see what a file holds and which network it fits | [`inspect`], [`inspect_bytes`], [`WeightFile::fits`] |
+//! | write and read the tensors of any module | `save_state`, `load_state` (feature `files`) |
 //! | keep the architecture, the classes and the normalization with the weights | [`Bundle`](crate::Bundle) |
 //!
 //! Files are written with the feature `files`, those of Burn's format read and written with `burnpack`, those of
@@ -78,6 +79,8 @@ mod pretrained;
 mod pytorch;
 mod safetensors;
 mod spec;
+#[cfg(feature = "files")]
+mod state_file;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -85,6 +88,8 @@ mod tests;
 pub use file::{WeightFile, inspect, inspect_bytes};
 pub use fit::{Fit, FitKind};
 pub use format::Format;
+#[cfg(feature = "files")]
+pub use state_file::{load_state, save_state};
 pub use stored::TensorInfo;
 
 use std::collections::BTreeMap;

@@ -21,6 +21,13 @@ pub(super) struct Collected {
 }
 
 impl Collected {
+    /// A tensor whose values are on the host, in PyTorch's layout.
+    #[cfg(feature = "files")]
+    pub fn of(name: String, data: TensorData) -> Self {
+        let shape = data.shape().to_vec();
+        Self { name, shape, is_transposed: false, read: Box::new(|| Ok(data)) }
+    }
+
     /// How many bytes the values take.
     pub fn bytes(&self) -> usize {
         self.shape.iter().product::<usize>() * size_of::<f32>()

@@ -71,7 +71,7 @@ fn a_head_on_cached_features_learns_what_it_learns_within_the_whole_network() {
         let features = FeatureData::extract(&trunk, &data(), &context()).unwrap();
         let fitted = fit(head, &features, &config(), &context()).unwrap();
         let scores = |h: &crate::History| {
-            h.epochs.iter().flat_map(|e| [e.train, e.validation]).collect::<Vec<_>>()
+            h.epochs.iter().flat_map(|e| [e.train, *e.score()]).collect::<Vec<_>>()
         };
         for (a, b) in scores(&fitted.history).iter().zip(scores(&whole.history)) {
             assert!((a.loss - b.loss).abs() < 1e-5 && a.accuracy == b.accuracy, "{cut}: {a} {b}");
@@ -88,10 +88,12 @@ fn a_joined_network_measures_what_its_head_measures_on_features() {
     let data = data();
     let features = FeatureData::extract(&trunk, &data, &context()).unwrap();
     let head = fit(head, &features, &config(), &context()).unwrap().model;
-    let loader = features.validation.loader(256, &Device::flex()).unwrap();
+    let loader = features.validation.as_ref().unwrap().loader(256, &Device::flex()).unwrap();
     let on_features = evaluate_on(&head, &loader).unwrap();
     let joined = trunk.join(head).unwrap();
-    let on_images = evaluate(&joined, &data.validation, &data.normalization, &context()).unwrap();
+    let on_images =
+        evaluate(&joined, data.validation.as_ref().unwrap(), &data.normalization, &context())
+            .unwrap();
     assert_eq!(on_images, on_features);
     assert!(on_images.metrics.accuracy > 0.9, "{}", on_images.metrics);
 }

@@ -30,7 +30,7 @@ use crate::{Context, FitSource, Reconstruct, Reconstruction, TrainError};
 /// let model = autoencoder.architecture().init(Initialization::HeNormal, 1, &device)?;
 /// let config = FitConfig { epochs: 40, batch_size: 16, learning_rate: 0.01, ..FitConfig::default() };
 /// let fitted = fit_autoencoder(model, &data, &config, &Context::new(&device))?;
-/// assert!(fitted.best.validation.loss < 0.5 * fitted.history.epochs[0].validation.loss);
+/// assert!(fitted.best.score().loss < 0.5 * fitted.history.epochs[0].score().loss);
 ///
 /// let classifier = autoencoder.classifier(8, 2).init(Initialization::HeNormal, 1, &device)?;
 /// let encoder = Keep::Matching("encoder*".parse()?);

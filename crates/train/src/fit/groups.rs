@@ -1,7 +1,10 @@
 use selvedge_models::{ModelError, NamePattern};
 use serde::{Deserialize, Serialize};
 
-/// Parameters that learn faster or slower than the others, as PyTorch's `param_groups`.
+use crate::TrainError;
+use crate::error::require;
+
+/// Parameters that learn faster or slower than the others, or decay otherwise, as PyTorch's `param_groups`.
 ///
 /// Layers that were trained before need smaller steps than a fresh head (Howard and Ruder, 2018):
 ///
@@ -25,7 +28,15 @@ pub struct ParamGroup {
     pub parameters: NamePattern,
     /// What the learning rate is multiplied by, above 0. To keep parameters as they are, freeze
     /// them.
+    #[serde(default = "one")]
     pub factor: f64,
+    /// Their weight decay; `None` is that of all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<f64>,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 impl ParamGroup {
@@ -35,7 +46,22 @@ impl ParamGroup {
     ///
     /// [`ModelError::Pattern`] if the pattern cannot be read.
     pub fn new(pattern: &str, factor: f64) -> Result<Self, ModelError> {
-        Ok(Self { parameters: pattern.parse()?, factor })
+        Ok(Self { parameters: pattern.parse()?, factor, weight_decay: None })
+    }
+
+    /// The same with a weight decay of their own.
+    #[must_use]
+    pub fn with_weight_decay(self, weight_decay: f64) -> Self {
+        Self { weight_decay: Some(weight_decay), ..self }
+    }
+
+    pub(super) fn check(&self) -> Result<(), TrainError> {
+        let Self { factor, weight_decay, .. } = *self;
+        let possible = factor > 0.0 && factor.is_finite();
+        require(possible, "learning rate factor", factor, "above 0")?;
+        let decay = weight_decay.unwrap_or(0.0);
+        let possible = decay >= 0.0 && decay.is_finite();
+        require(possible, "weight decay of a group", decay, "0 or more")
     }
 }
 
@@ -110,9 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn settings_written_before_there_were_groups_can_be_read() {
+    fn settings_that_are_left_out_have_their_defaults() {
         let old = r#"{"epochs":3,"batch_size":64,"learning_rate":0.01,"optimizer":{"name":"adam"},
-                      "weight_decay":0.0,"patience":null,"seed":7}"#;
+                      "weight_decay":0.0,"seed":7}"#;
         let config: FitConfig = serde_json::from_str(old).unwrap();
         let expected = FitConfig {
             epochs: 3,

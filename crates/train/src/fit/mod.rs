@@ -1,16 +1,29 @@
 //! Training: settings ([`FitConfig`]), the loop over epochs, and what is left of it ([`Fitted`]).
 
 mod autoencoder;
+mod average;
+mod checkpoint;
+mod clip;
 mod config;
+mod folder;
+mod gradients;
 mod groups;
+mod meter;
 mod run;
 mod state;
+mod stopping;
+mod watch;
 
 use selvedge_models::Model;
+use serde::{Deserialize, Serialize};
 
 pub use autoencoder::fit_autoencoder;
+pub use average::Averaging;
+pub use clip::Clip;
 pub use config::FitConfig;
+pub(crate) use folder::checksum;
 pub use groups::ParamGroup;
+pub use stopping::EarlyStopping;
 
 use crate::{Classify, Context, EpochRecord, FitSource, History, Metrics, Task, TrainError};
 
@@ -25,26 +38,55 @@ pub struct Fitted<M, S = Metrics> {
     pub best: EpochRecord<S>,
     /// Whether the run was stopped before its last epoch was complete.
     pub stopped: bool,
+    /// Where the loss became infinite or NaN, which ended the run: the model is the best of the epochs
+    /// before.
+    pub diverged: Option<Divergence>,
+    /// Why the run folder lacks the end of the run, if it does.
+    pub unsaved: Option<String>,
     /// Training images a second, measured over the training steps alone.
     pub images_per_second: f64,
+}
+
+/// Where the loss of a run became infinite or NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Divergence {
+    /// The epoch, counted from 1.
+    pub epoch: usize,
+    /// The batch in it, counted from 1; the last one if it was the validation's loss.
+    pub batch: usize,
+    /// The loss.
+    pub loss: f64,
+}
+
+impl std::fmt::Display for Divergence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { epoch, batch, loss } = self;
+        write!(f, "the loss is {loss} in epoch {epoch}, batch {batch}")
+    }
 }
 
 /// Trains `model` and returns it as it was after its best epoch.
 ///
 /// What is minimised is the cross-entropy ([`Classify`]). What is frozen
 /// ([`Network::freeze`](selvedge_models::Network::freeze)) stays as it is, and is frozen in the result,
-/// too. Loss and accuracy count images, not batches. The run ends early if the loss is not finite (an
-/// error), if validation stops improving for [`FitConfig::patience`] epochs, or if
-/// [`Context::stop`] is raised: then the epochs that are complete are the result.
+/// too. Loss and accuracy count images, not batches. The run ends early if the loss is not finite
+/// ([`Fitted::diverged`]), if [`FitConfig::early_stopping`] says so, or if [`Context::stop`] is raised: then
+/// the epochs that are complete are the result.
+///
+/// With [a run folder](Context::with_run_folder), the run is saved after every epoch. The same call again
+/// goes on where it was, and ends with the same bits as if it had never been stopped, killed or resumed,
+/// whatever the number of threads.
 ///
 /// # Errors
 ///
 /// [`TrainError::Setting`] for a setting out of range, [`TrainError::Data`] for data that cannot be
 /// batched, [`TrainError::ImageShape`] if the model takes images of another shape,
-/// [`TrainError::Classes`] if it does not fit the classes, [`TrainError::Diverged`] with epoch and batch,
-/// [`TrainError::Stopped`] if no epoch was complete, [`TrainError::NothingToTrain`] if everything is
-/// frozen, [`TrainError::Model`] if a parameter group, or an alternative of its pattern, matches no
-/// parameter.
+/// [`TrainError::Classes`] if it does not fit the classes, [`TrainError::Diverged`] with epoch and batch if
+/// it diverged before the first epoch was complete, [`TrainError::Stopped`] if it was stopped before,
+/// [`TrainError::NothingToTrain`] if everything is frozen, [`TrainError::Model`] if a parameter group, or an
+/// alternative of its pattern, matches no parameter, [`TrainError::Metric`] for a metric that is not measured,
+/// [`TrainError::Folder`] and [`TrainError::OtherSettings`] if the run folder cannot be used,
+/// [`TrainError::Observer`] if an observer fails.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -64,7 +106,7 @@ pub struct Fitted<M, S = Metrics> {
 /// let model = network.init(Initialization::PyTorch, 0, &device)?;
 /// let config = FitConfig { learning_rate: 0.05, batch_size: 16, ..FitConfig::default() };
 /// let fitted = fit(model, &data, &config, &Context::new(&device))?;
-/// assert_eq!(fitted.best.validation.accuracy, 1.0);
+/// assert_eq!(fitted.best.score().accuracy, 1.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn fit<M: Model>(
@@ -91,5 +133,7 @@ pub fn fit_task<T: Task, M: Model>(
     run::run(task, model, data, config, context)
 }
 
+#[cfg(test)]
+mod resume_tests;
 #[cfg(test)]
 mod tests;

@@ -2,15 +2,21 @@
 
 use std::time::Instant;
 
-use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::optim::GradientsParams;
+use burn::tensor::Device;
 use selvedge_data::BatchSource;
 use selvedge_models::{Model, state};
 
-use super::state::TrainState;
-use super::{FitConfig, Fitted};
-use crate::progress::EpochDisplay;
+use super::config::Rates;
+use super::folder::{RunFolder, Settings};
+use super::gradients::Accumulated;
+use super::meter::{Meter, NotFinite};
+use super::state::{TrainState, batch_seed};
+use super::stopping::Monitor;
+use super::watch::{KeptGradients, Watch};
+use super::{Divergence, FitConfig, Fitted};
 use crate::task::{Task, check_images, measure, no_batches};
-use crate::{Context, EpochRecord, FitSource, Score, Totals, TrainError};
+use crate::{Context, EndReason, EpochRecord, FitSource, TrainError};
 
 /// Trains `model` for the task and returns it as it was after its best epoch.
 pub(super) fn run<T: Task, M: Model>(
@@ -21,115 +27,236 @@ pub(super) fn run<T: Task, M: Model>(
     context: &Context,
 ) -> Result<Fitted<M, T::Score>, TrainError> {
     task.check()?;
-    let optimizer = config.optimizer()?;
-    let parameters = state::parameters(&model);
-    if !parameters.iter().any(|p| p.trainable) {
+    config.check()?;
+    let monitor = Monitor::new::<T::Score>(&config.monitor)?;
+    if !state::parameters(&model).iter().any(|p| p.trainable) {
         return Err(TrainError::NothingToTrain);
     }
     let device = context.device.clone().autodiff();
     let train = data.train(config.batch_size, config.seed, &device)?;
     let validation = data.validation(model.inference_batch(), &context.device)?;
     check_images(&model, &*train)?;
-    check_images(&model, &*validation)?;
-    let rates = config.learning_rates(&parameters, model.name())?;
-    let run = Run { task, context, rates: &rates, train: &*train };
-    let model = model.fork(&context.device).train();
-    let mut state = TrainState::new(model, optimizer, config.seed);
-    // For models that draw from the device, such as Burn's own dropout.
-    device.seed(config.seed);
+    if let Some(validation) = &validation {
+        check_images(&model, &**validation)?;
+    }
+    let settings = Settings::new(task, &model, data, config)?;
+    let model = model.fork(&context.device);
+    // Before the folder is made, so that a pattern that matches nothing leaves none.
+    config.optimizer(&state::parameters(&model), model.name())?;
+    config.rates(&state::parameters(&model), model.name())?;
 
-    let (mut images, mut training_seconds) = (0, 0.0);
-    let mut stopped = false;
-    for epoch in 1..=config.epochs {
-        let start = Instant::now();
-        let display = context.progress.epoch(epoch, config.epochs, train.num_images());
-        let pass = run.pass(&mut state, epoch, &display)?;
-        images += pass.totals.images;
-        let pass_seconds = start.elapsed().as_secs_f64();
-        training_seconds += pass_seconds;
-        if pass.stopped {
-            stopped = true;
-            break;
+    let mut folder = match &context.run_folder {
+        Some(path) => Some(RunFolder::open(path, &settings)?),
+        None => None,
+    };
+    let restored = match &mut folder {
+        Some(folder) => folder.latest(|snapshot| TrainState::restore(&model, config, snapshot))?,
+        None => None,
+    };
+    let mut state = match restored {
+        Some(state) => state,
+        None => {
+            let optimizer = config.optimizer(&state::parameters(&model), model.name())?;
+            TrainState::new(model.train(), optimizer)
         }
-        let snapshot = state.model().valid();
-        let score = measure(task, &snapshot, &*validation, |_, _| {})?;
-        if !score.loss().is_finite() {
-            return Err(run.diverged(epoch, pass.batches, score.loss()));
+    };
+    if let Some(folder) = &mut folder {
+        folder.align(&state, data.spec(), validation.is_some())?;
+    }
+    let run = Run {
+        task,
+        config,
+        context,
+        rates: config.rates(&state::parameters(state.model()), state.model().name())?,
+        train: &*train,
+        device,
+        batches: train.num_images().div_ceil(config.batch_size),
+    };
+    let mut watch = Watch::new(context, config.epochs, train.num_images());
+    watch.started(&run, &state, &settings, folder.as_ref().map(RunFolder::path))?;
+
+    let end = loop {
+        if state.epoch == config.epochs {
+            break End::of(EndReason::Complete);
+        }
+        if config.early_stopping.is_some_and(|early| early.ends(&monitor, &state.history)) {
+            break End::of(EndReason::EarlyStopping);
+        }
+        let start = Instant::now();
+        let pass = run.pass(&mut state, &mut watch, &mut folder, data)?;
+        match pass {
+            Pass::Diverged(divergence) => break End::diverged(divergence),
+            Pass::Stopped => {
+                if let Some(folder) = folder.as_mut().filter(|_| state.batch > 0) {
+                    folder.save(&state, data.spec(), false);
+                }
+                break End::of(EndReason::Stopped);
+            }
+            Pass::Complete => {}
+        }
+        let train_score = task.score(&state.totals);
+        let snapshot = state.end_steps(config.averaging.as_ref());
+        let score = match &validation {
+            Some(validation) => Some(measure(task, &snapshot, &**validation, |_, _| {})?),
+            None => None,
+        };
+        let loss = crate::Score::loss(score.as_ref().unwrap_or(&train_score));
+        if !loss.is_finite() {
+            let (epoch, batch) = (state.epoch + 1, state.batch);
+            break End::diverged(Divergence { epoch, batch, loss });
         }
         let record = EpochRecord {
-            epoch,
-            train: task.score(&pass.totals),
+            epoch: state.epoch + 1,
+            train: train_score,
             validation: score,
+            learning_rate: watch.learning_rate,
             seconds: start.elapsed().as_secs_f64(),
         };
-        display.finish(&record, pass.totals.images as f64 / pass_seconds);
-        state.finish_epoch(record, snapshot);
-        if config.patience.is_some_and(|patience| state.epochs_without_progress() >= patience) {
-            break;
+        let is_best = state.finish_epoch(record, snapshot, &monitor);
+        if let Some(folder) = &mut folder {
+            folder.save(&state, data.spec(), is_best);
         }
+        watch.epoch(&state, is_best)?;
+    };
+    watch.ended(&state, end.reason)?;
+
+    let label = context.progress.label();
+    if let (Some(Divergence { epoch, batch, loss }), None) = (end.divergence, &state.best) {
+        return Err(TrainError::Diverged { what: label.to_string(), epoch, batch, loss });
     }
-    let (best, model, history) = state.into_best(context.progress.label())?;
+    let unsaved = folder.as_ref().and_then(|folder| folder.failure().map(String::from));
+    let images_per_second = watch.images_per_second();
+    let (best, model, history) = state.into_best(label)?;
     Ok(Fitted {
         model,
         history,
         best,
-        stopped,
-        images_per_second: images as f64 / training_seconds.max(f64::MIN_POSITIVE),
+        stopped: end.reason == EndReason::Stopped,
+        diverged: end.divergence,
+        unsaved,
+        images_per_second,
     })
 }
 
-/// What stays the same through a run.
-struct Run<'a, T> {
-    task: &'a T,
-    context: &'a Context,
-    rates: &'a ModuleLearningRate,
-    train: &'a dyn BatchSource,
+/// How a run ended.
+struct End {
+    reason: EndReason,
+    divergence: Option<Divergence>,
 }
 
-/// One pass over the training images, or as far as it got before a stop.
-#[derive(Default)]
-struct Pass {
-    totals: Totals,
-    batches: usize,
-    stopped: bool,
+impl End {
+    fn of(reason: EndReason) -> Self {
+        Self { reason, divergence: None }
+    }
+
+    fn diverged(divergence: Divergence) -> Self {
+        Self { reason: EndReason::Diverged, divergence: Some(divergence) }
+    }
+}
+
+/// What stays the same through a run.
+pub(super) struct Run<'a, T> {
+    pub task: &'a T,
+    pub config: &'a FitConfig,
+    context: &'a Context,
+    rates: Rates,
+    train: &'a dyn BatchSource,
+    device: Device,
+    /// Batches an epoch.
+    pub batches: usize,
+}
+
+/// How a pass over the training images ended.
+enum Pass {
+    Complete,
+    Stopped,
+    Diverged(Divergence),
 }
 
 impl<T: Task> Run<'_, T> {
+    /// The rest of the next epoch, whose totals are then in the state.
     fn pass<M: Model>(
         &self,
         state: &mut TrainState<M, T::Score>,
-        epoch: usize,
-        display: &EpochDisplay,
+        watch: &mut Watch,
+        folder: &mut Option<RunFolder>,
+        data: &impl FitSource,
     ) -> Result<Pass, TrainError> {
+        let (config, epoch) = (self.config, state.epoch + 1);
         let classes = self.train.classes().len();
-        let mut pass = Pass::default();
-        for batch in self.train.batches(epoch) {
-            if self.context.stop.is_requested() {
-                pass.stopped = true;
-                break;
+        let several = config.accumulate > 1;
+        let mut batches = self.train.batches(epoch).skip(state.batch);
+        let mut meter = Meter::new(self.task, state.totals, state.batch);
+        let mut accumulated = Accumulated::default();
+        watch.pass_started(&meter.totals);
+        let diverged = |at: NotFinite| {
+            Ok(Pass::Diverged(Divergence { epoch, batch: at.batch, loss: at.loss }))
+        };
+        loop {
+            if accumulated.batches == 0 && self.context.stop.is_requested() {
+                if let Err(at) = meter.read() {
+                    return diverged(at);
+                }
+                state.totals = meter.totals;
+                return Ok(Pass::Stopped);
             }
+            let Some(batch) = batches.next() else { break };
             let batch = batch?;
-            pass.batches += 1;
-            let outputs = state.outputs(batch.images.clone());
+            let seed = batch_seed(config.seed, epoch, state.batch);
+            // For models that draw from the device, such as Burn's own dropout.
+            self.device.seed(seed);
+            let outputs = state.outputs(batch.images.clone(), seed);
             let loss = self.task.loss(outputs.clone(), &batch, classes)?;
-            let gradients = loss.backward();
-            let loss = f64::from(loss.into_scalar::<f32>());
-            if !loss.is_finite() {
-                return Err(self.diverged(epoch, pass.batches, loss));
+            let gradients = GradientsParams::from_grads(loss.backward(), state.model());
+            accumulated.add(gradients, batch.len(), several, state.model());
+            state.batch += 1;
+            watch.trained(batch.len());
+            meter.add(loss.inner(), outputs.inner(), batch.labels);
+            if accumulated.batches == config.accumulate {
+                self.step(state, &mut accumulated, watch);
+                if self.context.saves_after(state.step) && state.batch < self.batches {
+                    if let Err(at) = meter.read() {
+                        return diverged(at);
+                    }
+                    state.totals = meter.totals;
+                    if let Some(folder) = folder {
+                        folder.save(state, data.spec(), false);
+                    }
+                }
             }
-            pass.totals.add(&batch, loss, &self.task.predictions(outputs));
-            state.step(gradients, self.rates);
-            let totals = &pass.totals;
-            display.update(totals.images, || format!("{} · ", self.task.score(totals)));
+            if meter.is_full() || watch.is_due(state.step) {
+                if let Err(at) = meter.read() {
+                    return diverged(at);
+                }
+                watch.step(self.task, state, &meter.totals)?;
+            }
         }
-        match pass.batches {
-            0 if !pass.stopped => Err(no_batches("training")),
-            _ => Ok(pass),
+        if accumulated.batches > 0 {
+            self.step(state, &mut accumulated, watch);
+        }
+        if let Err(at) = meter.read() {
+            return diverged(at);
+        }
+        watch.pass_ended();
+        state.totals = meter.totals;
+        match state.batch {
+            0 => Err(no_batches("training")),
+            _ => Ok(Pass::Complete),
         }
     }
 
-    fn diverged(&self, epoch: usize, batch: usize, loss: f64) -> TrainError {
-        let what = self.context.progress.label().to_string();
-        TrainError::Diverged { what, epoch, batch, loss }
+    fn step<M: Model>(
+        &self,
+        state: &mut TrainState<M, T::Score>,
+        accumulated: &mut Accumulated,
+        watch: &mut Watch,
+    ) {
+        let several = self.config.accumulate > 1;
+        let Some(gradients) = accumulated.take(several, self.config, state.model()) else { return };
+        if let Some(kept) = &mut watch.gradients {
+            *kept = KeptGradients::of(&gradients, state.model());
+        }
+        watch.learning_rate = self.config.learning_rate;
+        state.step(gradients, self.rates.at(watch.learning_rate), self.config.averaging.as_ref());
     }
 }

@@ -47,16 +47,18 @@ fn the_model_is_the_one_of_the_best_epoch() {
     let data = data(Normalization::raw());
     let fitted = fit(network(), &data, &sgd(0.002, 12), &context()).unwrap();
     let best = fitted.history.best().unwrap();
-    let losses: Vec<f64> = fitted.history.epochs.iter().map(|e| e.validation.loss).collect();
+    let losses: Vec<f64> = fitted.history.epochs.iter().map(|e| e.score().loss).collect();
     assert!(best.epoch < 12, "the last epoch is the best, so nothing is shown: {losses:?}");
     assert_eq!(best, &fitted.best);
-    let again = evaluate(&fitted.model, &data.validation, &data.normalization, &context()).unwrap();
-    assert_eq!(again.metrics, best.validation);
+    let validation = data.validation.as_ref().unwrap();
+    let again = evaluate(&fitted.model, validation, &data.normalization, &context()).unwrap();
+    assert_eq!(Some(again.metrics), best.validation);
 }
 
 #[test]
 fn patience_ends_a_run_that_no_longer_improves() {
-    let config = FitConfig { patience: Some(2), ..sgd(0.002, 50) };
+    let early_stopping = Some(EarlyStopping::patience(2));
+    let config = FitConfig { early_stopping, ..sgd(0.002, 50) };
     let fitted = fit(network(), &data(Normalization::raw()), &config, &context()).unwrap();
     assert_eq!(fitted.history.epochs.len(), fitted.best.epoch + 2);
     assert!(!fitted.stopped);
@@ -82,7 +84,7 @@ fn images_of_another_shape_are_refused_before_anything_is_computed() {
     for data in [
         FitData { train: flat.view(), ..greys.clone() },
         // A stop would end the run before the first validation; this is noticed before.
-        FitData { validation: flat.view(), ..greys },
+        FitData { validation: Some(flat.view()), ..greys },
     ] {
         let stop = Stop::default();
         stop.request();

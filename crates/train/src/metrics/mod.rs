@@ -5,6 +5,7 @@ mod history;
 
 pub use confusion::{ConfusionMatrix, Evaluation};
 pub use history::{EpochRecord, History};
+pub(crate) use history::{csv_header, csv_row};
 
 use std::fmt;
 
@@ -23,6 +24,15 @@ pub trait Score: Copy + PartialEq + fmt::Debug + fmt::Display {
 
     /// Its values in the order of [`COLUMNS`](Self::COLUMNS).
     fn values(&self) -> Vec<f64>;
+
+    /// The score with these values, in the order of [`COLUMNS`](Self::COLUMNS); of as many.
+    fn from_values(values: &[f64]) -> Self;
+
+    /// Whether more is better of the value of that name: of none, unless it is written.
+    fn higher_is_better(column: &str) -> bool {
+        let _ = column;
+        false
+    }
 }
 
 /// Loss and accuracy over a set of images, every image counted once whatever its batch.
@@ -44,6 +54,14 @@ impl Score for Metrics {
     fn values(&self) -> Vec<f64> {
         vec![self.loss, self.accuracy]
     }
+
+    fn from_values(values: &[f64]) -> Self {
+        Self { loss: values[0], accuracy: values[1] }
+    }
+
+    fn higher_is_better(column: &str) -> bool {
+        column == "accuracy"
+    }
 }
 
 impl fmt::Display for Metrics {
@@ -53,7 +71,7 @@ impl fmt::Display for Metrics {
 }
 
 /// Sums over the batches of one pass, every image counted once.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Totals {
     /// The images so far.
     pub images: usize,
@@ -64,9 +82,23 @@ pub struct Totals {
 impl Totals {
     /// Adds a batch with its mean loss and what was predicted of it.
     pub fn add(&mut self, batch: &Batch, mean_loss: f64, predictions: &[usize]) {
-        let hits = predictions.iter().zip(&batch.labels);
+        self.add_labels(&batch.labels, mean_loss, predictions);
+    }
+
+    /// As [`add`](Self::add), of a batch of which only the labels are left.
+    pub(crate) fn add_labels(&mut self, labels: &[u16], mean_loss: f64, predictions: &[usize]) {
+        let hits = predictions.iter().zip(labels);
         let right = hits.filter(|(predicted, truth)| **predicted == usize::from(**truth)).count();
-        self.add_counts(batch.len(), mean_loss, right);
+        self.add_counts(labels.len(), mean_loss, right);
+    }
+
+    /// What was added since `earlier`.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        Self {
+            images: self.images - earlier.images,
+            loss: self.loss - earlier.loss,
+            right: self.right - earlier.right,
+        }
     }
 
     fn add_counts(&mut self, images: usize, mean_loss: f64, right: usize) {

@@ -21,6 +21,10 @@ impl Task for Classify {
         self.loss.check()
     }
 
+    fn settings(&self) -> toml::Table {
+        toml::Table::try_from(self).unwrap_or_default()
+    }
+
     fn loss(
         &self,
         outputs: Tensor<2>,

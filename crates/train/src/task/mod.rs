@@ -32,6 +32,11 @@ pub trait Task: Sync {
         Ok(())
     }
 
+    /// What tells this task from others, for the settings of a run folder.
+    fn settings(&self) -> toml::Table {
+        toml::Table::new()
+    }
+
     /// The mean loss over the batch, with one entry; `outputs` are `[batch, values]`, and there are
     /// `classes` classes.
     ///

@@ -47,6 +47,10 @@ impl Score for Reconstruction {
     fn values(&self) -> Vec<f64> {
         vec![self.loss]
     }
+
+    fn from_values(values: &[f64]) -> Self {
+        Self { loss: values[0] }
+    }
 }
 
 impl std::fmt::Display for Reconstruction {

@@ -1,0 +1,334 @@
+//! Runs that are stopped, damaged and carried on.
+
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::Device;
+use selvedge_data::{ImageDataset, Normalization, View};
+use selvedge_models::{Architecture, Initialization, Network, state};
+
+use super::*;
+use crate::{EpochDone, Interval, Observer, ObserverError, OptimizerConfig, Stop};
+use crate::{FitData, StepDone};
+
+/// Noise whose label is the quadrant in which one bright square lies.
+fn squares(count: usize, offset: usize) -> View {
+    let pixel = |i: usize, p: usize| {
+        let (row, column, quadrant) = (p / 8, p % 8, i % 4);
+        let inside = (row >= 4) == (quadrant >= 2) && (column >= 4) == (quadrant % 2 == 1);
+        let noise = (((i + offset) * 64 + p) as f64 * 12.9898).sin().abs() * 100.0;
+        noise as u8 + if inside { 60 } else { 0 }
+    };
+    let images = (0..count).flat_map(|i| (0..64).map(move |p| pixel(i, p))).collect();
+    let labels = (0..count).map(|i| (i % 4) as u16).collect();
+    let classes = (0..4).map(|i| format!("quadrant {i}")).collect();
+    ImageDataset::new("squares", images, [1, 8, 8], labels, classes).unwrap().view()
+}
+
+fn data() -> FitData {
+    FitData::new(squares(90, 0), squares(40, 1000), Normalization::unit())
+}
+
+/// With what a run could forget: running statistics and dropout.
+fn network() -> Network {
+    let network = Architecture::new("small", [1, 8, 8])
+        .conv("conv1", 4, 3, 1)
+        .batch_norm("bn1")
+        .relu()
+        .max_pool(2)
+        .channel_dropout(0.2)
+        .flatten()
+        .linear("fc1", 8)
+        .relu()
+        .dropout(0.3)
+        .linear("fc2", 4);
+    network.init(Initialization::PyTorch, 3, &Device::flex()).unwrap()
+}
+
+fn context() -> Context {
+    Context::new(&Device::flex())
+}
+
+fn config() -> FitConfig {
+    FitConfig { epochs: 4, batch_size: 16, seed: 5, ..FitConfig::default() }
+}
+
+/// Stops a run after a step.
+struct StopAfter(usize, Stop);
+
+impl Observer for StopAfter {
+    fn interval(&self) -> Interval {
+        Interval::Steps(self.0)
+    }
+
+    fn step(&mut self, _: &StepDone<'_>) -> Result<(), ObserverError> {
+        self.1.request();
+        Ok(())
+    }
+}
+
+/// What a run leaves, but for seconds.
+#[derive(Debug, PartialEq)]
+struct Left {
+    model: state::State,
+    best: usize,
+    scores: Vec<(Metrics, Option<Metrics>, f64)>,
+}
+
+fn left(fitted: &Fitted<Network>) -> Left {
+    let scores = fitted.history.epochs.iter().map(|e| (e.train, e.validation, e.learning_rate));
+    Left { model: state::read(&fitted.model), best: fitted.best.epoch, scores: scores.collect() }
+}
+
+/// A run in `folder`, stopped after every `steps` steps and carried on until it is complete; and how often.
+fn in_pieces(config: &FitConfig, folder: &Path, steps: usize) -> (Fitted<Network>, usize) {
+    for pieces in 1.. {
+        let stop = Stop::default();
+        let context = context().with_run_folder(folder).with_stop(stop.clone());
+        let context = context.with_observer(StopAfter(steps, stop));
+        match fit(network(), &data(), config, &context) {
+            Ok(fitted) if !fitted.stopped => return (fitted, pieces),
+            Ok(_) | Err(TrainError::Stopped { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    unreachable!("the loop ends when the run is complete")
+}
+
+#[test]
+fn a_run_in_pieces_ends_in_the_bits_of_a_run_in_one() {
+    let adam = config();
+    let momentum = FitConfig {
+        optimizer: OptimizerConfig::sgd(0.9),
+        learning_rate: 0.05,
+        weight_decay: 1e-3,
+        clip: Some(Clip::Norm(0.5)),
+        ..config()
+    };
+    let averaged = FitConfig {
+        averaging: Some(Averaging::exponential(0.9)),
+        accumulate: 4,
+        optimizer: OptimizerConfig::rms_prop(0.5),
+        ..config()
+    };
+    let stochastic = FitConfig {
+        averaging: Some(Averaging::Stochastic { from_epoch: 2 }),
+        l2: 1e-3,
+        ..config()
+    };
+    for config in [adam, momentum, averaged, stochastic] {
+        let whole = left(&fit(network(), &data(), &config, &context()).unwrap());
+        // 6 batches an epoch: in the middle of epochs, and at their ends.
+        for steps in [1, 3, 4] {
+            let folder = tempfile::tempdir().unwrap();
+            let (fitted, pieces) = in_pieces(&config, &folder.path().join("run"), steps);
+            assert!(pieces > 1, "never stopped");
+            assert_eq!(left(&fitted), whole, "{steps} steps, {config:?}");
+        }
+    }
+}
+
+#[test]
+fn a_run_folder_changes_nothing_and_holds_what_is_documented() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("a/run");
+    let context_there = context().with_run_folder(&run).with_save_every(2);
+    let fitted = fit(network(), &data(), &config(), &context_there).unwrap();
+    assert_eq!(left(&fitted), left(&fit(network(), &data(), &config(), &context()).unwrap()));
+    assert_eq!(fitted.unsaved, None);
+    let mut names: Vec<_> = fs::read_dir(&run)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["checkpoints", "config.toml", "results.csv", "weights"]);
+    let csv = fs::read_to_string(run.join("results.csv")).unwrap();
+    assert_eq!(csv, fitted.history.to_csv());
+    let best = selvedge_models::Bundle::load(run.join("weights/best.safetensors"), &Device::flex());
+    let best = best.unwrap();
+    assert_eq!(state::read(best.network()), state::read(&fitted.model));
+    assert_eq!(best.classes(), data().classes());
+    assert!(run.join("weights/last.safetensors").is_file());
+}
+
+#[test]
+fn a_complete_run_is_not_computed_again() {
+    struct Forbidden;
+    impl Observer for Forbidden {
+        fn epoch(&mut self, done: &EpochDone<'_>) -> Result<(), ObserverError> {
+            Err(format!("epoch {} was computed again", done.row.epoch).into())
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let context = context().with_run_folder(folder.path());
+    let first = fit(network(), &data(), &config(), &context).unwrap();
+    let again = fit(network(), &data(), &config(), &context.with_observer(Forbidden)).unwrap();
+    assert_eq!(left(&again), left(&first));
+}
+
+#[test]
+fn other_settings_are_refused_with_what_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().display();
+    let context = context().with_run_folder(folder.path());
+    fit(network(), &data(), &config(), &context).unwrap();
+    let other = FitConfig { epochs: 2, optimizer: OptimizerConfig::sgd(0.0), ..config() };
+    let error = fit(network(), &data(), &other, &context).map(drop).unwrap_err().to_string();
+    let begins = format!(
+        "the run in {path} was started with other settings: fit.epochs is 4 there, 2 here; "
+    );
+    assert!(error.starts_with(&begins), "{error}");
+    assert!(error.contains("fit.optimizer.name is adam there, sgd here"), "{error}");
+    let fewer = FitData::new(squares(80, 0), squares(40, 1000), Normalization::unit());
+    let error = fit(network(), &fewer, &config(), &context).map(drop).unwrap_err().to_string();
+    assert!(error.contains("data.train_images is 90 there, 80 here"), "{error}");
+    let others = FitData::new(squares(90, 7), squares(40, 1000), Normalization::unit());
+    let error = fit(network(), &others, &config(), &context).map(drop).unwrap_err().to_string();
+    assert!(error.contains("data.train_checksum is "), "{error}");
+}
+
+#[test]
+fn a_folder_of_something_else_is_refused_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
+    let context = context().with_run_folder(folder.path());
+    let error = fit(network(), &data(), &config(), &context).map(drop).unwrap_err().to_string();
+    let path = folder.path().display();
+    let expected =
+        format!("{path} is not the folder of a run: there is thesis.txt in it, and no config.toml");
+    assert_eq!(error, expected);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// The latest checkpoint in a run's folder, and the one before it.
+fn checkpoints(run: &Path) -> Vec<std::path::PathBuf> {
+    let mut checkpoints = super::checkpoint::Checkpoints::open(run.join("checkpoints")).unwrap();
+    let list = checkpoints.list().unwrap();
+    for path in &list {
+        // What is there can be read.
+        checkpoints.load(path).map(drop).unwrap();
+    }
+    list
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_for_the_one_before_it() {
+    let whole = left(&fit(network(), &data(), &config(), &context()).unwrap());
+    for (file, damage) in [
+        ("model.safetensors", "flip"),
+        ("optimizer.burnpack", "truncate"),
+        ("state.toml", "truncate"),
+        ("SHA256SUMS", "truncate"),
+        ("best.safetensors", "remove"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let context = context().with_run_folder(folder.path());
+        fit(network(), &data(), &config(), &context).unwrap();
+        let list = checkpoints(folder.path());
+        assert_eq!(list.len(), 2);
+        let path = list[0].join(file);
+        let mut bytes = fs::read(&path).unwrap();
+        match damage {
+            "flip" => {
+                let at = bytes.len() / 2;
+                bytes[at] ^= 1;
+                fs::write(&path, bytes).unwrap();
+            }
+            "truncate" => fs::write(&path, &bytes[..bytes.len() / 2]).unwrap(),
+            _ => fs::remove_file(&path).unwrap(),
+        }
+        let fitted = fit(network(), &data(), &config(), &context).unwrap();
+        assert_eq!(left(&fitted), whole, "{file}");
+        assert_eq!(checkpoints(folder.path()).len(), 2, "the damaged one was written again");
+    }
+}
+
+#[test]
+fn a_run_without_a_whole_checkpoint_says_what_is_wrong_with_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = context().with_run_folder(folder.path());
+    fit(network(), &data(), &config(), &context).unwrap();
+    let list = checkpoints(folder.path());
+    fs::write(list[0].join("model.safetensors"), "").unwrap();
+    let state = fs::read_to_string(list[1].join("state.toml")).unwrap();
+    fs::write(list[1].join("state.toml"), state.replace("version = 1", "version = 7")).unwrap();
+    let error = fit(network(), &data(), &config(), &context).map(drop).unwrap_err().to_string();
+    assert!(error.contains("epoch-4 cannot be used: model.safetensors is damaged"), "{error}");
+    assert!(error.contains("epoch-3 cannot be used: state.toml is damaged"), "{error}");
+    assert!(error.ends_with("to begin again") && !error.contains('\n'), "{error}");
+}
+
+#[test]
+fn a_folder_in_which_another_run_is_under_way_is_refused() {
+    struct Second(std::path::PathBuf, std::sync::mpsc::Sender<String>);
+    impl Observer for Second {
+        fn epoch(&mut self, done: &EpochDone<'_>) -> Result<(), ObserverError> {
+            if done.row.epoch == 1 {
+                let context = context().with_run_folder(&self.0);
+                let error = fit(network(), &data(), &config(), &context).map(drop).unwrap_err();
+                self.1.send(error.to_string())?;
+            }
+            Ok(())
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let context = context().with_run_folder(folder.path());
+    let context = context.with_observer(Second(folder.path().into(), sender));
+    fit(network(), &data(), &config(), &context).unwrap();
+    let error = receiver.recv().unwrap();
+    let me = std::process::id();
+    assert_eq!(
+        error,
+        format!("cannot write {}: process {me} is writing to it", folder.path().display())
+    );
+}
+
+#[test]
+fn a_folder_that_vanishes_costs_no_result() {
+    struct Remover(std::path::PathBuf);
+    impl Observer for Remover {
+        fn epoch(&mut self, done: &EpochDone<'_>) -> Result<(), ObserverError> {
+            if done.row.epoch == 2 {
+                fs::remove_dir_all(&self.0)?;
+                // A file where the folder was: nothing can be written there any more.
+                fs::write(&self.0, "")?;
+            }
+            Ok(())
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let context = context().with_run_folder(&run).with_observer(Remover(run.clone()));
+    let fitted = fit(network(), &data(), &config(), &context).unwrap();
+    assert_eq!(fitted.history.epochs.len(), 4);
+    let unsaved = fitted.unsaved.unwrap();
+    assert!(unsaved.starts_with(&format!("cannot write {}", run.display())), "{unsaved}");
+}
+
+#[test]
+fn a_loss_that_is_not_finite_later_gives_the_best_model_before() {
+    // The rate of the third epoch is hostile.
+    let images = Normalization::raw();
+    let data = FitData::new(squares(90, 0), squares(40, 1000), images);
+    let flat = Architecture::new("flat", [1, 8, 8]).flatten().linear("fc1", 16).linear("fc2", 4);
+    let network = || flat.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
+    let mut found = None;
+    for exponent in 0..60 {
+        let learning_rate = 1e-6 * 1.5f64.powi(exponent);
+        let optimizer = OptimizerConfig::sgd(0.9);
+        let config = FitConfig { learning_rate, epochs: 12, batch_size: 16, optimizer, ..config() };
+        if let Ok(fitted) = fit(network(), &data, &config, &context())
+            && let Some(diverged) = fitted.diverged
+        {
+            found = Some((fitted, diverged));
+            break;
+        }
+    }
+    let (fitted, Divergence { epoch, loss, .. }) =
+        found.expect("some rate diverges after an epoch");
+    assert!(!loss.is_finite() && epoch > 1);
+    assert_eq!(fitted.history.epochs.len(), epoch - 1);
+    let again = crate::evaluate(&fitted.model, &squares(40, 1000), &data.normalization, &context());
+    assert_eq!(Some(again.unwrap().metrics), fitted.best.validation);
+}
