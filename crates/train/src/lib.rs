@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | train a classifier | [`fit`], [`FitConfig`], [`FitData`] | `fit`, `data` |
 //! | choose the optimizer, and learning rates by parameter | [`OptimizerConfig`], [`ParamGroup`] | `optimizer`, `fit` |
+//! | move the learning rate through a run | [`Schedule`] | `schedule` |
 //! | train an autoencoder | [`fit_autoencoder`], [`evaluate_autoencoder`] | `fit`, `evaluate` |
 //! | choose the loss, or train for something else | [`CrossEntropy`], [`Task`], [`fit_task`] | `task` |
 //! | say where, how visibly and until when | [`Context`], [`Progress`], [`Stop`] | `context`, `progress` |
@@ -25,6 +26,7 @@ mod fit;
 mod metrics;
 mod optimizer;
 mod progress;
+mod schedule;
 mod task;
 
 pub use context::{Context, Stop};
@@ -35,6 +37,9 @@ pub use fit::{FitConfig, Fitted, ParamGroup, fit, fit_autoencoder, fit_task};
 pub use metrics::{ConfusionMatrix, EpochRecord, Evaluation, History, Metrics, Score, Totals};
 pub use optimizer::OptimizerConfig;
 pub use progress::Progress;
+pub use schedule::{
+    Annealing, Decay, Interval, OneCycle, Plateau, PlateauMode, Position, Schedule,
+};
 pub use task::{
     Classify, CrossEntropy, Reconstruct, Reconstruction, Task, cross_entropy, mean_squared_error,
 };
