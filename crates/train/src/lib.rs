@@ -6,7 +6,7 @@
 //! | choose the optimizer, and learning rates by parameter | [`OptimizerConfig`], [`ParamGroup`] | `optimizer`, `fit` |
 //! | move the learning rate through a run | [`Schedule`] | `schedule` |
 //! | train an autoencoder | [`fit_autoencoder`], [`evaluate_autoencoder`] | `fit`, `evaluate` |
-//! | choose the loss, or train for something else | [`CrossEntropy`], [`Task`], [`fit_task`] | `task` |
+//! | choose the loss, or train for something else | [`CrossEntropy`], [`Focal`], [`PixelLoss`], [`Loss`], [`Task`], [`fit_task`] | `task` |
 //! | say where, how visibly and until when | [`Context`], [`Progress`], [`Stop`] | `context`, `progress` |
 //! | measure a model | [`evaluate`], [`Metrics`], [`ConfusionMatrix`] | `evaluate`, `metrics` |
 //! | keep what happened | [`History`] | `metrics` |
@@ -41,5 +41,6 @@ pub use schedule::{
     Annealing, Decay, Interval, OneCycle, Plateau, PlateauMode, Position, Schedule,
 };
 pub use task::{
-    Classify, CrossEntropy, Reconstruct, Reconstruction, Task, cross_entropy, mean_squared_error,
+    ClassificationLoss, Classify, CrossEntropy, Focal, Loss, PixelLoss, Reconstruct,
+    Reconstruction, Task, balanced_class_weights, cross_entropy, mean_squared_error,
 };

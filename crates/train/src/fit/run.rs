@@ -31,6 +31,8 @@ pub(super) fn run<T: Task, M: Model>(
     let validation = data.validation(model.inference_batch(), &context.device)?;
     check_images(&model, &*train)?;
     check_images(&model, &*validation)?;
+    task.check_data(&*train)?;
+    task.check_data(&*validation)?;
     let rates = config.learning_rates(&parameters, model.name())?;
     let run = Run { task, context, rates: &rates, train: &*train };
     let model = model.fork(&context.device).train();
@@ -117,7 +119,8 @@ impl<T: Task> Run<'_, T> {
             if !loss.is_finite() {
                 return Err(self.diverged(epoch, pass.batches, loss));
             }
-            pass.totals.add(&batch, loss, &self.task.predictions(outputs));
+            let weight = self.task.weight(&batch);
+            pass.totals.add_weighted(&batch, weight, loss, &self.task.predictions(outputs));
             state.step(gradients, self.rates);
             let totals = &pass.totals;
             display.update(totals.images, || format!("{} · ", self.task.score(totals)));
