@@ -69,7 +69,7 @@ pub enum Interval {
 /// let schedule: Schedule = serde_json::from_str(file).unwrap();
 /// assert_eq!(schedule, Schedule::step(30, 0.1).with_warmup_epochs(5));
 ///
-/// let at = |epoch| {
+/// let at = |epoch: usize| {
 ///     let monitored = &[];
 ///     let position = Position { step: epoch * 100, steps_per_epoch: 100, epochs: 90, monitored };
 ///     schedule.factor(&position)
