@@ -12,7 +12,7 @@
 //! | parts to train, validate and test on | `split` | [`Split`] |
 //! | random changes of an image's bytes | [`transform`] | [`Transforms`], [`Transform`](transform::Transform) |
 //! | from bytes to values | `normalize` | [`Normalization`], [`NormalizationKind`] |
-//! | batches for a model | `batch` | [`BatchSource`], [`BatchLoader`], [`Examples`], [`Batch`], [`Targets`] |
+//! | batches for a model | `batch` | [`BatchSource`], [`BatchLoader`], [`Examples`], [`Sampling`], [`Batch`], [`Targets`] |
 //!
 //! Everything random takes a seed and follows an algorithm fixed in this crate ([`SplitMix64`]);
 //! everything that comes from outside is checked and gives a [`DataError`] of one line.
@@ -66,8 +66,8 @@ pub mod transform;
 mod view;
 
 pub use batch::{
-    Batch, BatchLoader, BatchSource, Batches, EpochSeed, Examples, ImageExamples, Targets,
-    epoch_order,
+    Batch, BatchLoader, BatchSource, Batches, EpochSeed, Examples, ImageExamples, Prefetch,
+    Sampling, Targets, epoch_order,
 };
 pub use dataset::{Dataset, ImageDataset, OfficialSplit};
 pub use error::{DataError, DataErrorKind};

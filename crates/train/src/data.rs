@@ -1,6 +1,6 @@
 use burn::tensor::Device;
 use selvedge_data::{
-    BatchLoader, BatchSource, ImageExamples, Normalization, Split, Transforms, View,
+    BatchLoader, BatchSource, ImageExamples, Normalization, Sampling, Split, Transforms, View,
 };
 use selvedge_models::DataSpec;
 
@@ -59,18 +59,32 @@ pub struct FitData {
     pub normalization: Normalization,
     /// What is done to a training image before; validation images stay as they are.
     pub transforms: Transforms,
+    /// Which training images an epoch has: each once, unless classes or images are weighted.
+    pub sampling: Sampling,
+    /// Whether the last batch of an epoch of training is left out if it is smaller than the others.
+    pub drop_last: bool,
+    /// How many batches a thread prepares ahead, which is worth it where the device is a GPU; 0 for none.
+    pub prefetch: usize,
 }
 
 impl FitData {
-    /// Images that are normalized so, and not transformed.
+    /// Images that are normalized so, and not transformed; each once an epoch, none left out or prepared
+    /// ahead.
     pub fn new(train: View, validation: View, normalization: Normalization) -> Self {
-        let validation = Some(validation);
-        Self { train, validation, normalization, transforms: Transforms::new() }
+        Self {
+            train,
+            validation: Some(validation),
+            normalization,
+            transforms: Transforms::new(),
+            sampling: Sampling::default(),
+            drop_last: false,
+            prefetch: 0,
+        }
     }
 
     /// Images without others that decide which epoch was best: that is the epoch of lowest training loss.
     pub fn without_validation(train: View, normalization: Normalization) -> Self {
-        Self { train, validation: None, normalization, transforms: Transforms::new() }
+        Self { validation: None, ..Self::new(train.clone(), train, normalization) }
     }
 
     /// The same images, normalized in another way.
@@ -83,6 +97,32 @@ impl FitData {
     #[must_use]
     pub fn with_transforms(self, transforms: Transforms) -> Self {
         Self { transforms, ..self }
+    }
+
+    /// The same images, with those of an epoch of training chosen so.
+    #[must_use]
+    pub fn with_sampling(self, sampling: Sampling) -> Self {
+        Self { sampling, ..self }
+    }
+
+    /// The same images, without the last batch of an epoch of training if it is smaller than the others.
+    #[must_use]
+    pub fn with_drop_last(self, drop_last: bool) -> Self {
+        Self { drop_last, ..self }
+    }
+
+    /// The same images, so many batches prepared ahead by a thread: for a GPU. The result is the same.
+    #[must_use]
+    pub fn with_prefetch(self, batches: usize) -> Self {
+        Self { prefetch: batches, ..self }
+    }
+
+    /// The loader, or a thread before it where that is asked for.
+    fn source(&self, loader: BatchLoader) -> Box<dyn BatchSource + '_> {
+        match self.prefetch {
+            0 => Box::new(loader),
+            ahead => Box::new(loader.prefetched(ahead)),
+        }
     }
 
     /// The names of the classes; a label is a position among them.
@@ -137,7 +177,9 @@ impl FitSource for FitData {
     ) -> Result<Box<dyn BatchSource + '_>, TrainError> {
         let view = self.train.clone();
         let examples = ImageExamples::transformed(view, &self.transforms, &self.normalization)?;
-        Ok(Box::new(BatchLoader::of(examples, batch_size, device)?.with_shuffle(seed)))
+        let loader = BatchLoader::of(examples, batch_size, device)?;
+        let loader = loader.with_sampling(&self.sampling, seed)?.with_drop_last(self.drop_last)?;
+        Ok(self.source(loader))
     }
 
     fn validation(
@@ -146,7 +188,7 @@ impl FitSource for FitData {
         device: &Device,
     ) -> Result<Option<Box<dyn BatchSource + '_>>, TrainError> {
         let Some(view) = self.validation.clone() else { return Ok(None) };
-        Ok(Some(Box::new(BatchLoader::new(view, batch_size, &self.normalization, device)?)))
+        Ok(Some(self.source(BatchLoader::new(view, batch_size, &self.normalization, device)?)))
     }
 
     fn settings(&self) -> toml::Table {
@@ -172,10 +214,68 @@ impl FitSource for FitData {
         if !self.transforms.is_empty() {
             add("transforms", format!("{:?}", self.transforms).into());
         }
+        if self.sampling != Sampling::default() {
+            let sampling = toml::Value::try_from(&self.sampling);
+            add("sampling", sampling.unwrap_or_else(|_| format!("{:?}", self.sampling).into()));
+        }
+        if self.drop_last {
+            add("drop_last", true.into());
+        }
         table
     }
 
     fn spec(&self) -> Option<&dyn DataSpec> {
         Some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selvedge_data::ImageDataset;
+    use selvedge_models::{Architecture, Initialization, state};
+
+    use super::*;
+    use crate::{Context, FitConfig, fit};
+
+    /// Twenty images of 4 × 4, four of them of the second class.
+    fn data() -> FitData {
+        let pixels = (0..320).map(|i| (i * 37 % 256) as u8).collect();
+        let labels = (0..20).map(|i| u16::from(i % 5 == 0)).collect();
+        let classes = vec!["usual".into(), "rare".into()];
+        let view = ImageDataset::new("t", pixels, [1, 4, 4], labels, classes).unwrap().view();
+        FitData::new(view.clone(), view, Normalization::unit())
+    }
+
+    fn labels(data: &FitData, batch_size: usize) -> Vec<Vec<u16>> {
+        let source = data.train(batch_size, 1, &Device::flex()).unwrap();
+        source.batches(0).map(|batch| batch.unwrap().labels).collect()
+    }
+
+    #[test]
+    fn epochs_of_training_are_dropped_from_and_sampled_as_asked() {
+        assert_eq!(labels(&data(), 8).iter().map(Vec::len).collect::<Vec<_>>(), [8, 8, 4]);
+        let dropping = labels(&data().with_drop_last(true), 8);
+        assert_eq!(dropping, labels(&data(), 8)[..2]);
+        let rare = Sampling::Classes { weights: vec![0.0, 1.0] };
+        assert_eq!(labels(&data().with_sampling(rare), 20), [[1; 20]]);
+        let error = data().with_drop_last(true).train(21, 0, &Device::flex()).map(drop);
+        assert!(error.unwrap_err().to_string().contains("at most 20"));
+        // Validation sees every image.
+        let data = data().with_drop_last(true);
+        assert_eq!(data.validation(8, &Device::flex()).unwrap().unwrap().num_batches(), Some(3));
+    }
+
+    #[test]
+    fn batches_that_are_prepared_ahead_train_to_the_same_bits() {
+        let run = |prefetch| {
+            let network = Architecture::new("tiny", [1, 4, 4]).flatten().linear("fc1", 2);
+            let network = network.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
+            let config = FitConfig { epochs: 3, batch_size: 6, ..FitConfig::default() };
+            let data = data().with_prefetch(prefetch);
+            state::read(
+                &fit(network, &data, &config, &Context::new(&Device::flex())).unwrap().model,
+            )
+        };
+        assert_eq!(run(2), run(0));
     }
 }

@@ -59,6 +59,7 @@ pub fn evaluate_task<T: Task, M: Model>(
     source: &dyn BatchSource,
 ) -> Result<T::Score, TrainError> {
     task.check()?;
+    task.check_data(source)?;
     measure(task, &model.valid(), source, |_, _| {})
 }
 
@@ -77,5 +78,5 @@ pub fn evaluate_autoencoder<M: Model>(
 ) -> Result<Reconstruction, TrainError> {
     let batch = model.inference_batch();
     let source = BatchLoader::new(view.clone(), batch, normalization, &context.device)?;
-    evaluate_task(&Reconstruct, model, &source)
+    evaluate_task(&Reconstruct::default(), model, &source)
 }

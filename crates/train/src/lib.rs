@@ -4,8 +4,9 @@
 //! |---|---|---|
 //! | train a classifier | [`fit`], [`FitConfig`], [`FitData`] | `fit`, `data` |
 //! | choose the optimizer, and learning rates by parameter | [`OptimizerConfig`], [`ParamGroup`] | `optimizer`, `fit` |
+//! | move the learning rate through a run | [`Schedule`] | `schedule` |
 //! | train an autoencoder | [`fit_autoencoder`], [`evaluate_autoencoder`] | `fit`, `evaluate` |
-//! | choose the loss, or train for something else | [`CrossEntropy`], [`Task`], [`fit_task`] | `task` |
+//! | choose the loss, or train for something else | [`CrossEntropy`], [`Focal`], [`PixelLoss`], [`Loss`], [`Task`], [`fit_task`] | `task` |
 //! | say where, how visibly and until when | [`Context`], [`Progress`], [`Stop`] | `context`, `progress` |
 //! | measure a model | [`evaluate`], [`Metrics`], [`ConfusionMatrix`] | `evaluate`, `metrics` |
 //! | keep what happened | [`History`] | `metrics` |
@@ -27,6 +28,7 @@ mod metrics;
 mod observe;
 mod optimizer;
 mod progress;
+mod schedule;
 mod task;
 
 pub use context::{Context, Stop};
@@ -39,11 +41,15 @@ pub use fit::{
 };
 pub use metrics::{ConfusionMatrix, EpochRecord, Evaluation, History, Metrics, Score, Totals};
 pub use observe::{
-    EndReason, EpochDone, EpochRow, Interval, Observer, ObserverError, RunEnded, RunStarted,
-    StepDone, Tensors,
+    EndReason, EpochDone, EpochRow, Observer, ObserverError, RunEnded, RunStarted, StepDone,
+    StepInterval, Tensors,
 };
 pub use optimizer::OptimizerConfig;
 pub use progress::Progress;
+pub use schedule::{
+    Annealing, Decay, Interval, OneCycle, Plateau, PlateauMode, Position, Schedule,
+};
 pub use task::{
-    Classify, CrossEntropy, Reconstruct, Reconstruction, Task, cross_entropy, mean_squared_error,
+    ClassificationLoss, Classify, CrossEntropy, Focal, Loss, PixelLoss, Reconstruct,
+    Reconstruction, Task, balanced_class_weights, cross_entropy, mean_squared_error,
 };

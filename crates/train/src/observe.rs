@@ -38,8 +38,8 @@ pub type ObserverError = Box<dyn std::error::Error + Send + Sync>;
 pub trait Observer: Send {
     /// How often [`step`](Self::step) is called: never, unless it is written. Each call reads losses back
     /// from the device, for which a GPU has to finish what it was given.
-    fn interval(&self) -> Interval {
-        Interval::Never
+    fn interval(&self) -> StepInterval {
+        StepInterval::Never
     }
 
     /// Whether [`Tensors::gradients`] is to have anything to give: not, unless it is written. The gradients of
@@ -92,7 +92,7 @@ pub trait Observer: Send {
 
 /// How often an observer is shown steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Interval {
+pub enum StepInterval {
     /// Never.
     #[default]
     Never,
@@ -278,7 +278,7 @@ impl Observers {
     }
 
     /// The intervals at which they want to see steps.
-    pub fn intervals(&self) -> Vec<Interval> {
+    pub fn intervals(&self) -> Vec<StepInterval> {
         let interval = |observer: &Arc<Mutex<dyn Observer>>| {
             observer.lock().unwrap_or_else(PoisonError::into_inner).interval()
         };

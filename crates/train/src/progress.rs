@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::{EpochDone, Interval, Observer, ObserverError, RunEnded, RunStarted, StepDone};
+use crate::{EpochDone, Observer, ObserverError, RunEnded, RunStarted, StepDone, StepInterval};
 
 /// The bars on standard error: runs that happen at the same time have one each, below the other.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
@@ -98,8 +98,8 @@ impl Terminal {
 }
 
 impl Observer for Terminal {
-    fn interval(&self) -> Interval {
-        Interval::Seconds(match self.progress {
+    fn interval(&self) -> StepInterval {
+        StepInterval::Seconds(match self.progress {
             Progress::Bar(_) => BAR_SECONDS,
             _ => LINE_SECONDS,
         })

@@ -1,11 +1,13 @@
-use std::borrow::Cow;
+use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 
-use super::examples::{self, EpochSeed, Examples};
-use super::{Batch, BatchSource, ImageExamples};
+use super::examples::{EpochSeed, Examples};
+use super::host::{HostBatch, Picked};
+use super::sampling::draw;
+use super::{Batch, BatchSource, ImageExamples, Prefetch, Sampling};
 use crate::error::Repr;
-use crate::{DataError, Normalization, SplitMix64, View};
+use crate::{DataError, DataErrorKind, Normalization, SplitMix64, View};
 
 /// Cuts [`Examples`], most often [the images of a view](ImageExamples), into batches: puts the values
 /// of several into one buffer and makes it a tensor on the device.
@@ -32,7 +34,19 @@ pub struct BatchLoader<E = ImageExamples> {
     batch_size: usize,
     device: Device,
     seed: u64,
-    shuffle: bool,
+    order: Order,
+    drop_last: bool,
+}
+
+/// Which examples an epoch has, in which order.
+#[derive(Debug, Clone)]
+enum Order {
+    /// Each once, in their own order.
+    Own,
+    /// Each once, in a random order.
+    Shuffled,
+    /// With replacement, by the sums of their weights.
+    Sampled(Arc<[f64]>),
 }
 
 /// Keeps the order of images apart from whatever else is drawn from the same seed ("order").
@@ -70,15 +84,66 @@ impl<E: Examples> BatchLoader<E> {
     /// If there are no examples, or the batch size is 0.
     pub fn of(examples: E, batch_size: usize, device: &Device) -> Result<Self, DataError> {
         check(examples.len(), batch_size)?;
-        Ok(Self { examples, batch_size, device: device.clone(), seed: 0, shuffle: false })
+        Ok(Self {
+            examples,
+            batch_size,
+            device: device.clone(),
+            seed: 0,
+            order: Order::Own,
+            drop_last: false,
+        })
     }
 
     /// Puts the examples into a new random order in every epoch (see [`SplitMix64`]), and draws whatever
     /// is random about them from the same seed.
     pub fn with_shuffle(mut self, seed: u64) -> Self {
         self.seed = seed;
-        self.shuffle = true;
+        self.order = Order::Shuffled;
         self
+    }
+
+    /// Chooses the examples of every epoch so, and draws whatever is random about them from the same
+    /// seed.
+    ///
+    /// # Errors
+    ///
+    /// If there is not one weight for each class or example, one is negative or not a number, or all are
+    /// 0; if classes are weighted whose examples have soft targets.
+    pub fn with_sampling(mut self, sampling: &Sampling, seed: u64) -> Result<Self, DataError> {
+        self.seed = seed;
+        self.order = match sampling.sums(&self.examples)? {
+            Some(sums) => Order::Sampled(sums.into()),
+            None => Order::Shuffled,
+        };
+        Ok(self)
+    }
+
+    /// Leaves out the last batch of an epoch if it is smaller than the others, as PyTorch's `drop_last`.
+    /// Where the order is random, other examples are left out in every epoch.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer examples than a batch has, so that nothing would be left.
+    pub fn with_drop_last(mut self, drop_last: bool) -> Result<Self, DataError> {
+        let len = self.examples.len();
+        if drop_last && len < self.batch_size {
+            let message = format!(
+                "batch size: expected at most {len}, the number of images, where the last smaller batch is dropped, found {}",
+                self.batch_size
+            );
+            return Err(DataError::new(DataErrorKind::InvalidInput, message));
+        }
+        self.drop_last = drop_last;
+        Ok(self)
+    }
+
+    /// The same batches, up to `ahead` of them prepared by a thread before they are asked for; 0 counts
+    /// as 1.
+    pub fn prefetched(self, ahead: usize) -> Prefetch<E>
+    where
+        E: 'static,
+    {
+        Prefetch::new(self, ahead)
     }
 
     /// Draws whatever is random about the examples from this seed, otherwise from 0, and leaves their
@@ -100,19 +165,41 @@ impl<E: Examples> BatchLoader<E> {
 
     /// Batches per epoch.
     pub fn num_batches(&self) -> usize {
-        self.examples.len().div_ceil(self.batch_size)
+        match self.drop_last {
+            true => self.examples.len() / self.batch_size,
+            false => self.examples.len().div_ceil(self.batch_size),
+        }
     }
 
     /// Examples per epoch.
     pub fn num_images(&self) -> usize {
-        self.examples.len()
+        self.examples.len().min(self.num_batches().saturating_mul(self.batch_size))
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.device
     }
 
     /// One pass over all examples. Each batch is put together when it is asked for; one that cannot be
     /// ends the epoch with its error.
     pub fn epoch(&self, epoch: usize) -> Batches<'_, E> {
-        let order = self.shuffle.then(|| epoch_order(self.examples.len(), self.seed, epoch));
-        Batches { loader: self, epoch, order, next: 0 }
+        self.epoch_from(epoch, 0)
+    }
+
+    /// As [`epoch`](Self::epoch), from a batch on, counted from 0; those before it are not put together.
+    pub fn epoch_from(&self, epoch: usize, first_batch: usize) -> Batches<'_, E> {
+        Batches { batches: self.host_batches(epoch, first_batch) }
+    }
+
+    pub(super) fn host_batches(&self, epoch: usize, first_batch: usize) -> HostBatches<'_, E> {
+        let len = self.examples.len();
+        let (positions, before) = match &self.order {
+            Order::Own => ((0..len).collect(), Vec::new()),
+            Order::Shuffled => (epoch_order(len, self.seed, epoch), Vec::new()),
+            Order::Sampled(sums) => draw(sums, self.seed, epoch),
+        };
+        let next = first_batch.saturating_mul(self.batch_size).min(self.num_images());
+        HostBatches { loader: self, epoch, positions, before, next }
     }
 
     /// One batch of the examples at the given positions, in the given order, with what is random about
@@ -129,26 +216,9 @@ impl<E: Examples> BatchLoader<E> {
         if let Some(&found) = positions.iter().find(|&&p| p >= len) {
             return Err(Repr::Position { len, found }.into());
         }
-        self.assemble(positions, 0)
-    }
-
-    fn assemble(&self, positions: &[usize], epoch: usize) -> Result<Batch, DataError> {
-        let draws = EpochSeed { seed: self.seed, epoch };
-        let [channels, height, width] = self.examples.shape();
-        let values = self.examples.gather(positions, draws)?;
-        let expected = positions.len() * channels * height * width;
-        if values.len() != expected {
-            return Err(Repr::BatchTargets { what: "values", expected, found: values.len() }.into());
-        }
-        let data = TensorData::new(values, [positions.len(), channels, height, width]);
-        let images = || Tensor::from_data(data, &self.device);
-        if self.examples.has_soft_targets() {
-            let probabilities = examples::soft_targets(&self.examples, positions, draws);
-            Batch::soft(images(), probabilities, self.examples.classes().len())
-        } else {
-            let labels = examples::labels(&self.examples, positions)?;
-            Batch::hard(images(), labels)
-        }
+        let picked = Picked { positions, before: &[] };
+        let draws = EpochSeed { seed: self.seed, epoch: 0 };
+        HostBatch::read(&self.examples, picked, draws)?.on(&self.device)
     }
 }
 
@@ -164,7 +234,7 @@ fn check(examples: usize, batch_size: usize) -> Result<(), DataError> {
 
 impl<E: Examples> BatchSource for BatchLoader<E> {
     fn num_images(&self) -> usize {
-        self.examples.len()
+        BatchLoader::num_images(self)
     }
 
     fn image_shape(&self) -> [usize; 3] {
@@ -177,6 +247,18 @@ impl<E: Examples> BatchSource for BatchLoader<E> {
 
     fn batches(&self, epoch: usize) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + '_> {
         Box::new(self.epoch(epoch))
+    }
+
+    fn num_batches(&self) -> Option<usize> {
+        Some(BatchLoader::num_batches(self))
+    }
+
+    fn batches_from(
+        &self,
+        epoch: usize,
+        first_batch: usize,
+    ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + '_> {
+        Box::new(self.epoch_from(epoch, first_batch))
     }
 }
 
@@ -191,40 +273,70 @@ pub fn epoch_order(len: usize, seed: u64, epoch: usize) -> Vec<usize> {
 /// The batches of one epoch, made by [`BatchLoader::epoch`].
 #[derive(Debug)]
 pub struct Batches<'a, E = ImageExamples> {
-    loader: &'a BatchLoader<E>,
-    epoch: usize,
-    /// None: the examples' own order.
-    order: Option<Vec<usize>>,
-    next: usize,
+    batches: HostBatches<'a, E>,
 }
 
 impl<E: Examples> Iterator for Batches<'_, E> {
     type Item = Result<Batch, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let len = self.loader.num_images();
-        let end = self.next.saturating_add(self.loader.batch_size).min(len);
-        if self.next == end {
-            return None;
+        let batch = self.batches.next()?.and_then(|batch| batch.on(&self.batches.loader.device));
+        if batch.is_err() {
+            self.batches.end();
         }
-        let positions: Cow<[usize]> = match &self.order {
-            Some(order) => order[self.next..end].into(),
-            None => (self.next..end).collect::<Vec<_>>().into(),
-        };
-        let batch = self.loader.assemble(&positions, self.epoch);
-        self.next = if batch.is_ok() { end } else { len };
         Some(batch)
     }
 
     /// Exact unless a batch fails.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let images = self.loader.num_images() - self.next;
-        let batches = images.div_ceil(self.loader.batch_size);
+        let loader = self.batches.loader;
+        let images = loader.num_images() - self.batches.next;
+        let batches = images.div_ceil(loader.batch_size);
         (batches.min(1), Some(batches))
     }
 }
 
 impl<E: Examples> std::iter::FusedIterator for Batches<'_, E> {}
 
+/// The batches of one epoch, before they are on the device.
+#[derive(Debug)]
+pub(super) struct HostBatches<'a, E> {
+    loader: &'a BatchLoader<E>,
+    epoch: usize,
+    positions: Vec<usize>,
+    /// As in [`Picked`].
+    before: Vec<u32>,
+    next: usize,
+}
+
+impl<E: Examples> HostBatches<'_, E> {
+    fn end(&mut self) {
+        self.next = self.loader.num_images();
+    }
+}
+
+impl<E: Examples> Iterator for HostBatches<'_, E> {
+    type Item = Result<HostBatch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let end = self.next.saturating_add(self.loader.batch_size).min(self.loader.num_images());
+        if self.next == end {
+            return None;
+        }
+        let range = self.next..end;
+        let before = self.before.get(range.clone()).unwrap_or(&[]);
+        let picked = Picked { positions: &self.positions[range], before };
+        let draws = EpochSeed { seed: self.loader.seed, epoch: self.epoch };
+        let batch = HostBatch::read(&self.loader.examples, picked, draws);
+        self.next = end;
+        if batch.is_err() {
+            self.end();
+        }
+        Some(batch)
+    }
+}
+
+#[cfg(test)]
+mod epoch_tests;
 #[cfg(test)]
 mod tests;

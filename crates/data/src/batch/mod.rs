@@ -5,8 +5,11 @@
 //! what a program keeps itself.
 
 mod examples;
+mod host;
 mod images;
 mod loader;
+mod prefetch;
+mod sampling;
 mod source;
 
 use burn::tensor::{Int, Tensor, TensorData};
@@ -17,6 +20,8 @@ use crate::error::Repr;
 pub use examples::{EpochSeed, Examples};
 pub use images::ImageExamples;
 pub use loader::{BatchLoader, Batches, epoch_order};
+pub use prefetch::Prefetch;
+pub use sampling::Sampling;
 pub use source::BatchSource;
 
 /// What a loss compares a model's outputs with, on the device.

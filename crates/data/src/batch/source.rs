@@ -45,7 +45,7 @@ use crate::DataError;
 /// # Ok::<(), DataError>(())
 /// ```
 pub trait BatchSource {
-    /// Images an epoch.
+    /// Images an epoch, as many as its batches have in all.
     fn num_images(&self) -> usize;
 
     /// The shape of every image: `[channels, height, width]`.
@@ -54,13 +54,34 @@ pub trait BatchSource {
     /// The names of the classes; a label is a position among them.
     fn classes(&self) -> &[String];
 
-    /// The batches of one epoch, which together hold every image once. The same epoch gives the same
-    /// batches, whatever was asked before.
+    /// Batches an epoch, if it is known before they are made.
+    fn num_batches(&self) -> Option<usize> {
+        None
+    }
+
+    /// The batches of one epoch, which together hold every image once, unless it is chosen otherwise, as
+    /// by [`Sampling`](super::Sampling). The same epoch gives the same batches, whatever was asked before.
     ///
     /// # Errors
     ///
     /// A batch that cannot be made, as of a damaged picture, is a [`DataError`], and ends the epoch.
     fn batches(&self, epoch: usize) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + '_>;
+
+    /// The batches of one epoch from one of them on, counted from 0: where a run goes on that was ended
+    /// within an epoch. Without an own definition those before it are made and left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`batches`](Self::batches), also of a batch before the first one.
+    fn batches_from(
+        &self,
+        epoch: usize,
+        first_batch: usize,
+    ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + '_> {
+        let batches = self.batches(epoch).enumerate();
+        let wanted = batches.filter(move |(i, batch)| *i >= first_batch || batch.is_err());
+        Box::new(wanted.map(|(_, batch)| batch))
+    }
 }
 
 macro_rules! forward {
@@ -83,6 +104,18 @@ macro_rules! forward {
                 epoch: usize,
             ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + '_> {
                 (**self).batches(epoch)
+            }
+
+            fn num_batches(&self) -> Option<usize> {
+                (**self).num_batches()
+            }
+
+            fn batches_from(
+                &self,
+                epoch: usize,
+                first_batch: usize,
+            ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + '_> {
+                (**self).batches_from(epoch, first_batch)
             }
         }
     )*};

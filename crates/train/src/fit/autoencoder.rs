@@ -45,5 +45,5 @@ pub fn fit_autoencoder<M: Model>(
     config: &FitConfig,
     context: &Context,
 ) -> Result<Fitted<M, Reconstruction>, TrainError> {
-    fit_task(&Reconstruct, model, data, config, context)
+    fit_task(&Reconstruct::default(), model, data, config, context)
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Averaging, Clip, EarlyStopping, ParamGroup};
 use crate::error::require;
-use crate::{OptimizerConfig, TrainError};
+use crate::{OptimizerConfig, Schedule, TrainError};
 
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct FitConfig {
     pub accumulate: usize,
     /// Step size.
     pub learning_rate: f64,
+    /// How it moves through the run: not at all, unless it is set.
+    pub schedule: Schedule,
     /// Parameters with a step size or a weight decay of their own; where several groups have a
     /// parameter, the last one counts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -56,6 +58,7 @@ impl Default for FitConfig {
             batch_size: 128,
             accumulate: 1,
             learning_rate: 1e-3,
+            schedule: Schedule::constant(),
             param_groups: Vec::new(),
             optimizer: OptimizerConfig::adam(),
             weight_decay: 0.0,
@@ -82,6 +85,7 @@ impl FitConfig {
         require(self.accumulate > 0, "accumulated batches", self.accumulate, "at least 1")?;
         let rate = self.learning_rate;
         require(rate > 0.0 && rate.is_finite(), "learning rate", rate, "above 0")?;
+        self.schedule.check(self.epochs)?;
         for group in &self.param_groups {
             group.check()?;
         }

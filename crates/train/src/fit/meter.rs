@@ -25,6 +25,8 @@ pub(super) struct Meter<'a, T> {
 struct Pending {
     loss: Tensor<1>,
     outputs: Tensor<2>,
+    /// What the batch counts for in the mean loss.
+    weight: f64,
     labels: Vec<u16>,
 }
 
@@ -42,10 +44,10 @@ impl<'a, T: Task> Meter<'a, T> {
         Self { task, pending: Vec::new(), values: 0, totals, batches }
     }
 
-    /// Takes the loss and the outputs of a batch, which are out of the graph.
-    pub fn add(&mut self, loss: Tensor<1>, outputs: Tensor<2>, labels: Vec<u16>) {
+    /// Takes the loss and the outputs of a batch, which are out of the graph, and what it counts for.
+    pub fn add(&mut self, loss: Tensor<1>, outputs: Tensor<2>, weight: f64, labels: Vec<u16>) {
         self.values += outputs.dims().iter().product::<usize>();
-        self.pending.push(Pending { loss, outputs, labels });
+        self.pending.push(Pending { loss, outputs, weight, labels });
     }
 
     /// Whether so much waits that it should be read.
@@ -70,14 +72,15 @@ impl<'a, T: Task> Meter<'a, T> {
         let outputs = join(pending.iter().map(|p| p.outputs.clone()).collect());
         let predictions = self.task.predictions(outputs);
         let mut at = 0;
-        for (Pending { labels, .. }, loss) in pending.iter().zip(losses) {
+        for (Pending { labels, weight, .. }, loss) in pending.iter().zip(losses) {
             self.batches += 1;
             if !loss.is_finite() {
                 return Err(NotFinite { batch: self.batches, loss });
             }
             // A task without classes predicts nothing.
             let end = (at + labels.len()).min(predictions.len());
-            self.totals.add_labels(labels, loss, &predictions[at.min(end)..end]);
+            let predictions = &predictions[at.min(end)..end];
+            self.totals.add_labels(labels, *weight, loss, predictions);
             at += labels.len();
         }
         Ok(())

@@ -8,7 +8,7 @@ use selvedge_data::{ImageDataset, Normalization, View};
 use selvedge_models::{Architecture, Initialization, Network, state};
 
 use super::*;
-use crate::{EpochDone, Interval, Observer, ObserverError, OptimizerConfig, Stop};
+use crate::{EpochDone, Observer, ObserverError, OptimizerConfig, StepInterval, Stop};
 use crate::{FitData, StepDone};
 
 /// Noise whose label is the quadrant in which one bright square lies.
@@ -57,8 +57,8 @@ fn config() -> FitConfig {
 struct StopAfter(usize, Stop);
 
 impl Observer for StopAfter {
-    fn interval(&self) -> Interval {
-        Interval::Steps(self.0)
+    fn interval(&self) -> StepInterval {
+        StepInterval::Steps(self.0)
     }
 
     fn step(&mut self, _: &StepDone<'_>) -> Result<(), ObserverError> {

@@ -16,7 +16,7 @@ use super::stopping::Monitor;
 use super::watch::{KeptGradients, Watch};
 use super::{Divergence, FitConfig, Fitted};
 use crate::task::{Task, check_images, measure, no_batches};
-use crate::{Context, EndReason, EpochRecord, FitSource, TrainError};
+use crate::{Context, Decay, EndReason, EpochRecord, FitSource, Position, TrainError};
 
 /// Trains `model` for the task and returns it as it was after its best epoch.
 pub(super) fn run<T: Task, M: Model>(
@@ -38,7 +38,13 @@ pub(super) fn run<T: Task, M: Model>(
     check_images(&model, &*train)?;
     if let Some(validation) = &validation {
         check_images(&model, &**validation)?;
+        task.check_data(&**validation)?;
     }
+    task.check_data(&*train)?;
+    let batches = train.num_batches();
+    let batches = batches.unwrap_or_else(|| train.num_images().div_ceil(config.batch_size));
+    config.schedule.check_steps(config.epochs, batches.div_ceil(config.accumulate))?;
+    monitor.check(&config.schedule)?;
     let settings = Settings::new(task, &model, data, config)?;
     let model = model.fork(&context.device);
     // Before the folder is made, so that a pattern that matches nothing leaves none.
@@ -68,9 +74,10 @@ pub(super) fn run<T: Task, M: Model>(
         config,
         context,
         rates: config.rates(&state::parameters(state.model()), state.model().name())?,
+        monitor: &monitor,
         train: &*train,
         device,
-        batches: train.num_images().div_ceil(config.batch_size),
+        batches,
     };
     let mut watch = Watch::new(context, config.epochs, train.num_images());
     watch.started(&run, &state, &settings, folder.as_ref().map(RunFolder::path))?;
@@ -109,7 +116,7 @@ pub(super) fn run<T: Task, M: Model>(
             epoch: state.epoch + 1,
             train: train_score,
             validation: score,
-            learning_rate: watch.learning_rate,
+            learning_rate: run.rate(&state, state.step - 1),
             seconds: start.elapsed().as_secs_f64(),
         };
         let is_best = state.finish_epoch(record, snapshot, &monitor);
@@ -160,6 +167,7 @@ pub(super) struct Run<'a, T> {
     pub config: &'a FitConfig,
     context: &'a Context,
     rates: Rates,
+    monitor: &'a Monitor,
     train: &'a dyn BatchSource,
     device: Device,
     /// Batches an epoch.
@@ -185,7 +193,7 @@ impl<T: Task> Run<'_, T> {
         let (config, epoch) = (self.config, state.epoch + 1);
         let classes = self.train.classes().len();
         let several = config.accumulate > 1;
-        let mut batches = self.train.batches(epoch).skip(state.batch);
+        let mut batches = self.train.batches_from(epoch, state.batch);
         let mut meter = Meter::new(self.task, state.totals, state.batch);
         let mut accumulated = Accumulated::default();
         watch.pass_started(&meter.totals);
@@ -211,7 +219,8 @@ impl<T: Task> Run<'_, T> {
             accumulated.add(gradients, batch.len(), several, state.model());
             state.batch += 1;
             watch.trained(batch.len());
-            meter.add(loss.inner(), outputs.inner(), batch.labels);
+            let weight = self.task.weight(&batch);
+            meter.add(loss.inner(), outputs.inner(), weight, batch.labels);
             if accumulated.batches == config.accumulate {
                 self.step(state, &mut accumulated, watch);
                 if self.context.saves_after(state.step) && state.batch < self.batches {
@@ -256,7 +265,24 @@ impl<T: Task> Run<'_, T> {
         if let Some(kept) = &mut watch.gradients {
             *kept = KeptGradients::of(&gradients, state.model());
         }
-        watch.learning_rate = self.config.learning_rate;
+        watch.learning_rate = self.rate(state, state.step);
         state.step(gradients, self.rates.at(watch.learning_rate), self.config.averaging.as_ref());
+    }
+
+    /// The learning rate of the step before which there were so many.
+    fn rate<M: Model>(&self, state: &TrainState<M, T::Score>, step: usize) -> f64 {
+        let costs: Vec<f64> = match self.config.schedule.decay {
+            Decay::Plateau(_) => {
+                state.history.epochs.iter().map(|record| self.monitor.value(record)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let position = Position {
+            step,
+            steps_per_epoch: self.batches.div_ceil(self.config.accumulate),
+            epochs: self.config.epochs,
+            monitored: &costs,
+        };
+        self.config.learning_rate * self.config.schedule.factor(&position)
     }
 }

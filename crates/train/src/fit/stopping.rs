@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::require;
-use crate::{EpochRecord, History, Score, TrainError};
+use crate::{Decay, EpochRecord, History, PlateauMode, Schedule, Score, TrainError};
 
 /// When a run that no longer improves is ended: by what [`FitConfig::monitor`](crate::FitConfig::monitor)
 /// names (Prechelt, 1998).
@@ -71,9 +71,25 @@ impl Monitor {
         Ok(Self { column, higher_is_better: S::higher_is_better(name) })
     }
 
+    /// The value.
+    pub fn value<S: Score>(&self, record: &EpochRecord<S>) -> f64 {
+        record.score().values()[self.column]
+    }
+
+    /// Refuses a schedule that takes a better value for a worse one.
+    pub fn check(&self, schedule: &Schedule) -> Result<(), TrainError> {
+        let Decay::Plateau(plateau) = &schedule.decay else { return Ok(()) };
+        let (mode, expected) = match self.higher_is_better {
+            true => (PlateauMode::Max, "max, since more is better of the monitored metric"),
+            false => (PlateauMode::Min, "min, since less is better of the monitored metric"),
+        };
+        let found = if plateau.mode == PlateauMode::Max { "max" } else { "min" };
+        require(plateau.mode == mode, "schedule's mode", found, expected)
+    }
+
     /// The value, such that less is better.
     pub fn cost<S: Score>(&self, record: &EpochRecord<S>) -> f64 {
-        let value = record.score().values()[self.column];
+        let value = self.value(record);
         if self.higher_is_better { -value } else { value }
     }
 }

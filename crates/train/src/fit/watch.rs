@@ -15,8 +15,8 @@ use super::state::TrainState;
 use crate::observe::Observers;
 use crate::progress::Terminal;
 use crate::{
-    Context, EndReason, EpochDone, EpochRow, Interval, RunEnded, RunStarted, Score, StepDone, Task,
-    Tensors, Totals, TrainError,
+    Context, EndReason, EpochDone, EpochRow, RunEnded, RunStarted, Score, StepDone, StepInterval,
+    Task, Tensors, Totals, TrainError,
 };
 
 /// The observers of a run, and the clock.
@@ -43,7 +43,7 @@ pub(super) struct Watch {
 }
 
 struct Told {
-    interval: Interval,
+    interval: StepInterval,
     step: usize,
     time: Instant,
     totals: Totals,
@@ -215,9 +215,9 @@ impl Watch {
 impl Told {
     fn is_due(&self, step: usize) -> bool {
         match self.interval {
-            Interval::Never => false,
-            Interval::Steps(steps) => step > self.step && step.is_multiple_of(steps.max(1)),
-            Interval::Seconds(seconds) => self.time.elapsed().as_secs_f64() >= seconds,
+            StepInterval::Never => false,
+            StepInterval::Steps(steps) => step > self.step && step.is_multiple_of(steps.max(1)),
+            StepInterval::Seconds(seconds) => self.time.elapsed().as_secs_f64() >= seconds,
         }
     }
 }

@@ -38,7 +38,8 @@ pub trait Score: Copy + PartialEq + fmt::Debug + fmt::Display {
 /// Loss and accuracy over a set of images, every image counted once whatever its batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// Mean cross-entropy per image, in nats.
+    /// Mean loss per image, of the loss that is minimised: the cross-entropy in nats unless another is
+    /// chosen. With class weights an image counts for the weight of its class.
     pub loss: f64,
     /// Share of images whose highest logit is the right one, between 0 and 1.
     pub accuracy: f64,
@@ -75,6 +76,7 @@ impl fmt::Display for Metrics {
 pub struct Totals {
     /// The images so far.
     pub images: usize,
+    weight: f64,
     loss: f64,
     right: usize,
 }
@@ -82,35 +84,56 @@ pub struct Totals {
 impl Totals {
     /// Adds a batch with its mean loss and what was predicted of it.
     pub fn add(&mut self, batch: &Batch, mean_loss: f64, predictions: &[usize]) {
-        self.add_labels(&batch.labels, mean_loss, predictions);
+        self.add_weighted(batch, batch.len() as f64, mean_loss, predictions);
     }
 
     /// As [`add`](Self::add), of a batch of which only the labels are left.
-    pub(crate) fn add_labels(&mut self, labels: &[u16], mean_loss: f64, predictions: &[usize]) {
+    pub(crate) fn add_labels(
+        &mut self,
+        labels: &[u16],
+        weight: f64,
+        mean_loss: f64,
+        predictions: &[usize],
+    ) {
         let hits = predictions.iter().zip(labels);
         let right = hits.filter(|(predicted, truth)| **predicted == usize::from(**truth)).count();
-        self.add_counts(labels.len(), mean_loss, right);
+        self.add_counts(labels.len(), weight, mean_loss, right);
     }
 
     /// What was added since `earlier`.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         Self {
             images: self.images - earlier.images,
+            weight: self.weight - earlier.weight,
             loss: self.loss - earlier.loss,
             right: self.right - earlier.right,
         }
     }
 
-    fn add_counts(&mut self, images: usize, mean_loss: f64, right: usize) {
+    /// As [`add`](Self::add), of a batch that counts for `weight` in the mean loss, rather than for its
+    /// images: [`Task::weight`](crate::Task::weight).
+    pub fn add_weighted(
+        &mut self,
+        batch: &Batch,
+        weight: f64,
+        mean_loss: f64,
+        predictions: &[usize],
+    ) {
+        self.add_labels(&batch.labels, weight, mean_loss, predictions);
+    }
+
+    fn add_counts(&mut self, images: usize, weight: f64, mean_loss: f64, right: usize) {
         self.images += images;
-        self.loss += mean_loss * images as f64;
+        self.weight += weight;
+        self.loss += mean_loss * weight;
         self.right += right;
     }
 
     /// Mean loss, and the share of images that were predicted rightly.
     pub fn metrics(&self) -> Metrics {
-        let n = self.images.max(1) as f64;
-        Metrics { loss: self.loss / n, accuracy: self.right as f64 / n }
+        let images = self.images.max(1) as f64;
+        let weight = if self.weight > 0.0 { self.weight } else { 1.0 };
+        Metrics { loss: self.loss / weight, accuracy: self.right as f64 / images }
     }
 }
 
@@ -139,8 +162,8 @@ mod tests {
     #[test]
     fn a_smaller_last_batch_counts_by_its_images() {
         let mut totals = Totals::default();
-        totals.add_counts(100, 1.0, 50);
-        totals.add_counts(20, 4.0, 20);
+        totals.add_counts(100, 100.0, 1.0, 50);
+        totals.add_counts(20, 20.0, 4.0, 20);
         // (100 · 1 + 20 · 4) / 120 and 70 / 120
         let Metrics { loss, accuracy } = totals.metrics();
         assert!((loss - 1.5).abs() < 1e-12 && (accuracy - 70.0 / 120.0).abs() < 1e-12);

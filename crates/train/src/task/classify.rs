@@ -1,28 +1,55 @@
 use burn::tensor::Tensor;
-use selvedge_data::Batch;
+use selvedge_data::{Batch, BatchSource};
 use serde::{Deserialize, Serialize};
 
-use super::{CrossEntropy, Task};
+use super::{ClassificationLoss, Loss, Task};
 use crate::metrics::{predictions, to_host};
 use crate::{Metrics, Totals, TrainError};
 
-/// Naming the class of an image: cross-entropy and accuracy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Naming the class of an image: a loss, which is the cross-entropy unless another is chosen, and
+/// accuracy.
+///
+/// The loss that is reported, also of validation images, is the one that is minimised.
+///
+/// ```
+/// use selvedge_train::{Classify, CrossEntropy, Focal};
+///
+/// let plain = Classify::default();
+/// let smoothed =
+///     Classify { loss: CrossEntropy { label_smoothing: 0.1, ..CrossEntropy::default() } };
+/// let focal = Classify { loss: Focal { gamma: 1.0, ..Focal::default() } };
+/// // From a file; `Classify` alone is that of any loss that a file can name.
+/// let read: Classify = serde_json::from_str(r#"{"loss": {"name": "focal", "gamma": 1.0}}"#).unwrap();
+/// assert_eq!(read.loss, focal.loss.into());
+/// # let _ = (plain, smoothed);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Classify {
+pub struct Classify<L = ClassificationLoss> {
     /// What is minimised.
-    pub loss: CrossEntropy,
+    pub loss: L,
 }
 
-impl Task for Classify {
+impl Default for Classify {
+    /// Plain cross-entropy.
+    fn default() -> Self {
+        Self { loss: ClassificationLoss::default() }
+    }
+}
+
+impl<L: Loss> Task for Classify<L> {
     type Score = Metrics;
 
     fn check(&self) -> Result<(), TrainError> {
-        self.loss.check()
+        self.loss.check(None)
+    }
+
+    fn check_data(&self, source: &dyn BatchSource) -> Result<(), TrainError> {
+        self.loss.check(Some(source.classes().len()))
     }
 
     fn settings(&self) -> toml::Table {
-        toml::Table::try_from(self).unwrap_or_default()
+        self.loss.settings().map(|loss| ("loss".to_string(), loss)).into_iter().collect()
     }
 
     fn loss(
@@ -36,6 +63,10 @@ impl Task for Classify {
             return Err(TrainError::Classes { logits, classes });
         }
         self.loss.of_batch(outputs, batch)
+    }
+
+    fn weight(&self, batch: &Batch) -> f64 {
+        self.loss.weight(batch)
     }
 
     fn predictions(&self, outputs: Tensor<2>) -> Vec<usize> {

@@ -8,7 +8,10 @@ mod loss;
 mod reconstruct;
 
 pub use classify::Classify;
-pub use loss::{CrossEntropy, cross_entropy, mean_squared_error};
+pub use loss::{
+    ClassificationLoss, CrossEntropy, Focal, Loss, PixelLoss, balanced_class_weights,
+    cross_entropy, mean_squared_error,
+};
 pub use reconstruct::{Reconstruct, Reconstruction};
 
 use burn::tensor::Tensor;
@@ -19,6 +22,36 @@ use crate::error::require_shape;
 use crate::{Score, Totals, TrainError};
 
 /// What a model learns, and how it is measured.
+///
+/// Another loss alone is a [`Loss`] of [`Classify`] or [`Reconstruct`]. A task of a program's own says what
+/// is predicted and measured as well:
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use selvedge_data::Batch;
+/// use selvedge_train::{Metrics, Task, Totals, TrainError};
+///
+/// /// One output, above 0 for the second of two classes, learned by its hinge loss.
+/// struct Hinge;
+///
+/// impl Task for Hinge {
+///     type Score = Metrics;
+///
+///     fn loss(&self, outputs: Tensor<2>, batch: &Batch, _: usize) -> Result<Tensor<1>, TrainError> {
+///         let signs: Vec<f32> = batch.labels.iter().map(|&label| 2.0 * f32::from(label) - 1.0).collect();
+///         let signs = Tensor::<1>::from_data(signs.as_slice(), &outputs.device()).unsqueeze_dim(1);
+///         Ok((outputs * signs).neg().add_scalar(1.0).clamp_min(0.0).mean())
+///     }
+///
+///     fn predictions(&self, outputs: Tensor<2>) -> Vec<usize> {
+///         outputs.into_data().iter::<f32>().map(|output| usize::from(output > 0.0)).collect()
+///     }
+///
+///     fn score(&self, totals: &Totals) -> Metrics {
+///         totals.metrics()
+///     }
+/// }
+/// ```
 pub trait Task: Sync {
     /// What is measured.
     type Score: Score;
@@ -37,6 +70,16 @@ pub trait Task: Sync {
         toml::Table::new()
     }
 
+    /// Refuses data that the task cannot be learned on or measured with, before anything is trained.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError`]; [`TrainError::Data`] if it reads a batch that cannot be had.
+    fn check_data(&self, source: &dyn BatchSource) -> Result<(), TrainError> {
+        let _ = source;
+        Ok(())
+    }
+
     /// The mean loss over the batch, with one entry; `outputs` are `[batch, values]`, and there are
     /// `classes` classes.
     ///
@@ -49,6 +92,12 @@ pub trait Task: Sync {
         batch: &Batch,
         classes: usize,
     ) -> Result<Tensor<1>, TrainError>;
+
+    /// What the batch counts for in the mean loss of an epoch: as many as it has images, or, where images
+    /// have weights, what [`loss`](Self::loss) divided the batch's sum by.
+    fn weight(&self, batch: &Batch) -> f64 {
+        batch.len() as f64
+    }
 
     /// The class of each image; nothing where there are no classes to tell apart.
     fn predictions(&self, outputs: Tensor<2>) -> Vec<usize>;
@@ -83,7 +132,7 @@ pub(crate) fn measure<T: Task, M: Model>(
         let outputs = model.forward(batch.images.clone());
         let loss = task.loss(outputs.clone(), &batch, classes)?.into_scalar::<f32>();
         let predictions = task.predictions(outputs);
-        totals.add(&batch, f64::from(loss), &predictions);
+        totals.add_weighted(&batch, task.weight(&batch), f64::from(loss), &predictions);
         seen(&batch, &predictions);
     }
     match totals.images {
@@ -96,3 +145,6 @@ pub(crate) fn measure<T: Task, M: Model>(
 pub(crate) fn no_batches(what: &str) -> TrainError {
     DataError::other(format!("the {what} data gives no batch")).into()
 }
+
+#[cfg(test)]
+mod tests;

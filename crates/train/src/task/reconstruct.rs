@@ -1,24 +1,52 @@
 use burn::tensor::Tensor;
-use selvedge_data::Batch;
+use selvedge_data::{Batch, BatchSource};
 use serde::{Deserialize, Serialize};
 
-use super::{Task, mean_squared_error};
+use super::{Loss, PixelLoss, Task};
+use crate::error::require;
 use crate::{Score, Totals, TrainError};
 
-/// Reconstructing the input: the mean squared error of its values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reconstruct;
+/// Reconstructing the input: the mean squared error of its values, unless another loss is chosen.
+///
+/// ```
+/// use selvedge_train::{PixelLoss, Reconstruct};
+///
+/// let task = Reconstruct { loss: PixelLoss::BinaryCrossEntropyWithLogits };
+/// # let _ = task;
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reconstruct {
+    /// What is minimised.
+    pub loss: PixelLoss,
+}
 
 impl Task for Reconstruct {
     type Score = Reconstruction;
 
+    fn settings(&self) -> toml::Table {
+        self.loss.settings().map(|loss| ("loss".to_string(), loss)).into_iter().collect()
+    }
+
+    /// Reads the first batch where the loss takes pixels of 0 to 1 alone.
+    fn check_data(&self, source: &dyn BatchSource) -> Result<(), TrainError> {
+        if !self.loss.takes_probabilities() {
+            return Ok(());
+        }
+        let Some(batch) = source.batches(0).next() else { return Ok(()) };
+        let pixels = batch?.images.into_data();
+        let outside = pixels.iter::<f32>().find(|value| !(0.0..=1.0).contains(value));
+        let expected = "from 0 to 1 for binary cross-entropy, as Normalization::unit() makes it";
+        require(outside.is_none(), "pixel", outside.unwrap_or_default(), expected)
+    }
+
     fn loss(&self, outputs: Tensor<2>, batch: &Batch, _: usize) -> Result<Tensor<1>, TrainError> {
-        let inputs: Tensor<2> = batch.images.clone().flatten(1, 3);
-        let (outputs_len, pixels) = (outputs.dims()[1], inputs.dims()[1]);
+        let [_, channels, height, width] = batch.images.dims();
+        let (outputs_len, pixels) = (outputs.dims()[1], channels * height * width);
         if outputs_len != pixels {
             return Err(TrainError::Pixels { outputs: outputs_len, pixels });
         }
-        mean_squared_error(outputs, inputs)
+        self.loss.of_batch(outputs, batch)
     }
 
     fn predictions(&self, _: Tensor<2>) -> Vec<usize> {
@@ -33,7 +61,8 @@ impl Task for Reconstruct {
 /// How well images are reconstructed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reconstruction {
-    /// Mean squared error of a pixel, in the units of the normalized pixels.
+    /// The mean of the loss over all pixels: of the squared error in the units of the normalized pixels,
+    /// or of the binary cross-entropy in nats.
     pub loss: f64,
 }
 
@@ -55,6 +84,6 @@ impl Score for Reconstruction {
 
 impl std::fmt::Display for Reconstruction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "mean squared error {:.6}", self.loss)
+        write!(f, "loss {:.6}", self.loss)
     }
 }

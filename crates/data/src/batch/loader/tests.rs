@@ -170,7 +170,7 @@ fn what_is_drawn_for_an_image_depends_on_seed_epoch_and_position_alone() {
     let changed = first.iter().zip(&second).filter(|(a, b)| a != b).count();
     // One image in fifty (25 places, flipped or not) comes as before.
     assert!(changed > 30, "{changed}");
-    let unshuffled = BatchLoader { shuffle: false, ..augmented(view, 7) };
+    let unshuffled = BatchLoader { order: Order::Own, ..augmented(view, 7) };
     assert_eq!(first.concat(), epoch_values(&unshuffled, 0), "another order");
     assert_ne!(first.concat(), epoch_values(&unshuffled.with_seed(10), 0), "another seed");
 }
