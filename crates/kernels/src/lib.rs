@@ -9,7 +9,7 @@
 //! | [`linear_of_channels`] | the same behind channel dropout, with less work for channels that are zero |
 //! | [`batch_norm`] | batch normalization + ReLU |
 //! | [`max_pool`] | max-pool, where it does not follow a convolution |
-//! | [`AdamOptions`], [`SgdOptions`], [`RmsPropOptions`] | Burn's optimizers in one pass over memory |
+//! | [`AdamOptions`], [`SgdOptions`], [`RmsPropOptions`] | Adam, AdamW, SGD and RMSprop in one pass over memory |
 //!
 //! Each block is one differentiable operation. On Burn's flex device, in `f32`, it runs on kernels
 //! written for small images; on every other device the same call composes Burn's own operations. So a
