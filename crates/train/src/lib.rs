@@ -33,7 +33,7 @@ pub use error::TrainError;
 pub use evaluate::{evaluate, evaluate_autoencoder, evaluate_on, evaluate_task};
 pub use fit::{FitConfig, Fitted, ParamGroup, fit, fit_autoencoder, fit_task};
 pub use metrics::{ConfusionMatrix, EpochRecord, Evaluation, History, Metrics, Score, Totals};
-pub use optimizer::OptimizerConfig;
+pub use optimizer::{Lookahead, OptimizerConfig};
 pub use progress::Progress;
 pub use task::{
     Classify, CrossEntropy, Reconstruct, Reconstruction, Task, cross_entropy, mean_squared_error,
