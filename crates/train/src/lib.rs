@@ -44,7 +44,7 @@ pub use observe::{
     EndReason, EpochDone, EpochRow, Observer, ObserverError, RunEnded, RunStarted, StepDone,
     StepInterval, Tensors,
 };
-pub use optimizer::OptimizerConfig;
+pub use optimizer::{Lookahead, OptimizerConfig};
 pub use progress::Progress;
 pub use schedule::{
     Annealing, Decay, Interval, OneCycle, Plateau, PlateauMode, Position, Schedule,

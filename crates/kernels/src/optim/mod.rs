@@ -1,4 +1,4 @@
-//! Burn's optimizers in one pass over memory.
+//! Optimizers in one pass over memory.
 
 mod adam;
 #[cfg(feature = "flex")]

@@ -4,7 +4,7 @@ use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::optim::{RecordState, StateSink, StateSource, join_path};
 use burn::tensor::{Device, Tensor};
 
-use super::rule::{Rule, Tensors, initial_state};
+use super::rule::{Rule, Tensors};
 use super::step::step;
 
 /// Constants of RMSprop (Hinton 2012). The defaults are PyTorch's. For the centred variant there is
@@ -12,13 +12,13 @@ use super::step::step;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RmsPropOptions {
     /// Decay of the mean square of the gradients: 0.99.
-    pub alpha: f32,
+    pub alpha: f64,
     /// Share of the last step that is kept: 0, which needs no memory.
-    pub momentum: f32,
+    pub momentum: f64,
     /// Added to the root of the mean square: 1e-8.
-    pub epsilon: f32,
+    pub epsilon: f64,
     /// Factor of the parameter that is added to its gradient, if any: none.
-    pub weight_decay: Option<f32>,
+    pub weight_decay: Option<f64>,
 }
 
 impl Default for RmsPropOptions {
@@ -34,11 +34,14 @@ impl RmsPropOptions {
     }
 }
 
-/// Burn's [`RmsProp`](burn::optim::RmsProp), not centred, bit for bit, without its temporary tensors.
+/// RMSprop, not centred, as PyTorch and Burn define it, without temporary tensors and more exactly.
 ///
 /// On the flex device a step reads and writes every parameter and its state once, in place and on all
-/// threads; elsewhere, and for other types than `f32`, Burn's operations compute it. Records of
-/// [`RmsProp`](burn::optim::RmsProp) load into it, and the other way round.
+/// threads; elsewhere, and for other types than `f32`, tensor operations compute the same formula.
+/// Records of Burn's [`RmsProp`](burn::optim::RmsProp) load into it, and the other way round.
+///
+/// The mean square is moved by a share of its distance from the square of the gradient,
+/// s + (1 − α)(g² − s): α is rounded, and with α s + (1 − α) g² the weights of the mean would not sum to 1.
 ///
 /// ```
 /// use burn::optim::ModuleOptimizer;
@@ -90,31 +93,6 @@ impl FusedRmsProp {
     pub fn new(options: RmsPropOptions) -> Self {
         FusedRmsProp { options }
     }
-
-    /// The step out of Burn's operations.
-    fn compose<const D: usize>(
-        &self,
-        lr: LearningRate,
-        parameter: Tensor<D>,
-        mut grad: Tensor<D>,
-        state: Option<FusedRmsPropState<D>>,
-    ) -> (Tensor<D>, FusedRmsPropState<D>) {
-        let RmsPropOptions { alpha, momentum, epsilon, weight_decay } = self.options;
-        if let Some(decay) = weight_decay {
-            grad = parameter.clone().mul_scalar(decay).add(grad);
-        }
-        let square = grad.clone().square().mul_scalar(1.0 - alpha);
-        let (square_avg, last) = match state {
-            Some(state) => (state.square_avg.mul_scalar(alpha).add(square), state.momentum),
-            None => (square, None),
-        };
-        let mut step = grad.div(square_avg.clone().sqrt().add_scalar(epsilon));
-        if let (true, Some(last)) = (momentum > 0.0, last) {
-            step = last.mul_scalar(momentum).add(step);
-        }
-        let kept = (momentum > 0.0).then(|| step.clone());
-        (parameter - step.mul_scalar(lr), FusedRmsPropState { square_avg, momentum: kept })
-    }
 }
 
 impl Optimizer for FusedRmsProp {
@@ -127,8 +105,26 @@ impl Optimizer for FusedRmsProp {
         grad: Tensor<D>,
         state: Option<FusedRmsPropState<D>>,
     ) -> (Tensor<D>, Option<FusedRmsPropState<D>>) {
-        let (tensor, state) = self.step_in_one_pass(lr, tensor, grad, state);
-        (tensor, Some(state))
+        let constants = Constants { options: self.options, lr };
+        let (square_avg, last) = match state {
+            Some(state) => (state.square_avg, state.momentum),
+            None => (tensor.zeros_like(), None),
+        };
+        if self.options.momentum == 0.0 {
+            let tensors = Tensors { parameter: tensor, grad, state: [square_avg] };
+            let (parameter, [square_avg]) = match step(RmsPropRule::from(constants), tensors) {
+                Ok(stepped) => stepped,
+                Err(unchanged) => constants.compose(*unchanged),
+            };
+            return (parameter, Some(FusedRmsPropState { square_avg, momentum: None }));
+        }
+        let last = last.unwrap_or_else(|| tensor.zeros_like());
+        let tensors = Tensors { parameter: tensor, grad, state: [square_avg, last] };
+        let (parameter, [square_avg, last]) = match step(RmsPropRule::from(constants), tensors) {
+            Ok(stepped) => stepped,
+            Err(unchanged) => constants.compose_with_momentum(*unchanged),
+        };
+        (parameter, Some(FusedRmsPropState { square_avg, momentum: Some(last) }))
     }
 
     fn to_device<const D: usize>(
@@ -142,67 +138,82 @@ impl Optimizer for FusedRmsProp {
     }
 }
 
-impl FusedRmsProp {
-    fn step_in_one_pass<const D: usize>(
-        &self,
-        lr: LearningRate,
-        parameter: Tensor<D>,
+/// The constants of a step, in `f64`.
+#[derive(Clone, Copy)]
+struct Constants {
+    options: RmsPropOptions,
+    lr: LearningRate,
+}
+
+impl Constants {
+    /// The mean square after the step, and the gradient divided by its root, out of tensor operations
+    /// in the order of [`RmsPropRule::normalized`].
+    fn normalized<const D: usize>(
+        self,
+        parameter: &Tensor<D>,
+        square_avg: Tensor<D>,
         grad: Tensor<D>,
-        state: Option<FusedRmsPropState<D>>,
-    ) -> (Tensor<D>, FusedRmsPropState<D>) {
-        let rule = RmsPropRule { options: self.options, lr: lr as f32 };
-        let known = state.as_ref().map(|state| state.momentum.is_some());
-        let (square_avg, last) = match state {
-            Some(state) => (state.square_avg, state.momentum),
-            None => (initial_state(&parameter), None),
+    ) -> (Tensor<D>, Tensor<D>) {
+        let RmsPropOptions { alpha, epsilon, weight_decay, .. } = self.options;
+        let grad = match weight_decay {
+            Some(decay) => parameter.clone().mul_scalar(decay).add(grad),
+            None => grad,
         };
-        // The state as it was before, where the pass leaves everything unchanged.
-        let restore = |square_avg, last: Option<Tensor<D>>| {
-            let last = last.filter(|_| known == Some(true));
-            known.map(|_| FusedRmsPropState { square_avg, momentum: last })
-        };
-        if self.options.momentum > 0.0 {
-            let last = last.unwrap_or_else(|| initial_state(&parameter));
-            match step(rule, Tensors { parameter, grad, state: [square_avg, last] }) {
-                Ok((parameter, [square_avg, last])) => {
-                    (parameter, FusedRmsPropState { square_avg, momentum: Some(last) })
-                }
-                Err(unchanged) => {
-                    let Tensors { parameter, grad, state: [square_avg, last] } = *unchanged;
-                    self.compose(lr, parameter, grad, restore(square_avg, Some(last)))
-                }
-            }
-        } else {
-            match step(rule, Tensors { parameter, grad, state: [square_avg] }) {
-                Ok((parameter, [square_avg])) => {
-                    (parameter, FusedRmsPropState { square_avg, momentum: None })
-                }
-                Err(unchanged) => {
-                    let Tensors { parameter, grad, state: [square_avg] } = *unchanged;
-                    self.compose(lr, parameter, grad, restore(square_avg, last))
-                }
-            }
-        }
+        let square = grad.clone().mul(grad.clone());
+        let square_avg = square.sub(square_avg.clone()).mul_scalar(1.0 - alpha).add(square_avg);
+        (square_avg.clone(), grad.div(square_avg.sqrt().add_scalar(epsilon)))
+    }
+
+    fn compose<const D: usize>(self, tensors: Tensors<D, 1>) -> (Tensor<D>, [Tensor<D>; 1]) {
+        let Tensors { parameter, grad, state: [square_avg] } = tensors;
+        let (square_avg, step) = self.normalized(&parameter, square_avg, grad);
+        (parameter - step.mul_scalar(self.lr), [square_avg])
+    }
+
+    fn compose_with_momentum<const D: usize>(
+        self,
+        tensors: Tensors<D, 2>,
+    ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        let Tensors { parameter, grad, state: [square_avg, last] } = tensors;
+        let (square_avg, step) = self.normalized(&parameter, square_avg, grad);
+        let step = last.mul_scalar(self.options.momentum).add(step);
+        (parameter - step.clone().mul_scalar(self.lr), [square_avg, step])
     }
 }
 
+/// The constants, rounded.
 #[derive(Clone, Copy)]
 struct RmsPropRule {
-    options: RmsPropOptions,
+    /// 1 − α
+    share: f32,
+    momentum: f32,
+    epsilon: f32,
+    weight_decay: Option<f32>,
     lr: f32,
+}
+
+impl From<Constants> for RmsPropRule {
+    fn from(Constants { options, lr }: Constants) -> Self {
+        RmsPropRule {
+            share: (1.0 - options.alpha) as f32,
+            momentum: options.momentum as f32,
+            epsilon: options.epsilon as f32,
+            weight_decay: options.weight_decay.map(|decay| decay as f32),
+            lr: lr as f32,
+        }
+    }
 }
 
 impl RmsPropRule {
     /// The mean square after the step, and the gradient divided by its root.
     #[inline(always)]
     fn normalized(&self, parameter: f32, square_avg: f32, grad: f32) -> (f32, f32) {
-        let RmsPropOptions { alpha, epsilon, weight_decay, .. } = self.options;
-        let grad = match weight_decay {
+        let grad = match self.weight_decay {
             Some(decay) => parameter * decay + grad,
             None => grad,
         };
-        let square_avg = square_avg * alpha + grad * grad * (1.0 - alpha);
-        (square_avg, grad / (square_avg.sqrt() + epsilon))
+        let square_avg = (grad * grad - square_avg) * self.share + square_avg;
+        (square_avg, grad / (square_avg.sqrt() + self.epsilon))
     }
 }
 
@@ -218,7 +229,7 @@ impl Rule<2> for RmsPropRule {
     #[inline(always)]
     fn step(self, parameter: f32, [square_avg, last]: [f32; 2], grad: f32) -> (f32, [f32; 2]) {
         let (square_avg, step) = self.normalized(parameter, square_avg, grad);
-        let step = last * self.options.momentum + step;
+        let step = last * self.momentum + step;
         (parameter - step * self.lr, [square_avg, step])
     }
 }

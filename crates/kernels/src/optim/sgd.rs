@@ -13,7 +13,7 @@ pub struct SgdOptions {
     /// What is kept of the steps before, if anything.
     pub momentum: Option<MomentumOptions>,
     /// Factor of the parameter that is added to its gradient, if any.
-    pub weight_decay: Option<f32>,
+    pub weight_decay: Option<f64>,
 }
 
 /// How the velocity of a parameter follows from its gradients. The defaults are PyTorch's.
@@ -40,7 +40,7 @@ impl SgdOptions {
     }
 }
 
-/// Burn's [`Sgd`](burn::optim::Sgd), bit for bit, without its temporary tensors.
+/// Burn's [`Sgd`](burn::optim::Sgd), in `f32` bit for bit, without its temporary tensors.
 ///
 /// On the flex device a step reads and writes every parameter and its velocity once, in place and on
 /// all threads; elsewhere, and for other types than `f32`, Burn's operations compute it. Records of
@@ -99,7 +99,6 @@ impl FusedSgd {
         let Some(MomentumOptions { momentum, dampening, nesterov }) = self.options.momentum else {
             return (parameter - grad.mul_scalar(lr), velocity);
         };
-        let momentum = momentum as f32;
         let velocity = match velocity {
             Some(velocity) => {
                 grad.clone().mul_scalar(1.0 - dampening).add(velocity.mul_scalar(momentum))
@@ -142,7 +141,8 @@ impl FusedSgd {
         grad: Tensor<D>,
         velocity: Option<Tensor<D>>,
     ) -> (Tensor<D>, Option<Tensor<D>>) {
-        let plain = PlainRule { lr: lr as f32, weight_decay: self.options.weight_decay };
+        let weight_decay = self.options.weight_decay.map(|decay| decay as f32);
+        let plain = PlainRule { lr: lr as f32, weight_decay };
         let Some(MomentumOptions { momentum, dampening, nesterov }) = self.options.momentum else {
             return match step(plain, Tensors { parameter, grad, state: [] }) {
                 Ok((parameter, [])) => (parameter, velocity),

@@ -38,7 +38,7 @@ fn trained(network: Network, mut optimizer: ModuleOptimizer) -> (Network, state:
     (network.valid(), gradients)
 }
 
-fn adam(decay: f32) -> ModuleOptimizer {
+fn adam(decay: f64) -> ModuleOptimizer {
     AdamOptions { weight_decay: Some(decay), ..AdamOptions::default() }.init()
 }
 

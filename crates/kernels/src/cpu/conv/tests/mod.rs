@@ -103,6 +103,32 @@ fn sums_of_thousands_of_terms_lose_no_more_than_three_bits() {
 }
 
 #[test]
+fn winograds_method_rounds_by_no_more_than_is_stated() {
+    // The bounds are those of the crate's documentation. Errors grow with the root of the channels.
+    use Variant::{F2x3, F2x5, F4x3};
+    let methods =
+        [(3, None, 5e-7), (3, Some(F2x3), 2e-6), (3, Some(F4x3), 2e-5), (5, Some(F2x5), 2e-5)];
+    for (kernel, variant, bound) in methods {
+        for channels in [16, 64, 256] {
+            let block = options(1, kernel / 2, false, None);
+            let case = Case::new([8, channels, 8, 8], 4, [kernel, kernel], block);
+            let expected = naive::forward(&case.g, &case.x, &case.weight, &case.bias).output;
+            let case = match variant {
+                Some(variant) => case.by(variant),
+                None => case,
+            };
+            let largest = expected.iter().fold(0.0, |largest: f64, v| largest.max(v.abs()));
+            for isa in Isa::available() {
+                let output = case.forward(isa, false).values;
+                let errors = output.iter().zip(&expected).map(|(&v, e)| (f64::from(v) - e).abs());
+                let share = errors.fold(0.0, f64::max) / largest;
+                assert!(share < bound, "{isa:?} {variant:?}, {channels} channels: {share:.1e}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_empty_batch_gives_an_empty_output_and_zero_gradients() {
     let case = Case::new([0, 2, 6, 6], 3, [3, 3], options(1, 1, true, Some(PoolOptions::tiles(2))));
     for isa in Isa::available() {
