@@ -18,7 +18,7 @@ const MOST_BINS: usize = 100;
 /// left the accuracy of the images by their confidence, and how far it is from the confidence; on the
 /// right how many images there are.
 ///
-/// The picture is 1600 pixels wide and about 900 high. Its subtitle gives the expected calibration error.
+/// The picture is 1600 pixels wide and about 1000 high. Its subtitle gives the expected calibration error.
 ///
 /// # Errors
 ///
@@ -29,9 +29,9 @@ pub fn reliability(title: &str, calibration: &Calibration) -> Result<Picture, Pl
     check(bins).map_err(|reason| PlotError::Data { picture: "reliability diagram", reason })?;
     let perfect = reference(vec![(0.0, 0.0), (1.0, 1.0)]);
     let legend = vec![
-        block("accuracy", ACCURACY),
-        block("too sure by so much", TOO_SURE),
-        block("not sure enough by so much", UNSURE),
+        block("accuracy (black line)", ACCURACY),
+        block("too sure", TOO_SURE),
+        block("not sure enough", UNSURE),
         entry("as sure as right".into(), &perfect),
     ];
     let left = Square {
@@ -44,10 +44,12 @@ pub fn reliability(title: &str, calibration: &Calibration) -> Result<Picture, Pl
     for bin in bins.iter().filter(|bin| bin.images > 0) {
         bars(&mut accuracies, &place, bin);
     }
-    // Above the bars.
+    // Above the bars, on white that sets it off from them.
     let ends = [(0.0, 0.0), (1.0, 1.0)].map(|(x, y)| (place.map_x(x), place.map_y(y)));
+    accuracies.add(stroke(ends, (255, 255, 255), 2.0 * perfect.width, None));
     accuracies.add(stroke(ends, perfect.color, perfect.width, perfect.dashes));
-    let title_below = format!(
+    frame(&mut accuracies, &place, 1.0);
+    let subtitle = format!(
         "Expected calibration error {:.4} in {} bins of {} images: accuracy {:.4}, mean confidence {:.4}",
         calibration.expected_error(),
         bins.len(),
@@ -55,7 +57,7 @@ pub fn reliability(title: &str, calibration: &Calibration) -> Result<Picture, Pl
         calibration.accuracy(),
         calibration.confidence(),
     );
-    Ok(compose(title, Some(&title_below), legend, vec![accuracies, shares(calibration)]))
+    Ok(compose(title, Some(&subtitle), legend, vec![accuracies, shares(calibration)]))
 }
 
 const ACCURACY: Rgb = (0, 114, 178);
@@ -104,20 +106,37 @@ fn shares(calibration: &Calibration) -> Scene {
     for bin in &calibration.bins {
         scene.add(bar(&place, (bin.lower, bin.upper), (0.0, share(bin)), series(2)));
     }
+    frame(&mut scene, &place, top);
     scene
 }
 
+/// The line around the axes, which the bars would hide.
+fn frame(scene: &mut Scene, place: &ComputedLayout, top: f64) {
+    let (left, right) = (place.map_x(0.0), place.map_x(1.0));
+    scene.add(Primitive::Rect {
+        x: left,
+        y: place.map_y(top),
+        width: right - left,
+        height: place.map_y(0.0) - place.map_y(top),
+        fill: Color::None,
+        stroke: Some(css(INK).into()),
+        stroke_width: Some(1.0),
+        opacity: None,
+    });
+}
+
 fn bar(place: &ComputedLayout, x: (f64, f64), y: (f64, f64), color: Rgb) -> Primitive {
-    let (left, right) = (place.map_x(x.0), place.map_x(x.1.min(1.0)));
+    // A little narrower than the bin, so that bars of one height can be told apart.
+    let (left, right) = (place.map_x(x.0) + 0.5, place.map_x(x.1.min(1.0)) - 0.5);
     let (top, bottom) = (place.map_y(y.1.min(1.0)), place.map_y(y.0));
     Primitive::Rect {
         x: left,
         y: top,
-        width: right - left,
+        width: (right - left).max(0.0),
         height: bottom - top,
         fill: css(color).into(),
-        stroke: Some(Color::Rgb(255, 255, 255)),
-        stroke_width: Some(0.5),
+        stroke: None,
+        stroke_width: None,
         opacity: None,
     }
 }

@@ -15,7 +15,7 @@ const CORNER: f64 = 0.2;
 /// on the right its upper left corner. In black, the decisions about all classes taken together.
 ///
 /// Of more than twelve classes, those of the smallest areas are drawn. A class without an image, or with
-/// all of them, has no curve. The picture is 1600 pixels wide and about 900 high.
+/// all of them, has no curve. The picture is 1600 pixels wide and about 1000 high.
 pub fn roc(title: &str, predictions: &Predictions) -> Picture {
     let curves = |class| {
         let curve = predictions.roc(class).ok()?;
@@ -29,7 +29,7 @@ pub fn roc(title: &str, predictions: &Predictions) -> Picture {
     shown.lines.insert(0, chance);
     let square = |x, y, y_label| Square { x_label: "false positive rate", y_label, x, y };
     let mean = predictions.roc_auc(Average::Macro);
-    let subtitle = shown.subtitle("area under the curve", mean);
+    let subtitle = shown.subtitle("Area under the curve", mean);
     let whole = square((0.0, 1.0), (0.0, 1.0), "true positive rate (recall)");
     let corner = square((0.0, CORNER), (1.0 - CORNER, 1.0), "true positive rate, corner enlarged");
     shown.picture(title, &subtitle, [whole, corner])
@@ -41,7 +41,7 @@ pub fn roc(title: &str, predictions: &Predictions) -> Picture {
 ///
 /// A step of the curve is drawn as one, as it counts in the average precision. Of more than twelve
 /// classes, those of the smallest average precision are drawn. A class without an image has no curve.
-/// The picture is 1600 pixels wide and about 900 high.
+/// The picture is 1600 pixels wide and about 1000 high.
 pub fn precision_recall(title: &str, predictions: &Predictions) -> Picture {
     let curves = |class| {
         let curve = predictions.precision_recall(class).ok()?;
@@ -54,7 +54,7 @@ pub fn precision_recall(title: &str, predictions: &Predictions) -> Picture {
     let shown = Shown::new(predictions, curves, all);
     let square = |x, y, y_label| Square { x_label: "recall", y_label, x, y };
     let mean = predictions.average_precision(Average::Macro);
-    let subtitle = shown.subtitle("average precision", mean);
+    let subtitle = shown.subtitle("Average precision", mean);
     let end = (1.0 - CORNER, 1.0);
     let whole = square((0.0, 1.0), (0.0, 1.0), "precision");
     let corner = square(end, end, "precision, corner enlarged");
@@ -127,7 +127,7 @@ impl Shown {
             true => format!("; the {MOST_LINES} lowest of {} classes are drawn", self.classes),
             false => String::new(),
         };
-        format!("Each class against the rest. {what}: {mean}, micro {:.4}{most}", self.micro)
+        format!("{what} of each class against the rest: {mean}, micro {:.4}{most}", self.micro)
     }
 
     fn picture(self, title: &str, subtitle: &str, squares: [Square; 2]) -> Picture {
@@ -161,9 +161,9 @@ mod tests {
         for picture in [roc("ROC", &found), precision_recall("PR", &found)] {
             let pixels = Pixels::new(&picture);
             for class in 0..3 {
-                let places = pixels.find(series(class), 0..800);
+                let places = pixels.find(series(class), 0..1600);
                 let legend = places.iter().filter(|at| at.1 < 160).count();
-                let panel = places.iter().filter(|at| at.1 > 200).count();
+                let panel = places.iter().filter(|at| at.1 > 200 && at.0 < 800).count();
                 assert!(legend > 50 && panel > 200, "class {class}: {legend} {panel}");
             }
         }
@@ -179,13 +179,16 @@ mod tests {
         }
         let svg = precision_recall("", &found).to_svg();
         let mean = found.average_precision(Average::Macro);
-        assert!(svg.contains(&format!("average precision: macro {mean:.4}")));
+        assert!(svg.contains(&format!(
+            "Average precision of each class against the rest: macro {mean:.4}"
+        )));
     }
 
     #[test]
     fn of_many_classes_the_worst_twelve_are_drawn() {
         let svg = roc("", &predictions(40, "class")).to_svg();
-        assert!(svg.contains("the 12 lowest of 40 classes are drawn"));
+        // The line is broken somewhere.
+        assert!(svg.contains("the 12 lowest of 40"));
         assert_eq!(svg.matches(">class ").count(), 12);
     }
 
@@ -204,10 +207,9 @@ mod tests {
         let alone = Predictions::new(&["a".into()], vec![0], vec![1.0]).unwrap();
         let absent = ["a", "b", "c"].map(String::from);
         let absent = Predictions::new(&absent, vec![0, 1], vec![1.0, 0.0, 0.5, 2.0, 3.0, 0.0]);
-        for found in [predictions(2, ""), predictions(12, long), alone, absent.unwrap()] {
-            for picture in [roc("Title ".repeat(30).trim(), &found), precision_recall("", &found)] {
-                assert!(Pixels::new(&picture).border_is_clear());
-            }
+        for found in [predictions(12, long), alone, absent.unwrap()] {
+            assert!(Pixels::new(&roc("Title ".repeat(30).trim(), &found)).border_is_clear());
+            assert!(Pixels::new(&precision_recall("", &found)).border_is_clear());
         }
     }
 }
