@@ -109,11 +109,12 @@ impl Shown {
             let points = curve(class).map(|(_, points)| points).unwrap_or_default();
             let line = line(index, points);
             let name = &predictions.classes()[class];
-            shown.legend.push(entry(format!("{name} {area:.4}"), &line));
+            // The number first: a long name is cut at its end.
+            shown.legend.push(entry(format!("{area:.4} {name}"), &line));
             shown.lines.push(line);
         }
         let line = black(all);
-        shown.legend.push(entry(format!("all decisions (micro) {micro:.4}"), &line));
+        shown.legend.push(entry(format!("{micro:.4} all decisions (micro)"), &line));
         shown.lines.push(line);
         shown
     }
@@ -175,7 +176,7 @@ mod tests {
         let svg = roc("", &found).to_svg();
         for class in 0..3 {
             let area = found.roc(class).unwrap().area();
-            assert!(svg.contains(&format!(">class {class} {area:.4}<")), "{class}");
+            assert!(svg.contains(&format!(">{area:.4} class {class}<")), "{class}");
         }
         let svg = precision_recall("", &found).to_svg();
         let mean = found.average_precision(Average::Macro);
@@ -186,10 +187,10 @@ mod tests {
 
     #[test]
     fn of_many_classes_the_worst_twelve_are_drawn() {
-        let svg = roc("", &predictions(40, "class")).to_svg();
+        let svg = roc("", &predictions(40, "kind")).to_svg();
         // The line is broken somewhere.
         assert!(svg.contains("the 12 lowest of 40"));
-        assert_eq!(svg.matches(">class ").count(), 12);
+        assert_eq!(svg.matches(" kind ").count(), 12);
     }
 
     #[test]
