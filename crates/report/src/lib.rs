@@ -3,7 +3,7 @@
 //! | to | use |
 //! |---|---|
 //! | keep the epochs of a run as a table | [`history_csv`] |
-//! | draw learning curves, transfer curves and confusion matrices | `plot` (feature `plot`) |
+//! | draw learning curves, confusion matrices, ROC curves, calibration, sheets of images | `plot` (feature `plot`) |
 //!
 //! Nothing here trains or measures: it shows what [`selvedge_train`] has measured.
 

@@ -9,6 +9,7 @@
 //! | choose the loss, or train for something else | [`CrossEntropy`], [`Focal`], [`PixelLoss`], [`Loss`], [`Task`], [`fit_task`] | `task` |
 //! | say where, how visibly and until when | [`Context`], [`Progress`], [`Stop`] | `context`, `progress` |
 //! | measure a model | [`evaluate`], [`Metrics`], [`ConfusionMatrix`] | `evaluate`, `metrics` |
+//! | know more than its accuracy | [`predictions()`], [`Predictions`], [`ClassificationReport`] | `evaluate`, `metrics` |
 //! | keep what happened | [`History`] | `metrics` |
 //! | watch a run | [`Observer`], [`Context::with_observer`] | `observe` |
 //! | compute the features of a frozen trunk once | [`features`] | `features` |
@@ -34,12 +35,18 @@ mod task;
 pub use context::{Context, Stop};
 pub use data::{FitData, FitSource};
 pub use error::TrainError;
-pub use evaluate::{evaluate, evaluate_autoencoder, evaluate_on, evaluate_task};
+pub use evaluate::{
+    evaluate, evaluate_autoencoder, evaluate_on, evaluate_task, predictions, predictions_on,
+};
 pub use fit::{
     Averaging, Clip, Divergence, EarlyStopping, FitConfig, Fitted, ParamGroup, fit,
     fit_autoencoder, fit_task,
 };
-pub use metrics::{ConfusionMatrix, EpochRecord, Evaluation, History, Metrics, Score, Totals};
+pub use metrics::{
+    Average, BinaryCounts, Calibration, CalibrationBin, ClassScores, ClassificationReport,
+    ConfusedPair, ConfusionMatrix, EpochRecord, Evaluation, History, Metrics, PrecisionRecallCurve,
+    Predictions, RocCurve, Score, Totals, Verdict,
+};
 pub use observe::{
     EndReason, EpochDone, EpochRow, Observer, ObserverError, RunEnded, RunStarted, StepDone,
     StepInterval, Tensors,

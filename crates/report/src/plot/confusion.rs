@@ -189,7 +189,7 @@ fn fitting(text: &str, most: u32, room: f64) -> Option<u32> {
 }
 
 /// A share in per cent; what is not zero does not read as zero.
-fn per_cent(share: f64) -> String {
+pub fn per_cent(share: f64) -> String {
     let percent = 100.0 * share;
     if percent >= 100.0 {
         "100 %".into()

@@ -1,10 +1,14 @@
-//! Learning curves, transfer curves and confusion matrices, as SVG and as PNG.
+//! Learning curves, transfer curves, confusion matrices and other pictures of how classifiers do, as SVG
+//! and as PNG.
 //!
 //! | to draw | use |
 //! |---|---|
 //! | loss and accuracy by epoch, for one run or several | [`history()`] |
 //! | loss and accuracy by the share of training images | [`curve()`] |
 //! | which class was taken for which | [`confusion()`] |
+//! | each class against the rest, by the threshold | [`roc()`], [`precision_recall()`] |
+//! | whether a classifier is as often right as it is sure | [`reliability()`] |
+//! | the images of greatest loss, or any others | [`worst_images()`], [`sheet()`] |
 //! | keep it | [`Picture::save`], [`Picture::to_svg`], [`Picture::to_png`] |
 //!
 //! Axes, lines, bands, markers, legends and colour scales are those of [kuva](https://docs.rs/kuva).
@@ -37,14 +41,22 @@ mod confusion;
 mod curve;
 mod dash;
 mod history;
+mod inset;
 mod page;
 mod panel;
 mod picture;
+mod reliability;
+mod sheet;
+mod square;
 mod style;
 #[cfg(test)]
 mod testing;
+mod threshold;
 
 pub use confusion::{MOST_CLASSES, confusion};
 pub use curve::{CurvePoint, CurveSeries, curve};
 pub use history::history;
 pub use picture::{Picture, PlotError};
+pub use reliability::reliability;
+pub use sheet::{SheetImage, sheet, worst_images};
+pub use threshold::{precision_recall, roc};

@@ -51,7 +51,7 @@ pub fn compose(
         left += width;
     }
     scene.height += height + MARGIN / 2.0;
-    Picture { scene }
+    Picture { scene, insets: Vec::new() }
 }
 
 /// Adds a part at the foot of the scene.

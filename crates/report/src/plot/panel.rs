@@ -112,7 +112,7 @@ fn band(line: &Line) -> Option<Plot> {
 }
 
 /// The parts of the line between its gaps.
-fn strokes(line: &Line) -> Vec<Plot> {
+pub fn strokes(line: &Line) -> Vec<Plot> {
     let stroke = |points: &[(f64, f64)]| {
         let plot = LinePlot::new().with_data(points.iter().copied());
         let plot = plot.with_color(css(line.color)).with_stroke_width(line.width);

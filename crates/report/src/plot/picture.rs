@@ -5,6 +5,7 @@ use kuva::backend::svg::SvgBackend;
 use kuva::render::render::Scene;
 
 use super::dash::undashed;
+use super::inset::{Inset, draw_on};
 
 /// Pixels of a PNG for each unit of the drawing: text of 12 units is easy to read on any screen.
 const SCALE: f32 = 2.0;
@@ -47,12 +48,18 @@ pub enum PlotError {
 #[derive(Debug)]
 pub struct Picture {
     pub(super) scene: Scene,
+    /// Images on top of it.
+    pub(super) insets: Vec<Inset>,
 }
 
 impl Picture {
     /// As SVG: for pages and print, at any size. Its text stays text.
     pub fn to_svg(&self) -> String {
-        SvgBackend.render_scene(&self.scene)
+        let mut svg = SvgBackend.render_scene(&self.scene);
+        let images: String = self.insets.iter().map(Inset::to_svg).collect();
+        let end = svg.rfind("</svg>").unwrap_or(svg.len());
+        svg.insert_str(end, &images);
+        svg
     }
 
     /// As the bytes of a PNG file, of [`size`](Self::size) pixels.
@@ -62,7 +69,11 @@ impl Picture {
     /// [`PlotError::Draw`] if the picture cannot be compressed.
     pub fn to_png(&self) -> Result<Vec<u8>, PlotError> {
         let png = RasterBackend::new().with_scale(SCALE).render_scene(&undashed(&self.scene));
-        png.map_err(|reason| PlotError::Draw { reason })
+        let png = png.map_err(|reason| PlotError::Draw { reason })?;
+        match self.insets[..] {
+            [] => Ok(png),
+            _ => draw_on(&png, &self.insets, f64::from(SCALE)),
+        }
     }
 
     /// Width and height as PNG, in pixels.
@@ -95,7 +106,7 @@ mod tests {
     use super::*;
 
     fn picture() -> Picture {
-        Picture { scene: Scene::new(30.0, 20.0) }
+        Picture { scene: Scene::new(30.0, 20.0), insets: Vec::new() }
     }
 
     #[test]

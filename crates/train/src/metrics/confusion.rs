@@ -3,6 +3,8 @@ use serde::{Deserialize, Serialize};
 use crate::Metrics;
 
 /// Counts of true class against predicted class.
+///
+/// Its methods expect a row and a column of counts for each class, and panic otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfusionMatrix {
     /// Names of the classes.

@@ -1,11 +1,23 @@
 //! What is measured of a model, and kept of a run.
 
+mod calibration;
 mod confusion;
+#[cfg(test)]
+mod edges;
 mod history;
+mod predictions;
+#[cfg(test)]
+mod recorded;
+mod scores;
+mod threshold;
 
+pub use calibration::{Calibration, CalibrationBin};
 pub use confusion::{ConfusionMatrix, Evaluation};
 pub use history::{EpochRecord, History};
 pub(crate) use history::{csv_header, csv_row};
+pub use predictions::{Predictions, Verdict};
+pub use scores::{Average, BinaryCounts, ClassScores, ClassificationReport, ConfusedPair};
+pub use threshold::{PrecisionRecallCurve, RocCurve};
 
 use std::fmt;
 

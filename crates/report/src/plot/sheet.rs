@@ -1,0 +1,267 @@
+//! Images side by side, with what there is to say about each.
+
+use kuva::render::color::Color;
+use kuva::render::render::{Primitive, Scene, TextAnchor};
+use selvedge_data::View;
+use selvedge_train::{Predictions, Verdict};
+
+use super::confusion::per_cent;
+use super::inset::{Inset, Raster};
+use super::page::{compose, shorten, text_at};
+use super::picture::{Picture, PlotError};
+use super::style::{INK, MARGIN, MUTED, TICK, css};
+
+/// Images in a row.
+const ACROSS: usize = 5;
+/// Most images on a sheet.
+const MOST_IMAGES: usize = 200;
+/// Width of a column.
+const COLUMN: f64 = 154.4;
+/// Side of the square that an image fills.
+const IMAGE: f64 = 128.0;
+/// From one line of text to the next.
+const LINE: f64 = 16.0;
+/// Between rows.
+const BETWEEN: f64 = 14.0;
+/// Pixels along the longer side of what is drawn: those of a PNG.
+const PIXELS: usize = 256;
+const PICTURE: &str = "sheet of images";
+
+/// An image and the lines below it.
+#[derive(Clone, Debug)]
+pub struct SheetImage<'a> {
+    /// `[channel, row, column]` row-major, as [`View::image`] gives them.
+    pub pixels: &'a [u8],
+    /// `[channels, height, width]`: one channel (grey), or three (red, green, blue).
+    pub shape: [usize; 3],
+    /// One line below the image each; a longer one is shortened.
+    pub caption: Vec<String>,
+}
+
+/// Draws images in rows of five, each with its caption below it.
+///
+/// The pixels of a small image are sharp squares; a large one is shrunk to 256 pixels. The picture is
+/// 1600 pixels wide.
+///
+/// # Errors
+///
+/// [`PlotError::Data`] if there are no images, more than 200, or one that has neither one nor three
+/// channels, no pixels, or not as many as its shape says.
+pub fn sheet(
+    title: &str,
+    subtitle: Option<&str>,
+    images: &[SheetImage<'_>],
+) -> Result<Picture, PlotError> {
+    let refuse = |reason| PlotError::Data { picture: PICTURE, reason };
+    if !(1..=MOST_IMAGES).contains(&images.len()) {
+        return Err(refuse(format!("expected 1 to {MOST_IMAGES} images, got {}", images.len())));
+    }
+    let mut insets = Vec::new();
+    // Always as wide as five images, so that a title has room.
+    let mut scene = Scene::new(ACROSS as f64 * COLUMN, 0.0);
+    for (row, images) in images.chunks(ACROSS).enumerate() {
+        let lines = images.iter().map(|image| image.caption.len()).max().unwrap_or(0);
+        let top = scene.height + if row == 0 { 4.0 } else { BETWEEN };
+        for (column, image) in images.iter().enumerate() {
+            let raster = Raster::new(image.pixels, image.shape, PIXELS).ok_or_else(|| {
+                let (i, shape, pixels) = (row * ACROSS + column, image.shape, image.pixels.len());
+                refuse(format!("image {i} has {pixels} values for the shape {shape:?}"))
+            })?;
+            let left = column as f64 * COLUMN;
+            insets.push(inset(raster, (left, top)));
+            caption(&mut scene, image, (left, top + IMAGE));
+        }
+        scene.height = top + IMAGE + lines as f64 * LINE + 4.0;
+    }
+    for inset in &insets {
+        frame(&mut scene, inset);
+    }
+    let height = scene.height;
+    scene.font_family = super::square::font();
+    let mut picture = compose(title, subtitle, Vec::new(), vec![scene]);
+    // The part is the last on the page.
+    let above = picture.scene.height - MARGIN / 2.0 - height;
+    for inset in &mut insets {
+        inset.at = (inset.at.0 + MARGIN, inset.at.1 + above);
+    }
+    picture.insets = insets;
+    Ok(picture)
+}
+
+/// Draws the `n` images of greatest loss, with their class, the predicted class, its probability and the
+/// loss. `view` has the images of the predictions, in their order.
+///
+/// # Errors
+///
+/// [`PlotError::Data`] if the view has another number of images than the predictions, and as [`sheet`].
+pub fn worst_images(
+    title: &str,
+    view: &View,
+    predictions: &Predictions,
+    n: usize,
+) -> Result<Picture, PlotError> {
+    if view.labels() != predictions.labels() {
+        let reason = "the predictions are not those of its images".into();
+        return Err(PlotError::Data { picture: PICTURE, reason });
+    }
+    let images: Vec<SheetImage<'_>> = predictions
+        .worst(n)
+        .iter()
+        .map(|verdict| SheetImage {
+            pixels: view.image(verdict.position),
+            shape: view.shape(),
+            caption: lines(verdict, predictions.classes()),
+        })
+        .collect();
+    let subtitle = "Below each image: its class, the class it was taken for with its probability, \
+                    and the loss in nats.";
+    sheet(title, Some(subtitle), &images)
+}
+
+fn lines(verdict: &Verdict, classes: &[String]) -> Vec<String> {
+    let taken = match verdict.predicted == verdict.truth {
+        true => "recognized".to_string(),
+        false => format!("taken for {}", classes[verdict.predicted]),
+    };
+    let name = &classes[verdict.truth];
+    let sure = per_cent(verdict.confidence);
+    vec![name.clone(), taken, format!("{sure}, loss {:.2}", verdict.loss)]
+}
+
+/// The image in the middle of its square, as large as it can be with all pixels of one size.
+fn inset(raster: Raster, (left, top): (f64, f64)) -> Inset {
+    let longest = raster.width.max(raster.height) as f64;
+    // A unit is two pixels of a PNG.
+    let pixel = match longest {
+        ..=IMAGE => (2.0 * IMAGE / longest).floor() / 2.0,
+        _ => IMAGE / longest,
+    };
+    let size = (raster.width as f64 * pixel, raster.height as f64 * pixel);
+    let at = (left + ((IMAGE - size.0) / 2.0).round(), top + ((IMAGE - size.1) / 2.0).round());
+    Inset { raster, at, size }
+}
+
+/// A line around an image, which may be as white as the page.
+fn frame(scene: &mut Scene, inset: &Inset) {
+    scene.add(Primitive::Rect {
+        x: inset.at.0 - 0.5,
+        y: inset.at.1 - 0.5,
+        width: inset.size.0 + 1.0,
+        height: inset.size.1 + 1.0,
+        fill: Color::None,
+        stroke: Some(css(MUTED).into()),
+        stroke_width: Some(1.0),
+        opacity: None,
+    });
+}
+
+fn caption(scene: &mut Scene, image: &SheetImage<'_>, (left, top): (f64, f64)) {
+    for (i, line) in image.caption.iter().enumerate() {
+        let text = shorten(line, TICK, COLUMN - 8.0);
+        let color = if i == 0 { INK } else { MUTED };
+        let at = (left, top + (i + 1) as f64 * LINE);
+        scene.add(text_at(&text, at, TICK, color, TextAnchor::Start));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selvedge_data::ImageDataset;
+
+    use super::*;
+    use crate::plot::testing::Pixels;
+
+    fn of(pixels: &[u8], shape: [usize; 3]) -> SheetImage<'_> {
+        SheetImage { pixels, shape, caption: vec!["a".into(), "line $ <b>".repeat(20)] }
+    }
+
+    #[test]
+    fn an_image_is_drawn_with_its_colors() {
+        // Red, green, blue and white, as [channel, row, column].
+        let pixels = [255, 0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255];
+        let picture = sheet("", None, &[of(&pixels, [3, 2, 2])]).unwrap();
+        let png = Pixels::new(&picture);
+        for (color, (left, above)) in [
+            ((255, 0, 0), (true, true)),
+            ((0, 255, 0), (false, true)),
+            ((0, 0, 255), (true, false)),
+        ] {
+            let found = png.find(color, 0..png.size.0);
+            // A quarter of 256 × 256.
+            assert_eq!(found.len(), 128 * 128, "{color:?}");
+            let (x, y) = found[0];
+            let middle = (28 + 128, found_top(&png) + 128);
+            assert_eq!((x < middle.0, y < middle.1), (left, above), "{color:?}");
+        }
+        // The same as a file within the SVG: its signature in base64.
+        assert_eq!(picture.to_svg().matches("data:image/png;base64,iVBORw0KGgo").count(), 1);
+    }
+
+    fn found_top(png: &Pixels) -> u32 {
+        png.find((255, 0, 0), 0..png.size.0)[0].1
+    }
+
+    #[test]
+    fn images_of_any_shape_are_whole_and_nothing_is_clipped() {
+        let pixels = vec![90; 3 * 300 * 400];
+        let shapes = [[3, 300, 400], [1, 1, 1], [1, 64, 4], [3, 1, 1000], [1, 28, 28], [1, 129, 5]];
+        let images: Vec<_> = shapes.iter().map(|s| of(&pixels[..s.iter().product()], *s)).collect();
+        let picture = sheet(&"Title ".repeat(40), Some("below"), &images).unwrap();
+        assert_eq!(picture.insets.len(), shapes.len());
+        for (i, inset) in picture.insets.iter().enumerate() {
+            let (column, (width, height)) = ((i % ACROSS) as f64, inset.size);
+            let left = MARGIN + column * COLUMN;
+            assert!(inset.at.0 >= left && inset.at.0 + width <= left + IMAGE + 0.5, "{i}");
+            assert!(height <= IMAGE && width.max(height) > IMAGE / 2.0, "{i}");
+        }
+        let png = Pixels::new(&picture);
+        assert_eq!((png.size, png.size.0), (picture.size(), 1600));
+        assert!(png.border_is_clear());
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused_by_its_number() {
+        let message = |images: &[SheetImage<'_>]| {
+            let error = sheet("", None, images).unwrap_err().to_string();
+            error.strip_prefix("cannot draw the sheet of images: ").unwrap().to_string()
+        };
+        assert_eq!(message(&[]), "expected 1 to 200 images, got 0");
+        let good = || of(&[0], [1, 1, 1]);
+        assert_eq!(message(&vec![good(); 201]), "expected 1 to 200 images, got 201");
+        let two = of(&[0, 0], [2, 1, 1]);
+        assert_eq!(message(&[good(), two]), "image 1 has 2 values for the shape [2, 1, 1]");
+    }
+
+    fn view(labels: Vec<u16>) -> View {
+        let pixels = (0..labels.len()).flat_map(|i| [40 * i as u8; 4]).collect();
+        let classes = ["cat", "dog"].map(String::from).to_vec();
+        ImageDataset::new("t", pixels, [1, 2, 2], labels, classes).unwrap().view()
+    }
+
+    #[test]
+    fn the_worst_images_come_first_with_truth_prediction_and_loss() {
+        let view = view(vec![0, 1, 0]);
+        let logits = vec![1.0, 0.0, 3.0, 0.0, 0.0, 1.0];
+        let found = Predictions::new(view.classes(), view.labels().to_vec(), logits).unwrap();
+        let picture = worst_images("", &view, &found, 2).unwrap();
+        let greys: Vec<u8> = picture.insets.iter().map(|inset| inset.raster.rgb[0]).collect();
+        assert_eq!(greys, [40, 80]);
+        let svg = picture.to_svg();
+        // softmax of 3 and 0 is .9526, -ln(.0474) = 3.0486
+        for text in [">dog<", ">taken for cat<", ">95.3 %, loss 3.05<"] {
+            assert!(svg.contains(text), "{text}");
+        }
+        assert_eq!(worst_images("", &view, &found, 9).unwrap().insets.len(), 3);
+        assert!(worst_images("", &view, &found, 0).is_err());
+    }
+
+    #[test]
+    fn predictions_of_other_images_are_refused() {
+        let (view, other) = (view(vec![0, 1]), view(vec![1, 1]));
+        let labels = other.labels().to_vec();
+        let found = Predictions::new(other.classes(), labels, vec![0.0; 4]).unwrap();
+        let message = worst_images("", &view, &found, 1).unwrap_err().to_string();
+        let reason = "the predictions are not those of its images";
+        assert_eq!(message, format!("cannot draw the sheet of images: {reason}"));
+    }
+}
