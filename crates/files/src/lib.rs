@@ -4,13 +4,19 @@
 //! |---|---|
 //! | replace one file | [`write()`], [`replace()`] |
 //! | keep the results of a run in a folder | [`Output`] |
+//! | keep other processes out of a folder | [`FolderLock`] |
+//! | number the folders of runs | [`next_free()`] |
 //! | make a temporary file as readable as any other | [`new_file_in`] |
 //!
 //! A new file is written beside the old one, put on the disk and renamed: whatever happens meanwhile, a
 //! crash of the machine included, there is the old file or the new one, and never a part of either.
 
+mod folder;
+mod lock;
 mod output;
 mod replace;
 
+pub use folder::next_free;
+pub use lock::FolderLock;
 pub use output::{Output, OutputError};
 pub use replace::{new_file_in, persist, replace, write};

@@ -3,7 +3,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 
-use crate::Progress;
+use crate::observe::Observers;
+use crate::{Observer, Progress};
 
 /// Where a run happens, how visibly, and until when: nothing of it changes the result.
 #[derive(Clone, Debug)]
@@ -14,6 +15,7 @@ pub struct Context {
     pub progress: Progress,
     /// What ends it early.
     pub stop: Stop,
+    pub(crate) observers: Observers,
     /// How many runs of a study happen at the same time, each on its share of the threads of rayon's
     /// current pool; 0 counts as 1.
     ///
@@ -30,6 +32,7 @@ impl Context {
             device: device.clone().without_autodiff(),
             progress: Progress::Hidden,
             stop: Stop::default(),
+            observers: Observers::default(),
             jobs: 1,
         }
     }
@@ -44,6 +47,12 @@ impl Context {
     #[must_use]
     pub fn with_stop(self, stop: Stop) -> Self {
         Self { stop, ..self }
+    }
+
+    /// The same, watched by `observer` too. Clones of a context share their observers.
+    #[must_use]
+    pub fn with_observer(self, observer: impl Observer + 'static) -> Self {
+        Self { observers: self.observers.with(observer), ..self }
     }
 
     /// The same, with so many runs of a study at the same time.

@@ -90,6 +90,9 @@ pub enum TrainError {
         /// The memory that their features take.
         bytes: u64,
     },
+    /// What watches the run cannot go on.
+    #[error("{0}")]
+    Observer(String),
     /// The run was stopped before there was anything to report.
     #[error("stopped before the first epoch of {what} was complete")]
     Stopped {

@@ -9,6 +9,7 @@
 //! | say where, how visibly and until when | [`Context`], [`Progress`], [`Stop`] | `context`, `progress` |
 //! | measure a model | [`evaluate`], [`Metrics`], [`ConfusionMatrix`] | `evaluate`, `metrics` |
 //! | keep what happened | [`History`] | `metrics` |
+//! | watch a run | [`Observer`], [`Context::with_observer`] | `observe` |
 //! | compute the features of a frozen trunk once | [`features`] | `features` |
 //!
 //! What is trained is a [`Model`](selvedge_models::Model): a [`Network`](selvedge_models::Network), or a
@@ -23,6 +24,7 @@ mod evaluate;
 pub mod features;
 mod fit;
 mod metrics;
+mod observe;
 mod optimizer;
 mod progress;
 mod task;
@@ -33,6 +35,10 @@ pub use error::TrainError;
 pub use evaluate::{evaluate, evaluate_autoencoder, evaluate_on, evaluate_task};
 pub use fit::{FitConfig, Fitted, ParamGroup, fit, fit_autoencoder, fit_task};
 pub use metrics::{ConfusionMatrix, EpochRecord, Evaluation, History, Metrics, Score, Totals};
+pub use observe::{
+    EndReason, EpochDone, EpochRow, Interval, Observer, ObserverError, RunEnded, RunStarted, StepDone,
+    Tensors,
+};
 pub use optimizer::OptimizerConfig;
 pub use progress::Progress;
 pub use task::{

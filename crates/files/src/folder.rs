@@ -1,0 +1,95 @@
+//! Folders that are made for something and removed again if nothing comes of it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Folders that did not exist before. Those that are still empty are removed again when this is
+/// dropped.
+#[derive(Debug, Default)]
+pub(crate) struct MadeFolders(Vec<PathBuf>);
+
+impl MadeFolders {
+    /// Makes the folder and those above it that are not there.
+    pub fn new(folder: &Path) -> io::Result<Self> {
+        let mut missing = Vec::new();
+        for above in folder.ancestors() {
+            match above.metadata() {
+                Ok(found) if found.is_dir() => break,
+                Ok(_) => return Err(not_a_folder(above, folder)),
+                Err(_) if above == Path::new("") => break,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(above),
+                // A file above is what the next round finds.
+                Err(error) if error.kind() == io::ErrorKind::NotADirectory => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut made = Self::default();
+        for folder in missing.iter().rev() {
+            match std::fs::create_dir(folder) {
+                // `a/../b` has parts that are there once others are made; and others make folders too.
+                Err(_) if folder.is_dir() => {}
+                other => {
+                    other?;
+                    made.0.push(folder.to_path_buf());
+                }
+            }
+        }
+        Ok(made)
+    }
+
+    /// Lets them stay, even if they are empty.
+    pub fn keep(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for MadeFolders {
+    fn drop(&mut self) {
+        for folder in self.0.iter().rev() {
+            // Fails, as it should, where anything was written.
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}
+
+fn not_a_folder(file: &Path, folder: &Path) -> io::Error {
+    let reason = match file == folder {
+        true => "it is a file, not a folder".into(),
+        false => format!("{} is a file, not a folder", file.display()),
+    };
+    io::Error::new(io::ErrorKind::NotADirectory, reason)
+}
+
+/// The first of `path`, `path2`, `path3` … that is free: there is nothing of that name, or an empty
+/// folder.
+///
+/// Nothing is made: where several processes ask at the same time, each takes its folder with
+/// [`FolderLock::acquire`](crate::FolderLock::acquire) and asks again if that is refused.
+///
+/// ```
+/// let runs = tempfile::tempdir()?;
+/// let run = runs.path().join("train");
+/// assert_eq!(selvedge_files::next_free(&run), run);
+/// std::fs::create_dir(&run)?;
+/// assert_eq!(selvedge_files::next_free(&run), run);
+/// std::fs::write(run.join("results.csv"), "")?;
+/// assert_eq!(selvedge_files::next_free(&run), runs.path().join("train2"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn next_free(path: impl AsRef<Path>) -> PathBuf {
+    let path = path.as_ref();
+    let numbered = (2_u64..).map(|number| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(number.to_string());
+        PathBuf::from(name)
+    });
+    std::iter::once(path.to_path_buf()).chain(numbered).find(|path| is_free(path)).unwrap()
+}
+
+fn is_free(path: &Path) -> bool {
+    match std::fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_none(),
+        // A link that leads nowhere is in the way too.
+        Err(error) => error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err(),
+    }
+}
