@@ -36,8 +36,8 @@ pub use evaluate::{evaluate, evaluate_autoencoder, evaluate_on, evaluate_task};
 pub use fit::{FitConfig, Fitted, ParamGroup, fit, fit_autoencoder, fit_task};
 pub use metrics::{ConfusionMatrix, EpochRecord, Evaluation, History, Metrics, Score, Totals};
 pub use observe::{
-    EndReason, EpochDone, EpochRow, Interval, Observer, ObserverError, RunEnded, RunStarted, StepDone,
-    Tensors,
+    EndReason, EpochDone, EpochRow, Interval, Observer, ObserverError, RunEnded, RunStarted,
+    StepDone, Tensors,
 };
 pub use optimizer::OptimizerConfig;
 pub use progress::Progress;

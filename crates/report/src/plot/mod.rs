@@ -40,6 +40,7 @@ mod history;
 mod page;
 mod panel;
 mod picture;
+mod rows;
 mod style;
 #[cfg(test)]
 mod testing;
@@ -48,3 +49,4 @@ pub use confusion::{MOST_CLASSES, confusion};
 pub use curve::{CurvePoint, CurveSeries, curve};
 pub use history::history;
 pub use picture::{Picture, PlotError};
+pub use rows::rows;

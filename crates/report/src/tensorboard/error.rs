@@ -20,4 +20,9 @@ pub enum EventError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A run without a folder was to be written.
+    #[error(
+        "there is no folder for TensorBoard: name one with `TensorBoard::in_folder`, or give the run a folder"
+    )]
+    NoFolder,
 }

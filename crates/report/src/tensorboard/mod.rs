@@ -19,7 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Then `tensorboard --logdir runs` shows it, also while the run goes on.
+//! A [`TensorBoard`] does this for a run. Then `tensorboard --logdir runs` shows it, also while the run goes on.
 //!
 //! A file is a sequence of `TFRecord`s, each a protobuf message `Event`. Scalars, histograms and images
 //! are written as PyTorch's `SummaryWriter` writes them, because every version of TensorBoard reads
@@ -29,10 +29,12 @@ mod error;
 mod histogram;
 mod hparams;
 mod image;
+mod observer;
 mod proto;
 mod record;
 mod writer;
 
 pub use error::EventError;
 pub use hparams::{HParam, RunStatus};
+pub use observer::TensorBoard;
 pub use writer::{EventOptions, EventWriter};
