@@ -3,6 +3,7 @@
 //! | to draw | use |
 //! |---|---|
 //! | loss and accuracy by epoch, for one run or several | [`history()`] |
+//! | whatever a run measures by epoch, from what its observers are told | [`rows()`] |
 //! | loss and accuracy by the share of training images | [`curve()`] |
 //! | which class was taken for which | [`confusion()`] |
 //! | keep it | [`Picture::save`], [`Picture::to_svg`], [`Picture::to_png`] |

@@ -32,10 +32,10 @@ impl Histogram {
         if total.num == 0.0 {
             return Self::default();
         }
-        // Nothing is gained by the empty ones at the ends but for one on the left, whose limit says
-        // where the first bucket begins.
+        // Without the empty ones at the ends. PyTorch writes one on the left, to say where the next one
+        // begins; but TensorBoard begins the first at `min`, and would draw that one backwards.
         let filled = |count: &u64| *count > 0;
-        let first = counts.iter().position(filled).unwrap_or(0).saturating_sub(1);
+        let first = counts.iter().position(filled).unwrap_or(0);
         let last = counts.iter().rposition(filled).unwrap_or(0);
         for i in first..=last {
             if counts[i] == 0 && i > first && counts[i - 1] == 0 {
@@ -77,9 +77,9 @@ mod tests {
         assert_eq!(filled, expected);
         assert_eq!([found.min, found.max, found.num], [-2.5, 3.0, 6.0]);
         assert_eq!([found.sum, found.sum_squares], [-1.7450000047683716, 21.532524998760223]);
-        // One empty bucket before each of them: its limit is where they begin.
-        assert_eq!(found.bucket, [0.0, 2.0, 0.0, 1.0, 0.0, 2.0, 0.0, 1.0]);
-        assert_eq!(found.bucket_limit[2], 0.0);
+        // One empty bucket between each two of them: its limit is where the second begins.
+        assert_eq!(found.bucket, [2.0, 0.0, 1.0, 0.0, 2.0, 0.0, 1.0]);
+        assert_eq!(found.bucket_limit[1], 0.0);
     }
 
     #[test]

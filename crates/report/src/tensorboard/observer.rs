@@ -60,7 +60,8 @@ impl TensorBoard {
         Self::default()
     }
 
-    /// The same, into this folder.
+    /// The same, into this folder, which is for one run: of hyperparameters TensorBoard keeps to those
+    /// that it reads first.
     #[must_use]
     pub fn in_folder(self, folder: impl Into<PathBuf>) -> Self {
         Self { folder: Some(folder.into()), ..self }
