@@ -37,6 +37,9 @@ pub enum Error {
     #[cfg(feature = "plot")]
     #[error(transparent)]
     Plot(#[from] selvedge_report::plot::PlotError),
+    /// Events for TensorBoard cannot be written.
+    #[error(transparent)]
+    Events(#[from] selvedge_report::tensorboard::EventError),
     /// A file or folder of results cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),

@@ -10,7 +10,7 @@ use super::picture::Picture;
 use super::style::{MUTED, css, series};
 
 /// Dashes of the training's lines.
-const DASHES: &str = "6 5";
+pub(super) const DASHES: &str = "6 5";
 /// The same in the legend, where there is little space.
 const LEGEND_DASHES: &str = "3 4.5";
 
@@ -20,10 +20,13 @@ const LEGEND_DASHES: &str = "3 4.5";
 /// out; the line has a gap there. The colours repeat from the eighth run on. The picture is 1600
 /// pixels wide and about 700 high; it grows with its title and legend.
 pub fn history(title: &str, runs: &[(&str, &History)]) -> Picture {
-    let (panels, x) = (panels(runs), axis(runs));
+    let epochs: Vec<f64> =
+        runs.iter().flat_map(|(_, run)| &run.epochs).map(|e| e.epoch as f64).collect();
+    let (panels, x) = (panels(runs), axis(&epochs));
     // The name of the only run needs no sample of its colour.
     let subtitle = if let [(name, _)] = runs { Some(*name) } else { None };
-    compose(title, subtitle, legend(runs), panels.iter().map(|panel| panel.scene(&x)).collect())
+    let names: Vec<&str> = runs.iter().map(|(name, _)| *name).collect();
+    compose(title, subtitle, legend(&names), panels.iter().map(|panel| panel.scene(&x)).collect())
 }
 
 fn panels(runs: &[(&str, &History)]) -> [Panel; 2] {
@@ -35,10 +38,8 @@ fn panels(runs: &[(&str, &History)]) -> [Panel; 2] {
 }
 
 /// An axis whose ticks are whole numbers.
-fn axis(runs: &[(&str, &History)]) -> XAxis {
-    let epochs: Vec<f64> =
-        runs.iter().flat_map(|(_, run)| &run.epochs).map(|e| e.epoch as f64).collect();
-    let (low, high) = extent(&epochs).unwrap_or((1.0, 1.0));
+pub(super) fn axis(epochs: &[f64]) -> XAxis {
+    let (low, high) = extent(epochs).unwrap_or((1.0, 1.0));
     let room = room(low, high, 0.03);
     let rough = (high - low).max(1.0) / 10.0;
     let power = 10f64.powf(rough.log10().floor());
@@ -78,7 +79,8 @@ fn best(run: &History) -> Option<&EpochRecord> {
     drawn.min_by(|a, b| a.validation.loss.total_cmp(&b.validation.loss))
 }
 
-fn legend(runs: &[(&str, &History)]) -> Vec<LegendEntry> {
+/// What the lines of the runs mean: colours, dashes and the diamond.
+pub(super) fn legend(names: &[&str]) -> Vec<LegendEntry> {
     let entry = |label: &str, color, shape, dashes: Option<&str>| LegendEntry {
         label: label.into(),
         color: css(color),
@@ -87,10 +89,10 @@ fn legend(runs: &[(&str, &History)]) -> Vec<LegendEntry> {
     };
     let mut entries = Vec::new();
     // The colour of the only run, or none in particular.
-    let color = if runs.len() == 1 {
+    let color = if names.len() == 1 {
         series(0)
     } else {
-        for (i, (name, _)) in runs.iter().enumerate() {
+        for (i, name) in names.iter().enumerate() {
             entries.push(entry(name, series(i), LegendShape::Rect, None));
         }
         MUTED
@@ -174,7 +176,7 @@ mod tests {
 
     #[test]
     fn epochs_have_whole_ticks() {
-        let step = |last: usize| axis(&[("", &run(&vec![1.0; last]))]).step;
+        let step = |last: usize| axis(&(1..=last).map(|e| e as f64).collect::<Vec<_>>()).step;
         assert_eq!([1, 3, 10, 30, 200].map(step), [1.0, 1.0, 1.0, 5.0, 20.0].map(Some));
     }
 

@@ -4,6 +4,7 @@
 //! | to draw | use |
 //! |---|---|
 //! | loss and accuracy by epoch, for one run or several | [`history()`] |
+//! | whatever a run measures by epoch, from what its observers are told | [`rows()`] |
 //! | loss and accuracy by the share of training images | [`curve()`] |
 //! | which class was taken for which | [`confusion()`] |
 //! | each class against the rest, by the threshold | [`roc()`], [`precision_recall()`] |
@@ -46,6 +47,7 @@ mod page;
 mod panel;
 mod picture;
 mod reliability;
+mod rows;
 mod sheet;
 mod square;
 mod style;
@@ -58,5 +60,6 @@ pub use curve::{CurvePoint, CurveSeries, curve};
 pub use history::history;
 pub use picture::{Picture, PlotError};
 pub use reliability::reliability;
+pub use rows::rows;
 pub use sheet::{SheetImage, sheet, worst_images};
 pub use threshold::{precision_recall, roc};

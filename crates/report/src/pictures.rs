@@ -1,0 +1,111 @@
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use selvedge_train::{EpochDone, EpochRow, Observer, ObserverError, RunEnded, RunStarted};
+
+use crate::plot::{self, PlotError};
+
+/// The share of a run's time that drawing may take.
+const SHARE: u32 = 20;
+
+/// Draws a run as it goes: `results.svg` and `results.png` in its folder, one run at a time.
+///
+/// They are drawn after the first epoch, at the end, and after every epoch between, as long as that
+/// takes less than a twentieth of the time. A picture that cannot be drawn ends no run: standard error
+/// gets one line.
+///
+/// ```
+/// use selvedge_report::Pictures;
+///
+/// // Into the run's own folder.
+/// let observer = Pictures::new();
+/// // Into another folder.
+/// let elsewhere = Pictures::new().in_folder("pictures/birds");
+/// ```
+#[derive(Debug, Default)]
+pub struct Pictures {
+    folder: Option<PathBuf>,
+    run: Option<Run>,
+}
+
+#[derive(Debug)]
+struct Run {
+    folder: PathBuf,
+    label: String,
+    rows: Vec<EpochRow>,
+    /// When the last picture was finished, and how long it took.
+    drawn: Option<(Instant, Duration)>,
+    failed: bool,
+}
+
+impl Pictures {
+    /// Draws into the folder of the run; a run without one has no pictures.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same, into this folder.
+    #[must_use]
+    pub fn in_folder(self, folder: impl Into<PathBuf>) -> Self {
+        Self { folder: Some(folder.into()), ..self }
+    }
+}
+
+impl Observer for Pictures {
+    fn run_started(&mut self, run: &RunStarted<'_>) -> Result<(), ObserverError> {
+        let new = |folder: &Path| Run {
+            folder: folder.into(),
+            label: run.label.into(),
+            rows: run.rows.to_vec(),
+            drawn: None,
+            failed: false,
+        };
+        self.run = self.folder.as_deref().or(run.folder).map(new);
+        Ok(())
+    }
+
+    fn epoch(&mut self, done: &EpochDone<'_>) -> Result<(), ObserverError> {
+        if let Some(run) = &mut self.run {
+            run.rows.push(done.row.clone());
+            run.draw_if_it_takes_little();
+        }
+        Ok(())
+    }
+
+    fn run_ended(&mut self, end: &RunEnded<'_>) -> Result<(), ObserverError> {
+        if let Some(mut run) = self.run.take().filter(|_| !end.rows.is_empty()) {
+            run.rows = end.rows.to_vec();
+            run.draw();
+        }
+        Ok(())
+    }
+}
+
+impl Run {
+    fn draw_if_it_takes_little(&mut self) {
+        let start = Instant::now();
+        if self.drawn.is_none_or(|(end, took)| start - end >= took * SHARE) {
+            self.draw();
+            let end = Instant::now();
+            self.drawn = Some((end, end - start));
+        }
+    }
+
+    fn draw(&mut self) {
+        if let Err(error) = self.save()
+            && !self.failed
+        {
+            self.failed = true;
+            // Standard error may be closed or full, which ends no run either.
+            let _ = writeln!(std::io::stderr(), "warning: {error}");
+        }
+    }
+
+    fn save(&self) -> Result<(), PlotError> {
+        let name = Some(self.label.as_str()).filter(|label| !label.is_empty());
+        let picture = plot::rows("Training and validation", name, &self.rows);
+        picture.save(self.folder.join("results.svg"))?;
+        picture.save(self.folder.join("results.png"))
+    }
+}

@@ -1,0 +1,177 @@
+use std::path::PathBuf;
+
+use selvedge_train::{
+    EndReason, EpochDone, Interval, Observer, ObserverError, RunEnded, RunStarted, StepDone,
+};
+
+use super::{EventError, EventOptions, EventWriter, HParam, RunStatus};
+
+/// Seconds between two points of a curve within an epoch, unless it is said otherwise.
+const SECONDS: f64 = 30.0;
+
+/// Writes a run as it goes for TensorBoard, one run at a time.
+///
+/// | tab | shows |
+/// |---|---|
+/// | scalars | after every epoch `train/…`, `validation/…`, `learning_rate`, `images_per_second`, `epoch`; within long ones `batches/…` |
+/// | histograms | after every epoch `weights/…` and `gradients/…` of the parameters that are trained |
+/// | text, hparams | the settings of the run |
+///
+/// Steps are those of the optimizer. A run that goes on from a checkpoint adds a file to the folder;
+/// what was written after the checkpoint is replaced by what is written now.
+///
+/// ```
+/// use selvedge_report::TensorBoard;
+/// use selvedge_train::Interval;
+///
+/// // Into the run's own folder, a point each 100 steps, histograms every fifth epoch.
+/// let observer = TensorBoard::new().every(Interval::Steps(100)).histograms_every(5);
+/// // Into another folder.
+/// let elsewhere = TensorBoard::new().in_folder("logs/birds");
+/// ```
+#[derive(Debug)]
+pub struct TensorBoard {
+    folder: Option<PathBuf>,
+    interval: Interval,
+    histogram_epochs: usize,
+    pictures: Vec<Pixels>,
+    events: Option<EventWriter>,
+}
+
+/// A picture to show at the start: name, `[channels, height, width]`, bytes.
+#[derive(Debug)]
+struct Pixels(String, [usize; 3], Vec<u8>);
+
+impl Default for TensorBoard {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            interval: Interval::Seconds(SECONDS),
+            histogram_epochs: 1,
+            pictures: Vec::new(),
+            events: None,
+        }
+    }
+}
+
+impl TensorBoard {
+    /// Writes into the folder of the run: everything after every epoch, and scalars every 30 seconds.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same, into this folder, which is for one run: of hyperparameters TensorBoard keeps to those
+    /// that it reads first.
+    #[must_use]
+    pub fn in_folder(self, folder: impl Into<PathBuf>) -> Self {
+        Self { folder: Some(folder.into()), ..self }
+    }
+
+    /// The same, with scalars within an epoch this often.
+    #[must_use]
+    pub fn every(self, interval: Interval) -> Self {
+        Self { interval, ..self }
+    }
+
+    /// The same, with histograms after each so many epochs; none, if 0. They take about a fortieth of
+    /// a second for a million parameters, and the time to read them from the device.
+    #[must_use]
+    pub fn histograms_every(self, epochs: usize) -> Self {
+        Self { histogram_epochs: epochs, ..self }
+    }
+
+    /// The same, with a picture of bytes `[channels, height, width]` at the start, such as the first
+    /// images: grey, grey and alpha, RGB or RGBA.
+    #[must_use]
+    pub fn with_image(mut self, tag: &str, shape: [usize; 3], pixels: Vec<u8>) -> Self {
+        self.pictures.push(Pixels(tag.into(), shape, pixels));
+        self
+    }
+}
+
+impl Observer for TensorBoard {
+    fn interval(&self) -> Interval {
+        self.interval
+    }
+
+    fn run_started(&mut self, run: &RunStarted<'_>) -> Result<(), ObserverError> {
+        let folder = self.folder.as_deref().or(run.folder).ok_or(EventError::NoFolder)?;
+        let step = run.step as u64;
+        // Events of the checkpoint's own step stay; without a checkpoint there is nothing to keep.
+        let first_step = if step == 0 { 0 } else { step + 1 };
+        let options = EventOptions { first_step: Some(first_step), ..EventOptions::default() };
+        let mut events = EventWriter::with_options(folder, &options)?;
+        let mut settings = vec![("model", run.model.into())];
+        let others = run.settings.iter().filter(|(name, _)| name != "model");
+        settings.extend(others.map(|(name, value)| (name.as_str(), hparam(value))));
+        let metrics = metrics(run.columns);
+        events.hparams(&settings, &metrics.iter().map(String::as_str).collect::<Vec<_>>())?;
+        events.text("config", step, &format!("```toml\n{}\n```\n", run.config.trim_end()))?;
+        for Pixels(tag, shape, pixels) in &self.pictures {
+            events.image(tag, step, *shape, pixels)?;
+        }
+        self.events = Some(events);
+        Ok(())
+    }
+
+    fn step(&mut self, done: &StepDone<'_>) -> Result<(), ObserverError> {
+        let Some(events) = &mut self.events else { return Ok(()) };
+        let step = done.step as u64;
+        for (column, value) in done.columns.iter().zip(done.recent) {
+            events.scalar(&format!("batches/{column}"), step, *value)?;
+        }
+        events.scalar("batches/learning_rate", step, done.learning_rate)?;
+        Ok(events.scalar("batches/images_per_second", step, done.images_per_second)?)
+    }
+
+    fn epoch(&mut self, done: &EpochDone<'_>) -> Result<(), ObserverError> {
+        let Some(events) = &mut self.events else { return Ok(()) };
+        let (row, step) = (done.row, done.step as u64);
+        let parts = [("train", Some(&row.train)), ("validation", row.validation.as_ref())];
+        for (part, values) in parts {
+            for (column, value) in row.columns.iter().zip(values.into_iter().flatten()) {
+                events.scalar(&format!("{part}/{column}"), step, *value)?;
+            }
+        }
+        events.scalar("learning_rate", step, row.learning_rate)?;
+        events.scalar("images_per_second", step, done.images_per_second)?;
+        events.scalar("epoch", step, row.epoch as f64)?;
+        if self.histogram_epochs > 0 && row.epoch.is_multiple_of(self.histogram_epochs) {
+            let gradients = done.tensors.gradients();
+            // Without a gradient a tensor is frozen, or a statistic: its histogram says nothing new.
+            for (name, values) in done.tensors.values() {
+                if gradients.contains_key(&name) {
+                    events.histogram(&format!("weights/{name}"), step, values.iter::<f32>())?;
+                }
+            }
+            for (name, values) in &gradients {
+                events.histogram(&format!("gradients/{name}"), step, values.iter::<f32>())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn run_ended(&mut self, end: &RunEnded<'_>) -> Result<(), ObserverError> {
+        let Some(mut events) = self.events.take() else { return Ok(()) };
+        match end.reason {
+            EndReason::Complete | EndReason::EarlyStopping => events.end(RunStatus::Success)?,
+            EndReason::Diverged => events.end(RunStatus::Failure)?,
+            // It will be carried on.
+            EndReason::Stopped => {}
+        }
+        Ok(())
+    }
+}
+
+/// The tags that a run is judged by, those of validation first.
+fn metrics(columns: &[&str]) -> Vec<String> {
+    let tags = |part| columns.iter().map(move |column| format!("{part}/{column}"));
+    tags("validation").chain(tags("train")).collect()
+}
+
+/// A setting as what it is.
+fn hparam(value: &str) -> HParam {
+    let number = || value.parse().ok().map(HParam::Number);
+    let truth = || value.parse().ok().map(HParam::Bool);
+    number().or_else(truth).unwrap_or_else(|| value.trim_matches('"').into())
+}

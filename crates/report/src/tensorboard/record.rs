@@ -1,0 +1,62 @@
+//! Records of a `TFRecord` file.
+
+/// The polynomial of CRC-32C (Castagnoli; RFC 3720, B.4), its bits in reverse.
+const POLYNOMIAL: u32 = 0x82f6_3b78;
+
+const TABLE: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ POLYNOMIAL } else { crc >> 1 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
+
+fn crc32c(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, byte: &u8| TABLE[usize::from(crc as u8 ^ byte)] ^ (crc >> 8);
+    !bytes.iter().fold(!0, step)
+}
+
+/// The checksum as a `TFRecord` has it: masked, because a checksum over bytes that contain their own
+/// checksum says little.
+fn masked(bytes: &[u8]) -> [u8; 4] {
+    crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
+}
+
+/// `data` as a record: its length, the checksum of the length, the data, their checksum. Numbers are
+/// little-endian.
+pub(super) fn record(data: &[u8]) -> Vec<u8> {
+    let length = (data.len() as u64).to_le_bytes();
+    [&length[..], &masked(&length), data, &masked(data)].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_are_those_of_the_published_examples() {
+        // RFC 3720, B.4, and the check value of the catalogue of CRCs.
+        assert_eq!(crc32c(&[0; 32]), 0x8a91_36aa);
+        assert_eq!(crc32c(&[0xff; 32]), 0x62a8_ab43);
+        assert_eq!(crc32c(&std::array::from_fn::<u8, 32, _>(|i| i as u8)), 0x46dd_794e);
+        assert_eq!(crc32c(b"123456789"), 0xe306_9283);
+    }
+
+    #[test]
+    fn a_record_has_the_bytes_that_tensorboard_writes() {
+        // import io
+        // from tensorboard.summary.writer.record_writer import RecordWriter
+        // f = io.BytesIO(); RecordWriter(f).write(b"selvedge"); print(f.getvalue().hex())
+        let expected = "0800000000000000ff86240f73656c7665646765c6bbcaee";
+        let hex: String = record(b"selvedge").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, expected);
+    }
+}
