@@ -51,7 +51,10 @@ impl FolderLock {
         let failed = |error| OutputError { path: folder.into(), error };
         let made = MadeFolders::new(folder).map_err(failed)?;
         match FileLock::acquire(&folder.join(LOCK), Wait::No) {
-            Ok(Some(lock)) => Ok(Self { lock, made }),
+            Ok(Some(lock)) => {
+                crate::clean(folder);
+                Ok(Self { lock, made })
+            }
             Ok(None) => Err(failed(taken(&folder.join(LOCK)))),
             Err(error) => Err(failed(error)),
         }
@@ -81,7 +84,6 @@ fn taken(lock: &Path) -> io::Error {
 
 /// Whether to wait for a lock that another process has.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code))]
 pub(crate) enum Wait {
     /// Until it is free.
     Yes,
@@ -95,6 +97,8 @@ pub(crate) struct FileLock {
     path: PathBuf,
     /// Holds the lock as long as it is open.
     file: File,
+    /// Whether the file system has locks.
+    real: bool,
 }
 
 impl FileLock {
@@ -111,26 +115,32 @@ impl FileLock {
                     Err(TryLockError::Error(error)) => Err(error),
                 },
             };
-            match locked {
+            let real = match locked {
+                Ok(()) => true,
                 // A file system without locks: better unprotected than not at all.
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                other => other?,
-            }
+                Err(error) => return Err(error),
+            };
             // Between opening and locking, the holder before may have removed the file: then this lock
             // is on a file that nobody else will find.
             if is_at(&file, path)? {
-                // From here on the file is removed again, whatever fails.
-                let mut lock = Self { path: path.into(), file };
-                lock.write_process()?;
+                let lock = Self { path: path.into(), file, real };
+                // A full disk has no place for it, and is all the same to be put in order.
+                let _ = lock.write_process();
                 return Ok(Some(lock));
             }
         }
     }
 
-    fn write_process(&mut self) -> io::Result<()> {
+    /// Whether it keeps others out.
+    pub(crate) fn is_real(&self) -> bool {
+        self.real
+    }
+
+    fn write_process(&self) -> io::Result<()> {
         self.file.set_len(0)?;
-        writeln!(self.file, "{}", std::process::id())
+        writeln!(&self.file, "{}", std::process::id())
     }
 }
 
