@@ -10,6 +10,9 @@ use crate::folder::MadeFolders;
 /// The file in a folder that is locked.
 pub(crate) const LOCK: &str = ".lock";
 
+/// A folder that was removed is made again this often.
+const MOST_TRIES: usize = 100;
+
 /// The right to write to a folder, such as that of a run. It ends when this is dropped or the process
 /// ends, however it ends: the operating system takes the lock back after a SIGKILL too, and nothing has
 /// to be cleaned up before the next run.
@@ -49,15 +52,26 @@ impl FolderLock {
     pub fn acquire(folder: impl AsRef<Path>) -> Result<Self, OutputError> {
         let folder = folder.as_ref();
         let failed = |error| OutputError { path: folder.into(), error };
-        let made = MadeFolders::new(folder).map_err(failed)?;
-        match FileLock::acquire(&folder.join(LOCK), Wait::No) {
-            Ok(Some(lock)) => {
-                crate::clean(folder);
-                Ok(Self { lock, made })
+        // Whoever had the folder before may be removing it, having written nothing.
+        for _ in 0..MOST_TRIES {
+            let made = match MadeFolders::new(folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                made => made.map_err(failed)?,
+            };
+            match FileLock::acquire(&folder.join(LOCK), Wait::No) {
+                Ok(Some(lock)) => {
+                    crate::clean(folder);
+                    return Ok(Self { lock, made });
+                }
+                Ok(None) => return Err(failed(taken(&folder.join(LOCK)))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(error)),
             }
-            Ok(None) => Err(failed(taken(&folder.join(LOCK)))),
-            Err(error) => Err(failed(error)),
         }
+        Err(failed(io::Error::new(
+            io::ErrorKind::NotFound,
+            "the folder is removed again and again",
+        )))
     }
 
     /// Keeps the folders that were made for the lock, even if they stay empty.

@@ -95,7 +95,7 @@ fn gone(folder: &Path, error: io::Error) -> io::Error {
 pub fn clean(folder: impl AsRef<Path>) {
     let folder = folder.as_ref();
     // Most folders have nothing of the kind, and are not written to.
-    if leftovers(folder).next().is_some()
+    if (leftovers(folder).next().is_some() || folder.join(MOVING).exists())
         && let Ok(moving) = Moving::lock(folder)
     {
         moving.clean();

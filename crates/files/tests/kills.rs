@@ -64,14 +64,24 @@ fn after_a_kill_at_any_moment_all_files_are_of_one_round() {
     let folder = tempfile::tempdir().unwrap();
     for kill in 0..60 {
         let mut child = start(folder.path());
-        // From before the first file to some rounds later; no moment matters for the outcome.
-        std::thread::sleep(Duration::from_micros(2_000 + 997 * (kill * 37 % 60)));
+        wait_for(&mut child, folder.path());
+        // Some moment of the rounds that follow; which one does not matter for the outcome.
+        std::thread::sleep(Duration::from_micros(997 * (kill * 37 % 30)));
         child.kill().unwrap();
         child.wait().unwrap();
         clean(folder.path());
         assert_whole(folder.path());
     }
-    assert!(folder.path().join("a").exists(), "no process came to write");
+}
+
+/// Waits until the process has written.
+fn wait_for(child: &mut Child, folder: &Path) {
+    let process = format!("{} ", child.id());
+    let wrote = || std::fs::read_to_string(folder.join("a")).is_ok_and(|a| a.starts_with(&process));
+    while !wrote() {
+        assert!(child.try_wait().unwrap().is_none(), "it failed");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]
@@ -79,10 +89,15 @@ fn two_processes_do_not_mix_their_files_even_if_one_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     for kill in 0..10 {
         let mut children = [start(folder.path()), start(folder.path())];
-        std::thread::sleep(Duration::from_millis(20 + 3 * kill));
+        for child in &mut children {
+            wait_for(child, folder.path());
+        }
+        std::thread::sleep(Duration::from_millis(3 * kill));
         for child in &mut children {
             child.kill().unwrap();
             child.wait().unwrap();
+            // The other one is still writing.
+            clean(folder.path());
         }
         clean(folder.path());
         assert_whole(folder.path());
