@@ -6,8 +6,9 @@
 //! | keep the results of a run in a folder | [`Output`] |
 //! | keep other processes out of a folder | [`FolderLock`] |
 //! | number the folders of runs | [`next_free()`] |
-//! | make a temporary file as readable as any other | [`new_file_in`] |
 //! | bring the names in a folder to the disk | [`sync_folder`] |
+//! | fill a file under a temporary name | [`NewFile`] |
+//! | put in order what killed processes left | [`clean()`] |
 //!
 //! A new file is written beside the old one, put on the disk and renamed: whatever happens meanwhile, a
 //! crash of the machine included, there is the old file or the new one, and never a part of either.
@@ -16,8 +17,11 @@ mod folder;
 mod lock;
 mod output;
 mod replace;
+mod scratch;
+mod set;
 
 pub use folder::next_free;
 pub use lock::FolderLock;
 pub use output::{Output, OutputError};
-pub use replace::{new_file_in, persist, replace, sync_folder, write};
+pub use replace::{NewFile, replace, sync_folder, write};
+pub use scratch::clean;

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use selvedge_train::{
-    EndReason, EpochDone, Interval, Observer, ObserverError, RunEnded, RunStarted, StepDone,
+    EndReason, EpochDone, StepInterval, Observer, ObserverError, RunEnded, RunStarted, StepDone,
 };
 
 use super::{EventError, EventOptions, EventWriter, HParam, RunStatus};
@@ -22,17 +22,17 @@ const SECONDS: f64 = 30.0;
 ///
 /// ```
 /// use selvedge_report::TensorBoard;
-/// use selvedge_train::Interval;
+/// use selvedge_train::StepInterval;
 ///
 /// // Into the run's own folder, a point each 100 steps, histograms every fifth epoch.
-/// let observer = TensorBoard::new().every(Interval::Steps(100)).histograms_every(5);
+/// let observer = TensorBoard::new().every(StepInterval::Steps(100)).histograms_every(5);
 /// // Into another folder.
 /// let elsewhere = TensorBoard::new().in_folder("logs/birds");
 /// ```
 #[derive(Debug)]
 pub struct TensorBoard {
     folder: Option<PathBuf>,
-    interval: Interval,
+    interval: StepInterval,
     histogram_epochs: usize,
     pictures: Vec<Pixels>,
     events: Option<EventWriter>,
@@ -46,7 +46,7 @@ impl Default for TensorBoard {
     fn default() -> Self {
         Self {
             folder: None,
-            interval: Interval::Seconds(SECONDS),
+            interval: StepInterval::Seconds(SECONDS),
             histogram_epochs: 1,
             pictures: Vec::new(),
             events: None,
@@ -69,7 +69,7 @@ impl TensorBoard {
 
     /// The same, with scalars within an epoch this often.
     #[must_use]
-    pub fn every(self, interval: Interval) -> Self {
+    pub fn every(self, interval: StepInterval) -> Self {
         Self { interval, ..self }
     }
 
@@ -90,7 +90,7 @@ impl TensorBoard {
 }
 
 impl Observer for TensorBoard {
-    fn interval(&self) -> Interval {
+    fn interval(&self) -> StepInterval {
         self.interval
     }
 
