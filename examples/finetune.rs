@@ -30,7 +30,7 @@ struct Args {
     training: cli::TrainingArgs,
     /// Folder for the network that was trained as a whole
     #[arg(long, default_value = "runs/finetune", value_name = "FOLDER")]
-    out: PathBuf,
+    output_dir: PathBuf,
     #[command(flatten)]
     common: cli::Common,
 }
@@ -45,7 +45,7 @@ fn finetune(args: &Args) -> Result<(), Box<dyn Error>> {
     let (context, _) = args.common.context("fine-tuning")?;
     let split = args.data.split(&args.common.source())?;
     let test = split.test()?;
-    let output = Output::new(&args.out)?;
+    let output = Output::new(&args.output_dir)?;
     let mut data = FitData::from(&split);
     data.train = split.train.stratified_fraction(args.fraction.0, config.seed)?;
 
@@ -75,9 +75,6 @@ fn finetune(args: &Args) -> Result<(), Box<dyn Error>> {
     let score = evaluate(&fitted.model, test, &data.normalization, &context)?;
     cli::print(&format!("all layers: test {}\n", score.metrics))?;
     Bundle::new(fitted.model, &data).save(output.path("model.safetensors"))?;
-    cli::print(&format!("the network is in {}\n", args.out.display()))?;
-    match fitted.stopped {
-        true => Err(cli::Stopped("not all epochs are complete".into()).into()),
-        false => Ok(()),
-    }
+    cli::print(&format!("the network is in {}\n", args.output_dir.display()))?;
+    cli::ended(&fitted)
 }

@@ -1,17 +1,17 @@
 //! How well does a network tell the classes of a data set apart?
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use selvedge::cli;
-use selvedge::files::Output;
+use selvedge::cli::{self, Classes};
 use selvedge::prelude::*;
-use selvedge::report::{history_csv, plot};
+use selvedge::report::write_evaluation;
+use selvedge::train::{fit_task, predictions};
 
-/// Trains a network of the catalog on a published data set, measures it on the test images, and keeps
-/// it with its classes and normalization in one file, which the example `predict` takes.
+/// Trains a network and keeps it with its curves, its confusion matrix and the images that it finds
+/// hardest: by default two convolutions of 10 and 20 channels on five kinds of clothing (FM-1), 30 epochs
+/// of Adam. Stopped or killed, it goes on with `--resume`.
 #[derive(Parser)]
 struct Args {
     /// The network: cnn2_small, cnn5, mlp_relu, resnet18_cifar, …; `inspect_weights` lists all
@@ -19,14 +19,18 @@ struct Args {
     model: String,
     #[command(flatten)]
     data: cli::DataArgs,
+    /// How pixels are normalized
+    #[arg(long, default_value = "standardized")]
+    normalization: cli::Normalization,
     #[command(flatten)]
     training: cli::TrainingArgs,
+    #[command(flatten)]
+    loss: cli::LossArgs,
     /// Decides the initial weights, the order of the images and the dropout
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Folder for the model, its history and pictures
-    #[arg(long, default_value = "runs/train", value_name = "FOLDER")]
-    out: PathBuf,
+    #[command(flatten)]
+    run: cli::RunArgs,
     #[command(flatten)]
     common: cli::Common,
 }
@@ -36,51 +40,35 @@ fn main() -> ExitCode {
 }
 
 fn train(args: &Args) -> Result<(), Box<dyn Error>> {
-    let config = args.training.config(FitConfig { seed: args.seed, ..FitConfig::default() });
+    let base = FitConfig { epochs: 30, seed: args.seed, ..FitConfig::default() };
+    let config = args.training.config(base);
     config.check()?;
     let (context, device) = args.common.context(&args.model)?;
-    let split = args.data.split(&args.common.source())?;
-    let (data, test) = (FitData::from(&split), split.test()?);
-    let architecture = named(&args.model)?;
+    let split = args.data.or_classes(Classes::Fm1).split(&args.common.source())?;
+    let normalization = NormalizationKind::from(args.normalization).normalization(&split.train);
+    let data = FitData::from(&split).with_normalization(normalization);
     let architecture =
-        architecture.with_input(split.shape())?.with_classes(split.classes().len())?;
+        named(&args.model)?.with_input(split.shape())?.with_classes(split.classes().len())?;
     let network = architecture.init(Initialization::PyTorch, args.seed, &context.device)?;
-    let output = Output::new(&args.out)?;
+    let folder = args.run.folder("runs/train")?;
 
-    let fitted = fit(network, &data, &config, &context)?;
-    let test = evaluate(&fitted.model, test, &data.normalization, &context)?;
+    let observed = args.run.observed(&context, &folder);
+    let fitted = fit_task(&args.loss.task(), network, &data, &config, &observed)?;
 
-    let best = &fitted.best;
-    cli::print(&format!(
-        "epoch {} of {} on {device}: train {}; validation {}; test {}\n",
-        best.epoch,
-        fitted.history.epochs.len(),
-        best.train,
-        best.validation,
-        test.metrics
-    ))?;
-    let accuracy = 100.0 * test.metrics.accuracy;
-    let history = plot::history(
-        &format!(
-            "How does {} learn? Best in epoch {}: {}",
-            args.model, best.epoch, best.validation
-        ),
-        &[(&args.model, &fitted.history)],
-    );
-    let title = format!("Which classes are taken for one another? {accuracy:.2} % are right");
-    let confusion = plot::confusion(&title, &test.confusion)?;
-    let model = Bundle::new(fitted.model, &data);
-    // All together, so that nothing of another run is beside them.
-    let files = ["history.csv", "history.svg", "confusion.svg", "model.safetensors"];
-    output.replace(&files, |new| -> Result<(), selvedge::Error> {
-        new.write(files[0], &history_csv(&fitted.history))?;
-        history.save(new.path(files[1]))?;
-        confusion.save(new.path(files[2]))?;
-        Ok(model.save(new.path(files[3]))?)
-    })?;
-    cli::print(&format!("model, history and pictures are in {}\n", args.out.display()))?;
-    match fitted.stopped {
-        true => Err(cli::Stopped("not all epochs are complete".into()).into()),
-        false => Ok(()),
+    let best = fitted.best.epoch;
+    let measure = |view| predictions(&fitted.model, view, &data.normalization, &context);
+    let test = measure(split.test()?)?;
+    let scores = [
+        ("train", measure(&split.train)?.metrics()),
+        ("validation", measure(&split.validation)?.metrics()),
+        ("test", test.metrics()),
+    ];
+    cli::print(&format!("epoch {best} of {} is the best, on {device}\n", config.epochs))?;
+    for (name, score) in scores {
+        cli::print(&format!("{name:>10}: {score}\n"))?;
     }
+    cli::print(&format!("\n{}\n", test.confusion().report().classification()))?;
+    write_evaluation(&folder, &args.model, split.test()?, &test)?;
+    cli::print(&format!("model, curves and pictures are in {}\n", folder.display()))?;
+    cli::ended(&fitted)
 }

@@ -54,7 +54,7 @@ fn an_encoder_is_carried_over_and_frozen_or_fine_tuned() {
     let network = LinearAutoencoder::default();
     let autoencoder = network.architecture().init(Initialization::HeNormal, 1, device).unwrap();
     let autoencoder = fit_autoencoder(autoencoder, &data, &config(10), &context).unwrap();
-    let (error, baseline) = (autoencoder.best.validation.loss, error_of_the_mean_image(&split));
+    let (error, baseline) = (autoencoder.best.score().loss, error_of_the_mean_image(&split));
     assert!(error < 0.6 * baseline, "{error}, the mean image {baseline}");
 
     let scratch = network.classifier(256, 5).init(Initialization::HeNormal, 2, device).unwrap();
@@ -110,11 +110,11 @@ fn a_convolutional_autoencoder_learns_and_gives_its_convolutions_away() {
     let autoencoder =
         network.architecture().init(Initialization::PyTorch, 1, &context.device).unwrap();
     let fitted = fit_autoencoder(autoencoder, &data, &config(4), &context).unwrap();
-    let losses: Vec<f64> = fitted.history.epochs.iter().map(|e| e.validation.loss).collect();
+    let losses: Vec<f64> = fitted.history.epochs.iter().map(|e| e.score().loss).collect();
     assert!(losses.windows(2).all(|pair| pair[1] < pair[0]), "{losses:?}");
     let again =
         evaluate_autoencoder(&fitted.model, &split.validation, &data.normalization, &context);
-    assert_eq!(again.unwrap(), fitted.best.validation);
+    assert_eq!(again.unwrap(), *fitted.best.score());
 
     let classifier =
         network.classifier(50, 5).init(Initialization::PyTorch, 2, &context.device).unwrap();

@@ -27,7 +27,7 @@ fn train(threads: usize, seed: u64) -> (state::State, Vec<(f64, f64)>) {
         let network = network.init(Initialization::PyTorch, seed, &device).unwrap();
         let config = FitConfig { epochs: 2, batch_size: 64, seed, ..FitConfig::default() };
         let fitted = fit(network, &data, &config, &Context::new(&device)).unwrap();
-        let losses = fitted.history.epochs.iter().map(|e| (e.train.loss, e.validation.loss));
+        let losses = fitted.history.epochs.iter().map(|e| (e.train.loss, e.score().loss));
         (state::read(&fitted.model), losses.collect())
     })
 }

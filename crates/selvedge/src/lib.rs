@@ -84,14 +84,14 @@ pub mod prelude {
     pub use burn::tensor::{Device, Tensor};
     pub use selvedge_data::{
         BatchLoader, ClassSubset, Dataset, FASHION_MNIST, ImageDataset, MNIST, Normalization,
-        PublishedSet, Source, Split, Targets, Transforms, View,
+        NormalizationKind, PublishedSet, Source, Split, Targets, Transforms, View,
     };
     pub use selvedge_models::{
         Architecture, Bundle, Cnn, Initialization, Keep, Model, NamePattern, Network, TransferCnn,
         named,
     };
     pub use selvedge_train::{
-        Context, FitConfig, FitData, Fitted, OptimizerConfig, ParamGroup, Progress, Stop, evaluate,
-        evaluate_autoencoder, fit, fit_autoencoder,
+        Context, FitConfig, FitData, Fitted, Observer, OptimizerConfig, ParamGroup, Progress, Schedule,
+        Stop, evaluate, evaluate_autoencoder, fit, fit_autoencoder,
     };
 }

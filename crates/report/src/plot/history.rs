@@ -66,8 +66,9 @@ fn lines(runs: &[(&str, &History)], value: fn(&Metrics) -> f64) -> Vec<Line> {
             best,
         };
         let train = run.epochs.iter().map(|e| point(e, &e.train)).collect();
-        let validation = run.epochs.iter().map(|e| point(e, &e.validation)).collect();
-        let best = best(run).map(|e| point(e, &e.validation));
+        let validation = run.epochs.iter().filter_map(|e| Some(point(e, e.validation.as_ref()?)));
+        let validation = validation.collect();
+        let best = best(run).map(|e| point(e, e.score()));
         [line(train, Some(DASHES), None), line(validation, None, best)]
     };
     runs.iter().enumerate().flat_map(run).collect()
@@ -75,8 +76,8 @@ fn lines(runs: &[(&str, &History)], value: fn(&Metrics) -> f64) -> Vec<Line> {
 
 /// As [`History::best`], among the epochs that are drawn.
 fn best(run: &History) -> Option<&EpochRecord> {
-    let drawn = run.epochs.iter().filter(|e| drawable(e.validation.loss));
-    drawn.min_by(|a, b| a.validation.loss.total_cmp(&b.validation.loss))
+    let drawn = run.epochs.iter().filter(|e| drawable(e.score().loss));
+    drawn.min_by(|a, b| a.score().loss.total_cmp(&b.score().loss))
 }
 
 /// What the lines of the runs mean: colours, dashes and the diamond.

@@ -94,6 +94,10 @@ impl Observer for TensorBoard {
         self.interval
     }
 
+    fn wants_gradients(&self) -> bool {
+        self.histogram_epochs > 0
+    }
+
     fn run_started(&mut self, run: &RunStarted<'_>) -> Result<(), ObserverError> {
         let folder = self.folder.as_deref().or(run.folder).ok_or(EventError::NoFolder)?;
         let step = run.step as u64;

@@ -19,9 +19,13 @@
 //! }
 //! ```
 
+mod run_folder;
 mod settings;
+mod training;
 
-pub use settings::{Classes, DataArgs, Fraction, Normalization, Optimizer, TrainingArgs};
+pub use run_folder::{RunArgs, ended};
+pub use settings::{Classes, DataArgs, Fraction, Normalization};
+pub use training::{LossArgs, LrScheduler, Opt, TrainingArgs};
 
 use std::error::Error;
 use std::io::Write;
@@ -46,13 +50,13 @@ pub struct Common {
     /// Folder that holds the data set, and no other [default: $SELVEDGE_DATA, else datasets/ of the
     /// workspace, the user's cache folder, Debian's package, a download]
     #[arg(long, value_name = "FOLDER")]
-    pub data_dir: Option<PathBuf>,
+    pub data_path: Option<PathBuf>,
 }
 
 impl Common {
     /// Where the data set is looked for: the folder that was given and no other, or everywhere.
     pub fn source(&self) -> Source {
-        match &self.data_dir {
+        match &self.data_path {
             Some(folder) => Source::folder(folder),
             None => Source::default(),
         }

@@ -3,8 +3,6 @@
 use selvedge_data::{
     ClassSubset, DataError, FASHION_MNIST, NormalizationKind, PublishedSet, Source, Split,
 };
-use selvedge_train::{FitConfig, OptimizerConfig};
-
 use crate::Error;
 
 /// Which images: arguments for a published data set and its classes.
@@ -13,13 +11,21 @@ pub struct DataArgs {
     /// A published data set: fashion_mnist or mnist
     #[arg(long, default_value = "fashion_mnist", value_name = "NAME")]
     pub dataset: String,
-    /// Its classes
-    #[arg(long, default_value = "all")]
-    pub classes: Classes,
+    /// Its classes [default: all of them, unless the program says otherwise]
+    #[arg(long)]
+    pub classes: Option<Classes>,
 }
 
 impl DataArgs {
-    /// The official split of the data set, looked for where `source` says, of these classes alone.
+    /// The same, with these classes of Fashion-MNIST where none were given.
+    #[must_use]
+    pub fn or_classes(&self, classes: Classes) -> Self {
+        let usual = (self.dataset == FASHION_MNIST.name).then_some(classes);
+        Self { classes: self.classes.or(usual), ..self.clone() }
+    }
+
+    /// The official split of the data set, looked for where `source` says, of these classes alone; of all
+    /// where none were given.
     ///
     /// # Errors
     ///
@@ -27,7 +33,7 @@ impl DataArgs {
     /// the classes.
     pub fn split(&self, source: &Source) -> Result<Split, Error> {
         let set = PublishedSet::named(&self.dataset)?;
-        let subset = self.classes.subset();
+        let subset = self.classes.and_then(Classes::subset);
         if let Some(subset) = subset.as_ref().filter(|_| set.name != FASHION_MNIST.name) {
             let reason = format!("the classes {} are those of Fashion-MNIST", subset.name());
             return Err(DataError::other(reason).into());
@@ -62,36 +68,6 @@ impl Classes {
     }
 }
 
-/// How a network is trained: what is left out is the program's default.
-#[derive(Clone, Debug, clap::Args)]
-pub struct TrainingArgs {
-    /// Passes over the training images
-    #[arg(long)]
-    pub epochs: Option<usize>,
-    /// Images a step [default: 128]
-    #[arg(long)]
-    pub batch_size: Option<usize>,
-    /// Step size of the optimizer [default: 0.001]
-    #[arg(long, allow_negative_numbers = true)]
-    pub learning_rate: Option<f64>,
-    /// The optimizer; SGD with momentum 0.9
-    #[arg(long)]
-    pub optimizer: Option<Optimizer>,
-}
-
-impl TrainingArgs {
-    /// `base` with the settings that were given.
-    pub fn config(&self, base: FitConfig) -> FitConfig {
-        FitConfig {
-            epochs: self.epochs.unwrap_or(base.epochs),
-            batch_size: self.batch_size.unwrap_or(base.batch_size),
-            learning_rate: self.learning_rate.unwrap_or(base.learning_rate),
-            optimizer: self.optimizer.map_or(base.optimizer, Into::into),
-            ..base
-        }
-    }
-}
-
 /// A fraction of the training images: `0.05` or `5%`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fraction(pub f64);
@@ -110,28 +86,6 @@ impl std::str::FromStr for Fraction {
             false => {
                 Err("a fraction is above 0 and at most 1, or above 0 % and at most 100%".into())
             }
-        }
-    }
-}
-
-/// The optimizers by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-#[value(rename_all = "lower")]
-pub enum Optimizer {
-    /// Adam
-    Adam,
-    /// Stochastic gradient descent with momentum 0.9
-    Sgd,
-    /// RMSprop without momentum
-    RmsProp,
-}
-
-impl From<Optimizer> for OptimizerConfig {
-    fn from(optimizer: Optimizer) -> Self {
-        match optimizer {
-            Optimizer::Adam => Self::adam(),
-            Optimizer::Sgd => Self::sgd(0.9),
-            Optimizer::RmsProp => Self::rms_prop(0.0),
         }
     }
 }

@@ -3,7 +3,9 @@ use std::time::Instant;
 
 use selvedge_data::{Normalization, Split};
 use selvedge_models::{Architecture, Bundle, Initialization, Keep, Network};
-use selvedge_train::{Context, Evaluation, FitData, History, TrainError, evaluate, fit};
+use selvedge_train::{
+    Context, Divergence, Evaluation, FitData, Fitted, History, TrainError, evaluate, fit,
+};
 
 use super::TransferConfig;
 use super::results::{Diverged, Pretraining, Start, TargetRun, TransferResults};
@@ -191,6 +193,10 @@ impl TransferStudy {
         let config = self.config.run(seed);
         let fitted = match fit(model, &data, &config, &context) {
             Ok(fitted) if fitted.stopped => return Ok((RunEnd::Stopped, None)),
+            Ok(Fitted { diverged: Some(Divergence { epoch, batch, .. }), .. }) => {
+                let diverged = Diverged { fraction, start, seed, epoch, batch };
+                return Ok((RunEnd::Diverged(diverged), None));
+            }
             Ok(fitted) => fitted,
             Err(TrainError::Stopped { .. }) => return Ok((RunEnd::Stopped, None)),
             Err(TrainError::Diverged { epoch, batch, .. }) => {
@@ -208,7 +214,7 @@ impl TransferStudy {
             epochs: fitted.history.epochs.len(),
             best_epoch: fitted.best.epoch,
             train: fitted.best.train,
-            validation: fitted.best.validation,
+            validation: *fitted.best.score(),
             test: test.metrics,
         };
         let last = FinalRun {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Averaging, Clip, EarlyStopping, ParamGroup};
 use crate::error::require;
-use crate::{OptimizerConfig, Schedule, TrainError};
+use crate::{Lookahead, OptimizerConfig, Schedule, TrainError};
 
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,9 +30,13 @@ pub struct FitConfig {
     pub param_groups: Vec<ParamGroup>,
     /// The optimizer.
     pub optimizer: OptimizerConfig,
+    /// Slow weights behind the optimizer.
+    pub lookahead: Option<Lookahead>,
     /// Share of each parameter that is added to its gradient: λ‖p‖²/2 in the loss, as in PyTorch; of AdamW
     /// and others with decoupled decay, what is taken off the parameter.
     pub weight_decay: f64,
+    /// Whether biases and the scales and shifts of normalizations decay, too: all parameters of one dimension.
+    pub decay_biases_and_norms: bool,
     /// λ of a penalty λ·Σ‖p‖² over all parameters that learn: its gradient is added to that of the loss
     /// before clipping, the reported loss is without it.
     pub l2: f64,
@@ -61,7 +65,9 @@ impl Default for FitConfig {
             schedule: Schedule::constant(),
             param_groups: Vec::new(),
             optimizer: OptimizerConfig::adam(),
+            lookahead: None,
             weight_decay: 0.0,
+            decay_biases_and_norms: true,
             l2: 0.0,
             clip: None,
             averaging: None,
@@ -99,7 +105,7 @@ impl FitConfig {
         if let Some(early_stopping) = &self.early_stopping {
             early_stopping.check(self.epochs)?;
         }
-        self.optimizer.init(self.weight_decay).map(drop)
+        self.optimizer.init_with(self.weight_decay, &[], self.lookahead).map(drop)
     }
 
     /// The optimizer, its state empty.
@@ -108,8 +114,17 @@ impl FitConfig {
         parameters: &[Parameter],
         model: &str,
     ) -> Result<ModuleOptimizer, TrainError> {
-        let _ = (parameters, model);
-        self.optimizer.init(self.weight_decay)
+        let with_decay = self.param_groups.iter().filter_map(|g| Some((g, g.weight_decay?)));
+        let groups = with_decay.map(|(ParamGroup { parameters: pattern, .. }, decay)| {
+            Ok((group(parameters, pattern, model)?, decay))
+        });
+        let mut groups = groups.collect::<Result<Vec<_>, ModelError>>()?;
+        if !self.decay_biases_and_norms {
+            let vectors = parameters.iter().filter(|p| p.shape.len() < 2).map(|p| p.id);
+            // First, so that a group of the user's own counts.
+            groups.insert(0, (Group::from_ids(vectors.collect::<Vec<_>>()), 0.0));
+        }
+        self.optimizer.init_with(self.weight_decay, &groups, self.lookahead)
     }
 
     /// The learning rates of the parameters by the rate of those in no group.
