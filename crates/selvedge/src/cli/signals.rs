@@ -76,12 +76,14 @@ mod system {
     pub fn catch() -> io::Result<()> {
         let (mut signals, to_speaker) = io::pipe()?;
         // A handler may not speak: it may have interrupted whoever is speaking.
-        std::thread::Builder::new().name("signals".into()).spawn(move || {
+        let speak = move || {
             let mut signal = [0];
             while signals.read_exact(&mut signal).is_ok() {
                 announce(signal[0].into());
             }
-        })?;
+        };
+        let started = std::thread::Builder::new().name("signals".into()).spawn(speak);
+        started.map_err(|e| io::Error::new(e.kind(), format!("cannot start a thread: {e}")))?;
         TO_SPEAKER.store(to_speaker.into_raw_fd(), Ordering::Relaxed);
         SIGNALS.iter().filter(|signal| !is_ignored(**signal)).try_for_each(|&signal| handle(signal))
     }
