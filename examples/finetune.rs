@@ -74,7 +74,7 @@ fn finetune(args: &Args) -> Result<(), Box<dyn Error>> {
     let fitted = fit(network, &data, &config, &context)?;
     let score = evaluate(&fitted.model, test, &data.normalization, &context)?;
     cli::print(&format!("all layers: test {}\n", score.metrics))?;
-    Bundle::new(fitted.model, &data).save(output.path("model.safetensors"))?;
+    Bundle::new(fitted.model.clone(), &data).save(output.path("model.safetensors"))?;
     cli::print(&format!("the network is in {}\n", args.output_dir.display()))?;
     cli::ended(&fitted)
 }

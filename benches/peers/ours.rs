@@ -27,7 +27,7 @@ struct Args {
     fused: bool,
     /// adam or sgd
     #[arg(long, default_value = "adam")]
-    optimizer: cli::Optimizer,
+    optimizer: cli::Opt,
     #[arg(long, default_value_t = 1e-3)]
     learning_rate: f64,
     /// Of SGD alone
@@ -117,12 +117,8 @@ fn forward(network: &Network, images: Tensor<4>, fused: bool) -> Tensor<2> {
 
 fn optimizer(args: &Args) -> Result<ModuleOptimizer, Box<dyn Error>> {
     Ok(match (args.optimizer, args.fused) {
-        (cli::Optimizer::Adam, false) => AdamConfig::new().with_epsilon(1e-8).init(),
-        (cli::Optimizer::Sgd, _) => {
-            let momentum = args.momentum;
-            OptimizerConfig::sgd(momentum).init(args.weight_decay)?
-        }
-        (other, _) => OptimizerConfig::from(other).init(args.weight_decay)?,
+        (cli::Opt::Adam, false) => AdamConfig::new().with_epsilon(1e-8).init(),
+        (other, _) => other.config(Some(args.momentum)).init(args.weight_decay)?,
     })
 }
 

@@ -91,7 +91,7 @@ pub mod prelude {
         named,
     };
     pub use selvedge_train::{
-        Context, FitConfig, FitData, Fitted, Observer, OptimizerConfig, ParamGroup, Progress, Schedule,
-        Stop, evaluate, evaluate_autoencoder, fit, fit_autoencoder,
+        Context, FitConfig, FitData, Fitted, Observer, OptimizerConfig, ParamGroup, Progress,
+        Schedule, Stop, evaluate, evaluate_autoencoder, fit, fit_autoencoder,
     };
 }

@@ -114,7 +114,8 @@ mod tests {
         let epoch = |(i, &loss): (usize, &f64)| EpochRecord {
             epoch: i + 1,
             train: Metrics { loss: 0.8 * loss, accuracy: 0.9 },
-            validation: Metrics { loss, accuracy: 1.0 / (1.0 + loss) },
+            validation: Some(Metrics { loss, accuracy: 1.0 / (1.0 + loss) }),
+            learning_rate: 1e-3,
             seconds: 1.0,
         };
         History { epochs: validation.iter().enumerate().map(epoch).collect() }

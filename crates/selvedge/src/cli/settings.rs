@@ -1,9 +1,9 @@
 //! Settings that several programs take.
 
+use crate::Error;
 use selvedge_data::{
     ClassSubset, DataError, FASHION_MNIST, NormalizationKind, PublishedSet, Source, Split,
 };
-use crate::Error;
 
 /// Which images: arguments for a published data set and its classes.
 #[derive(Clone, Debug, clap::Args)]
