@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | train a classifier | [`fit`], [`FitConfig`], [`FitData`] | `fit`, `data` |
 //! | choose the optimizer, and learning rates by parameter | [`OptimizerConfig`], [`ParamGroup`] | `optimizer`, `fit` |
+//! | find a learning rate | [`find_learning_rate`], [`LearningRateCurve`] | `finder` |
 //! | move the learning rate through a run | [`Schedule`] | `schedule` |
 //! | train an autoencoder | [`fit_autoencoder`], [`evaluate_autoencoder`] | `fit`, `evaluate` |
 //! | choose the loss, or train for something else | [`CrossEntropy`], [`Focal`], [`PixelLoss`], [`Loss`], [`Task`], [`fit_task`] | `task` |
@@ -22,6 +23,7 @@ mod data;
 mod error;
 mod evaluate;
 pub mod features;
+mod finder;
 mod fit;
 mod metrics;
 mod optimizer;
@@ -33,6 +35,7 @@ pub use context::{Context, Stop};
 pub use data::{FitData, FitSource};
 pub use error::TrainError;
 pub use evaluate::{evaluate, evaluate_autoencoder, evaluate_on, evaluate_task};
+pub use finder::{LearningRateCurve, LearningRateFinder, LearningRatePoint, find_learning_rate};
 pub use fit::{FitConfig, Fitted, ParamGroup, fit, fit_autoencoder, fit_task};
 pub use metrics::{ConfusionMatrix, EpochRecord, Evaluation, History, Metrics, Score, Totals};
 pub use optimizer::OptimizerConfig;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | loss and accuracy by epoch, for one run or several | [`history()`] |
 //! | loss and accuracy by the share of training images | [`curve()`] |
+//! | the loss by the learning rate, to choose one | [`learning_rate()`] |
 //! | which class was taken for which | [`confusion()`] |
 //! | keep it | [`Picture::save`], [`Picture::to_svg`], [`Picture::to_png`] |
 //!
@@ -37,6 +38,7 @@ mod confusion;
 mod curve;
 mod dash;
 mod history;
+mod learning_rate;
 mod page;
 mod panel;
 mod picture;
@@ -47,4 +49,5 @@ mod testing;
 pub use confusion::{MOST_CLASSES, confusion};
 pub use curve::{CurvePoint, CurveSeries, curve};
 pub use history::history;
+pub use learning_rate::learning_rate;
 pub use picture::{Picture, PlotError};

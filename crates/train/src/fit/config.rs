@@ -59,7 +59,7 @@ impl FitConfig {
     }
 
     /// Builds the optimizer if every setting is in its range.
-    pub(super) fn optimizer(&self) -> Result<ModuleOptimizer, TrainError> {
+    pub(crate) fn optimizer(&self) -> Result<ModuleOptimizer, TrainError> {
         require(self.batch_size > 0, "batch size", self.batch_size, "at least 1")?;
         require(self.epochs > 0, "epochs", self.epochs, "at least 1")?;
         require(self.patience != Some(0), "patience", 0, "at least 1")?;
@@ -74,7 +74,7 @@ impl FitConfig {
     }
 
     /// The learning rate of every parameter.
-    pub(super) fn learning_rates(
+    pub(crate) fn learning_rates(
         &self,
         parameters: &[Parameter],
         model: &str,
