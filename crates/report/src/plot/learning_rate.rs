@@ -5,7 +5,7 @@ use kuva::plot::scatter::MarkerShape;
 use selvedge_train::{LearningRateCurve, LearningRatePoint};
 
 use super::page::compose;
-use super::panel::{Line, Panel, XAxis, drawable, extent, room};
+use super::panel::{Line, Panel, XAxis, extent, room};
 use super::picture::Picture;
 use super::style::{MUTED, css, series};
 
@@ -13,8 +13,9 @@ use super::style::{MUTED, css, series};
 /// diamond at the rate that is suggested ([`LearningRateCurve::valley`]) and a square where the average
 /// falls fastest ([`LearningRateCurve::steepest`]).
 ///
-/// The x axis is logarithmic. Losses far above where the average began are cut off. The title says whether
-/// there is a suggestion; under it stand the numbers. The picture is 1600 pixels wide and about 1100 high.
+/// The x axis is logarithmic, and ends where the average is far above where it began; batches far above
+/// that are left out. The title gives the suggestion, if there is one, and under it stand the numbers. The
+/// picture is 828 pixels wide and about 880 high.
 ///
 /// ```
 /// use selvedge_report::plot;
@@ -33,7 +34,7 @@ pub fn learning_rate(curve: &LearningRateCurve) -> Picture {
     let (valley, steepest) = (curve.valley(), curve.steepest());
     let answer = match valley {
         Some(rate) => format!("About {}.", number(rate)),
-        None => "The loss falls nowhere clearly enough to say.".to_owned(),
+        None => "The loss does not fall, or too few steps were taken.".to_owned(),
     };
     let mut subtitle = format!("{} steps", curve.points.len());
     if let (Some(valley), Some(steepest)) = (valley, steepest) {
@@ -43,7 +44,8 @@ pub fn learning_rate(curve: &LearningRateCurve) -> Picture {
     if curve.diverged {
         subtitle += "; ended early, because the loss rose";
     }
-    let scene = panel(curve).scene(&axis(&curve.points));
+    let panel = panel(curve);
+    let scene = panel.scene(&axis(&panel));
     let title = format!("Which learning rate to begin with? {answer}");
     compose(&title, Some(&subtitle), legend(curve), vec![scene])
 }
@@ -64,12 +66,16 @@ fn number(rate: f64) -> String {
 }
 
 fn panel(curve: &LearningRateCurve) -> Panel {
-    let points = &curve.points;
+    let on_axis = |point: &&LearningRatePoint| has_place(point.learning_rate);
+    let mut points: Vec<&LearningRatePoint> = curve.points.iter().filter(on_axis).collect();
     let smoothed = |point: &LearningRatePoint| (point.learning_rate, point.smoothed);
     // What is far above the beginning would press all that matters to the ground.
     let first = points.first().map_or(0.0, |point| point.smoothed);
     let least = points.iter().map(|point| point.smoothed).fold(first, f64::min);
     let highest = first + 0.5 * (first - least).max(0.1 * first.abs());
+    if let Some(end) = points.iter().position(|point| point.smoothed > highest) {
+        points.truncate(end + 1);
+    }
     let shown = |(rate, loss): (f64, f64)| (rate, if loss <= highest { loss } else { f64::NAN });
     let plain = Line {
         points: Vec::new(),
@@ -82,10 +88,10 @@ fn panel(curve: &LearningRateCurve) -> Panel {
     };
     let at = |rate: Option<f64>| {
         let rate = rate?;
-        points.iter().find(|point| point.learning_rate == rate).map(smoothed)
+        points.iter().find(|point| point.learning_rate == rate).map(|point| smoothed(point))
     };
     let losses = points.iter().map(|point| shown((point.learning_rate, point.loss)));
-    let average = points.iter().map(smoothed).map(shown);
+    let average = points.iter().map(|point| (point.learning_rate, point.smoothed.min(highest)));
     let batches = Line { points: losses.collect(), ..plain.clone() };
     let steepest = Line {
         points: at(curve.steepest()).into_iter().collect(),
@@ -104,9 +110,14 @@ fn panel(curve: &LearningRateCurve) -> Panel {
     Panel { y_label, limits: (0.0, f64::INFINITY), lines: vec![batches, average, steepest] }
 }
 
-fn axis(points: &[LearningRatePoint]) -> XAxis {
-    let rates = points.iter().map(|point| point.learning_rate);
-    let rates: Vec<f64> = rates.filter(|rate| *rate > 0.0 && drawable(*rate)).collect();
+/// Whether a rate is one that an axis can show.
+fn has_place(rate: f64) -> bool {
+    (1e-30..1e30).contains(&rate)
+}
+
+fn axis(panel: &Panel) -> XAxis {
+    let rates: Vec<f64> =
+        panel.lines.iter().flat_map(|line| &line.points).map(|point| point.0).collect();
     let (low, high) = extent(&rates).unwrap_or((1e-4, 1.0));
     let factor = 10f64.powf(room(low.log10(), high.log10(), 0.025));
     let ends = (low / factor, high * factor);
@@ -160,7 +171,7 @@ mod tests {
         assert!(svg.contains(&number(curve.valley().unwrap())) && svg.contains("ended early"));
         let flat = LearningRateCurve { points: vec![curve.points[0]; 40], diverged: false };
         let svg = learning_rate(&flat).to_svg();
-        assert!(svg.contains("nowhere") && !svg.contains("steepest"));
+        assert!(svg.contains("does not fall") && !svg.contains("steepest"));
     }
 
     #[test]
@@ -181,12 +192,12 @@ mod tests {
 
     #[test]
     fn odd_curves_are_drawn_all_the_same() {
-        let odd = [0.0, -1.0, f64::NAN, f64::INFINITY, 1e99, 1e300, 1e-320];
+        let odd = [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-8, 1e300, 3.0, 1e-320];
         let point = |x: f64| LearningRatePoint { learning_rate: x, loss: x, smoothed: -x };
         let points: Vec<_> = odd.map(point).into_iter().cycle().take(40).collect();
         for points in [vec![], vec![point(0.1)], points] {
-            let pixels =
-                Pixels::new(&learning_rate(&LearningRateCurve { points, diverged: false }));
+            let picture = learning_rate(&LearningRateCurve { points, diverged: false });
+            let pixels = Pixels::new(&picture);
             assert!(pixels.border_is_clear());
         }
     }

@@ -50,13 +50,17 @@ impl LearningRateCurve {
     }
 
     /// The rate at which the smoothed loss falls fastest by the logarithm of the rate, of the points of
-    /// [`valley`](Self::valley). It is often a little too low. `None` as there.
+    /// [`valley`](Self::valley) up to the lowest: later the loss jumps up, and falls from there. `None` as
+    /// there.
     pub fn steepest(&self) -> Option<f64> {
         let slope = |pair: &[LearningRatePoint]| {
             let distance = pair[1].learning_rate.ln() - pair[0].learning_rate.ln();
             (pair[1].smoothed - pair[0].smoothed) / distance
         };
-        let pairs = self.considered()?.windows(2);
+        let points = self.considered()?;
+        let smoothed = |i: &usize| points[*i].smoothed;
+        let lowest = (0..points.len()).min_by(|a, b| smoothed(a).total_cmp(&smoothed(b)))?;
+        let pairs = points[..=lowest].windows(2);
         let least = pairs.min_by(|a, b| slope(a).total_cmp(&slope(b)))?;
         (slope(least) < 0.0).then_some(least[0].learning_rate)
     }
@@ -97,7 +101,7 @@ mod tests {
 
     // Expected: fastai's rules in Python, of the losses of `usual` without the first tenth and the last
     // five: a dynamic program for the longest falling subsequence, (start + int(n/3) + int(n/3/2)); and
-    // numpy's argmin of diff(losses) / diff(log(rates)).
+    // numpy's argmin of diff(losses) / diff(log(rates)), which lies before the lowest loss.
     #[test]
     fn suggestions_are_those_of_fastais_rules() {
         let curve = curve(usual());
@@ -110,6 +114,13 @@ mod tests {
         let losses = (0..40).map(|i| if i % 5 == 4 { 90.0 } else { 50.0 - f64::from(i) });
         // Expected: as above.
         assert_eq!(index(curve(losses).valley()), 20);
+    }
+
+    #[test]
+    fn the_fall_after_a_jump_is_not_the_steepest_descent() {
+        let falling = (0..30).map(|i| 50.0 - f64::from(i) - if i > 14 { 1.0 } else { 0.0 });
+        let losses = falling.chain((0..20).map(|i| if i % 2 == 0 { 500.0 } else { 100.0 }));
+        assert_eq!(index(curve(losses).steepest()), 14);
     }
 
     #[test]
