@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | train a classifier | [`fit`], [`FitConfig`], [`FitData`] | `fit`, `data` |
 //! | choose the optimizer, and learning rates by parameter | [`OptimizerConfig`], [`ParamGroup`] | `optimizer`, `fit` |
+//! | find a learning rate | [`find_learning_rate`], [`LearningRateCurve`] | `finder` |
 //! | move the learning rate through a run | [`Schedule`] | `schedule` |
 //! | train an autoencoder | [`fit_autoencoder`], [`evaluate_autoencoder`] | `fit`, `evaluate` |
 //! | choose the loss, or train for something else | [`CrossEntropy`], [`Focal`], [`PixelLoss`], [`Loss`], [`Task`], [`fit_task`] | `task` |
@@ -24,6 +25,7 @@ mod data;
 mod error;
 mod evaluate;
 pub mod features;
+mod finder;
 mod fit;
 mod metrics;
 mod observe;
@@ -38,6 +40,7 @@ pub use error::TrainError;
 pub use evaluate::{
     evaluate, evaluate_autoencoder, evaluate_on, evaluate_task, predictions, predictions_on,
 };
+pub use finder::{LearningRateCurve, LearningRateFinder, LearningRatePoint, find_learning_rate};
 pub use fit::{
     Averaging, Clip, Divergence, EarlyStopping, FitConfig, Fitted, ParamGroup, fit,
     fit_autoencoder, fit_task,

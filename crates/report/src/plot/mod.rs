@@ -6,6 +6,7 @@
 //! | loss and accuracy by epoch, for one run or several | [`history()`] |
 //! | whatever a run measures by epoch, from what its observers are told | [`rows()`] |
 //! | loss and accuracy by the share of training images | [`curve()`] |
+//! | the loss by the learning rate, to choose one | [`learning_rate()`] |
 //! | which class was taken for which | [`confusion()`] |
 //! | each class against the rest, by the threshold | [`roc()`], [`precision_recall()`] |
 //! | whether a classifier is as often right as it is sure | [`reliability()`] |
@@ -43,6 +44,7 @@ mod curve;
 mod dash;
 mod history;
 mod inset;
+mod learning_rate;
 mod page;
 mod panel;
 mod picture;
@@ -58,6 +60,7 @@ mod threshold;
 pub use confusion::{MOST_CLASSES, confusion};
 pub use curve::{CurvePoint, CurveSeries, curve};
 pub use history::history;
+pub use learning_rate::learning_rate;
 pub use picture::{Picture, PlotError};
 pub use reliability::reliability;
 pub use rows::rows;

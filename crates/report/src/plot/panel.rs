@@ -73,7 +73,7 @@ impl Panel {
         }
         let mut axes = layout(x.ends, value_ends(&values, self.limits))
             .with_x_label(&x.label)
-            .with_x_tick_format(TickFormat::Custom(Arc::new(|value| value.to_string())))
+            .with_x_tick_format(TickFormat::Custom(Arc::new(tick)))
             .with_width(SIZE.0)
             .with_height(SIZE.1);
         axes.force_margin_top = Some(HEAD);
@@ -92,6 +92,12 @@ impl Panel {
         scene.add(text_at(self.y_label, above, LABEL, INK, TextAnchor::Start));
         scene
     }
+}
+
+/// A number as short as it can be: 0.001 and 20000, but 1e-4.
+fn tick(value: f64) -> String {
+    let usual = value == 0.0 || (1e-3..1e6).contains(&value.abs());
+    if usual { value.to_string() } else { format!("{value:e}") }
 }
 
 fn band(line: &Line) -> Option<Plot> {

@@ -109,7 +109,7 @@ impl FitConfig {
     }
 
     /// The optimizer, its state empty.
-    pub(super) fn optimizer(
+    pub(crate) fn optimizer(
         &self,
         parameters: &[Parameter],
         model: &str,
@@ -128,7 +128,7 @@ impl FitConfig {
     }
 
     /// The learning rates of the parameters by the rate of those in no group.
-    pub(super) fn rates(&self, parameters: &[Parameter], model: &str) -> Result<Rates, ModelError> {
+    pub(crate) fn rates(&self, parameters: &[Parameter], model: &str) -> Result<Rates, ModelError> {
         let groups =
             self.param_groups.iter().map(|ParamGroup { parameters: pattern, factor, .. }| {
                 Ok((group(parameters, pattern, model)?, *factor))
@@ -138,7 +138,7 @@ impl FitConfig {
 }
 
 /// The learning rates of the parameters.
-pub(super) struct Rates {
+pub(crate) struct Rates {
     groups: Vec<(Group, f64)>,
 }
 

@@ -185,7 +185,7 @@ fn losses_of_pixels_are_those_of_pytorch() {
     let expected = [0.083_333_3, -0.019_867_2, -0.033_762_4, 0.0, -0.166_666_7, -0.062_923_4];
     let loss = PixelLoss::BinaryCrossEntropyWithLogits;
     let found = with_slopes(logits, |outputs| loss.mean(outputs, matrix(targets)));
-    assert_close(found, (33.682_121_3, expected), "logits");
+    assert_close(found, (33.682_12, expected), "logits");
 
     let outputs = [[0.5, 0.9, 0.1], [0.0, 1.0, 0.0]];
     let targets = [[0.0, 1.0, 0.25], [1.0, 1.0, 0.0]];
@@ -197,7 +197,7 @@ fn losses_of_pixels_are_those_of_pytorch() {
     slopes.truncate(3);
     slopes.extend([0.0; 3]);
     let expected = [0.333_333_3, -0.185_185_2, -0.277_777_8, 0.0, 0.0, 0.0];
-    assert_close((loss, slopes), (16.908_861_2, expected), "probabilities");
+    assert_close((loss, slopes), (16.908_861, expected), "probabilities");
 
     let expected = [0.166_666_7, -0.033_333_3, -0.05, -0.333_333_3, 0.0, 0.0];
     let found = with_slopes(outputs, |p| PixelLoss::Mse.mean(p, matrix(targets)));
