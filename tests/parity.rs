@@ -275,6 +275,7 @@ fn first_step(optimizer: OptimizerConfig, rate: f64, gradient: f64) -> f64 {
         OptimizerConfig::Sgd { .. } => rate * gradient,
         OptimizerConfig::Adam { .. } => rate * gradient / (gradient.abs() + 1e-8),
         OptimizerConfig::RmsProp { .. } => rate * gradient / (0.1 * gradient.abs() + 1e-8),
+        other => unreachable!("{other:?} is not compared"),
     }
 }
 

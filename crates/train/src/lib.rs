@@ -3,7 +3,7 @@
 //! | to | use | in |
 //! |---|---|---|
 //! | train a classifier | [`fit`], [`FitConfig`], [`FitData`] | `fit`, `data` |
-//! | choose the optimizer, and learning rates by parameter | [`OptimizerConfig`], [`ParamGroup`] | `optimizer`, `fit` |
+//! | choose the optimizer, and learning rates by parameter | [`OptimizerConfig`], [`Lookahead`], [`ParamGroup`] | `optimizer`, `fit` |
 //! | train an autoencoder | [`fit_autoencoder`], [`evaluate_autoencoder`] | `fit`, `evaluate` |
 //! | choose the loss, or train for something else | [`CrossEntropy`], [`Task`], [`fit_task`] | `task` |
 //! | say where, how visibly and until when | [`Context`], [`Progress`], [`Stop`] | `context`, `progress` |
