@@ -194,6 +194,16 @@ fn three_steps_a_file_and_three_more_are_six_steps_to_the_bit() {
     }
 }
 
+#[test]
+fn a_gradient_whose_square_overflows_ends_in_nan() {
+    let device = Device::flex();
+    let adam = FusedAdam::new(AdamOptions::default());
+    let tensor = |value: f32| Tensor::<1>::from_floats([value], &device);
+    let (parameter, state) = adam.step(0.1, tensor(1.0), tensor(1e20), None);
+    let (parameter, _) = adam.step(0.1, parameter, tensor(1.0), state);
+    assert!(parameter.into_scalar::<f32>().is_nan());
+}
+
 /// Bits of a parameter after three steps on this device.
 fn stepped(optimizer: &impl Optimizer, device: &Device) -> Vec<u32> {
     let values = |seed: f32| {

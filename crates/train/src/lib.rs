@@ -3,7 +3,7 @@
 //! | to | use | in |
 //! |---|---|---|
 //! | train a classifier | [`fit`], [`FitConfig`], [`FitData`] | `fit`, `data` |
-//! | choose the optimizer, and learning rates by parameter | [`OptimizerConfig`], [`ParamGroup`] | `optimizer`, `fit` |
+//! | choose the optimizer, and learning rates by parameter | [`OptimizerConfig`], [`Lookahead`], [`ParamGroup`] | `optimizer`, `fit` |
 //! | find a learning rate | [`find_learning_rate`], [`LearningRateCurve`] | `finder` |
 //! | move the learning rate through a run | [`Schedule`] | `schedule` |
 //! | train an autoencoder | [`fit_autoencoder`], [`evaluate_autoencoder`] | `fit`, `evaluate` |

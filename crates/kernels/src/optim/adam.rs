@@ -60,6 +60,9 @@ impl AdamOptions {
 /// squares, the weights of the mean sum to 1.000013 for β₂ = 0.999. So, over 200 steps, parameters are
 /// nearer to those computed in `f64` than PyTorch's and Burn's are (`tests/optim_exact.rs`).
 ///
+/// A gradient whose square overflows, from 1.8e19 on, makes its parameter a NaN in the next step, so that
+/// the run is seen to diverge; PyTorch's parameter stays as it is for ever.
+///
 /// ```
 /// use burn::optim::ModuleOptimizer;
 /// use selvedge_kernels::AdamOptions;

@@ -78,7 +78,7 @@ fn the_search_ends_where_the_loss_has_grown_and_suggests_a_rate_that_learns() {
         let config = FitConfig { learning_rate, epochs: 40, ..config() };
         let fitted = fit(network.clone(), &data, &config, &context()).unwrap();
         let first = fitted.history.epochs[0].train.loss;
-        assert!(fitted.best.validation.loss < 0.75 * first, "{learning_rate}: {:?}", fitted.best);
+        assert!(fitted.best.score().loss < 0.75 * first, "{learning_rate}: {:?}", fitted.best);
     }
 }
 

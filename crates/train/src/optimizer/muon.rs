@@ -29,13 +29,11 @@ impl MuonWithAdamW {
     }
 }
 
-/// State of one parameter.
+/// State of one parameter: of the optimizer that trains it.
 #[derive(Clone)]
-pub(super) enum State<const D: usize> {
-    /// Of a matrix.
-    Muon(MuonState<2>),
-    /// Of anything else.
-    AdamW(AdamState<D>),
+pub(super) struct State<const D: usize> {
+    muon: Option<MuonState<2>>,
+    adamw: Option<AdamState<D>>,
 }
 
 /// Whether Muon trains parameters of so many dimensions: weights of linear layers and of convolutions.
@@ -45,17 +43,23 @@ const fn is_weight(dimensions: usize) -> bool {
 
 impl<const D: usize> RecordState for State<D> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
-        match self {
-            State::Muon(state) => state.state_flatten(prefix, out),
-            State::AdamW(state) => state.state_flatten(prefix, out),
+        if let Some(muon) = &self.muon {
+            muon.state_flatten(prefix, out);
+        }
+        if let Some(adamw) = &self.adamw {
+            adamw.state_flatten(prefix, out);
         }
     }
 
     fn state_unflatten(prefix: &str, src: &mut StateSource, device: &Device) -> Option<Self> {
-        match is_weight(D) {
-            true => MuonState::state_unflatten(prefix, src, device).map(State::Muon),
-            false => AdamState::state_unflatten(prefix, src, device).map(State::AdamW),
-        }
+        Some(match is_weight(D) {
+            true => {
+                State { muon: Some(MuonState::state_unflatten(prefix, src, device)?), adamw: None }
+            }
+            false => {
+                State { muon: None, adamw: Some(AdamState::state_unflatten(prefix, src, device)?) }
+            }
+        })
     }
 }
 
@@ -69,28 +73,20 @@ impl Optimizer for MuonWithAdamW {
         grad: Tensor<D>,
         state: Option<State<D>>,
     ) -> (Tensor<D>, Option<State<D>>) {
+        let State { muon, adamw } = state.unwrap_or(State { muon: None, adamw: None });
         if !is_weight(D) {
-            let state = state.and_then(|state| match state {
-                State::AdamW(state) => Some(state),
-                State::Muon(_) => None,
-            });
-            let (tensor, state) = self.adamw.step(lr, tensor, grad, state);
-            return (tensor, state.map(State::AdamW));
+            let (tensor, adamw) = self.adamw.step(lr, tensor, grad, adamw);
+            return (tensor, Some(State { muon: None, adamw }));
         }
-        let state = state.and_then(|state| match state {
-            State::Muon(state) => Some(state),
-            State::AdamW(_) => None,
-        });
         let shape = tensor.shape();
-        let (tensor, grad) = (matrix(tensor), matrix(grad));
-        let (tensor, state) = self.muon.step(lr, tensor, grad, state);
-        (tensor.reshape(shape), state.map(State::Muon))
+        let (tensor, muon) = self.muon.step(lr, matrix(tensor), matrix(grad), muon);
+        (tensor.reshape(shape), Some(State { muon, adamw: None }))
     }
 
     fn to_device<const D: usize>(state: State<D>, device: &Device) -> State<D> {
-        match state {
-            State::Muon(state) => State::Muon(Muon::to_device(state, device)),
-            State::AdamW(state) => State::AdamW(FusedAdam::to_device(state, device)),
+        State {
+            muon: state.muon.map(|muon| Muon::to_device(muon, device)),
+            adamw: state.adamw.map(|adamw| FusedAdam::to_device(adamw, device)),
         }
     }
 }

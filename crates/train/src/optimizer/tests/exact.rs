@@ -128,18 +128,20 @@ fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
 
 #[test]
 fn two_hundred_steps_of_burns_optimizers_follow_their_definitions() {
+    // The bounds without and with decay: a little above what was measured with AVX-512. PyTorch's `f32` is off
+    // by 7.8e-8 and 5.8e-8 for AdaGrad, and by 2.6e-8 and 1.2e-7 for Adafactor. Adan divides parameters
+    // by 1.001, which `f32` rounds, in each of the 200 steps; Lion's go as far as 2.
     type Definition = fn(f64) -> Vec<f64>;
-    for (config, definition) in [
-        (OptimizerConfig::adagrad(), adagrad as Definition),
-        (OptimizerConfig::adafactor(), adafactor),
-        (OptimizerConfig::adan(), adan),
-        (OptimizerConfig::lamb(), lamb),
-        (OptimizerConfig::lion(), lion),
+    for (config, definition, bounds) in [
+        (OptimizerConfig::adagrad(), adagrad as Definition, [1.0e-7, 1.0e-7]),
+        (OptimizerConfig::adafactor(), adafactor, [5e-8, 2e-7]),
+        (OptimizerConfig::adan(), adan, [5e-7, 4e-6]),
+        (OptimizerConfig::lamb(), lamb, [1e-7, 1e-7]),
+        (OptimizerConfig::lion(), lion, [3e-6, 3e-6]),
     ] {
-        for decay in [0.0, 0.1] {
+        for (decay, bound) in [0.0, 0.1].into_iter().zip(bounds) {
             let error = largest_difference(&trained(config, decay, [64]), &definition(decay));
-            println!("{config:?}, decay {decay}: {error:.1e}");
-            assert!(error < 5e-6, "{config:?}, decay {decay}: {error:.1e}");
+            assert!(error < bound, "{config:?}, decay {decay}: {error:.1e}");
         }
     }
 }
@@ -187,8 +189,7 @@ fn muon_orthogonalizes_matrices_wide_tall_and_of_kernels() {
         ("a kernel", trained(muon, 0.1, [4, 4, 2, 2]), wide),
     ] {
         let error = largest_difference(&found[..4], &expected);
-        println!("{what}: {error:.1e}");
-        assert!(error < 5e-6, "{what}: {:?}, expected {expected:?}", &found[..4]);
+        assert!(error < 2e-6, "{what}: {:?}, expected {expected:?}", &found[..4]);
     }
     // Vectors are AdamW's.
     let vector = trained(muon, 0.1, [64]);
