@@ -8,7 +8,7 @@ use selvedge::burn::tensor::TensorData;
 use selvedge::models::state::State;
 use selvedge::report::{Pictures, TensorBoard};
 use selvedge::train::{
-    EndReason, EpochDone, EpochRow, Interval, Observer, RunEnded, RunStarted, StepDone, Tensors,
+    EndReason, EpochDone, EpochRow, Observer, RunEnded, RunStarted, StepDone, StepInterval, Tensors,
 };
 use serde_json::{Value, json};
 
@@ -122,7 +122,7 @@ fn curve(file: &[u8], tag: &str) -> Vec<(i64, f32)> {
 fn a_run_that_is_killed_and_carried_on_is_shown_as_if_it_had_never_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let mut killed = TensorBoard::new().every(Interval::Steps(1));
+    let mut killed = TensorBoard::new().every(StepInterval::Steps(1));
     start(&mut killed, 0, Some(folder));
     epoch(&mut killed, 1);
     epoch(&mut killed, 2);

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use selvedge_train::{
-    EndReason, EpochDone, StepInterval, Observer, ObserverError, RunEnded, RunStarted, StepDone,
+    EndReason, EpochDone, Observer, ObserverError, RunEnded, RunStarted, StepDone, StepInterval,
 };
 
 use super::{EventError, EventOptions, EventWriter, HParam, RunStatus};
