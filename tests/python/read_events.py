@@ -13,8 +13,12 @@ import sys
 from google.protobuf.json_format import MessageToDict
 from PIL import Image
 from tensorboard import version
+from tensorboard.backend.event_processing import plugin_event_accumulator
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+from tensorboard.util import tensor_util
+
+UNLIMITED = {"scalars": 0, "images": 0, "histograms": 0, "text": 0}
 
 
 def histogram(found):
@@ -47,6 +51,17 @@ def main(folder):
     everything = {"scalars": 0, "images": 0, "histograms": 0, "tensors": 0}
     events = EventAccumulator(folder, size_guidance=everything).Reload()
     tags = events.Tags()
+    # What `tensorboard --load_fast false` shows, which removes repeated steps by rules of its own.
+    shown = plugin_event_accumulator.EventAccumulator(folder, tensor_size_guidance=UNLIMITED).Reload()
+    for tag in tags["scalars"]:
+        value = lambda event: repr(tensor_util.make_ndarray(event.tensor_proto).item())
+        expected = [(event.step, repr(event.value)) for event in events.Scalars(tag)]
+        found = [(event.step, value(event)) for event in shown.Tensors(tag)]
+        assert found == expected, f"{tag} is shown as {found}, not as {expected}"
+    for tag in tags["histograms"]:
+        expected = [event.step for event in events.Histograms(tag)]
+        found = [event.step for event in shown.Tensors(tag)]
+        assert found == expected, f"{tag} is shown at {found}, not at {expected}"
 
     def read(kind, of_tag, value):
         rows = lambda tag: [[event.step, repr(event.wall_time), value(event)] for event in of_tag(tag)]

@@ -75,13 +75,15 @@ impl EventWriter {
         options: &EventOptions,
     ) -> Result<Self, EventError> {
         let folder = folder.as_ref();
-        let (path, file) =
+        let (path, file, is_first) =
             new_file(folder).map_err(|error| EventError::Write { path: folder.into(), error })?;
         let mut new = Self { path, file, wall_time: options.wall_time, length: 0, torn: false };
         let step = options.first_step.unwrap_or(0);
         let version = Some("brain.Event:2".into());
         new.write(step, Event { file_version: version, ..Event::default() })?;
-        if options.first_step.is_some() {
+        // TensorBoard removes what a start supersedes, but one of its readers never at the first start
+        // that it sees: that has to be the one of the first file.
+        if is_first || options.first_step.is_some() {
             let start = Some(SessionLog { status: proto::START });
             new.write(step, Event { session_log: start, ..Event::default() })?;
         }
@@ -237,9 +239,9 @@ fn since_1970() -> std::time::Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// An empty file with a name that comes after those of all other event files in `folder`: TensorBoard
-/// reads them in the order of their names.
-fn new_file(folder: &Path) -> io::Result<(PathBuf, File)> {
+/// An empty file with a name that comes after those of all other event files in `folder`, and whether
+/// there are no others: TensorBoard reads them in the order of their names.
+fn new_file(folder: &Path) -> io::Result<(PathBuf, File, bool)> {
     fs::create_dir_all(folder)?;
     let mut latest = None;
     for entry in fs::read_dir(folder)? {
@@ -254,7 +256,7 @@ fn new_file(folder: &Path) -> io::Result<(PathBuf, File)> {
         let path = folder.join(format!("{PREFIX}{seconds:010}.{host}.{process}.{number}"));
         match OpenOptions::new().write(true).create_new(true).open(&path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => seconds += 1,
-            file => return file.map(|file| (path, file)),
+            file => return file.map(|file| (path, file, latest.is_none())),
         }
     }
 }
