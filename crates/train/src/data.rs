@@ -1,6 +1,7 @@
 use burn::tensor::Device;
 use selvedge_data::{
-    BatchLoader, BatchSource, ImageExamples, Normalization, Split, Transforms, View,
+    BatchLoader, BatchSource, DataError, DataErrorKind, ImageExamples, Normalization, Split,
+    Transforms, View,
 };
 use selvedge_models::DataSpec;
 
@@ -96,6 +97,15 @@ impl From<Split> for FitData {
     }
 }
 
+/// The images, of which there must be some.
+fn some<'a>(view: &'a View, part: &str) -> Result<&'a View, DataError> {
+    let reason = || format!("{part} images: expected at least 1, found none");
+    match view.is_empty() {
+        true => Err(DataError::new(DataErrorKind::InvalidInput, reason())),
+        false => Ok(view),
+    }
+}
+
 impl FitSource for FitData {
     fn train(
         &self,
@@ -103,7 +113,7 @@ impl FitSource for FitData {
         seed: u64,
         device: &Device,
     ) -> Result<Box<dyn BatchSource + '_>, TrainError> {
-        let view = self.train.clone();
+        let view = some(&self.train, "training")?.clone();
         let examples = ImageExamples::transformed(view, &self.transforms, &self.normalization)?;
         Ok(Box::new(BatchLoader::of(examples, batch_size, device)?.with_shuffle(seed)))
     }
@@ -113,7 +123,28 @@ impl FitSource for FitData {
         batch_size: usize,
         device: &Device,
     ) -> Result<Box<dyn BatchSource + '_>, TrainError> {
-        let view = &self.validation;
+        let view = some(&self.validation, "validation")?;
         Ok(Box::new(BatchLoader::new(view.clone(), batch_size, &self.normalization, device)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selvedge_data::ImageDataset;
+
+    use super::*;
+
+    #[test]
+    fn a_part_without_images_is_named() {
+        let one = ImageDataset::new("one", vec![7], [1, 1, 1], vec![0], vec!["c".into()]).unwrap();
+        let none = one.view().range(0..0).unwrap();
+        let data = |train: &View, validation: &View| {
+            FitData::new(train.clone(), validation.clone(), Normalization::raw())
+        };
+        let device = Device::default();
+        let error = data(&none, &one.view()).train(1, 0, &device).err().unwrap().to_string();
+        assert_eq!(error, "training images: expected at least 1, found none");
+        let error = data(&one.view(), &none).validation(1, &device).err().unwrap().to_string();
+        assert_eq!(error, "validation images: expected at least 1, found none");
     }
 }
