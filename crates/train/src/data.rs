@@ -1,6 +1,7 @@
 use burn::tensor::Device;
 use selvedge_data::{
-    BatchLoader, BatchSource, ImageExamples, Normalization, Sampling, Split, Transforms, View,
+    BatchLoader, BatchSource, DataError, DataErrorKind, ImageExamples, Normalization, Sampling,
+    Split, Transforms, View,
 };
 use selvedge_models::DataSpec;
 
@@ -168,6 +169,15 @@ impl From<Split> for FitData {
     }
 }
 
+/// The images, of which there must be some.
+fn some<'a>(view: &'a View, part: &str) -> Result<&'a View, DataError> {
+    let reason = || format!("{part} images: expected at least 1, found none");
+    match view.is_empty() {
+        true => Err(DataError::new(DataErrorKind::InvalidInput, reason())),
+        false => Ok(view),
+    }
+}
+
 impl FitSource for FitData {
     fn train(
         &self,
@@ -175,7 +185,7 @@ impl FitSource for FitData {
         seed: u64,
         device: &Device,
     ) -> Result<Box<dyn BatchSource + '_>, TrainError> {
-        let view = self.train.clone();
+        let view = some(&self.train, "training")?.clone();
         let examples = ImageExamples::transformed(view, &self.transforms, &self.normalization)?;
         let loader = BatchLoader::of(examples, batch_size, device)?;
         let loader = loader.with_sampling(&self.sampling, seed)?.with_drop_last(self.drop_last)?;
@@ -187,7 +197,8 @@ impl FitSource for FitData {
         batch_size: usize,
         device: &Device,
     ) -> Result<Option<Box<dyn BatchSource + '_>>, TrainError> {
-        let Some(view) = self.validation.clone() else { return Ok(None) };
+        let Some(view) = &self.validation else { return Ok(None) };
+        let view = some(view, "validation")?.clone();
         Ok(Some(self.source(BatchLoader::new(view, batch_size, &self.normalization, device)?)))
     }
 
@@ -277,5 +288,19 @@ mod tests {
             )
         };
         assert_eq!(run(2), run(0));
+    }
+
+    #[test]
+    fn a_part_without_images_is_named() {
+        let one = ImageDataset::new("one", vec![7], [1, 1, 1], vec![0], vec!["c".into()]).unwrap();
+        let none = one.view().range(0..0).unwrap();
+        let data = |train: &View, validation: &View| {
+            FitData::new(train.clone(), validation.clone(), Normalization::raw())
+        };
+        let device = Device::default();
+        let error = data(&none, &one.view()).train(1, 0, &device).err().unwrap().to_string();
+        assert_eq!(error, "training images: expected at least 1, found none");
+        let error = data(&one.view(), &none).validation(1, &device).err().unwrap().to_string();
+        assert_eq!(error, "validation images: expected at least 1, found none");
     }
 }

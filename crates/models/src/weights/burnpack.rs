@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::store::burn_pack::{Bytes, HEADER_SIZE, Reader};
 
-use super::input::Input;
+use super::input::{Input, damaged};
 use super::stored::Stored;
 
 /// Reads a file, or its bytes where there is no path.
@@ -20,6 +20,7 @@ pub(super) fn read(input: &Input<'_>, path: Option<&Path>) -> Result<Vec<Stored>
         (Some(path), None) => Reader::from_file_exact(path),
         (_, bytes) => Reader::from_bytes(Bytes::from_bytes_vec(bytes.unwrap_or_default().into())),
     };
-    let tensors = reader.and_then(Reader::into_tensors).map_err(|e| e.to_string())?;
+    let tensors = reader.and_then(Reader::into_tensors);
+    let tensors = tensors.map_err(|e| damaged("burnpack file", e))?;
     Ok(tensors.into_iter().map(Stored::from).collect())
 }

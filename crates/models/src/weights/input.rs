@@ -75,16 +75,64 @@ impl<'a> Input<'a> {
     /// `length` bytes from `offset` on. Memory is set aside for bytes that are there alone.
     pub fn read(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         let end = offset.checked_add(length as u64).filter(|end| *end <= self.length);
-        let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let end = end.ok_or_else(|| self.too_short(offset, length))?;
         match &self.place {
             Place::File(file) => {
                 let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut bytes = vec![0; length];
                 file.seek(SeekFrom::Start(offset))?;
-                file.read_exact(&mut bytes)?;
-                Ok(bytes)
+                match file.read_exact(&mut bytes) {
+                    // It became shorter since it was opened.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                        Err(self.too_short(offset, length))
+                    }
+                    read => read.map(|()| bytes),
+                }
             }
             Place::Bytes(bytes) => Ok(bytes[offset as usize..end as usize].to_vec()),
         }
+    }
+
+    fn too_short(&self, offset: u64, length: usize) -> io::Error {
+        let end = offset.saturating_add(length as u64);
+        let reason =
+            format!("it is cut off: of {end} bytes that are needed, it has {}", self.length);
+        io::Error::new(io::ErrorKind::UnexpectedEof, reason)
+    }
+}
+
+/// What a library says that failed to read a file of `format`, for somebody who has never heard of it: most
+/// files that cannot be read were cut off in a copy or a download.
+pub(super) fn damaged(format: &str, error: impl std::fmt::Display) -> String {
+    let mut reason = error.to_string();
+    for (said, meant) in [
+        ("failed to fill whole buffer", "it ends in the middle of something"),
+        ("unexpected end of file", "it ends in the middle of something"),
+        ("Could not find EOCD", "its table of contents, at the end, is missing"),
+        ("could not find EOCD", "its table of contents, at the end, is missing"),
+        ("incomplete metadata, file not fully covered", "its tensors do not cover it"),
+        ("metadata not fully covered", "its tensors do not cover it"),
+    ] {
+        reason = reason.replace(said, meant);
+    }
+    format!("the {format} is cut off or damaged, or of a kind that is not read: {reason}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_libraries_say_is_put_into_plain_words() {
+        let library = "invalid Zip archive: Could not find EOCD";
+        let expected = "the zip archive is cut off or damaged, or of a kind that is not read: invalid Zip \
+                        archive: its table of contents, at the end, is missing";
+        assert_eq!(damaged("zip archive", library), expected);
+    }
+
+    #[test]
+    fn a_read_beyond_the_end_says_how_much_is_missing() {
+        let error = Input::bytes(&[0; 10]).read(4, 8).unwrap_err();
+        assert_eq!(error.to_string(), "it is cut off: of 12 bytes that are needed, it has 10");
     }
 }

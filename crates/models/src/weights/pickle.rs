@@ -343,8 +343,13 @@ fn damaged(what: &str) -> io::Error {
     invalid(format!("damaged pickle ({what})"))
 }
 
+/// What is wrong, in words of this library.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Invalid(String);
+
 pub(super) fn invalid(reason: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, reason)
+    io::Error::new(io::ErrorKind::InvalidData, Invalid(reason))
 }
 
 #[cfg(test)]

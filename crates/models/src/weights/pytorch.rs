@@ -8,7 +8,8 @@ use burn::store::bridge::from_pytorch;
 use burn::store::pytorch_reader::{PickleError, PickleValue, PytorchError, PytorchReader};
 use zip::ZipArchive;
 
-use super::pickle::{Walk, invalid};
+use super::input::damaged;
+use super::pickle::{Invalid, Walk, invalid};
 use super::stored::{Contents, Stored};
 
 /// Pickles at the beginning of a file in the old format: a magic number, the format's version, the
@@ -26,13 +27,13 @@ const ADVICE: &str = "save a state dict instead: `torch.save(model.state_dict(),
 
 /// Reads a zip archive.
 pub(super) fn read_zip(path: &Path) -> Result<Contents, String> {
-    let walk = walk_zip(path).map_err(|e| e.to_string())?;
+    let walk = walk_zip(path).map_err(|e| explained("zip archive of PyTorch", e))?;
     read(path, walk)
 }
 
 /// Reads the format of before PyTorch 1.6.
 pub(super) fn read_legacy(path: &Path) -> Result<Contents, String> {
-    let walk = walk_legacy(path).map_err(|e| e.to_string())?;
+    let walk = walk_legacy(path).map_err(|e| explained("file of PyTorch", e))?;
     read(path, walk)
 }
 
@@ -143,6 +144,15 @@ fn explain(error: PytorchError) -> String {
         PytorchError::Pickle(PickleError::UnsupportedType(class)) => {
             format!("it holds tensors inside an object of {class}; {ADVICE}")
         }
-        _ => error.to_string(),
+        _ => damaged("file of PyTorch", error),
+    }
+}
+
+/// What was found here is said already; the rest comes from the library for archives or from the system.
+fn explained(format: &str, error: io::Error) -> String {
+    match error.get_ref() {
+        Some(reason) if reason.is::<Invalid>() => error.to_string(),
+        _ if error.raw_os_error().is_some() => error.to_string(),
+        _ => damaged(format, error),
     }
 }

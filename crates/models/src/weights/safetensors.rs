@@ -12,7 +12,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::input::Input;
+use super::input::{Input, damaged};
 use super::parameters::Collected;
 use super::stored::{Contents, Stored, Values};
 
@@ -38,7 +38,7 @@ pub(super) fn read(input: &Input<'_>) -> Result<Contents, String> {
     }
     let header = input.read(LENGTH as u64, length as usize).map_err(|e| e.to_string())?;
     let header: Metadata =
-        serde_json::from_slice(&header).map_err(|e| format!("invalid header: {e}"))?;
+        serde_json::from_slice(&header).map_err(|e| damaged("header of safetensors", e))?;
     let values = LENGTH as u64 + length;
     let (described, there) = (header.data_len() as u64, size - values);
     if described != there {
