@@ -26,15 +26,17 @@ impl Norm {
         &self.0
     }
 
-    /// The output, with or without ReLU; of a frozen one as in inference.
+    /// The output, with or without ReLU; of a frozen one as in inference. So it is where a channel has a
+    /// single value, as in a last batch of one image: a value has no variance. PyTorch refuses it.
     pub fn forward(&self, x: Tensor<4>, with_relu: bool) -> Tensor<4> {
         let norm = &self.0;
-        if !(x.device().is_autodiff() && norm.training.is_enabled()) {
-            let y = norm.forward(x);
-            return if with_relu { relu(y) } else { y };
-        }
         let [batch, _, height, width] = x.dims();
         let n = (batch * height * width) as f64;
+        let trains = x.device().is_autodiff() && norm.training.is_enabled();
+        if !trains || n < 2.0 {
+            let y = if trains { self.frozen().forward(x) } else { norm.forward(x) };
+            return if with_relu { relu(y) } else { y };
+        }
         let options = BatchNormOptions { epsilon: norm.epsilon, relu: with_relu };
         let result = batch_norm(x, norm.gamma.val(), norm.beta.val(), options);
         let update = |running: &RunningState<Tensor<1>>, value: Tensor<1>| {
@@ -42,9 +44,15 @@ impl Norm {
             running.update((kept + value.detach() * norm.momentum).detach());
         };
         update(&norm.running_mean, result.mean);
-        // One value a channel has no variance: PyTorch refuses it, here it counts as 0.
-        update(&norm.running_var, result.variance * (n / (n - 1.0).max(1.0)));
+        update(&norm.running_var, result.variance * (n / (n - 1.0)));
         result.output
+    }
+
+    /// The same, normalizing with the running statistics, which it leaves as they are.
+    fn frozen(&self) -> BatchNorm {
+        let norm = self.0.clone();
+        let training = norm.training.clone().with_value(false);
+        BatchNorm { training, ..norm }
     }
 
     /// Makes it train exactly if one of its parameters does.
@@ -155,6 +163,27 @@ mod tests {
             assert_ne!(kept(&clone), after);
             assert_eq!(kept(&network), after);
         }
+    }
+
+    #[test]
+    fn a_single_value_of_a_channel_leaves_the_statistics_as_they_are_and_still_teaches() {
+        let device = Device::flex().autodiff();
+        let net = Architecture::new("one", [2, 1, 1]).batch_norm("bn1").flatten().linear("fc1", 2);
+        let network = net.init(Initialization::PyTorch, 0, &device).unwrap();
+        network.forward(Tensor::<4>::random(
+            [8, 2, 1, 1],
+            burn::tensor::Distribution::Default,
+            &device,
+        ));
+        let before = kept(&network);
+        let images = Tensor::<4>::from_data([[[[5.0]], [[-3.0]]]], &device);
+        let outputs = network.forward(images);
+        let gradients = outputs.clone().powi_scalar(2).sum().backward();
+        assert!(outputs.into_data().iter::<f32>().all(f32::is_finite));
+        assert_eq!(kept(&network), before);
+        let gradients = burn::optim::GradientsParams::from_grads(gradients, &network);
+        let gradients = state::gradients(&network, &gradients);
+        assert!(gradients["bn1.weight"].iter::<f32>().all(|g| g.is_finite() && g != 0.0));
     }
 
     #[test]
