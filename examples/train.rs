@@ -50,7 +50,7 @@ fn train(args: &Args) -> Result<(), Box<dyn Error>> {
     let architecture =
         named(&args.model)?.with_input(split.shape())?.with_classes(split.classes().len())?;
     let network = architecture.init(Initialization::PyTorch, args.seed, &context.device)?;
-    let folder = args.run.folder("runs/train")?;
+    let folder = args.run.folder("runs/train");
 
     let observed = args.run.observed(&context, &folder);
     let fitted = fit_task(&args.loss.task(), network, &data, &config, &observed)?;

@@ -93,10 +93,10 @@ fn impossible_settings_are_refused_by_name() {
         ("--seeds=0", "seeds"),
         ("--seeds=18446744073709551615", "seeds"),
         ("--fractions=5%,5%", "fraction"),
-        ("--learning-rate=-0.1", "learning rate"),
-        ("--learning-rate=nan", "learning rate"),
+        ("--lr=-0.1", "learning rate"),
+        ("--lr=nan", "learning rate"),
         ("--dropout=1", "dropout"),
-        ("--optimizer=lion", "optimizer"),
+        ("--opt=lion", "optimizer"),
         ("--batch-size=many", "--batch-size"),
     ] {
         assert_refused(&transfer_learning(&[flag]), &[name]);
@@ -123,8 +123,12 @@ fn a_device_that_was_not_compiled_in_names_its_feature() {
 fn a_missing_data_folder_is_named() {
     let nowhere = Nowhere::new();
     let out = nowhere.out();
-    let output =
-        transfer_learning(&["--data-dir", "no/such/folder", "--out", out.to_str().unwrap()]);
+    let output = transfer_learning(&[
+        "--data-path",
+        "no/such/folder",
+        "--output-dir",
+        out.to_str().unwrap(),
+    ]);
     assert_refused(&output, &["no/such/folder"]);
     nowhere.assert_empty();
 }
@@ -135,7 +139,8 @@ fn a_truncated_data_file_is_named() {
     let data = data_with(file, |bytes| bytes[..bytes.len() / 2].to_vec());
     let nowhere = Nowhere::new();
     let out = nowhere.out();
-    let arguments = ["--data-dir", data.path().to_str().unwrap(), "--out", out.to_str().unwrap()];
+    let arguments =
+        ["--data-path", data.path().to_str().unwrap(), "--output-dir", out.to_str().unwrap()];
     assert_refused(&transfer_learning(&arguments), &[file]);
     nowhere.assert_empty();
 }
@@ -144,7 +149,7 @@ fn a_truncated_data_file_is_named() {
 fn a_data_file_of_garbage_is_named() {
     let file = "t10k-labels-idx1-ubyte.gz";
     let data = data_with(file, |bytes| bytes.iter().map(|b| b ^ 0x5a).collect());
-    let output = transfer_learning(&["--data-dir", data.path().to_str().unwrap()]);
+    let output = transfer_learning(&["--data-path", data.path().to_str().unwrap()]);
     assert_refused(&output, &[file]);
 }
 
@@ -153,7 +158,7 @@ fn an_output_folder_that_is_a_file_is_refused_before_anything_is_trained() {
     let folder = tempfile::tempdir().unwrap();
     let taken = folder.path().join("taken");
     std::fs::write(&taken, "mine").unwrap();
-    let output = transfer_learning(&["--out", taken.to_str().unwrap()]);
+    let output = transfer_learning(&["--output-dir", taken.to_str().unwrap()]);
     assert_refused(&output, &["cannot write", "taken"]);
     assert_eq!(std::fs::read_to_string(&taken).unwrap(), "mine");
 }
@@ -171,12 +176,12 @@ fn help_explains_every_setting() {
         "--pretrain-epochs",
         "--seeds",
         "--batch-size",
-        "--learning-rate",
-        "--optimizer",
+        "--lr",
+        "--opt",
         "--dropout",
         "--device",
-        "--data-dir",
-        "--out",
+        "--data-path",
+        "--output-dir",
     ] {
         assert!(help.contains(flag), "{flag} is missing");
     }
@@ -189,7 +194,7 @@ fn test_images_that_are_training_images_are_refused() {
         let from = data.path().join(format!("train-{kind}-ubyte.gz"));
         std::fs::copy(from, data.path().join(format!("t10k-{kind}-ubyte.gz"))).unwrap();
     }
-    let output = transfer_learning(&["--data-dir", data.path().to_str().unwrap()]);
+    let output = transfer_learning(&["--data-path", data.path().to_str().unwrap()]);
     assert_refused(&output, &["10000", "60000"]);
 }
 
@@ -197,7 +202,7 @@ fn test_images_that_are_training_images_are_refused() {
 fn a_divergence_is_one_line_and_leaves_nothing() {
     let nowhere = Nowhere::new();
     let out = nowhere.out();
-    let arguments = ["--learning-rate", "1e30", "--optimizer", "sgd", "--out"];
+    let arguments = ["--lr", "1e30", "--opt", "sgd", "--output-dir"];
     let output = example("transfer_learning")
         .args(["--quick", "--batch-size", "16"])
         .args(arguments)
@@ -216,7 +221,7 @@ fn an_interrupt_before_there_is_anything_leaves_nothing() {
 
     let nowhere = Nowhere::new();
     let mut child = example("transfer_learning")
-        .args(["--pretrain-epochs", "50", "--out"])
+        .args(["--pretrain-epochs", "50", "--output-dir"])
         .arg(nowhere.out())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -289,17 +294,25 @@ fn what_train_keeps_is_taken_by_predict_and_finetune() {
         assert!(output.status.success(), "{name}: {errors}");
         String::from_utf8(output.stdout).unwrap()
     };
-    let model = path("fm2/model.safetensors");
-    let trained = run("train", &["--classes=fm2", "--epochs=1", "--out", &path("fm2")]);
-    assert!(trained.contains("test loss"), "{trained}");
-    for file in ["history.csv", "history.svg", "confusion.svg", "model.safetensors"] {
+    let model = path("fm2/weights/best.safetensors");
+    let trained = run("train", &["--classes=fm2", "--epochs=1", "--output-dir", &path("fm2")]);
+    assert!(trained.contains("test: loss") && trained.contains("macro avg"), "{trained}");
+    for file in [
+        "config.toml",
+        "results.csv",
+        "results.svg",
+        "confusion_matrix.svg",
+        "worst_images.png",
+        "weights/best.safetensors",
+        "weights/last.safetensors",
+    ] {
         assert!(folder.path().join("fm2").join(file).is_file(), "no {file}");
     }
     let predicted = run("predict", &[&model, "--classes=fm2", "--count=100"]);
     let right = predicted.lines().last().unwrap().split(' ').next().unwrap();
     // Five classes: 20 would be right by chance, with a standard deviation of 4.
     assert!(right.parse::<u32>().unwrap() > 60, "{predicted}");
-    let arguments = ["--classes=fm1", "--fraction=5%", "--epochs=1", "--out", &path("fm1")];
+    let arguments = ["--classes=fm1", "--fraction=5%", "--epochs=1", "--output-dir", &path("fm1")];
     let tuned = run("finetune", &[&[model.as_str()][..], &arguments].concat());
     assert!(tuned.contains("head alone: test") && tuned.contains("all layers: test"), "{tuned}");
     assert!(folder.path().join("fm1/model.safetensors").is_file());
@@ -320,5 +333,5 @@ fn wrong_arguments_of_train_predict_and_finetune_are_refused() {
     refused("train", &["--epochs=0"], &["epochs is 0"]);
     refused("train", &["--model=vgg16"], &["28 × 28"]);
     refused("predict", &[&file], &["no.safetensors"]);
-    refused("finetune", &[&file, "--out", "/dev/null/x"], &["cannot write /dev/null/x"]);
+    refused("finetune", &[&file, "--output-dir", "/dev/null/x"], &["cannot write /dev/null/x"]);
 }

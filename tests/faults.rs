@@ -75,7 +75,7 @@ fn signal(child: &Child, name: &str) {
 /// `train` for very many epochs, which nobody waits for.
 fn endless(out: &Path) -> Command {
     let mut command = example("train");
-    command.args(["--model=mlp_relu", "--classes=fm1", "--epochs=100000", "--out"]).arg(out);
+    command.args(["--model=mlp_relu", "--classes=fm1", "--epochs=100000", "--output-dir"]).arg(out);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -157,7 +157,7 @@ fn standard_error_that_cannot_be_written_to_changes_nothing() {
             command.stdout(Stdio::null()).stderr(stderr()).status().unwrap().code()
         };
         let out = folder.path().join("run");
-        let arguments = ["--model=mlp_relu", "--classes=fm1", "--epochs=1", "--out"];
+        let arguments = ["--model=mlp_relu", "--classes=fm1", "--epochs=1", "--output-dir"];
         assert_eq!(status(example("train").args(arguments).arg(&out)), Some(0));
         assert_eq!(status(example("train").arg("--epochs=0")), Some(1));
         assert_eq!(status(example("train").arg("--no-such-flag")), Some(2));
@@ -176,21 +176,26 @@ fn a_full_standard_output_is_one_line() {
 }
 
 #[test]
-fn a_disk_that_is_too_full_for_a_file_leaves_the_old_ones() {
+fn a_full_disk_costs_no_result_and_no_older_run() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let arguments = ["--model=mlp_relu", "--classes=fm1", "--epochs=1", "--out"];
+    let arguments = ["--model=mlp_relu", "--classes=fm1", "--epochs=1", "--output-dir"];
     let run = |command: &mut Command| command.args(arguments).arg(&out).output().unwrap();
     let first = run(&mut example("train"));
     assert!(first.status.success(), "{}", text(&first.stderr));
-    let read = || names(&out).iter().map(|name| std::fs::read(out.join(name)).unwrap()).collect();
+    let read = || {
+        let weights = ["best", "last"].map(|name| format!("weights/{name}.safetensors"));
+        let names = ["config.toml", "results.csv"].map(String::from).into_iter().chain(weights);
+        names.map(|name| std::fs::read(out.join(name)).unwrap()).collect()
+    };
     let before: Vec<Vec<u8>> = read();
     // No file may be longer than 100 KiB; the network is. Without the signal, writing fails like on a
     // full disk.
     let second = run(&mut limited("trap '' XFSZ; ulimit -f 200", "train"));
-    let file = out.join("model.safetensors").display().to_string();
-    assert_failed(&second, 1, &[&file, "File too large"]);
-    assert_eq!(read(), before, "{:?}", names(&out));
+    assert_failed(&second, 1, &["the end of the run is not saved", "File too large"]);
+    assert!(text(&second.stdout).contains("accuracy"), "{}", text(&second.stdout));
+    assert_eq!(read(), before);
+    assert!(!names(folder.path()).contains(&"run3".to_string()));
 }
 
 #[test]
@@ -198,21 +203,30 @@ fn a_folder_that_cannot_be_had_is_refused_before_anything_is_trained() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("file"), "mine").unwrap();
     let out = folder.path().join("file/run");
-    let output = example("train").arg("--out").arg(&out).output().unwrap();
+    let output = example("train").arg("--output-dir").arg(&out).output().unwrap();
     let reason = format!("{} is a file, not a folder", folder.path().join("file").display());
     assert_failed(&output, 1, &[&format!("cannot write {}: {reason}", out.display())]);
     assert!(!text(&output.stderr).contains("epoch"));
 }
 
 #[test]
-fn after_a_failure_no_empty_folder_stays() {
+fn a_run_that_is_refused_leaves_no_folder() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("a/b/c");
-    // It diverges in its first epoch.
-    let arguments = ["--optimizer=sgd", "--learning-rate=1e30", "--classes=fm1", "--out"];
+    let arguments = ["--lr-scheduler=steplr", "--epochs=3", "--output-dir"];
+    let output = example("train").args(arguments).arg(&out).output().unwrap();
+    assert_failed(&output, 1, &["schedule's step size is 30"]);
+    assert_eq!(names(folder.path()), [""; 0]);
+}
+
+#[test]
+fn a_run_that_diverges_at_once_fails_and_keeps_no_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let arguments = ["--opt=sgd", "--lr=1e30", "--classes=fm1", "--output-dir"];
     let output = example("train").args(arguments).arg(&out).output().unwrap();
     assert_failed(&output, 1, &["diverged"]);
-    assert_eq!(names(folder.path()), [""; 0]);
+    assert!(!out.join("weights").exists(), "{:?}", names(&out));
 }
 
 #[test]
@@ -231,7 +245,7 @@ fn a_folder_that_vanishes_is_named() {
     let expected = format!("there is no folder {}", out.display());
     assert!(rest.last().unwrap().ends_with(&expected), "{rest:?}");
     // The result is not lost.
-    assert!(printed.contains("test loss"), "{printed}");
+    assert!(printed.contains("test: loss"), "{printed}");
 }
 
 #[test]

@@ -173,7 +173,7 @@ pub struct EpochDone<'a> {
     pub step: usize,
     /// Whether the epoch is the best so far.
     pub is_best: bool,
-    /// Training images a second, measured over the training steps alone.
+    /// Training images a second in this epoch, measured over the training steps alone.
     pub images_per_second: f64,
     /// Seconds until the run would end at this speed, its validations among them.
     pub seconds_left: f64,

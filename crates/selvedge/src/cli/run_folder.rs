@@ -7,7 +7,6 @@ use selvedge_report::TensorBoard;
 use selvedge_train::{Context, Fitted};
 
 use super::{Failed, Stopped};
-use crate::Error;
 
 /// Where a run is kept, and whether one is carried on.
 #[derive(Clone, Debug, clap::Args)]
@@ -15,7 +14,7 @@ pub struct RunArgs {
     /// Folder of the run [default: runs/ and the program's name, with a number if that is taken]
     #[arg(long, value_name = "FOLDER")]
     pub output_dir: Option<PathBuf>,
-    /// Goes on with the run in the output folder where it was stopped or killed
+    /// Goes on with the run in the output folder where it was stopped or killed; begins it if there is none
     #[arg(long)]
     pub resume: bool,
     /// Also saves the run after every so many steps, and not only after each epoch
@@ -26,20 +25,9 @@ pub struct RunArgs {
 impl RunArgs {
     /// The folder of the run: the one that was given or `usual`; with a number behind it if there is something
     /// in it, unless the run in it is carried on.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Terminal`] if a run is to be carried on that is not there.
-    pub fn folder(&self, usual: impl AsRef<Path>) -> Result<PathBuf, Error> {
+    pub fn folder(&self, usual: impl AsRef<Path>) -> PathBuf {
         let folder = self.output_dir.clone().unwrap_or_else(|| usual.as_ref().into());
-        match (self.resume, folder.join("config.toml").exists()) {
-            (true, true) => Ok(folder),
-            (true, false) => {
-                let folder = folder.display();
-                Err(Error::Terminal(format!("there is no run in {folder} that could be resumed")))
-            }
-            (false, _) => Ok(next_free(&folder)),
-        }
+        if self.resume { folder } else { next_free(&folder) }
     }
 
     /// The context for a run in that folder, with TensorBoard's files and pictures of the run as it goes.

@@ -78,7 +78,11 @@ impl Checkpoints {
             0 => format!("epoch-{epoch}"),
             batch => format!("epoch-{epoch}-batch-{batch}"),
         });
-        fs::create_dir_all(&self.folder)?;
+        if !self.folder.is_dir() {
+            let run = self.folder.parent().unwrap_or(&self.folder);
+            let reason = format!("there is no folder {}", run.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, reason));
+        }
         let new = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(&self.folder)?;
         let at = |name: &str| new.path().join(name);
         let write = |name, state: &State| save_state(at(name), state).map_err(io::Error::other);

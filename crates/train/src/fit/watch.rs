@@ -36,6 +36,8 @@ pub(super) struct Watch {
     /// Images and seconds of all passes that have ended, in this process.
     trained: usize,
     training_seconds: f64,
+    /// Images a second of the last pass that has ended.
+    pass_speed: f64,
     /// Of the last step.
     pub learning_rate: f64,
     /// The gradients of the last step, if an observer wants them.
@@ -72,6 +74,7 @@ impl Watch {
             pass_images: 0,
             trained: 0,
             training_seconds: 0.0,
+            pass_speed: 0.0,
             learning_rate: 0.0,
             gradients: observers.want_gradients().then(KeptGradients::default),
             observers,
@@ -117,8 +120,10 @@ impl Watch {
     }
 
     pub fn pass_ended(&mut self) {
+        let seconds = self.pass.elapsed().as_secs_f64();
+        self.pass_speed = self.pass_images as f64 / seconds.max(f64::MIN_POSITIVE);
         self.trained += self.pass_images;
-        self.training_seconds += self.pass.elapsed().as_secs_f64();
+        self.training_seconds += seconds;
         self.pass_images = 0;
     }
 
@@ -193,7 +198,7 @@ impl Watch {
             epochs: self.epochs,
             step: state.step,
             is_best,
-            images_per_second: self.images_per_second(),
+            images_per_second: self.pass_speed,
             seconds_left: self.seconds_left(state.epoch, 0),
             tensors: &TensorsOf { model: state.model(), gradients: self.gradients.as_ref() },
         };
