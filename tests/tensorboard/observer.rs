@@ -46,7 +46,14 @@ fn row(epoch: usize) -> EpochRow {
 
 /// Starts a run of which so many epochs are complete.
 fn start(observer: &mut dyn Observer, complete: usize, folder: Option<&Path>) {
-    let settings = [("optimizer.name", "adam"), ("learning_rate", "0.125"), ("augment", "true")];
+    let settings = [
+        ("optimizer.name", "adam"),
+        ("learning_rate", "0.125"),
+        ("augment", "true"),
+        ("data.train_images", "192"),
+        ("data.train_checksum", "12e4"),
+        ("schedule", "inf"),
+    ];
     let run = RunStarted {
         label: "birds",
         model: "cnn2_small",
@@ -171,7 +178,9 @@ fn a_run_that_is_killed_and_carried_on_is_shown_as_if_it_had_never_stopped() {
     assert_eq!(
         *set,
         json!({
-            "model": "cnn2_small",
+            "model.name": "cnn2_small",
+            "data.train_images": "192.0",
+            "schedule": "inf",
             "optimizer.name": "adam",
             "learning_rate": "0.125",
             "augment": true,

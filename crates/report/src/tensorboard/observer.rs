@@ -105,9 +105,12 @@ impl Observer for TensorBoard {
         let first_step = if step == 0 { 0 } else { step + 1 };
         let options = EventOptions { first_step: Some(first_step), ..EventOptions::default() };
         let mut events = EventWriter::with_options(folder, &options)?;
-        let mut settings = vec![("model", run.model.into())];
-        let others = run.settings.iter().filter(|(name, _)| name != "model");
-        settings.extend(others.map(|(name, value)| (name.as_str(), hparam(value))));
+        let chosen = run.settings.iter().filter(|(name, _)| is_chosen(name));
+        let mut settings: Vec<_> =
+            chosen.map(|(name, value)| (name.as_str(), hparam(value))).collect();
+        if !settings.iter().any(|(name, _)| *name == "model.name") {
+            settings.insert(0, ("model.name", run.model.into()));
+        }
         let metrics = metrics(run.columns);
         events.hparams(&settings, &metrics.iter().map(String::as_str).collect::<Vec<_>>())?;
         events.text("config", step, &format!("```toml\n{}\n```\n", run.config.trim_end()))?;
@@ -173,9 +176,15 @@ fn metrics(columns: &[&str]) -> Vec<String> {
     tags("validation").chain(tags("train")).collect()
 }
 
-/// A setting as what it is.
+/// Whether runs may be compared by a setting: not by what only tells whether the data are the same.
+fn is_chosen(name: &str) -> bool {
+    name != "selvedge" && (!name.starts_with("data.") || name.ends_with("_images"))
+}
+
+/// A setting as what it is. An axis has no place for a number that is not finite.
 fn hparam(value: &str) -> HParam {
-    let number = || value.parse().ok().map(HParam::Number);
+    let finite = |number: &f64| number.is_finite();
+    let number = || value.parse().ok().filter(finite).map(HParam::Number);
     let truth = || value.parse().ok().map(HParam::Bool);
     number().or_else(truth).unwrap_or_else(|| value.trim_matches('"').into())
 }
