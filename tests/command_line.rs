@@ -213,34 +213,6 @@ fn a_divergence_is_one_line_and_leaves_nothing() {
     nowhere.assert_empty();
 }
 
-/// Ctrl-C, as a terminal sends it.
-#[cfg(unix)]
-#[test]
-fn an_interrupt_before_there_is_anything_leaves_nothing() {
-    use std::process::Stdio;
-
-    let nowhere = Nowhere::new();
-    let mut child = example("transfer_learning")
-        .args(["--pretrain-epochs", "50", "--output-dir"])
-        .arg(nowhere.out())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The folder appears when the data is read and the handler is in place.
-    while !nowhere.out().exists() && child.try_wait().unwrap().is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(interrupted.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success(), "{errors}");
-    assert!(errors.contains("stopped before the first epoch of pre-training on FM-2"), "{errors}");
-    assert!(!errors.contains("panicked"), "{errors}");
-    nowhere.assert_empty();
-}
-
 #[cfg(unix)]
 #[test]
 fn help_into_a_closed_pipe_is_no_error() {

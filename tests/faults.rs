@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 /// Cargo builds the examples of a package before its tests, in the folder beside theirs.
 fn program(name: &str) -> PathBuf {
@@ -110,6 +111,30 @@ fn a_run_that_is_asked_to_stop_keeps_what_it_has_and_says_by_its_status_who_aske
         let kept = names(&out);
         assert!(kept.contains(&"model.safetensors".into()), "{kept:?}");
         assert!(!kept.iter().any(|name| name.starts_with('.')), "{kept:?}");
+    }
+}
+
+#[test]
+fn a_stop_before_there_is_anything_leaves_nothing_and_has_the_same_status() {
+    for (name, status) in [("INT", 130), ("TERM", 143)] {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("a/out");
+        let mut child = example("transfer_learning")
+            .args(["--quick", "--pretrain-epochs=50", "--out"])
+            .arg(&out)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The folder appears when the data is read and the handler is in place.
+        while !out.exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        let reason = "stopped before the first epoch of pre-training on FM-2";
+        assert_failed(&output, status, &[reason]);
+        assert_eq!(names(folder.path()), [""; 0]);
     }
 }
 

@@ -12,6 +12,13 @@
 //!
 //! A new file is written beside the old one, put on the disk and renamed: whatever happens meanwhile, a
 //! crash of the machine included, there is the old file or the new one, and never a part of either.
+//!
+//! Files that belong together are replaced together by [`Output::replace`]: all are new or all are old after
+//! an error; after a SIGKILL or a crash too, once somebody writes to the folder again or calls [`clean()`].
+//!
+//! Until a file is whole, it is in a folder `.selvedge-PROCESS-NUMBER` beside its place. Such a folder holds a
+//! lock, which the operating system takes back when the process ends: by that the next one to write there
+//! knows what is dead, and removes it.
 
 mod folder;
 mod lock;

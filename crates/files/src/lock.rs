@@ -113,6 +113,8 @@ pub(crate) struct FileLock {
     file: File,
     /// Whether the file system has locks.
     real: bool,
+    /// Whether the file was removed already.
+    gone: bool,
 }
 
 impl FileLock {
@@ -139,7 +141,7 @@ impl FileLock {
             // Between opening and locking, the holder before may have removed the file: then this lock
             // is on a file that nobody else will find.
             if is_at(&file, path)? {
-                let lock = Self { path: path.into(), file, real };
+                let lock = Self { path: path.into(), file, real, gone: false };
                 // A full disk has no place for it, and is all the same to be put in order.
                 let _ = lock.write_process();
                 return Ok(Some(lock));
@@ -152,6 +154,11 @@ impl FileLock {
         self.real
     }
 
+    /// Says that the file was removed with its folder.
+    pub(crate) fn file_is_gone(&mut self) {
+        self.gone = true;
+    }
+
     fn write_process(&self) -> io::Result<()> {
         self.file.set_len(0)?;
         writeln!(&self.file, "{}", std::process::id())
@@ -162,7 +169,7 @@ impl Drop for FileLock {
     fn drop(&mut self) {
         // While it is still locked, so that it is nobody else's. Elsewhere nobody could tell a file that
         // was removed from the one that took its place.
-        if cfg!(unix) {
+        if cfg!(unix) && !self.gone {
             let _ = std::fs::remove_file(&self.path);
         }
     }

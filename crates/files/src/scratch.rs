@@ -60,15 +60,21 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // While it is locked: nobody else removes it at the same time.
-        if !self.kept {
-            let _ = std::fs::remove_dir_all(&self.path);
+        if let Some(lock) = self.lock.take().filter(|_| !self.kept) {
+            remove(&self.path, lock);
         }
-        drop(self.lock.take());
-        if !self.kept {
-            // Where an open file cannot be removed.
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
+    }
+}
+
+/// Removes such a folder while it is locked, so that nobody else does at the same time.
+fn remove(path: &Path, mut lock: FileLock) {
+    let _ = std::fs::remove_dir_all(path);
+    // Its name is free from here on: what is there now is another's.
+    lock.file_is_gone();
+    drop(lock);
+    if !cfg!(unix) {
+        // Where an open file cannot be removed.
+        let _ = std::fs::remove_dir_all(path);
     }
 }
 
@@ -104,7 +110,7 @@ pub fn clean(folder: impl AsRef<Path>) {
 
 fn leftovers(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter(|entry| is_ours(entry)).map(|entry| entry.path())
+    entries.filter(is_ours).map(|entry| entry.path())
 }
 
 fn is_ours(entry: &std::fs::DirEntry) -> bool {
@@ -130,17 +136,12 @@ impl<'a> Moving<'a> {
     /// As [`clean`].
     pub fn clean(&self) {
         for path in leftovers(self.folder) {
-            match FileLock::acquire(&path.join(LOCK), Wait::No) {
-                // Nobody holds a lock where there are none.
-                Ok(Some(lock)) if lock.is_real() => {
-                    // What cannot be completed now may be later.
-                    if set::complete(&path, self.folder).is_ok() {
-                        let _ = std::fs::remove_dir_all(&path);
-                        drop(lock);
-                        let _ = std::fs::remove_dir_all(&path);
-                    }
-                }
-                _ => {}
+            // What cannot be completed now may be later. Nobody holds a lock where there are none.
+            if let Ok(Some(lock)) = FileLock::acquire(&path.join(LOCK), Wait::No)
+                && lock.is_real()
+                && set::complete(&path, self.folder).is_ok()
+            {
+                remove(&path, lock);
             }
         }
     }

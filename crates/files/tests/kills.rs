@@ -62,7 +62,7 @@ fn assert_whole(folder: &Path) {
 #[test]
 fn after_a_kill_at_any_moment_all_files_are_of_one_round() {
     let folder = tempfile::tempdir().unwrap();
-    for kill in 0..60 {
+    for kill in 0..40 {
         let mut child = start(folder.path());
         wait_for(&mut child, folder.path());
         // Some moment of the rounds that follow; which one does not matter for the outcome.

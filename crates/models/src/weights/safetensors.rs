@@ -31,7 +31,7 @@ pub(super) fn read(input: &Input<'_>) -> Result<Contents, String> {
     let length = length.try_into().map(u64::from_le_bytes).map_err(|_| "no header")?;
     let size = input.length();
     if length > size.saturating_sub(LENGTH as u64) {
-        return Err(format!("a header of {length} bytes in a file of {size} bytes"));
+        return Err(format!("it is cut off: a header of {length} bytes in a file of {size} bytes"));
     }
     if length > LONGEST_HEADER {
         return Err(format!("a header of {length} bytes, the longest are of {LONGEST_HEADER}"));
@@ -42,7 +42,10 @@ pub(super) fn read(input: &Input<'_>) -> Result<Contents, String> {
     let values = LENGTH as u64 + length;
     let (described, there) = (header.data_len() as u64, size - values);
     if described != there {
-        return Err(format!("{there} bytes of values where {described} are described"));
+        let what = if there < described { "cut off" } else { "damaged" };
+        return Err(format!(
+            "it is {what}: {there} bytes of values where {described} are described"
+        ));
     }
     let tensor = |name: String| {
         let info = header.info(&name).ok_or_else(|| format!("no tensor `{name}`"))?;

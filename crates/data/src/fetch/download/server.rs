@@ -96,8 +96,10 @@ impl Reply {
         stream.write_all(head.as_bytes())?;
         stream.write_all(b"\r\n")?;
         stream.write_all(&self.body[..self.sent])?;
-        while self.stalls {
-            std::thread::park();
+        if self.stalls {
+            loop {
+                std::thread::park();
+            }
         }
         Ok(())
     }
