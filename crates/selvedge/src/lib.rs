@@ -64,6 +64,11 @@ pub use error::Error;
 #[doc = include_str!("../../../README.md")]
 pub struct Readme;
 
+/// Those of `docs/runs.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/runs.md")]
+pub struct Runs;
+
 /// Those of `docs/onnx.md`.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/onnx.md")]
