@@ -47,12 +47,13 @@ fn train(args: &Args) -> Result<(), Box<dyn Error>> {
     let split = args.data.or_classes(Classes::Fm1).split(&args.common.source())?;
     let normalization = NormalizationKind::from(args.normalization).normalization(&split.train);
     let data = FitData::from(&split).with_normalization(normalization);
+    let data = data.with_prefetch(cli::prefetch(device));
     let architecture =
         named(&args.model)?.with_input(split.shape())?.with_classes(split.classes().len())?;
     let network = architecture.init(Initialization::PyTorch, args.seed, &context.device)?;
     let folder = args.run.folder("runs/train");
 
-    let observed = args.run.observed(&context, &folder);
+    let observed = args.run.observed(&context, &folder, &split.train);
     let fitted = fit_task(&args.loss.task(), network, &data, &config, &observed)?;
 
     let best = fitted.best.epoch;

@@ -247,11 +247,14 @@ fn a_run_that_is_refused_leaves_no_folder() {
 #[test]
 fn a_run_that_diverges_at_once_fails_and_keeps_no_model() {
     let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("run");
-    let arguments = ["--opt=sgd", "--lr=1e30", "--classes=fm1", "--output-dir"];
-    let output = example("train").args(arguments).arg(&out).output().unwrap();
-    assert_failed(&output, 1, &["diverged"]);
-    assert!(!out.join("weights").exists(), "{:?}", names(&out));
+    // Of the second rate the loss is finite, and hopeless.
+    for rate in ["--lr=1e30", "--lr=1e7"] {
+        let out = folder.path().join(rate);
+        let arguments = ["--opt=sgd", rate, "--epochs=1", "--classes=fm1", "--output-dir"];
+        let output = example("train").args(arguments).arg(&out).output().unwrap();
+        assert_failed(&output, 1, &["diverged"]);
+        assert!(!out.join("weights").exists(), "{:?}", names(&out));
+    }
 }
 
 #[test]

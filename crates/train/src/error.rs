@@ -21,7 +21,7 @@ pub enum TrainError {
         /// The values that are allowed.
         expected: &'static str,
     },
-    /// The loss became infinite or NaN, so that no later weight means anything.
+    /// The loss became infinite, NaN or hopeless before an epoch was complete.
     #[error(
         "{what} diverged: the loss is {loss} in epoch {epoch}, batch {batch}; a smaller learning rate may help"
     )]

@@ -141,7 +141,9 @@ impl Observer for Terminal {
         self.clear();
         let title = self.title(done.row.epoch, done.epochs);
         let (seconds, speed) = (done.row.seconds, done.images_per_second);
-        let mut line = format!("{title}: {} · {seconds:.1} s, {speed:.0} images/s", done.text);
+        let (text, rate) = (done.text, done.row.learning_rate);
+        let mut line =
+            format!("{title}: {text} · rate {rate:.3e} · {seconds:.1} s, {speed:.0} images/s");
         if done.row.epoch < done.epochs {
             let left = HumanDuration(Duration::from_secs_f64(done.seconds_left.min(1e9)));
             line += &format!(", {left} left");

@@ -26,7 +26,7 @@ mod threads;
 mod training;
 
 pub use run_folder::{RunArgs, ended};
-pub use settings::{Classes, DataArgs, Fraction, Normalization};
+pub use settings::{Classes, DataArgs, Fraction, Normalization, prefetch};
 pub use training::{LossArgs, LrScheduler, Opt, TrainingArgs};
 
 use std::error::Error;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use selvedge_data::View;
 use selvedge_files::next_free;
 use selvedge_report::TensorBoard;
 use selvedge_train::{Context, Fitted};
@@ -30,9 +31,21 @@ impl RunArgs {
         if self.resume { folder } else { next_free(&folder) }
     }
 
-    /// The context for a run in that folder, with TensorBoard's files and pictures of the run as it goes.
-    pub fn observed(&self, context: &Context, folder: impl Into<PathBuf>) -> Context {
-        let context = context.clone().with_run_folder(folder).with_observer(TensorBoard::new());
+    /// The context for a run in that folder, with TensorBoard's files, which show the first of these images, and
+    /// pictures of the run as it goes.
+    pub fn observed(
+        &self,
+        context: &Context,
+        folder: impl Into<PathBuf>,
+        images: &View,
+    ) -> Context {
+        let mut events = TensorBoard::new();
+        // TensorBoard shows pictures of one, three and four channels.
+        if [1, 3].contains(&images.shape()[0]) && !images.is_empty() {
+            let (shape, pixels) = contact_sheet(images);
+            events = events.with_image("train/images", shape, pixels);
+        }
+        let context = context.clone().with_run_folder(folder).with_observer(events);
         #[cfg(feature = "plot")]
         let context = context.with_observer(selvedge_report::Pictures::new());
         match self.save_every {
@@ -40,6 +53,24 @@ impl RunArgs {
             None => context,
         }
     }
+}
+
+/// The first images side by side, at most four rows of eight: a picture `[channels, height, width]`.
+fn contact_sheet(images: &View) -> ([usize; 3], Vec<u8>) {
+    let [channels, height, width] = images.shape();
+    let columns = images.len().min(8);
+    let rows = images.len().div_ceil(columns).min(4);
+    let shape = [channels, rows * height, columns * width];
+    let mut pixels = vec![0; shape.iter().product()];
+    for i in 0..images.len().min(rows * columns) {
+        let (top, left) = (i / columns * height, i % columns * width);
+        for (row, line) in images.image(i).chunks_exact(width).enumerate() {
+            let (channel, y) = (row / height, top + row % height);
+            let at = (channel * shape[1] + y) * shape[2] + left;
+            pixels[at..at + width].copy_from_slice(line);
+        }
+    }
+    (shape, pixels)
 }
 
 /// What a program returns once it has printed what a run is worth: `Ok` if the run came to its end.
@@ -59,5 +90,26 @@ pub fn ended<M, S>(fitted: &Fitted<M, S>) -> Result<(), Box<dyn std::error::Erro
     match fitted.stopped {
         true => Err(Stopped("not all epochs are complete".into()).into()),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selvedge_data::ImageDataset;
+
+    use super::*;
+
+    #[test]
+    fn images_of_a_contact_sheet_lie_side_by_side_in_rows_of_eight() {
+        // Nine images of 1 × 2 pixels and two channels: image i is [i, i], [i + 100, i + 100].
+        let pixels = (0..9u8).flat_map(|i| [i, i, i + 100, i + 100]).collect();
+        let images = ImageDataset::new("t", pixels, [2, 1, 2], vec![0; 9], vec!["c".into()]);
+        let (shape, pixels) = contact_sheet(&images.unwrap().view());
+        assert_eq!(shape, [2, 2, 16]);
+        let first: Vec<u8> = (0..8).flat_map(|i| [i, i]).collect();
+        assert_eq!(pixels[..16], first);
+        assert_eq!(pixels[16..18], [8, 8]);
+        assert_eq!(pixels[32..34], [100, 100]);
+        assert_eq!(pixels[48..50], [108, 108]);
     }
 }

@@ -46,6 +46,11 @@ impl DataArgs {
     }
 }
 
+/// How many batches to prepare ahead for this device: none for a CPU, which computes meanwhile.
+pub fn prefetch(device: &str) -> usize {
+    if matches!(device, "flex" | "ndarray") { 0 } else { 2 }
+}
+
 /// Some classes of a data set, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Classes {

@@ -192,3 +192,57 @@ fn check_sums(folder: &Path) -> Result<(), String> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Totals;
+
+    fn snapshot(epoch: usize) -> Snapshot {
+        let position = Position {
+            epoch,
+            batch: 0,
+            step: 7 * epoch,
+            best_epoch: None,
+            averaged: 0,
+            totals: Totals::default(),
+            ids: Default::default(),
+            epochs: Vec::new(),
+        };
+        let tensor = burn::tensor::TensorData::new(vec![1.5f32, -2.0], [2]);
+        let model = State::from([("fc.bias".to_string(), tensor)]);
+        let optimizer = Bytes::from_bytes_vec(vec![1, 2, 3]);
+        Snapshot { position, model, optimizer, best: None, average: None }
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_version_is_refused_by_its_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut checkpoints = Checkpoints::open(folder.path().into()).unwrap();
+        checkpoints.save(&snapshot(3)).unwrap();
+        let path = checkpoints.list().unwrap().remove(0);
+        assert_eq!(checkpoints.load(&path).unwrap().position.step, 21);
+        let state = fs::read_to_string(path.join(STATE)).unwrap();
+        fs::write(path.join(STATE), state.replace("version = 1", "version = 7")).unwrap();
+        fs::remove_file(path.join(SUMS)).unwrap();
+        fs::write(path.join(SUMS), sums(&path).unwrap()).unwrap();
+        let reason = checkpoints.load(&path).map(drop).unwrap_err();
+        assert_eq!(reason, "it is of version 7, and this program reads 1");
+    }
+
+    #[test]
+    fn the_last_two_are_kept_in_the_order_of_their_epochs_and_what_died_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(".new-died")).unwrap();
+        let mut checkpoints = Checkpoints::open(folder.path().into()).unwrap();
+        for epoch in 8..=11 {
+            checkpoints.save(&snapshot(epoch)).unwrap();
+        }
+        let within = Position { batch: 5, ..snapshot(11).position };
+        checkpoints.save(&Snapshot { position: within, ..snapshot(11) }).unwrap();
+        let names: Vec<_> = checkpoints.list().unwrap();
+        let names: Vec<_> = names.iter().map(|path| path.file_name().unwrap()).collect();
+        assert_eq!(names, ["epoch-11-batch-5", "epoch-11"]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+}

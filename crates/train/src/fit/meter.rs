@@ -30,9 +30,9 @@ struct Pending {
     labels: Vec<u16>,
 }
 
-/// A loss that is infinite or NaN.
+/// A loss that means that the run has come to nothing, such as NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct NotFinite {
+pub(super) struct Hopeless {
     /// The batch, counted from 1.
     pub batch: usize,
     pub loss: f64,
@@ -59,8 +59,8 @@ impl<'a, T: Task> Meter<'a, T> {
     ///
     /// # Errors
     ///
-    /// The first loss that is not finite; what follows it is not counted.
-    pub fn read(&mut self) -> Result<(), NotFinite> {
+    /// The first loss that is hopeless; what follows it is not counted.
+    pub fn read(&mut self) -> Result<(), Hopeless> {
         let pending = std::mem::take(&mut self.pending);
         self.values = 0;
         if pending.is_empty() {
@@ -74,8 +74,8 @@ impl<'a, T: Task> Meter<'a, T> {
         let mut at = 0;
         for (Pending { labels, weight, .. }, loss) in pending.iter().zip(losses) {
             self.batches += 1;
-            if !loss.is_finite() {
-                return Err(NotFinite { batch: self.batches, loss });
+            if self.task.diverged(loss) {
+                return Err(Hopeless { batch: self.batches, loss });
             }
             // A task without classes predicts nothing.
             let end = (at + labels.len()).min(predictions.len());

@@ -38,8 +38,8 @@ pub struct Fitted<M, S = Metrics> {
     pub best: EpochRecord<S>,
     /// Whether the run was stopped before its last epoch was complete.
     pub stopped: bool,
-    /// Where the loss became infinite or NaN, which ended the run: the model is the best of the epochs
-    /// before.
+    /// Where the loss became infinite or NaN, or as large as a classifier's that learns nothing any more
+    /// ([`Task::diverged`]), which ended the run: the model is the best of the epochs before.
     pub diverged: Option<Divergence>,
     /// Why the run folder lacks the end of the run, if it does.
     pub unsaved: Option<String>,
@@ -47,7 +47,7 @@ pub struct Fitted<M, S = Metrics> {
     pub images_per_second: f64,
 }
 
-/// Where the loss of a run became infinite or NaN.
+/// Where the loss of a run became infinite, NaN or hopeless: see [`Task::diverged`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Divergence {
     /// The epoch, counted from 1.
@@ -69,7 +69,7 @@ impl std::fmt::Display for Divergence {
 ///
 /// What is minimised is the cross-entropy ([`Classify`]). What is frozen
 /// ([`Network::freeze`](selvedge_models::Network::freeze)) stays as it is, and is frozen in the result,
-/// too. Loss and accuracy count images, not batches. The run ends early if the loss is not finite
+/// too. Loss and accuracy count images, not batches. The run ends early if the loss is hopeless
 /// ([`Fitted::diverged`]), if [`FitConfig::early_stopping`] says so, or if [`Context::stop`] is raised: then
 /// the epochs that are complete are the result.
 ///

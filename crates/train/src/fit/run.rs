@@ -10,7 +10,7 @@ use selvedge_models::{Model, state};
 use super::config::Rates;
 use super::folder::{RunFolder, Settings};
 use super::gradients::Accumulated;
-use super::meter::{Meter, NotFinite};
+use super::meter::{Hopeless, Meter};
 use super::state::{TrainState, batch_seed};
 use super::stopping::Monitor;
 use super::watch::{KeptGradients, Watch};
@@ -108,7 +108,7 @@ pub(super) fn run<T: Task, M: Model>(
             None => None,
         };
         let loss = crate::Score::loss(score.as_ref().unwrap_or(&train_score));
-        if !loss.is_finite() {
+        if task.diverged(loss) {
             let (epoch, batch) = (state.epoch + 1, state.batch);
             break End::diverged(Divergence { epoch, batch, loss });
         }
@@ -197,9 +197,8 @@ impl<T: Task> Run<'_, T> {
         let mut meter = Meter::new(self.task, state.totals, state.batch);
         let mut accumulated = Accumulated::default();
         watch.pass_started(&meter.totals);
-        let diverged = |at: NotFinite| {
-            Ok(Pass::Diverged(Divergence { epoch, batch: at.batch, loss: at.loss }))
-        };
+        let diverged =
+            |at: Hopeless| Ok(Pass::Diverged(Divergence { epoch, batch: at.batch, loss: at.loss }));
         loop {
             if accumulated.batches == 0 && self.context.stop.is_requested() {
                 if let Err(at) = meter.read() {

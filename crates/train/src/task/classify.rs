@@ -37,6 +37,9 @@ impl Default for Classify {
     }
 }
 
+/// No classifier that learns is further off, in nats: its logits would be as far apart.
+const HOPELESS: f64 = 1e9;
+
 impl<L: Loss> Task for Classify<L> {
     type Score = Metrics;
 
@@ -67,6 +70,11 @@ impl<L: Loss> Task for Classify<L> {
 
     fn weight(&self, batch: &Batch) -> f64 {
         self.loss.weight(batch)
+    }
+
+    fn diverged(&self, loss: f64) -> bool {
+        // Also of NaN, which compares as false.
+        !(loss.abs() < HOPELESS)
     }
 
     fn predictions(&self, outputs: Tensor<2>) -> Vec<usize> {

@@ -99,6 +99,12 @@ pub trait Task: Sync {
         batch.len() as f64
     }
 
+    /// Whether a loss, of a batch or of all validation images, means that the run has come to nothing: if it is
+    /// infinite or NaN, unless the task knows more.
+    fn diverged(&self, loss: f64) -> bool {
+        !loss.is_finite()
+    }
+
     /// The class of each image; nothing where there are no classes to tell apart.
     fn predictions(&self, outputs: Tensor<2>) -> Vec<usize>;
 
