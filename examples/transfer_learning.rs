@@ -7,13 +7,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge::cli::{self, Fraction, Normalization};
-use selvedge::files::Output;
+use selvedge::files::{last_taken, next_free};
 use selvedge::prelude::*;
 use selvedge::study::transfer::{TransferConfig, TransferStudy};
 
-/// Pre-trains a CNN on FM-2 (pullover, dress, shirt, sneaker, ankle boot), then trains it on growing
-/// fractions of FM-1 (T-shirt, trouser, coat, sandal, bag), from random weights and from FM-2's, and
-/// compares the test accuracies.
+/// With each of several seeds, pre-trains a CNN on FM-2 (pullover, dress, shirt, sneaker, ankle boot), then
+/// trains it on growing fractions of FM-1 (T-shirt, trouser, coat, sandal, bag), from random weights and
+/// from FM-2's, and tells whether the test accuracies differ by more than chance.
 #[derive(Parser)]
 struct Args {
     /// 1 + 1 epochs, 2 fractions, 1 seed: a check that everything works, in under a minute
@@ -23,14 +23,14 @@ struct Args {
     /// pixels, dropout 0.3
     #[arg(long)]
     full: bool,
-    /// Fractions of FM-1's training images, such as 0.05,0.5 or 5%,50% [default: 2, 5, 10 and
-    /// 25 %]
+    /// Fractions of FM-1's training images, such as 0.05,0.5 or 5%,50% [default: 2, 5 and 10 %]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     fractions: Option<Vec<Fraction>>,
     /// Epochs on FM-2 [default: 3; 1 with --quick, 30 with --full]
     #[arg(long)]
     pretrain_epochs: Option<usize>,
-    /// Number of seeds: pairs of runs at each fraction [default: 3; 1 with --quick and --full]
+    /// Number of seeds: pre-trainings, and pairs of runs at each fraction; fewer than 6 can show nothing
+    /// [default: 6; 1 with --quick and --full]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: Option<u64>,
     /// Probability of dropout [default: 0; 0.3 with --full]
@@ -39,9 +39,13 @@ struct Args {
     /// How pixels are normalized [default: standardized; raw with --full]
     #[arg(long)]
     normalization: Option<Normalization>,
-    /// Folder for results, pictures and models
-    #[arg(long, default_value = "runs/transfer_learning", value_name = "FOLDER")]
-    out: PathBuf,
+    /// Folder for results, pictures and models; if it is taken, the next of FOLDER2, FOLDER3 …
+    /// [default: runs/transfer_learning, with _quick or _full]
+    #[arg(long, value_name = "FOLDER")]
+    output_dir: Option<PathBuf>,
+    /// Go on with the study in --output-dir; without that, with the last one in a default folder
+    #[arg(long)]
+    resume: bool,
     #[command(flatten)]
     training: cli::TrainingArgs,
     #[command(flatten)]
@@ -65,6 +69,24 @@ impl Args {
             normalization: self.normalization.map_or(base.normalization, Into::into),
         }
     }
+
+    /// A finished study is never replaced.
+    fn folder(&self) -> PathBuf {
+        let preset = if self.quick {
+            "_quick"
+        } else if self.full {
+            "_full"
+        } else {
+            ""
+        };
+        let first = format!("runs/transfer_learning{preset}");
+        match (&self.output_dir, self.resume) {
+            (Some(folder), true) => folder.clone(),
+            (Some(folder), false) => next_free(folder),
+            (None, true) => last_taken(first),
+            (None, false) => next_free(first),
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -76,7 +98,6 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     config.check()?;
     let (context, device_name) = args.study.context("transfer learning")?;
     let split = FASHION_MNIST.load(&args.study.common.source())?.split_official()?;
-    let output = Output::new(&args.out)?;
     let network = TransferCnn::new(5).with_dropout(config.dropout).architecture();
     let study = TransferStudy {
         source_name: "FM-2".into(),
@@ -87,14 +108,16 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
         target_network: network,
         config,
     };
-    let outcome = study.run(device_name, &context)?;
-    outcome.write(&output)?;
-    let results = &outcome.results;
-    let folder = args.out.display();
-    cli::print(&format!("{}{}\n", results.table(), results.answer()))?;
-    cli::print(&format!("results, pictures and models are in {folder}\n"))?;
-    match results.stopped {
-        true => Err(cli::Stopped(results.progress()).into()),
-        false => Ok(()),
+    let folder = args.folder();
+    let outcome = study.run_in(&folder, device_name, &context)?;
+    let (results, folder) = (outcome.results.clone(), folder.display());
+    // First of all, lest a full disk take it away.
+    let printed = cli::print(&format!("{}{}\n", results.table(), results.answer()));
+    outcome.finish()?;
+    printed?;
+    if !results.complete {
+        let how = format!("{}; go on with --output-dir {folder} --resume", results.progress());
+        return Err(cli::Stopped(how).into());
     }
+    Ok(cli::print(&format!("results, pictures and models are in {folder}\n"))?)
 }

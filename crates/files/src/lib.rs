@@ -16,7 +16,7 @@ mod lock;
 mod output;
 mod replace;
 
-pub use folder::next_free;
+pub use folder::{last_taken, next_free};
 pub use lock::FolderLock;
 pub use output::{Output, OutputError};
 pub use replace::{new_file_in, persist, replace, write};

@@ -13,6 +13,7 @@
 
 mod error;
 pub mod jobs;
+mod record;
 pub mod statistics;
 pub mod transfer;
 
