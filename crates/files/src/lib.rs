@@ -6,7 +6,8 @@
 //! | keep the results of a run in a folder | [`Output`] |
 //! | keep other processes out of a folder | [`FolderLock`] |
 //! | number the folders of runs | [`next_free()`] |
-//! | make a temporary file as readable as any other | [`new_file_in`] |
+//! | fill a file under a temporary name | [`NewFile`] |
+//! | put in order what killed processes left | [`clean()`] |
 //!
 //! A new file is written beside the old one, put on the disk and renamed: whatever happens meanwhile, a
 //! crash of the machine included, there is the old file or the new one, and never a part of either.
@@ -15,8 +16,11 @@ mod folder;
 mod lock;
 mod output;
 mod replace;
+mod scratch;
+mod set;
 
 pub use folder::{last_taken, next_free};
 pub use lock::FolderLock;
 pub use output::{Output, OutputError};
-pub use replace::{new_file_in, persist, replace, write};
+pub use replace::{NewFile, replace, write};
+pub use scratch::clean;

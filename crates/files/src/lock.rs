@@ -10,6 +10,9 @@ use crate::folder::MadeFolders;
 /// The file in a folder that is locked.
 pub(crate) const LOCK: &str = ".lock";
 
+/// A folder that was removed is made again this often.
+const MOST_TRIES: usize = 100;
+
 /// The right to write to a folder, such as that of a run. It ends when this is dropped or the process
 /// ends, however it ends: the operating system takes the lock back after a SIGKILL too, and nothing has
 /// to be cleaned up before the next run.
@@ -49,12 +52,26 @@ impl FolderLock {
     pub fn acquire(folder: impl AsRef<Path>) -> Result<Self, OutputError> {
         let folder = folder.as_ref();
         let failed = |error| OutputError { path: folder.into(), error };
-        let made = MadeFolders::new(folder).map_err(failed)?;
-        match FileLock::acquire(&folder.join(LOCK), Wait::No) {
-            Ok(Some(lock)) => Ok(Self { lock, made }),
-            Ok(None) => Err(failed(taken(&folder.join(LOCK)))),
-            Err(error) => Err(failed(error)),
+        // Whoever had the folder before may be removing it, having written nothing.
+        for _ in 0..MOST_TRIES {
+            let made = match MadeFolders::new(folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                made => made.map_err(failed)?,
+            };
+            match FileLock::acquire(&folder.join(LOCK), Wait::No) {
+                Ok(Some(lock)) => {
+                    crate::clean(folder);
+                    return Ok(Self { lock, made });
+                }
+                Ok(None) => return Err(failed(taken(&folder.join(LOCK)))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
         }
+        Err(failed(io::Error::new(
+            io::ErrorKind::NotFound,
+            "the folder is removed again and again",
+        )))
     }
 
     /// Keeps the folders that were made for the lock, even if they stay empty.
@@ -81,7 +98,6 @@ fn taken(lock: &Path) -> io::Error {
 
 /// Whether to wait for a lock that another process has.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code))]
 pub(crate) enum Wait {
     /// Until it is free.
     Yes,
@@ -95,6 +111,8 @@ pub(crate) struct FileLock {
     path: PathBuf,
     /// Holds the lock as long as it is open.
     file: File,
+    /// Whether the file system has locks.
+    real: bool,
 }
 
 impl FileLock {
@@ -111,26 +129,32 @@ impl FileLock {
                     Err(TryLockError::Error(error)) => Err(error),
                 },
             };
-            match locked {
+            let real = match locked {
+                Ok(()) => true,
                 // A file system without locks: better unprotected than not at all.
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                other => other?,
-            }
+                Err(error) => return Err(error),
+            };
             // Between opening and locking, the holder before may have removed the file: then this lock
             // is on a file that nobody else will find.
             if is_at(&file, path)? {
-                // From here on the file is removed again, whatever fails.
-                let mut lock = Self { path: path.into(), file };
-                lock.write_process()?;
+                let lock = Self { path: path.into(), file, real };
+                // A full disk has no place for it, and is all the same to be put in order.
+                let _ = lock.write_process();
                 return Ok(Some(lock));
             }
         }
     }
 
-    fn write_process(&mut self) -> io::Result<()> {
+    /// Whether it keeps others out.
+    pub(crate) fn is_real(&self) -> bool {
+        self.real
+    }
+
+    fn write_process(&self) -> io::Result<()> {
         self.file.set_len(0)?;
-        writeln!(self.file, "{}", std::process::id())
+        writeln!(&self.file, "{}", std::process::id())
     }
 }
 

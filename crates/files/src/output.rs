@@ -1,10 +1,15 @@
 //! Results on disk: every file is whole or it is not there.
 
+use std::fmt::Display;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::replace::{self, new_file_in, sync_file, sync_folder};
+use crate::folder::MadeFolders;
+use crate::replace::{self, NewFile};
+use crate::scratch::Scratch;
+use crate::set;
 
 /// A file or folder of results that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -16,39 +21,32 @@ pub struct OutputError {
     pub error: std::io::Error,
 }
 
-/// A folder for the results of a study. A folder that was made for it and stayed empty is removed
+/// A folder for the results of a study. Folders that were made for it and stayed empty are removed
 /// again when this is dropped.
+///
+/// Several processes may write to one folder, with [`FolderLock`](crate::FolderLock) one at a time.
 #[derive(Debug)]
 pub struct Output {
     folder: PathBuf,
-    made: bool,
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        if self.made {
-            // Fails, as it should, where anything was written.
-            let _ = std::fs::remove_dir(&self.folder);
-        }
-    }
+    _made: MadeFolders,
 }
 
 impl Output {
     /// Makes the folder, with those above it, and checks that files can be written there: better
-    /// now than after an hour of training.
+    /// now than after an hour of training. What processes left there that were killed is put in order,
+    /// see [`clean()`](crate::clean()).
     ///
     /// # Errors
     ///
     /// [`OutputError`] if the folder cannot be made or written to.
     pub fn new(folder: impl Into<PathBuf>) -> Result<Self, OutputError> {
         let folder = folder.into();
-        let made = !folder.exists();
         let check = || {
-            std::fs::create_dir_all(&folder)?;
-            tempfile::NamedTempFile::new_in(&folder)?.close()
+            let made = MadeFolders::new(&folder)?;
+            NewFile::new_in(&folder).map(|_| made)
         };
         match check() {
-            Ok(()) => Ok(Self { folder, made }),
+            Ok(made) => Ok(Self { folder, _made: made }),
             Err(error) => Err(OutputError { path: folder, error }),
         }
     }
@@ -75,12 +73,19 @@ impl Output {
 
     /// Replaces the files `names` together: `write` writes those that there are into a folder beside
     /// them; then each takes the place of the one of its name, and a name that was not written is
-    /// removed. If anything fails before that, the old files are as they were.
+    /// removed.
+    ///
+    /// After an error, all of the files are the old ones. If the process is killed, or the machine goes
+    /// down, all are old or all are new once anything has written to the folder again by this crate, or
+    /// called [`clean()`](crate::clean()): files of which some had their places are completed. Until then a
+    /// reader may find both kinds, as it may for the moment that the renaming takes. Of two processes that
+    /// replace the same files at the same time, all are those of one of them.
     ///
     /// # Errors
     ///
-    /// What `write` gives, or [`OutputError`] if a file cannot be replaced.
-    pub fn replace<E: From<OutputError>>(
+    /// What `write` gives; or [`OutputError`] if a file cannot be replaced, or if what `write` gives names a
+    /// file of the temporary folder: the error then names the file whose place it would have taken.
+    pub fn replace<E: From<OutputError> + Display>(
         &self,
         names: &[&str],
         write: impl FnOnce(&Output) -> Result<(), E>,
@@ -89,29 +94,33 @@ impl Output {
         for name in names {
             let path = self.path(name);
             if path.is_dir() {
-                return Err(failed(path)(std::io::ErrorKind::IsADirectory.into()).into());
+                let error = std::io::Error::new(ErrorKind::IsADirectory, "it is a folder");
+                return Err(failed(path)(error).into());
             }
         }
-        let beside = tempfile::Builder::new().prefix(".new-").tempdir_in(&self.folder);
-        let beside = beside.map_err(failed(self.folder.clone()))?;
-        let staged = Output { folder: beside.path().into(), made: false };
-        write(&staged)?;
-        let mode = new_file_in(beside.path()).and_then(|file| file.as_file().metadata());
-        let permissions = mode.map_err(failed(self.folder.clone()))?.permissions();
-        for name in names {
-            let (new, path) = (staged.path(name), self.path(name));
-            let moved = if new.exists() {
-                std::fs::set_permissions(&new, permissions.clone())
-                    .and_then(|()| sync_file(&new))
-                    .and_then(|()| std::fs::rename(&new, &path))
-            } else if path.exists() {
-                std::fs::remove_file(&path)
-            } else {
-                Ok(())
-            };
-            moved.map_err(failed(path))?;
+        let scratch = Scratch::new_in(&self.folder).map_err(failed(self.folder.clone()))?;
+        let new = scratch.path().join(set::NEW);
+        std::fs::create_dir(&new).map_err(failed(self.folder.clone()))?;
+        let staged = Output { folder: new, _made: MadeFolders::default() };
+        if let Err(error) = write(&staged) {
+            return Err(self.named(error, &staged));
         }
-        Ok(sync_folder(&self.folder).map_err(failed(self.folder.clone()))?)
+        Ok(set::replace(scratch, &self.folder, names)?)
+    }
+
+    /// The error about a file in the temporary folder as one about the file whose place it would have
+    /// taken: the other is gone when somebody looks.
+    fn named<E: From<OutputError> + Display>(&self, error: E, staged: &Output) -> E {
+        let text = error.to_string();
+        let temporary = staged.folder.display().to_string();
+        let Some((_, at)) = text.split_once(&temporary) else { return error };
+        let (name, reason) = at.split_once(": ").unwrap_or((at, "it is incomplete"));
+        let path = match name.trim_start_matches(std::path::is_separator) {
+            "" => self.folder.clone(),
+            name => self.path(name),
+        };
+        let reason = reason.replace(&temporary, &self.folder.display().to_string());
+        OutputError { path, error: std::io::Error::other(reason) }.into()
     }
 
     /// Writes a value as indented JSON.
@@ -160,7 +169,10 @@ mod tests {
             new.write("a", "new")?;
             new.write("no/such/folder", "new")
         });
-        assert!(failure.is_err());
+        let message = failure.unwrap_err().to_string();
+        let target = output.path("no/such/folder");
+        assert!(message.starts_with(&format!("cannot write {}: ", target.display())), "{message}");
+        assert!(!message.contains(".selvedge"), "{message}");
         let read = |name| std::fs::read_to_string(output.path(name)).unwrap();
         assert_eq!([read("a"), read("b")], ["old", "old"]);
         output.replace(&names, |new| new.write("b", "new")).unwrap();
@@ -173,7 +185,7 @@ mod tests {
     fn a_folder_that_was_made_for_nothing_is_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("new");
-        drop(Output::new(&path).unwrap());
+        drop(Output::new(path.join("inner")).unwrap());
         assert!(!path.exists());
         drop(Output::new(dir.path()).unwrap());
         assert!(dir.path().exists(), "a folder that was there before stays");
@@ -184,7 +196,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("taken");
         std::fs::write(&path, "").unwrap();
-        let message = Output::new(&path).unwrap_err().to_string();
-        assert!(message.starts_with(&format!("cannot write {}", path.display())), "{message}");
+        let (path, below) = (path.display().to_string(), path.join("a/b").display().to_string());
+        let message = |path: &str| Output::new(path).unwrap_err().to_string();
+        assert_eq!(message(&path), format!("cannot write {path}: it is a file, not a folder"));
+        let reason = format!("{path} is a file, not a folder");
+        assert_eq!(message(&below), format!("cannot write {below}: {reason}"));
     }
 }

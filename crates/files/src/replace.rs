@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use crate::scratch::Scratch;
 
 /// As many links are followed from one to the next before they are taken for a circle, as on Linux.
 const MOST_LINKS: usize = 40;
@@ -18,10 +18,7 @@ const MOST_LINKS: usize = 40;
 ///
 /// If there is something at `path` that is not a regular file, such as a folder or a device, or if
 /// the file cannot be written.
-pub fn replace(
-    path: &Path,
-    write: impl FnOnce(&mut NamedTempFile) -> io::Result<()>,
-) -> io::Result<()> {
+pub fn replace(path: &Path, write: impl FnOnce(&mut NewFile) -> io::Result<()>) -> io::Result<()> {
     let target = follow(path);
     match target.metadata() {
         Ok(found) if found.is_dir() => {
@@ -34,11 +31,11 @@ pub fn replace(
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = new_file_in(folder_of(&target))?;
+    let mut file = NewFile::new_in(folder_of(&target))?;
     let permissions = file.as_file().metadata()?.permissions();
     write(&mut file)?;
     std::fs::set_permissions(file.path(), permissions)?;
-    persist(file, &target)
+    file.persist(&target)
 }
 
 /// As [`replace`], with a content that exists already.
@@ -48,18 +45,6 @@ pub fn replace(
 /// As [`replace`].
 pub fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> io::Result<()> {
     replace(path.as_ref(), |file| file.write_all(content.as_ref()))
-}
-
-/// Puts a temporary file in the place of `path`, which is in the same folder, once it is on the disk.
-///
-/// # Errors
-///
-/// If the file cannot be brought to the disk, or not be renamed; then it is removed.
-pub fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    // Another file may have been put in the place of the one that is open.
-    sync_file(file.path())?;
-    file.persist(path).map_err(|e| e.error)?;
-    sync_folder(folder_of(path))
 }
 
 /// Brings a file to the disk. Windows wants a handle that may write.
@@ -105,21 +90,67 @@ fn follow(path: &Path) -> PathBuf {
     target
 }
 
-/// A temporary file in `folder`, removed again when it is dropped. By default such files are private; this
-/// one is as readable as any other new file.
-///
-/// # Errors
-///
-/// If no file can be made there.
-pub fn new_file_in(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // The process's umask takes away what the user does not grant.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+/// A new file that is not complete yet. It has a temporary name, and is removed when this is dropped or,
+/// if the process is killed, by the next one that writes to the folder. It is as readable as any other
+/// new file.
+#[derive(Debug)]
+pub struct NewFile {
+    /// Dropped before the folder that it is in.
+    file: File,
+    path: PathBuf,
+    scratch: Scratch,
+}
+
+impl NewFile {
+    /// Makes one that can take its place in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// If no file can be made there.
+    pub fn new_in(folder: &Path) -> io::Result<Self> {
+        let scratch = Scratch::new_in(folder)?;
+        let path = scratch.path().join("file");
+        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+        Ok(Self { file, path, scratch })
     }
-    builder.tempfile_in(folder)
+
+    /// Its temporary name, for a writer that opens the file itself. Errors should name the file whose
+    /// place it will take.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The open file.
+    pub fn as_file(&self) -> &File {
+        &self.file
+    }
+
+    /// Puts the file in the place of `path`, which is in the folder that it was made for, once it is on
+    /// the disk.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be brought to the disk, or not be renamed; then it is removed.
+    pub fn persist(self, path: &Path) -> io::Result<()> {
+        // Another file may have been put in the place of the one that is open.
+        sync_file(&self.path)?;
+        let Self { file, path: new, scratch } = self;
+        // Windows renames no file that is open.
+        drop(file);
+        std::fs::rename(new, path)?;
+        drop(scratch);
+        sync_folder(folder_of(path))
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 #[cfg(all(test, unix))]

@@ -42,6 +42,8 @@ pub enum DataErrorKind {
     Checksum,
     /// A file could be downloaded from no host.
     Download,
+    /// It was asked to stop, see [`Source::with_interrupt`](crate::Source::with_interrupt).
+    Interrupted,
     /// What was handed over does not fit: an argument is out of range, or two of them disagree.
     InvalidInput,
     /// What a program says itself, by [`DataError::other`].
@@ -98,6 +100,7 @@ impl DataError {
             | Repr::FileLabel { .. } => DataErrorKind::Format,
             Repr::Checksum { .. } => DataErrorKind::Checksum,
             Repr::Download { .. } => DataErrorKind::Download,
+            Repr::Interrupted { .. } => DataErrorKind::Interrupted,
             Repr::Custom { kind, .. } => *kind,
             _ => DataErrorKind::InvalidInput,
         }

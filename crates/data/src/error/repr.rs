@@ -360,6 +360,13 @@ pub(crate) enum Repr {
         /// Why it failed, after all attempts.
         reason: String,
     },
+    /// Something was ended before it was done.
+    #[cfg_attr(not(feature = "download"), expect(dead_code, reason = "nothing is downloaded"))]
+    #[error("stopped while {doing}")]
+    Interrupted {
+        /// What.
+        doing: String,
+    },
     /// What a program says itself.
     #[error("{message}")]
     Custom {

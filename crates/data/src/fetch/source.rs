@@ -1,5 +1,7 @@
+use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::search::{Environment, all_files, given_folder};
 use crate::DataError;
@@ -44,6 +46,37 @@ pub struct Source {
     pub(crate) attempts: u32,
     pub(crate) pause: Duration,
     pub(crate) timeout: Duration,
+    pub(crate) interrupt: Interrupt,
+}
+
+/// Asks whether to stop.
+#[derive(Clone, Default)]
+pub(crate) struct Interrupt(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+#[cfg_attr(not(feature = "download"), expect(dead_code, reason = "nothing takes long"))]
+impl Interrupt {
+    pub fn is_requested(&self) -> bool {
+        self.0.as_ref().is_some_and(|asked| asked())
+    }
+
+    /// Sleeps, unless it is interrupted; whether it was not.
+    pub fn sleep(&self, pause: Duration) -> bool {
+        let end = Instant::now() + pause;
+        while !self.is_requested() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(50)));
+        }
+        false
+    }
+}
+
+impl fmt::Debug for Interrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Interrupt(..)" } else { "None" })
+    }
 }
 
 impl Default for Source {
@@ -57,6 +90,7 @@ impl Default for Source {
             attempts: 4,
             pause: Duration::from_millis(500),
             timeout: Duration::from_secs(30),
+            interrupt: Interrupt::default(),
         }
     }
 }
@@ -111,6 +145,20 @@ impl Source {
     /// Gives up an attempt when the host is silent for this long; otherwise 30 seconds.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Ends a download when `requested` says so, which is asked ten times a second, whatever the host
+    /// does: the error is of the kind [`Interrupted`](crate::DataErrorKind::Interrupted).
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// static STOP: AtomicBool = AtomicBool::new(false);
+    /// let source = selvedge_data::Source::default().with_interrupt(|| STOP.load(Ordering::Relaxed));
+    /// ```
+    pub fn with_interrupt(mut self, requested: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.interrupt = Interrupt(Some(Arc::new(requested)));
         self
     }
 

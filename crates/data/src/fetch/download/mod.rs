@@ -2,10 +2,11 @@
 //!
 //! A file appears under its name only when it is complete and its decompressed content has the
 //! published SHA-256; until then it has a temporary name in the same folder, and is removed on
-//! failure. One process at a time works in a folder, under a lock; the others wait, then find the
-//! files.
+//! failure, or after a SIGKILL by the next download. One process at a time works in a folder, under a
+//! lock; the others wait, then find the files.
 
 mod check;
+mod display;
 mod transfer;
 
 #[cfg(test)]
@@ -13,11 +14,11 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
-use tempfile::NamedTempFile;
+use selvedge_files::{FolderLock, NewFile, OutputError};
 
 use super::search;
 use crate::error::Repr;
@@ -26,13 +27,9 @@ use crate::{DataError, Source};
 use check::Content;
 use transfer::{Failure, Transfer};
 
-/// What the names of temporary files begin with: those of files that are not complete.
-const PART: &str = ".tmp";
-
 /// Puts those of the set's files that are missing into `folder`.
 pub(crate) fn fetch(set: &PublishedSet, folder: &Path, options: &Source) -> Result<(), DataError> {
-    fs::create_dir_all(folder).map_err(|e| DataError::io("create folder", folder, e))?;
-    let _lock = lock(folder)?;
+    let _lock = lock(set, folder, options)?;
     for file in &set.files() {
         // Another process may have fetched it while this one waited for the lock.
         if search::file(folder, file.name).is_none() {
@@ -42,33 +39,24 @@ pub(crate) fn fetch(set: &PublishedSet, folder: &Path, options: &Source) -> Resu
     Ok(())
 }
 
-/// Waits for the folder's lock, which lasts as long as the file is open.
-fn lock(folder: &Path) -> Result<File, DataError> {
-    let path = folder.join(".lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|e| DataError::io("open", &path, e))?;
-    match file.lock() {
-        Ok(()) => remove_leftovers(folder),
-        // Some network file systems have no locks. Two processes then do the same work twice,
-        // under different temporary names.
-        Err(e) if e.kind() == io::ErrorKind::Unsupported => {}
-        Err(e) => return Err(DataError::io("lock", &path, e)),
-    }
-    Ok(file)
-}
-
-/// Removes temporary files of processes that were killed. Only for the holder of the lock, so
-/// that none is in use; a failure is harmless.
-fn remove_leftovers(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(PART) {
-            let _ = fs::remove_file(entry.path());
+/// Waits for the right to write to the folder, which is made.
+fn lock(set: &PublishedSet, folder: &Path, options: &Source) -> Result<FolderLock, DataError> {
+    let mut said = false;
+    loop {
+        let OutputError { path, error } = match FolderLock::acquire(folder) {
+            Ok(lock) => return Ok(lock),
+            Err(refused) => refused,
+        };
+        if error.kind() != io::ErrorKind::ResourceBusy {
+            return Err(DataError::io("write", &path, error));
+        }
+        if !said {
+            display::say(&format!("waiting for the download of {}: {error}", set.display_name));
+            said = true;
+        }
+        if !options.interrupt.sleep(Duration::from_millis(50)) {
+            let doing = format!("waiting for the download of {} by another", set.display_name);
+            return Err(Repr::Interrupted { doing }.into());
         }
     }
 }
@@ -88,11 +76,14 @@ fn fetch_file(
     for host in hosts {
         let url = format!("{}/{}.gz", host.trim_end_matches('/'), file.name);
         // In the same folder, since renaming works only within one file system.
-        let part = selvedge_files::new_file_in(folder)
-            .map_err(|e| DataError::io("create a file in", folder, e))?;
+        let path = folder.join(format!("{}.gz", file.name));
+        let part = NewFile::new_in(folder).map_err(|e| DataError::io("write", &path, e))?;
         let mut transfer = Transfer::new(url, file, part, options);
-        match from_host(&mut transfer, file, options) {
-            Ok(()) => return persist(transfer.into_part(), file, folder),
+        match from_host(&mut transfer, file, &path, options) {
+            Ok(()) => {
+                let placed = transfer.into_part().persist(&path);
+                return placed.map_err(|e| DataError::io("write", &path, e));
+            }
             Err(Stop::Local(error)) => return Err(error),
             Err(Stop::Host(error)) => last = Some(error),
         }
@@ -111,15 +102,29 @@ enum Stop {
     Local(DataError),
 }
 
-fn from_host(transfer: &mut Transfer, file: &PublishedFile, options: &Source) -> Result<(), Stop> {
+/// Errors name `path`, where the file will be; its temporary name is nobody's business.
+fn from_host(
+    transfer: &mut Transfer,
+    file: &PublishedFile,
+    path: &Path,
+    options: &Source,
+) -> Result<(), Stop> {
+    let write = |error| Stop::Local(DataError::io("write", path, error));
+    let interrupted = || {
+        let doing = format!("downloading {}", file.name);
+        Stop::Local(Repr::Interrupted { doing }.into())
+    };
     let mut pause = options.pause;
     let mut reason = String::new();
     for attempt in 0..options.attempts.max(1) {
         if attempt > 0 {
-            std::thread::sleep(pause);
+            transfer.display().retry(&reason, pause);
+            if !options.interrupt.sleep(pause) {
+                return Err(interrupted());
+            }
             pause *= 2;
         }
-        match transfer.attempt() {
+        match transfer.attempt(&options.interrupt) {
             Ok(()) => {}
             Err(Failure::Passing(why)) => {
                 reason = why;
@@ -129,12 +134,11 @@ fn from_host(transfer: &mut Transfer, file: &PublishedFile, options: &Source) ->
                 let url = transfer.url().to_owned();
                 return Err(Stop::Host(Repr::Download { url, reason }.into()));
             }
-            Err(Failure::Local(error)) => {
-                return Err(Stop::Local(DataError::io("write", transfer.path(), error)));
-            }
+            Err(Failure::Local(error)) => return Err(write(error)),
+            Err(Failure::Interrupted) => return Err(interrupted()),
         }
         let content = check::content(transfer.path(), file)
-            .map_err(|e| Stop::Local(DataError::io("read", transfer.path(), e)))?;
+            .map_err(|e| Stop::Local(DataError::io("read", path, e)))?;
         reason = match content {
             Content::Published => return Ok(()),
             // The host closed the connection early without having announced a length; what is
@@ -142,9 +146,7 @@ fn from_host(transfer: &mut Transfer, file: &PublishedFile, options: &Source) ->
             Content::Incomplete => "the transfer was cut off".to_owned(),
             // Joined from several transfers, between which the host's file may have changed.
             Content::Other(why) if transfer.resumed() => {
-                transfer
-                    .restart()
-                    .map_err(|e| Stop::Local(DataError::io("write", transfer.path(), e)))?;
+                transfer.restart().map_err(write)?;
                 format!("resumed to a wrong content, {why}")
             }
             Content::Other(found) => {
@@ -154,11 +156,4 @@ fn from_host(transfer: &mut Transfer, file: &PublishedFile, options: &Source) ->
         };
     }
     Err(Stop::Host(Repr::Download { url: transfer.url().to_owned(), reason }.into()))
-}
-
-/// Gives a complete file its name.
-fn persist(part: NamedTempFile, file: &PublishedFile, folder: &Path) -> Result<(), DataError> {
-    let path = folder.join(format!("{}.gz", file.name));
-    selvedge_files::persist(part, &path)
-        .map_err(|e| DataError::io("rename a download to", &path, e))
 }

@@ -26,6 +26,7 @@ pub(super) struct Reply {
     sent: usize,
     announced: bool,
     delay: Duration,
+    stalls: bool,
 }
 
 impl Reply {
@@ -61,6 +62,11 @@ impl Reply {
         self
     }
 
+    /// Sends so many bytes of the body, then nothing, but stays.
+    pub(super) fn stalled_after(self, bytes: usize) -> Self {
+        Self { stalls: true, ..self.cut_off_after(bytes) }
+    }
+
     /// Does not say how long the body is: its end is the connection's.
     pub(super) fn without_length(mut self) -> Self {
         self.announced = false;
@@ -89,7 +95,11 @@ impl Reply {
         }
         stream.write_all(head.as_bytes())?;
         stream.write_all(b"\r\n")?;
-        stream.write_all(&self.body[..self.sent])
+        stream.write_all(&self.body[..self.sent])?;
+        while self.stalls {
+            std::thread::park();
+        }
+        Ok(())
     }
 }
 

@@ -70,10 +70,12 @@ fn load(source: &Source) -> Result<(), DataError> {
     SET.0.verify(&data)
 }
 
-/// The names in the data set's cache folder but the lock's.
+/// The names in the data set's cache folder but the lock's, which stays on Windows; none if there is no
+/// such folder.
 fn names(cache: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(cache.join("made-up"))
-        .unwrap()
+        .into_iter()
+        .flatten()
         .map(|e| e.unwrap().file_name().into_string().unwrap())
         .filter(|name| name != ".lock")
         .collect();
@@ -271,6 +273,45 @@ fn a_silent_host_is_given_up() {
 }
 
 #[test]
+fn an_interrupt_ends_a_download_from_a_silent_host_and_leaves_nothing() {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    // Silent before the answer, and silent in the middle of the file.
+    for (after, sent) in [(Duration::from_secs(3600), 0), (Duration::ZERO, 10_000)] {
+        let cache = tempfile::tempdir().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let server = Server::start(move |request, _| {
+            Reply::whole(body(request)).after(after).stalled_after(sent)
+        });
+        let asked = stop.clone();
+        let source = source(&cache.path().join("new"), &server)
+            .with_timeout(Duration::from_secs(3600))
+            .with_interrupt(move || asked.load(Relaxed));
+        std::thread::scope(|scope| {
+            let load = scope.spawn(|| load(&source));
+            while server.requests().is_empty() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            stop.store(true, Relaxed);
+            let error = load.join().unwrap().unwrap_err();
+            assert_eq!(error.kind(), DataErrorKind::Interrupted);
+            let expected = "stopped while downloading train-images-idx3-ubyte";
+            assert_eq!(error.to_string(), expected);
+        });
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0, "empty folders stay");
+    }
+}
+
+#[test]
+fn an_interrupt_ends_waiting_for_the_download_of_another() {
+    let cache = tempfile::tempdir().unwrap();
+    let server = Server::start(|request, _| Reply::whole(body(request)));
+    let _lock = selvedge_files::FolderLock::acquire(cache.path().join("made-up")).unwrap();
+    let error = load(&source(cache.path(), &server).with_interrupt(|| true)).unwrap_err();
+    assert_eq!(error.to_string(), "stopped while waiting for the download of Made-up by another");
+}
+
+#[test]
 fn an_endless_body_is_cut_at_the_published_size() {
     let (result, _, names) = load_from(|_, _| Reply::whole(&vec![1; 1 << 20]));
     let error = result.unwrap_err().to_string();
@@ -299,8 +340,10 @@ fn two_loaders_at_once_fetch_each_file_once() {
 fn what_a_killed_process_left_is_removed() {
     let cache = tempfile::tempdir().unwrap();
     let folder = cache.path().join("made-up");
-    fs::create_dir(&folder).unwrap();
-    fs::write(folder.join(".tmpx1y2z3"), "half").unwrap();
+    // The number of a process that cannot be, and what it had of a file.
+    let dead = folder.join(".selvedge-4194305-0");
+    fs::create_dir_all(&dead).unwrap();
+    fs::write(dead.join("file"), "half").unwrap();
     let server = Server::start(|request, _| Reply::whole(body(request)));
     load(&source(cache.path(), &server)).unwrap();
     assert_eq!(names(cache.path()), complete());
@@ -321,7 +364,9 @@ fn a_cache_that_cannot_be_made_is_named() {
     let cache = tempfile::NamedTempFile::new().unwrap();
     let server = Server::start(|request, _| Reply::whole(body(request)));
     let error = load(&source(cache.path(), &server)).unwrap_err();
-    assert!(error.to_string().starts_with("cannot create folder"), "{error}");
+    let reason = format!("{} is a file, not a folder", cache.path().display());
+    let expected = format!("cannot write {}: {reason}", cache.path().join("made-up").display());
+    assert_eq!(error.to_string(), expected);
     assert!(server.requests().is_empty());
 }
 

@@ -1,12 +1,15 @@
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use tempfile::NamedTempFile;
+use selvedge_files::NewFile;
 use ureq::http::{Response, StatusCode, header};
-use ureq::{Agent, Body};
+use ureq::typestate::WithoutBody;
+use ureq::{Agent, RequestBuilder};
 
+use super::super::source::Interrupt;
+use super::display::Display;
 use crate::Source;
 use crate::published::PublishedFile;
 
@@ -16,6 +19,12 @@ const LONGEST: Duration = Duration::from_secs(30 * 60);
 /// A compressed file may be this many bytes larger than its content, and no more.
 const OVERHEAD: u64 = 1 << 16;
 
+/// How often it is asked whether to stop.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Pieces that wait for being written.
+const PIECES: usize = 4;
+
 /// Why an attempt failed.
 pub(super) enum Failure {
     /// May go away: time-out, broken connection, busy host.
@@ -24,12 +33,26 @@ pub(super) enum Failure {
     Lasting(String),
     /// Not the host's fault: the temporary file cannot be written.
     Local(io::Error),
+    /// It was asked to stop.
+    Interrupted,
+}
+
+/// What the thread that talks to the host has to say, in this order.
+enum Event {
+    /// The answer without its content.
+    Answer(Response<()>, Option<u64>),
+    /// The next part of its content.
+    Bytes(Vec<u8>),
+    /// All of it has come.
+    End,
+    /// Nothing more will come.
+    Failed(Failure),
 }
 
 /// One file's transfer from one host into a temporary file, over one or more attempts.
 pub(super) struct Transfer {
     url: String,
-    part: NamedTempFile,
+    part: NewFile,
     /// Bytes in the temporary file.
     received: u64,
     /// Most bytes to accept.
@@ -38,16 +61,12 @@ pub(super) struct Transfer {
     etag: Option<String>,
     resumed: bool,
     agent: Agent,
-    bar: Bar,
+    timeout: Duration,
+    display: Display,
 }
 
 impl Transfer {
-    pub(super) fn new(
-        url: String,
-        file: &PublishedFile,
-        part: NamedTempFile,
-        options: &Source,
-    ) -> Self {
+    pub(super) fn new(url: String, file: &PublishedFile, part: NewFile, options: &Source) -> Self {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .user_agent(concat!("selvedge-data/", env!("CARGO_PKG_VERSION")))
@@ -60,13 +79,7 @@ impl Transfer {
         if is_loopback(&url) {
             config = config.proxy(None);
         }
-        // Hidden where standard error is not a terminal.
-        let bar = ProgressBar::no_length().with_message(file.name);
-        if let Ok(style) = ProgressStyle::with_template(
-            "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
-        ) {
-            bar.set_style(style);
-        }
+        let display = Display::new(file.name, &url);
         Self {
             url,
             part,
@@ -75,7 +88,8 @@ impl Transfer {
             etag: None,
             resumed: false,
             agent: config.build().into(),
-            bar: Bar(bar),
+            timeout: options.timeout,
+            display,
         }
     }
 
@@ -87,19 +101,23 @@ impl Transfer {
         self.part.path()
     }
 
+    pub(super) fn display(&mut self) -> &mut Display {
+        &mut self.display
+    }
+
     /// Whether the temporary file was put together from several answers.
     pub(super) fn resumed(&self) -> bool {
         self.resumed
     }
 
-    pub(super) fn into_part(self) -> NamedTempFile {
+    pub(super) fn into_part(self) -> NewFile {
         self.part
     }
 
     /// Forgets what was received.
     pub(super) fn restart(&mut self) -> io::Result<()> {
-        self.part.as_file_mut().set_len(0)?;
-        self.part.as_file_mut().seek(SeekFrom::Start(0))?;
+        self.part.as_file().set_len(0)?;
+        self.part.as_file().rewind()?;
         self.received = 0;
         self.resumed = false;
         self.etag = None;
@@ -107,7 +125,10 @@ impl Transfer {
     }
 
     /// Asks for what is missing and appends it; if the host cannot continue, for everything.
-    pub(super) fn attempt(&mut self) -> Result<(), Failure> {
+    ///
+    /// A thread of its own waits for the host, so that this one need not: it asks whether to stop. A
+    /// thread that is left behind ends with its time-out.
+    pub(super) fn attempt(&mut self, interrupt: &Interrupt) -> Result<(), Failure> {
         if !cfg!(feature = "https") && self.url.to_ascii_lowercase().starts_with("https:") {
             let reason = "https needs the feature `https`, which is not compiled in";
             return Err(Failure::Lasting(reason.to_owned()));
@@ -119,11 +140,23 @@ impl Transfer {
                 request = request.header(header::IF_RANGE, etag);
             }
         }
-        let response = request.call().map_err(|e| failure(&e))?;
-        let status = response.status();
+        let (sender, events) = sync_channel(PIECES);
+        let timeout = self.timeout;
+        std::thread::Builder::new()
+            .name("download".into())
+            .spawn(move || talk(request, &sender, timeout))
+            .map_err(Failure::Local)?;
+        let (answer, length) = loop {
+            match self.next(&events, interrupt)? {
+                Event::Answer(answer, length) => break (answer, length),
+                Event::Failed(failure) => return Err(failure),
+                Event::Bytes(_) | Event::End => {}
+            }
+        };
+        let status = answer.status();
         match status {
             StatusCode::OK => self.restart().map_err(Failure::Local)?,
-            StatusCode::PARTIAL_CONTENT if continues_at(&response, self.received) => {
+            StatusCode::PARTIAL_CONTENT if continues_at(&answer, self.received) => {
                 self.resumed = true;
             }
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
@@ -140,51 +173,91 @@ impl Transfer {
             }
             _ => return Err(Failure::Lasting(format!("HTTP status {status}"))),
         }
-        self.etag = strong_etag(&response);
-        self.receive(response.into_body())
+        self.etag = strong_etag(&answer);
+        self.display.length(length.map(|length| self.received.saturating_add(length)));
+        self.receive(&events, interrupt)
     }
 
-    fn receive(&mut self, body: Body) -> Result<(), Failure> {
-        if let Some(length) = body.content_length() {
-            self.bar.0.set_length(self.received.saturating_add(length));
-        }
-        self.bar.0.set_position(self.received);
-        let mut body = body.into_reader();
-        let mut buffer = vec![0; 1 << 16];
+    fn receive(&mut self, events: &Receiver<Event>, interrupt: &Interrupt) -> Result<(), Failure> {
         loop {
-            let count = match body.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(count) => count,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(Failure::Passing(format!("the transfer broke off: {e}"))),
+            let bytes = match self.next(events, interrupt)? {
+                Event::Bytes(bytes) => bytes,
+                Event::End => return Ok(()),
+                Event::Failed(failure) => return Err(failure),
+                Event::Answer(..) => continue,
             };
-            if self.received + count as u64 > self.limit {
+            if self.received + bytes.len() as u64 > self.limit {
                 return Err(Failure::Lasting(format!(
                     "expected at most {} bytes, found more",
                     self.limit
                 )));
             }
-            self.part.write_all(&buffer[..count]).map_err(Failure::Local)?;
-            self.received += count as u64;
-            self.bar.0.set_position(self.received);
+            self.part.write_all(&bytes).map_err(Failure::Local)?;
+            self.received += bytes.len() as u64;
+            self.display.received(self.received);
+        }
+    }
+
+    /// Waits for the next event, as long as it is not asked to stop.
+    fn next(&mut self, events: &Receiver<Event>, interrupt: &Interrupt) -> Result<Event, Failure> {
+        loop {
+            if interrupt.is_requested() {
+                return Err(Failure::Interrupted);
+            }
+            match events.recv_timeout(TICK) {
+                Ok(event) => return Ok(event),
+                Err(RecvTimeoutError::Timeout) => self.display.waiting(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failure::Passing("the transfer broke off".into()));
+                }
+            }
         }
     }
 }
 
-/// A progress bar that leaves the terminal as it was, also after an error.
-struct Bar(ProgressBar);
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
+/// Tells what the host answers, as long as anybody listens.
+fn talk(request: RequestBuilder<WithoutBody>, events: &SyncSender<Event>, timeout: Duration) {
+    let tell = |event| events.send(event).is_ok();
+    let (parts, body) = match request.call() {
+        Ok(response) => response.into_parts(),
+        Err(error) => {
+            tell(Event::Failed(failure(&error, timeout)));
+            return;
+        }
+    };
+    let length = body.content_length();
+    if !tell(Event::Answer(Response::from_parts(parts, ()), length)) {
+        return;
+    }
+    let mut body = body.into_reader();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let event = match body.read(&mut buffer) {
+            Ok(0) => Event::End,
+            Ok(count) => Event::Bytes(buffer[..count].to_vec()),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => {
+                Event::Failed(Failure::Passing(silent(timeout)))
+            }
+            Err(e) => Event::Failed(Failure::Passing(format!("the transfer broke off: {e}"))),
+        };
+        let goes_on = matches!(event, Event::Bytes(_));
+        if !tell(event) || !goes_on {
+            return;
+        }
     }
 }
 
-fn failure(error: &ureq::Error) -> Failure {
+fn silent(timeout: Duration) -> String {
+    format!("timeout: the host was silent for {} s", timeout.as_secs_f64())
+}
+
+fn failure(error: &ureq::Error, timeout: Duration) -> Failure {
     use io::ErrorKind::{AddrNotAvailable, ConnectionRefused};
     let reason = error.to_string();
     match error {
-        ureq::Error::Timeout(_) | ureq::Error::Protocol(_) => Failure::Passing(reason),
+        ureq::Error::Timeout(_) => Failure::Passing(silent(timeout)),
+        ureq::Error::Protocol(_) => Failure::Passing(reason),
         ureq::Error::Io(e) if !matches!(e.kind(), ConnectionRefused | AddrNotAvailable) => {
             Failure::Passing(reason)
         }
@@ -193,7 +266,7 @@ fn failure(error: &ureq::Error) -> Failure {
 }
 
 /// Whether a partial answer begins where the last one ended.
-fn continues_at(response: &Response<Body>, position: u64) -> bool {
+fn continues_at(response: &Response<()>, position: u64) -> bool {
     response
         .headers()
         .get(header::CONTENT_RANGE)
@@ -204,7 +277,7 @@ fn continues_at(response: &Response<Body>, position: u64) -> bool {
 }
 
 /// The entity tag, unless it is a weak one, which does not promise equal bytes.
-fn strong_etag(response: &Response<Body>) -> Option<String> {
+fn strong_etag(response: &Response<()>) -> Option<String> {
     let etag = response.headers().get(header::ETAG)?.to_str().ok()?;
     etag.starts_with('"').then(|| etag.to_owned())
 }
