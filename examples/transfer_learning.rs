@@ -2,12 +2,10 @@
 //! labels are few?
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge::cli::{self, Fraction, Normalization};
-use selvedge::files::{last_taken, next_free};
 use selvedge::prelude::*;
 use selvedge::study::transfer::{TransferConfig, TransferStudy};
 
@@ -39,13 +37,8 @@ struct Args {
     /// How pixels are normalized [default: standardized; raw with --full]
     #[arg(long)]
     normalization: Option<Normalization>,
-    /// Folder for results, pictures and models; if it is taken, the next of FOLDER2, FOLDER3 …
-    /// [default: runs/transfer_learning, with _quick or _full]
-    #[arg(long, value_name = "FOLDER")]
-    output_dir: Option<PathBuf>,
-    /// Go on with the study in --output-dir; without that, with the last one in a default folder
-    #[arg(long)]
-    resume: bool,
+    #[command(flatten)]
+    run: cli::RunFolderArgs,
     #[command(flatten)]
     training: cli::TrainingArgs,
     #[command(flatten)]
@@ -53,39 +46,23 @@ struct Args {
 }
 
 impl Args {
-    fn config(&self) -> TransferConfig {
-        let base = match (self.quick, self.full) {
-            (true, _) => TransferConfig::quick(),
-            (_, true) => TransferConfig::full(),
-            _ => TransferConfig::default(),
+    /// The settings, and the folder of such a study.
+    fn config(&self) -> (TransferConfig, &'static str) {
+        let (base, folder) = match (self.quick, self.full) {
+            (true, _) => (TransferConfig::quick(), "runs/transfer_learning_quick"),
+            (_, true) => (TransferConfig::full(), "runs/transfer_learning_full"),
+            _ => (TransferConfig::default(), "runs/transfer_learning"),
         };
         let fractions = self.fractions.as_ref().map(|list| list.iter().map(|f| f.0).collect());
-        TransferConfig {
+        let config = TransferConfig {
             fractions: fractions.unwrap_or(base.fractions),
             seeds: self.seeds.map_or(base.seeds, |n| (1..=n).collect()),
             pretrain_epochs: self.pretrain_epochs.unwrap_or(base.pretrain_epochs),
             fit: self.training.config(base.fit),
             dropout: self.dropout.unwrap_or(base.dropout),
             normalization: self.normalization.map_or(base.normalization, Into::into),
-        }
-    }
-
-    /// A finished study is never replaced.
-    fn folder(&self) -> PathBuf {
-        let preset = if self.quick {
-            "_quick"
-        } else if self.full {
-            "_full"
-        } else {
-            ""
         };
-        let first = format!("runs/transfer_learning{preset}");
-        match (&self.output_dir, self.resume) {
-            (Some(folder), true) => folder.clone(),
-            (Some(folder), false) => next_free(folder),
-            (None, true) => last_taken(first),
-            (None, false) => next_free(first),
-        }
+        (config, folder)
     }
 }
 
@@ -94,7 +71,7 @@ fn main() -> ExitCode {
 }
 
 fn study(args: &Args) -> Result<(), Box<dyn Error>> {
-    let config = args.config();
+    let (config, folder) = args.config();
     config.check()?;
     let (context, device_name) = args.study.context("transfer learning")?;
     let split = FASHION_MNIST.load(&args.study.common.source())?.split_official()?;
@@ -108,10 +85,10 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
         target_network: network,
         config,
     };
-    let folder = args.folder();
+    let folder = args.run.folder(folder);
     let outcome = study.run_in(&folder, device_name, &context)?;
     let (results, folder) = (outcome.results.clone(), folder.display());
-    // First of all, lest a full disk take it away.
+    // Before anything is drawn: a full disk must not take it away.
     let printed = cli::print(&format!("{}{}\n", results.table(), results.answer()));
     outcome.finish()?;
     printed?;

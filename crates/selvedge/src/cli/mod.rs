@@ -19,8 +19,10 @@
 //! }
 //! ```
 
+mod run_folder;
 mod settings;
 
+pub use run_folder::RunFolderArgs;
 pub use settings::{Classes, DataArgs, Fraction, Normalization, Optimizer, TrainingArgs};
 
 use std::error::Error;

@@ -220,9 +220,9 @@ fn verdict(rows: &[(&Row, Difference)]) -> String {
     let most = rows.iter().map(|(_, difference)| difference.pairs).max().unwrap_or(0);
     if most < SMALLEST_SEEDS {
         let seeds = if most == 1 { "1 seed" } else { &format!("{most} seeds") };
+        let smallest = smallest_p(most);
         return format!(
-            "{seeds} cannot tell: p cannot be below {:.2}, and only with {SMALLEST_SEEDS} or more below {LEVEL}",
-            smallest_p(most)
+            "{seeds} cannot tell: no p is below {smallest:.2}, and only {SMALLEST_SEEDS} seeds or more can bring it below {LEVEL}"
         );
     }
     let compared = match rows.len() {
@@ -259,3 +259,6 @@ fn list(items: &[String]) -> Option<String> {
         [first @ .., last] => Some(format!("{} and {last}", first.join(", "))),
     }
 }
+
+#[cfg(test)]
+mod tests;
