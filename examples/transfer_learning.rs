@@ -88,13 +88,16 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     let folder = args.run.folder(folder);
     let outcome = study.run_in(&folder, device_name, &context)?;
     let (results, folder) = (outcome.results.clone(), folder.display());
-    // Before anything is drawn: a full disk must not take it away.
-    let printed = cli::print(&format!("{}{}\n", results.table(), results.answer()));
+    cli::print(&format!("{}{}\n", results.table(), results.answer()))?;
+    // It writes pictures and models, and says if anything could not be written.
     outcome.finish()?;
-    printed?;
     if !results.complete {
         let how = format!("{}; go on with --output-dir {folder} --resume", results.progress());
         return Err(cli::Stopped(how).into());
     }
-    Ok(cli::print(&format!("results, pictures and models are in {folder}\n"))?)
+    cli::print(&format!("results, pictures and models are in {folder}\n"))?;
+    match results.diverged.len() {
+        0 => Ok(()),
+        runs => Err(cli::Failed(format!("{runs} runs diverged")).into()),
+    }
 }

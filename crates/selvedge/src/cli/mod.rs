@@ -13,7 +13,7 @@
 //! fn main() -> std::process::ExitCode {
 //!     cli::run(|args: Args| {
 //!         let (context, device_name) = args.common.context("training")?;
-//!         eprintln!("on {device_name}, {:?}", context.progress);
+//!         cli::print(&format!("on {device_name}, {:?}\n", context.progress))?;
 //!         Ok(())
 //!     })
 //! }
@@ -21,6 +21,8 @@
 
 mod run_folder;
 mod settings;
+mod signals;
+mod threads;
 
 pub use run_folder::RunFolderArgs;
 pub use settings::{Classes, DataArgs, Fraction, Normalization, Optimizer, TrainingArgs};
@@ -33,8 +35,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use selvedge_data::Source;
-use selvedge_train::{Context, Progress, Stop};
+use selvedge_data::{DataError, DataErrorKind, Source};
+use selvedge_study::StudyError;
+use selvedge_train::{Context, Progress, TrainError};
 
 use crate::device;
 
@@ -52,32 +55,28 @@ pub struct Common {
 }
 
 impl Common {
-    /// Where the data set is looked for: the folder that was given and no other, or everywhere.
+    /// Where the data set is looked for: the folder that was given and no other, or everywhere. What
+    /// ends a run, as [`context`](Self::context) says, ends a download too.
     pub fn source(&self) -> Source {
-        match &self.data_dir {
+        let source = match &self.data_dir {
             Some(folder) => Source::folder(folder),
             None => Source::default(),
-        }
+        };
+        let stop = signals::stop();
+        source.with_interrupt(move || stop.is_requested())
     }
 
-    /// Opens the device, shows progress under `label`, and lets Ctrl-C end the run with what is
-    /// there; a second Ctrl-C ends the program. Also gives the name of the device.
+    /// Opens the device, shows progress under `label`, and lets Ctrl-C, SIGTERM and SIGHUP end the run
+    /// with what is there; a second one ends the program. A signal that the program was started to
+    /// ignore, as SIGHUP by `nohup`, stays ignored. Also gives the name of the device.
     ///
     /// # Errors
     ///
-    /// If the device cannot be opened, see [`device::open`], or Ctrl-C cannot be caught.
+    /// If the device cannot be opened, see [`device::open`], or signals cannot be caught.
     pub fn context(&self, label: &str) -> Result<(Context, &'static str), crate::Error> {
         let (device, name) = device::open_named(&self.device)?;
-        let stop = Stop::default();
-        let raised = stop.clone();
-        ctrlc::set_handler(move || {
-            if raised.is_requested() {
-                std::process::exit(130);
-            }
-            Progress::message("\nstopping after this batch; press Ctrl-C again to end at once");
-            raised.request();
-        })
-        .map_err(|error| crate::Error::Terminal(format!("Ctrl-C cannot be caught: {error}")))?;
+        let stop = signals::catch()
+            .map_err(|error| crate::Error::Terminal(format!("Ctrl-C cannot be caught: {error}")))?;
         let context = Context::new(&device).with_progress(Progress::auto(label)).with_stop(stop);
         Ok((context, name))
     }
@@ -91,8 +90,12 @@ pub struct StudyArgs {
     pub common: Common,
     /// Runs of a study at the same time; on a CPU no figure depends on it [default: one for each thread
     /// of a CPU; 1 on a GPU]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = at_least_one)]
     pub jobs: Option<NonZeroUsize>,
+}
+
+fn at_least_one(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "expected a whole number of at least 1")
 }
 
 impl StudyArgs {
@@ -100,7 +103,7 @@ impl StudyArgs {
     ///
     /// # Errors
     ///
-    /// As [`Common::context`].
+    /// As [`Common::context`], or if the threads for so many runs cannot be had.
     pub fn context(&self, label: &str) -> Result<(Context, &'static str), crate::Error> {
         let (context, name) = self.common.context(label)?;
         let jobs = match (self.jobs, name) {
@@ -108,14 +111,34 @@ impl StudyArgs {
             (None, "flex" | "ndarray") => rayon::current_num_threads(),
             (None, _) => 1,
         };
+        threads::try_threads(jobs).map_err(crate::Error::Terminal)?;
         Ok((context.with_jobs(jobs), name))
     }
 }
 
-/// A run that Ctrl-C ended early, after what there was had been written.
+/// A run that Ctrl-C or another signal ended early, after what there was had been written. [`run`] gives
+/// it the exit status 130, or that of the signal: 128 and its number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("stopped early: {0}")]
 pub struct Stopped(pub String);
+
+/// A run that came to its end without what it was for, such as one that diverged, after what there was had
+/// been written. [`run`] gives it the exit status 1.
+///
+/// ```
+/// use selvedge::cli;
+///
+/// fn end(diverged: bool) -> Result<(), Box<dyn std::error::Error>> {
+///     match diverged {
+///         true => Err(cli::Failed("the loss was not finite in epoch 5; the best model is kept".into()).into()),
+///         false => Ok(()),
+///     }
+/// }
+/// # assert!(end(true).is_err() && end(false).is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Failed(pub String);
 
 /// Writes to standard output. A reader that has gone away, such as `head`, is no error.
 ///
@@ -141,17 +164,24 @@ pub fn fastest<T>(repeat: u32, work: impl Fn() -> T) -> (T, f64) {
     (1..repeat).map(|_| timed()).fold(timed(), |a, b| if b.1 < a.1 { b } else { a })
 }
 
-/// Parses the arguments and runs the program. An error becomes one line on standard error and exit
-/// status 1, or 130 if it is [`Stopped`]; a wrong argument, one line that says what was expected and
-/// exit status 2.
+/// Parses the arguments and runs the program. An error becomes one line on standard error, if that can be
+/// written to, and an exit status:
 ///
-/// The calling thread becomes one of rayon's global pool. While it waits for a thread of its own, the
+/// | status | for |
+/// |---|---|
+/// | 0 | all went well |
+/// | 1 | an error, [`Failed`] among them |
+/// | 2 | a wrong argument; the line says what was expected |
+/// | 130, 143, 129 | a run that Ctrl-C, SIGTERM or SIGHUP ended, in its first epoch or later: [`Stopped`], [`TrainError::Stopped`], an interrupted download |
+///
+/// The calling thread becomes one of rayon's global pool, which has as many threads as the machine has
+/// cores or `RAYON_NUM_THREADS` says, if that is not far more. While it waits for a thread of its own, the
 /// pool has one fewer.
 pub fn run<A: Parser>(main: impl FnOnce(A) -> Result<(), Box<dyn Error>>) -> ExitCode {
     let args = match A::try_parse() {
         Ok(args) => args,
         Err(error) if error.use_stderr() => {
-            eprintln!("{}", one_line(&error.to_string()));
+            Progress::message(&one_line(&error.to_string()));
             return ExitCode::from(2);
         }
         Err(help) => {
@@ -161,35 +191,50 @@ pub fn run<A: Parser>(main: impl FnOnce(A) -> Result<(), Box<dyn Error>>) -> Exi
             };
         }
     };
-    join_pool();
+    match threads::start_pool() {
+        Ok(note) => _ = note.inspect(|note| Progress::message(note)),
+        Err(error) => return fail(&Failed(error)),
+    }
     match main(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&*error),
     }
 }
 
-/// Makes this thread one of rayon's global pool, which has as many threads as without it. Else the
-/// thread would go to sleep, and have to be woken up, at each of the hundred operations of a training
-/// step that the pool computes. A pool of one thread is left alone: it would have no other.
-fn join_pool() {
-    let wanted = std::env::var("RAYON_NUM_THREADS").ok().and_then(|n| n.parse().ok());
-    let threads = match wanted {
-        None | Some(0) => std::thread::available_parallelism().map_or(1, |n| n.get()),
-        Some(threads) => threads,
-    };
-    if threads == 1 {
-        return;
-    }
-    // It fails where a pool exists already; then that one is used.
-    let _ = rayon::ThreadPoolBuilder::new().use_current_thread().build_global();
-}
-
 fn fail(error: &(dyn Error + 'static)) -> ExitCode {
-    eprintln!("error: {}", one_line(&error.to_string()));
-    match error.is::<Stopped>() {
-        true => ExitCode::from(130),
+    Progress::message(&format!("error: {}", one_line(&error.to_string())));
+    match is_stop(error) {
+        true => ExitCode::from(signals::status()),
         false => ExitCode::FAILURE,
     }
+}
+
+/// Whether the error says only that the program was asked to stop.
+fn is_stop(error: &(dyn Error + 'static)) -> bool {
+    if let Some(error) = error.downcast_ref::<crate::Error>() {
+        return match error {
+            crate::Error::Data(error) => is_stop(error),
+            crate::Error::Train(error) => is_stop(&**error),
+            crate::Error::Study(error) => is_stop(&**error),
+            _ => false,
+        };
+    }
+    if let Some(error) = error.downcast_ref::<StudyError>() {
+        return match error {
+            StudyError::Data(error) => is_stop(error),
+            StudyError::Train(error) => is_stop(error),
+            _ => false,
+        };
+    }
+    if let Some(error) = error.downcast_ref::<TrainError>() {
+        return match error {
+            TrainError::Stopped { .. } => true,
+            TrainError::Data(error) => is_stop(error),
+            _ => false,
+        };
+    }
+    let data = error.downcast_ref::<DataError>();
+    error.is::<Stopped>() || data.is_some_and(|error| error.kind() == DataErrorKind::Interrupted)
 }
 
 /// The message without clap's usage and hints below it, on one line.
@@ -215,6 +260,28 @@ mod tests {
         let line = one_line(&error.to_string());
         assert!(line.contains("'--devise'") && line.contains("'--device'"), "{line}");
         assert!(!line.contains('\n') && !line.contains("Usage"), "{line}");
+    }
+
+    #[test]
+    fn a_stop_is_known_however_often_it_was_passed_on() {
+        let stopped = || TrainError::Stopped { what: "the run".into() };
+        let interrupted = || DataError::new(DataErrorKind::Interrupted, "stopped");
+        let stops: [Box<dyn Error>; 7] = [
+            Box::new(Stopped("x".into())),
+            Box::new(stopped()),
+            Box::new(StudyError::from(stopped())),
+            Box::new(crate::Error::from(StudyError::from(stopped()))),
+            Box::new(crate::Error::from(stopped())),
+            Box::new(interrupted()),
+            Box::new(crate::Error::from(StudyError::from(TrainError::from(interrupted())))),
+        ];
+        assert!(stops.iter().all(|error| is_stop(&**error)));
+        let others: [Box<dyn Error>; 3] = [
+            Box::new(Failed("x".into())),
+            Box::new(crate::Error::from(TrainError::NothingToTrain)),
+            Box::new(DataError::other("x")),
+        ];
+        assert!(!others.iter().any(|error| is_stop(&**error)));
     }
 
     #[test]
