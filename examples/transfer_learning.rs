@@ -1,5 +1,4 @@
-//! How much does pre-training on five kinds of clothing (FM-2) help to learn five others (FM-1) when
-//! labels are few?
+//! What is pre-training on some clothes (FM-2) worth for learning others (FM-1) from few labels?
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -9,9 +8,8 @@ use selvedge::cli::{self, Fraction, Normalization};
 use selvedge::prelude::*;
 use selvedge::study::transfer::{TransferConfig, TransferStudy};
 
-/// With each of several seeds, pre-trains a CNN on FM-2 (pullover, dress, shirt, sneaker, ankle boot), then
-/// trains it on growing fractions of FM-1 (T-shirt, trouser, coat, sandal, bag), from random weights and
-/// from FM-2's, and tells whether the test accuracies differ by more than chance.
+/// With each seed, pre-trains a CNN on FM-2 (pullover, dress, shirt, sneaker, ankle boot), trains it on
+/// fractions of FM-1 (T-shirt, trouser, coat, sandal, bag) from random and from FM-2's weights, and compares
 #[derive(Parser)]
 struct Args {
     /// 1 + 1 epochs, 2 fractions, 1 seed: a check that everything works, in under a minute
@@ -89,7 +87,6 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     let outcome = study.run_in(&folder, device_name, &context)?;
     let (results, folder) = (outcome.results.clone(), folder.display());
     cli::print(&format!("{}{}\n", results.table(), results.answer()))?;
-    // It writes pictures and models, and says if anything could not be written.
     outcome.finish()?;
     if !results.complete {
         let how = format!("{}; go on with --output-dir {folder} --resume", results.progress());

@@ -3,6 +3,8 @@
 //!
 //! `SELVEDGE_KILLS=100 cargo test --test transfer_kill` kills each of them a hundred times.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -54,6 +56,13 @@ fn assert_that_kills_change_nothing(kills: u32, seed: u64, study: impl Fn(&Path)
         let [a, b] = [&calm, &disturbed].map(|folder| fs::read(folder.join(&name)).unwrap());
         assert!(a == b, "{name}");
     }
+    assert_eq!(files(&disturbed), files(&calm), "what the killed ones left");
+    assert_eq!(files(&disturbed.join("trials")), files(&calm.join("trials")));
+}
+
+/// The names of all that is in a folder.
+fn files(folder: &Path) -> BTreeSet<OsString> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
 }
 
 /// `results.json` without what is measured by the clock.
@@ -71,17 +80,49 @@ fn figures(folder: &Path) -> serde_json::Value {
     json
 }
 
+/// The example on so little that most of its time is the pre-training.
+fn transfer_learning(folder: &Path) -> Command {
+    let test = std::env::current_exe().unwrap();
+    let examples = test.parent().and_then(Path::parent).unwrap().join("examples");
+    let program = examples.join(format!("transfer_learning{}", std::env::consts::EXE_SUFFIX));
+    let mut command = Command::new(program);
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.args(["--quick", "--fractions=0.5%,1%", "--resume", "--output-dir"]).arg(folder);
+    command
+}
+
 #[test]
 fn transfer_learning_that_is_killed_and_resumed_ends_with_the_same_bits() {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).unwrap().join("examples");
-    let program = folder.join(format!("transfer_learning{}", std::env::consts::EXE_SUFFIX));
-    assert_that_kills_change_nothing(kills(2), 1, |folder| {
-        let mut command = Command::new(&program);
-        command.current_dir(env!("CARGO_MANIFEST_DIR"));
-        command.args(["--quick", "--fractions=0.5%,1%", "--resume", "--output-dir"]).arg(folder);
-        command
-    });
+    assert_that_kills_change_nothing(kills(2), 1, transfer_learning);
+}
+
+/// Ctrl-C, as a terminal sends it.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_keeps_what_is_finished_and_says_how_to_go_on() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("study");
+    let child = transfer_learning(&folder).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.unwrap();
+    let pretrained = folder.join("trials/pretrain-seed1.toml");
+    while !pretrained.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupted.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    // On a busy machine the signal may come after the last of the four short runs.
+    if output.status.code() != Some(0) {
+        assert_eq!(output.status.code(), Some(130), "{errors}");
+        let how = format!("go on with --output-dir {} --resume", folder.display());
+        assert!(errors.trim_end().ends_with(&how), "{errors}");
+        assert!(String::from_utf8_lossy(&output.stdout).starts_with("fraction"));
+    }
+    let before = pretrained.metadata().unwrap().modified().unwrap();
+    complete(transfer_learning(&folder));
+    assert_eq!(figures(&folder)["curve"].as_array().unwrap().len(), 4);
+    assert_eq!(pretrained.metadata().unwrap().modified().unwrap(), before, "it was done again");
 }
 
 /// Trains for so short a time that most of what is disturbed is writing.

@@ -43,6 +43,7 @@ impl Store {
         let lock = FolderLock::acquire(folder)?;
         let output = Output::new(folder)?;
         let trials = output.path(TRIALS);
+        selvedge_files::clean(&trials);
         let refused = |differences| StudyError::OtherStudy { folder: folder.into(), differences };
         let file = trials.join(STUDY);
         match fs::read_to_string(&file) {

@@ -148,21 +148,27 @@ impl TransferResults {
     }
 
     /// The study's question and its answer: the fractions at which the difference is more than chance, or
-    /// why none can be, and what the difference is at the smallest fraction.
+    /// why none can be, and the accuracies at the smallest of them, or at the smallest of all.
     pub fn answer(&self) -> String {
         let question = format!("Does pre-training on {} help on {}?", self.source, self.target);
         let rows: Vec<(&Row, Difference)> =
             self.rows.iter().filter_map(|row| Some((row, row.difference?))).collect();
-        let smallest = rows.iter().min_by(|a, b| a.0.fraction.total_cmp(&b.0.fraction));
-        let Some((row, difference)) = smallest else {
+        // The smallest fraction at which there is something to say, or else the smallest.
+        let clear = rows.iter().filter(|(_, difference)| difference.is_more_than_chance());
+        let smallest = |a: &&(&Row, Difference), b: &&(&Row, Difference)| {
+            a.0.fraction.total_cmp(&b.0.fraction)
+        };
+        let example = clear.min_by(smallest).or(rows.iter().min_by(smallest));
+        let Some(Row { images, random: Some(random), transferred: Some(transferred), .. }) =
+            example.map(|(row, _)| row)
+        else {
             return format!("{question} No pair of runs is complete");
         };
-        let points = 100.0 * difference.mean.abs();
-        let which = if difference.mean < 0.0 { "fewer" } else { "more" };
         format!(
-            "{question} {}. With {} images, {points:.1} points {which} of the test images are right",
+            "{question} {}. With {images} images, {:.1} % of the test images are right instead of {:.1} %",
             verdict(&rows),
-            row.images
+            100.0 * transferred.mean,
+            100.0 * random.mean
         )
     }
 
