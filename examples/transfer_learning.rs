@@ -22,11 +22,11 @@ struct Args {
     /// Fractions of FM-1's training images, such as 0.05,0.5 or 5%,50% [default: 2, 5 and 10 %]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     fractions: Option<Vec<Fraction>>,
-    /// Epochs on FM-2 [default: 3; 1 with --quick, 30 with --full]
+    /// Epochs on FM-2 [default: 1; 30 with --full]
     #[arg(long)]
     pretrain_epochs: Option<usize>,
     /// Number of seeds: pre-trainings, and pairs of runs at each fraction; fewer than 6 can show nothing
-    /// [default: 6; 1 with --quick and --full]
+    /// [default: 7; 1 with --quick and --full]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: Option<u64>,
     /// Probability of dropout [default: 0; 0.3 with --full]
