@@ -47,8 +47,8 @@ fn context() -> Context {
     Context::new(&selvedge::device::open("flex").unwrap())
 }
 
-fn run_in(study: &TransferStudy, folder: &Path) -> Result<TransferOutcome, StudyError> {
-    study.run_in(folder, "flex", &context())
+fn run_in(study: &TransferStudy, folder: &Path) -> Result<TransferOutcome, Box<StudyError>> {
+    study.run_in(folder, "flex", &context()).map_err(Box::new)
 }
 
 /// What a study found, without what is measured by the clock: its figures and the bytes of its models.
@@ -118,7 +118,7 @@ fn a_damaged_trial_is_named_and_done_again() {
         for damaged in [whole[..whole.len() / 2].to_vec(), vec![b'x'; whole.len()], Vec::new()] {
             fs::write(&path, damaged).unwrap();
             let outcome = run_in(&study(), folder.path()).unwrap();
-            assert_eq!(outcome.damaged, [path.clone()]);
+            assert_eq!(outcome.damaged, std::slice::from_ref(&path));
             assert!(found(&outcome) == expected, "{}", path.display());
         }
     }

@@ -2,7 +2,7 @@
 
 use selvedge_data::SplitMix64;
 
-/// Up to so many pairs all signs are tried; of more, [`SAMPLES`] are drawn.
+/// Up to so many pairs all signs are tried; of more, a hundred thousand are drawn.
 pub const MOST_EXACT: usize = 20;
 
 /// The smallest number of pairs of which p can be below 0.05: five give 2/2⁵ = 0.0625 at best.

@@ -1,7 +1,6 @@
 //! What is finished of a study: in memory, and in its folder if it has one.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -208,11 +207,6 @@ impl<'a> Ledger<'a> {
         drop(state);
         let damaged = self.store.as_ref().map_or(Vec::new(), Store::damaged);
         TransferOutcome { results, pretrained, finals, damaged, unwritten, store: self.store }
-    }
-
-    /// Files that were damaged.
-    pub fn damaged(&self) -> Vec<PathBuf> {
-        self.store.as_ref().map_or(Vec::new(), Store::damaged)
     }
 
     fn results(&self, state: &State) -> TransferResults {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use selvedge_files::{FolderLock, Output, OutputError};
 use selvedge_models::Bundle;
-use selvedge_train::Context;
+use selvedge_train::{Context, Progress};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -28,6 +28,8 @@ pub(super) struct Store {
     output: Output,
     trials: PathBuf,
     damaged: Mutex<Vec<PathBuf>>,
+    /// Whether damage is spoken of at once.
+    visible: bool,
     /// Dropped last: the folder belongs to this process until all is written.
     _lock: FolderLock,
 }
@@ -39,7 +41,11 @@ impl Store {
     ///
     /// [`StudyError::Output`] if the folder cannot be written to or another process has it;
     /// [`StudyError::OtherStudy`] if it holds another study.
-    pub fn open(folder: &Path, identity: &toml::Table) -> Result<Self, StudyError> {
+    pub fn open(
+        folder: &Path,
+        identity: &toml::Table,
+        context: &Context,
+    ) -> Result<Self, StudyError> {
         let lock = FolderLock::acquire(folder)?;
         let output = Output::new(folder)?;
         let trials = output.path(TRIALS);
@@ -67,7 +73,8 @@ impl Store {
             }
             Err(error) => return Err(OutputError { path: file, error }.into()),
         }
-        Ok(Self { output, trials, damaged: Mutex::default(), _lock: lock })
+        let visible = !matches!(context.progress, Progress::Hidden);
+        Ok(Self { output, trials, damaged: Mutex::default(), visible, _lock: lock })
     }
 
     /// The folder of the study.
@@ -110,6 +117,9 @@ impl Store {
     }
 
     fn note_damage<T>(&self, path: PathBuf) -> Option<T> {
+        if self.visible {
+            Progress::message(&format!("{} is damaged: its trial is done again", path.display()));
+        }
         self.damaged.lock().expect("nothing panics while it is held").push(path);
         None
     }

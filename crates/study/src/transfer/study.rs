@@ -2,7 +2,7 @@ use std::path::Path;
 
 use selvedge_data::Split;
 use selvedge_models::{Architecture, Bundle, Initialization, Keep};
-use selvedge_train::{Context, Progress};
+use selvedge_train::Context;
 
 use super::TransferConfig;
 use super::identity;
@@ -67,7 +67,7 @@ impl TransferStudy {
         context: &Context,
     ) -> Result<TransferOutcome, StudyError> {
         self.check(context)?;
-        let store = Store::open(folder.as_ref(), &identity::of(self, device_name))?;
+        let store = Store::open(folder.as_ref(), &identity::of(self, device_name), context)?;
         self.conduct(Ledger::open(self, device_name, context, Some(store)), context)
     }
 
@@ -123,14 +123,6 @@ impl TransferStudy {
             ledger.add_run(index, end, model.as_ref());
             Ok(model.map(|model| (index, model)))
         })?;
-        if !matches!(context.progress, Progress::Hidden) {
-            for path in ledger.damaged() {
-                Progress::message(&format!(
-                    "{} was damaged, and its trial done again",
-                    path.display()
-                ));
-            }
-        }
         let first = of_seed(seeds[0]).cloned();
         Ok(ledger.close(first, models.into_iter().flatten().collect()))
     }
