@@ -182,6 +182,7 @@ fn help_explains_every_setting() {
         "--device",
         "--data-path",
         "--output-dir",
+        "--resume",
     ] {
         assert!(help.contains(flag), "{flag} is missing");
     }
@@ -209,7 +210,7 @@ fn a_divergence_is_one_line_and_leaves_nothing() {
         .arg(&out)
         .output()
         .unwrap();
-    assert_refused(&output, &["pre-training on FM-2 diverged", "epoch 1, batch 2"]);
+    assert_refused(&output, &["pre-training on FM-2, seed 1 diverged", "epoch 1, batch 2"]);
     nowhere.assert_empty();
 }
 

@@ -25,7 +25,7 @@ mod signals;
 mod threads;
 mod training;
 
-pub use run_folder::{RunArgs, ended};
+pub use run_folder::{RunArgs, RunFolderArgs, ended};
 pub use settings::{Classes, DataArgs, Fraction, Normalization, prefetch};
 pub use training::{LossArgs, LrScheduler, Opt, TrainingArgs};
 

@@ -1,34 +1,54 @@
 //! The folder of a run, by flags.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use selvedge_data::View;
-use selvedge_files::next_free;
+use selvedge_files::{last_taken, next_free};
 use selvedge_report::TensorBoard;
 use selvedge_train::{Context, Fitted};
 
 use super::{Failed, Stopped};
 
-/// Where a run is kept, and whether one is carried on.
+/// Arguments of every program that leaves the folder of a run: a finished run is never replaced.
 #[derive(Clone, Debug, clap::Args)]
-pub struct RunArgs {
-    /// Folder of the run [default: runs/ and the program's name, with a number if that is taken]
+pub struct RunFolderArgs {
+    /// Folder for results, pictures and models; if it is taken, the next of FOLDER2, FOLDER3 …
+    /// [default: one in runs/]
     #[arg(long, value_name = "FOLDER")]
     pub output_dir: Option<PathBuf>,
-    /// Goes on with the run in the output folder where it was stopped or killed; begins it if there is none
+    /// Go on with the run in --output-dir; without that, with the last one in the default folder
     #[arg(long)]
     pub resume: bool,
+}
+
+impl RunFolderArgs {
+    /// The folder of the run, which by default is `default`, `default2`, `default3` …
+    pub fn folder(&self, default: &str) -> PathBuf {
+        match (&self.output_dir, self.resume) {
+            // A file of that name is a mistake, which whoever takes the folder will name.
+            (Some(folder), resume) if resume || folder.is_file() => folder.clone(),
+            (Some(folder), _) => next_free(folder),
+            (None, true) => last_taken(default),
+            (None, false) => next_free(default),
+        }
+    }
+}
+
+/// Where a run is kept, whether one is carried on, and how often it is saved.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RunArgs {
+    /// Where it is kept.
+    #[command(flatten)]
+    pub folder: RunFolderArgs,
     /// Also saves the run after every so many steps, and not only after each epoch
     #[arg(long, value_name = "STEPS")]
     pub save_every: Option<usize>,
 }
 
 impl RunArgs {
-    /// The folder of the run: the one that was given or `usual`; with a number behind it if there is something
-    /// in it, unless the run in it is carried on.
-    pub fn folder(&self, usual: impl AsRef<Path>) -> PathBuf {
-        let folder = self.output_dir.clone().unwrap_or_else(|| usual.as_ref().into());
-        if self.resume { folder } else { next_free(&folder) }
+    /// As [`RunFolderArgs::folder`].
+    pub fn folder(&self, default: &str) -> PathBuf {
+        self.folder.folder(default)
     }
 
     /// The context for a run in that folder, with TensorBoard's files, which show the first of these images, and
@@ -111,5 +131,29 @@ mod tests {
         assert_eq!(pixels[16..18], [8, 8]);
         assert_eq!(pixels[32..34], [100, 100]);
         assert_eq!(pixels[48..50], [108, 108]);
+    }
+
+    #[test]
+    fn a_run_has_a_folder_of_its_own_unless_it_resumes() {
+        let runs = tempfile::tempdir().unwrap();
+        let path = |name: &str| runs.path().join(name);
+        let default = path("train");
+        let folder = |output_dir: Option<PathBuf>, resume| {
+            RunFolderArgs { output_dir, resume }.folder(default.to_str().unwrap())
+        };
+        for resume in [false, true] {
+            assert_eq!(folder(None, resume), path("train"), "nothing is there yet");
+        }
+        for name in ["train", "train2"] {
+            std::fs::create_dir(path(name)).unwrap();
+            std::fs::write(path(name).join("results.json"), "").unwrap();
+        }
+        assert_eq!(folder(None, false), path("train3"));
+        assert_eq!(folder(None, true), path("train2"));
+        assert_eq!(folder(Some(path("train")), false), path("train3"));
+        assert_eq!(folder(Some(path("train")), true), path("train"));
+        assert_eq!(folder(Some(path("mine")), true), path("mine"));
+        std::fs::write(path("file"), "").unwrap();
+        assert_eq!(folder(Some(path("file")), false), path("file"));
     }
 }
