@@ -77,13 +77,24 @@ fn not_a_folder(file: &Path, folder: &Path) -> io::Error {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn next_free(path: impl AsRef<Path>) -> PathBuf {
+    numbered(path.as_ref()).find(|path| is_free(path)).unwrap()
+}
+
+/// The last of `path`, `path2`, `path3` … before [`next_free`]: the run that was begun last. If there is
+/// none, `path`.
+pub fn last_taken(path: impl AsRef<Path>) -> PathBuf {
     let path = path.as_ref();
+    numbered(path).take_while(|path| !is_free(path)).last().unwrap_or(path.into())
+}
+
+/// `path`, `path2`, `path3` …
+fn numbered(path: &Path) -> impl Iterator<Item = PathBuf> {
     let numbered = (2_u64..).map(|number| {
         let mut name = path.as_os_str().to_owned();
         name.push(number.to_string());
         PathBuf::from(name)
     });
-    std::iter::once(path.to_path_buf()).chain(numbered).find(|path| is_free(path)).unwrap()
+    std::iter::once(path.to_path_buf()).chain(numbered)
 }
 
 fn is_free(path: &Path) -> bool {

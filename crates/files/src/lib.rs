@@ -19,7 +19,7 @@ mod replace;
 mod scratch;
 mod set;
 
-pub use folder::next_free;
+pub use folder::{last_taken, next_free};
 pub use lock::FolderLock;
 pub use output::{Output, OutputError};
 pub use replace::{NewFile, replace, write};

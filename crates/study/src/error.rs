@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use rayon::ThreadPoolBuildError;
 use selvedge_data::DataError;
 use selvedge_files::OutputError;
@@ -32,6 +34,14 @@ pub enum StudyError {
     #[cfg(feature = "plot")]
     #[error(transparent)]
     Plot(#[from] selvedge_report::plot::PlotError),
+    /// The folder holds a study with other settings, which is neither carried on nor replaced.
+    #[error("{} holds another study: {}", folder.display(), differences.join("; "))]
+    OtherStudy {
+        /// The folder.
+        folder: PathBuf,
+        /// What differs: "epochs is 3 there, 2 here".
+        differences: Vec<String>,
+    },
     /// A file or folder of results cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),

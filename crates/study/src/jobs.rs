@@ -59,6 +59,15 @@ pub fn map<T: Sync, R: Send>(
     results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
 }
 
+/// `Ok` if [`map`] can have the threads for as many items, so that this is known before the first of several
+/// calls.
+pub(crate) fn check(context: &Context, items: usize) -> Result<(), ThreadsError> {
+    match context.jobs.min(items) {
+        0 | 1 => Ok(()),
+        jobs => pools(jobs).map(drop),
+    }
+}
+
 /// Hands out the numbers from 0 to `len`.
 struct Queue {
     next: AtomicUsize,

@@ -3,6 +3,7 @@
 //! | to | use |
 //! |---|---|
 //! | find out what pre-training is worth | [`transfer`] |
+//! | know whether a difference is more than chance | [`statistics`] |
 //! | have several runs at the same time | [`jobs`] |
 //! | know what went wrong | [`StudyError`] |
 //!
@@ -12,6 +13,8 @@
 
 mod error;
 pub mod jobs;
+mod record;
+pub mod statistics;
 pub mod transfer;
 
 pub use error::{StudyError, ThreadsError};

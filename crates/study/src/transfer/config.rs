@@ -2,6 +2,8 @@ use selvedge_data::NormalizationKind;
 use selvedge_train::{FitConfig, OptimizerConfig, TrainError};
 use serde::{Deserialize, Serialize};
 
+use super::Start;
+use super::trial::Run;
 use crate::StudyError;
 
 /// The settings of a [`TransferStudy`](super::TransferStudy).
@@ -10,7 +12,8 @@ use crate::StudyError;
 pub struct TransferConfig {
     /// Fractions of the target's training images, each above 0 and at most 1.
     pub fractions: Vec<f64>,
-    /// One pair of runs a seed at every fraction. The first also decides the pre-training.
+    /// One pre-training a seed, and one pair of runs at every fraction. Six are the fewest that can show
+    /// a difference to be more than chance.
     pub seeds: Vec<u64>,
     /// Epochs on the source task.
     pub pretrain_epochs: usize,
@@ -24,13 +27,14 @@ pub struct TransferConfig {
 }
 
 impl Default for TransferConfig {
-    /// A few epochs at four fractions: a minute on a CPU.
+    /// Seven seeds and a few epochs of small batches at three fractions: little more than a minute on two
+    /// cores. Six seeds could just show something, if at no fraction the differences went both ways.
     fn default() -> Self {
         Self {
-            fractions: vec![0.02, 0.05, 0.1, 0.25],
-            seeds: vec![1, 2, 3],
-            pretrain_epochs: 3,
-            fit: FitConfig { epochs: 2, ..FitConfig::default() },
+            fractions: vec![0.02, 0.05, 0.1],
+            seeds: (1..=7).collect(),
+            pretrain_epochs: 1,
+            fit: FitConfig { epochs: 2, batch_size: 64, ..FitConfig::default() },
             dropout: 0.0,
             normalization: NormalizationKind::Standardized,
         }
@@ -82,6 +86,8 @@ impl TransferConfig {
         require(!self.seeds.is_empty(), "seeds", "empty", "at least one")?;
         for (i, &seed) in self.seeds.iter().enumerate() {
             require(!self.seeds[..i].contains(&seed), "seed", seed, "given once")?;
+            // The integers of TOML go no further.
+            require(seed <= i64::MAX as u64, "seed", seed, "below 2^63")?;
         }
         require(self.pretrain_epochs > 0, "pretrain epochs", 0, "at least 1")?;
         let dropout = self.dropout;
@@ -90,8 +96,19 @@ impl TransferConfig {
     }
 
     /// The settings of the run on the source task.
-    pub(super) fn pretraining(&self) -> FitConfig {
-        FitConfig { epochs: self.pretrain_epochs, ..self.run(self.seeds[0]) }
+    pub(super) fn pretraining(&self, seed: u64) -> FitConfig {
+        FitConfig { epochs: self.pretrain_epochs, ..self.run(seed) }
+    }
+
+    /// Every run on the target task: by fraction, seed and start.
+    pub(super) fn runs(&self) -> Vec<Run> {
+        let mut runs = Vec::new();
+        for &fraction in &self.fractions {
+            for &seed in &self.seeds {
+                runs.extend(Start::ALL.map(|start| Run { fraction, seed, start }));
+            }
+        }
+        runs
     }
 
     /// The settings of a run on the target task.
@@ -128,6 +145,8 @@ mod tests {
             (TransferConfig { fractions: vec![f64::NAN], ..base() }, "fraction"),
             (TransferConfig { fractions: vec![0.5, 0.5], ..base() }, "fraction"),
             (TransferConfig { seeds: vec![], ..base() }, "seeds"),
+            (TransferConfig { seeds: vec![1, 1], ..base() }, "seed"),
+            (TransferConfig { seeds: vec![1 << 63], ..base() }, "seed"),
             (TransferConfig { pretrain_epochs: 0, ..base() }, "pretrain epochs"),
             (TransferConfig { dropout: 1.0, ..base() }, "dropout"),
             (fit(FitConfig { batch_size: 0, ..base().fit }), "batch size"),

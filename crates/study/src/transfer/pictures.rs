@@ -3,7 +3,7 @@
 use selvedge_report::plot::{self, CurvePoint, CurveSeries, Picture, PlotError};
 use selvedge_train::History;
 
-use super::study::{FinalRun, TransferOutcome};
+use super::outcome::{FinalRun, TransferOutcome};
 use super::{Start, percent};
 
 impl TransferOutcome {
@@ -12,7 +12,7 @@ impl TransferOutcome {
         let results = &self.results;
         let seeds = match results.seeds.len() {
             1 => "one seed".to_string(),
-            n => format!("mean and standard deviation over {n} seeds from one pre-trained network"),
+            n => format!("mean and standard deviation over {n} seeds"),
         };
         let subtitle = format!("test images of {}; {seeds}", results.target);
         let series = Start::ALL.map(|start| self.series(start));
@@ -21,23 +21,25 @@ impl TransferOutcome {
 
     fn series(&self, start: Start) -> CurveSeries {
         let results = &self.results;
-        let points = results.rows().into_iter().map(|row| CurvePoint {
+        let points = results.rows.iter().map(|row| CurvePoint {
             fraction: row.fraction,
             values: results.runs(row.fraction, start).map(|run| run.test).collect(),
         });
         let label = match start {
             Start::Random => "random weights".to_string(),
-            Start::Transferred => format!("weights of {}", results.pretrain.dataset),
+            Start::Transferred => format!("weights of {}", results.source),
         };
         CurveSeries { label, points: points.filter(|p| !p.values.is_empty()).collect() }
     }
 
-    /// Loss and accuracy by epoch, of the pre-training and of the runs that are kept.
+    /// Loss and accuracy by epoch, of the first pre-training and of the runs that are kept.
     pub(super) fn history_picture(&self) -> Picture {
         let results = &self.results;
-        let source = format!("{} (pre-training)", results.pretrain.dataset);
-        let pretraining = History { epochs: results.pretrain.epochs.clone() };
-        let mut runs = vec![(source, &pretraining)];
+        let source = format!("{} (pre-training)", results.source);
+        let first = results.pretrain.first();
+        let pretraining = first.map(|first| History { epochs: first.epochs.clone() });
+        let mut runs: Vec<_> =
+            pretraining.iter().map(|history| (source.clone(), history)).collect();
         for run in &self.finals {
             let (share, start) = (percent(run.fraction), run.start.name());
             runs.push((format!("{share} of {}, {start}", results.target), &run.history));

@@ -1,7 +1,7 @@
 use selvedge_files::Output;
 
-use super::Start;
-use super::study::TransferOutcome;
+use super::outcome::TransferOutcome;
+use super::{Start, TransferResults};
 use crate::StudyError;
 
 /// A file that a study may leave.
@@ -47,7 +47,7 @@ impl TransferOutcome {
         }
         let csv = boxed(|output, name| Ok(output.write(name, &self.results.to_csv())?));
         add("curve.csv".into(), csv);
-        let mut models = vec![("pretrained", Some(&self.pretrained))];
+        let mut models = vec![("pretrained", self.pretrained.as_ref())];
         for start in Start::ALL {
             models.push((start.name(), self.final_run(start).map(|run| &run.model)));
         }
@@ -76,6 +76,14 @@ impl TransferOutcome {
         let [curve, history, confusion] = [None, None, None];
         [("curve", curve), ("history", history), ("confusion", confusion)]
     }
+}
+
+/// Writes the figures of a study that goes on.
+pub(super) fn write_figures(results: &TransferResults, output: &Output) -> Result<(), StudyError> {
+    output.replace(&["curve.csv", "results.json"], |new| {
+        new.write("curve.csv", &results.to_csv())?;
+        Ok(new.write_json("results.json", results)?)
+    })
 }
 
 fn boxed<'a>(write: impl Fn(&Output, &str) -> Result<(), StudyError> + 'a) -> Option<Write<'a>> {

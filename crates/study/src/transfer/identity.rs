@@ -1,0 +1,134 @@
+//! What makes two studies the same: their settings, data, networks, device and program.
+
+use std::collections::BTreeSet;
+
+use selvedge_data::{Split, View};
+use selvedge_models::Architecture;
+use serde::Serialize;
+use toml::{Table, Value};
+
+use super::{TransferConfig, TransferStudy};
+use crate::record;
+
+/// The version of the files in the folder of trials.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct Identity<'a> {
+    experiment: &'static str,
+    format: u32,
+    version: &'static str,
+    device: &'a str,
+    source: Task<'a>,
+    target: Task<'a>,
+    config: &'a TransferConfig,
+}
+
+#[derive(Serialize)]
+struct Task<'a> {
+    name: &'a str,
+    images: String,
+    network: String,
+}
+
+/// All that decides the figures of `study` on a device, and nothing else.
+pub(super) fn of(study: &TransferStudy, device: &str) -> Table {
+    fn task<'a>(name: &'a str, split: &Split, network: &Architecture) -> Task<'a> {
+        Task { name, images: images(split), network: hash_of(network) }
+    }
+    let identity = Identity {
+        experiment: "transfer_learning",
+        format: FORMAT,
+        version: env!("CARGO_PKG_VERSION"),
+        device,
+        source: task(&study.source_name, &study.source, &study.source_network),
+        target: task(&study.target_name, &study.target, &study.target_network),
+        config: &study.config,
+    };
+    let table = Table::try_from(&identity).expect("the settings were checked");
+    // As it will be when it was read again.
+    table.to_string().parse().expect("what was written can be read")
+}
+
+fn hash_of(network: &Architecture) -> String {
+    let text = serde_json::to_string(network).expect("a network is data");
+    short(record::hash(text.as_bytes()))
+}
+
+/// A hash of all pixels and labels.
+fn images(split: &Split) -> String {
+    let mut hash = record::Hasher::new();
+    let parts: [Option<&View>; 3] =
+        [Some(&split.train), Some(&split.validation), split.test().ok()];
+    for view in parts.into_iter().flatten() {
+        hash.update(&(view.len() as u64).to_le_bytes());
+        for i in 0..view.len() {
+            hash.update(view.image(i));
+            hash.update(&view.label(i).to_le_bytes());
+        }
+    }
+    short(hash.finish())
+}
+
+/// Enough to tell two apart in a message.
+fn short(mut hash: String) -> String {
+    hash.truncate(16);
+    hash
+}
+
+/// The settings that are not the same: "epochs is 3 there, 2 here".
+pub(super) fn differences(there: &Table, here: &Table) -> Vec<String> {
+    let mut found = Vec::new();
+    compare("", there, here, &mut found);
+    found
+}
+
+fn compare(path: &str, there: &Table, here: &Table, found: &mut Vec<String>) {
+    let names: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
+    for name in names {
+        let name_of_it = match path {
+            "" | "config" | "config.fit" => name.clone(),
+            path => format!("{path}.{name}"),
+        };
+        match (there.get(name), here.get(name)) {
+            (Some(Value::Table(there)), Some(Value::Table(here))) => {
+                let below = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                compare(&below, there, here, found);
+            }
+            (there, here) if there != here => {
+                let text = |value: Option<&Value>| value.map_or("not set".into(), Value::to_string);
+                found.push(format!("{name_of_it} is {} there, {} here", text(there), text(here)));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str) -> Table {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn every_setting_that_differs_is_named_with_both_values() {
+        let there = table(
+            "device = 'flex'\n[config]\npretrain_epochs = 3\nfractions = [0.1, 0.2]\n\
+             [config.fit]\nepochs = 3\npatience = 2\nlearning_rate = 0.1\n[source]\nimages = 'ab'",
+        );
+        let here = table(
+            "device = 'flex'\n[config]\npretrain_epochs = 3\nfractions = [0.1]\n\
+             [config.fit]\nepochs = 2\nlearning_rate = 0.1\n[source]\nimages = 'cd'",
+        );
+        let expected = [
+            "epochs is 3 there, 2 here",
+            "patience is 2 there, not set here",
+            "fractions is [0.1, 0.2] there, [0.1] here",
+            "source.images is \"ab\" there, \"cd\" here",
+        ];
+        assert_eq!(differences(&there, &here), expected);
+        assert!(differences(&there, &there).is_empty());
+    }
+}
