@@ -1,19 +1,15 @@
-//! How much does pre-training on five kinds of clothing (FM-2) help to learn five others (FM-1) when
-//! labels are few?
+//! What is pre-training on some clothes (FM-2) worth for learning others (FM-1) from few labels?
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge::cli::{self, Fraction, Normalization};
-use selvedge::files::Output;
 use selvedge::prelude::*;
 use selvedge::study::transfer::{TransferConfig, TransferStudy};
 
-/// Pre-trains a CNN on FM-2 (pullover, dress, shirt, sneaker, ankle boot), then trains it on growing
-/// fractions of FM-1 (T-shirt, trouser, coat, sandal, bag), from random weights and from FM-2's, and
-/// compares the test accuracies.
+/// With each seed, pre-trains a CNN on FM-2 (pullover, dress, shirt, sneaker, ankle boot), trains it on
+/// fractions of FM-1 (T-shirt, trouser, coat, sandal, bag) from random and from FM-2's weights, and compares
 #[derive(Parser)]
 struct Args {
     /// 1 + 1 epochs, 2 fractions, 1 seed: a check that everything works, in under a minute
@@ -23,14 +19,14 @@ struct Args {
     /// pixels, dropout 0.3
     #[arg(long)]
     full: bool,
-    /// Fractions of FM-1's training images, such as 0.05,0.5 or 5%,50% [default: 2, 5, 10 and
-    /// 25 %]
+    /// Fractions of FM-1's training images, such as 0.05,0.5 or 5%,50% [default: 2, 5 and 10 %]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     fractions: Option<Vec<Fraction>>,
-    /// Epochs on FM-2 [default: 3; 1 with --quick, 30 with --full]
+    /// Epochs on FM-2 [default: 1; 30 with --full]
     #[arg(long)]
     pretrain_epochs: Option<usize>,
-    /// Number of seeds: pairs of runs at each fraction [default: 3; 1 with --quick and --full]
+    /// Number of seeds: pre-trainings, and pairs of runs at each fraction; fewer than 6 can show nothing
+    /// [default: 7; 1 with --quick and --full]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: Option<u64>,
     /// Probability of dropout [default: 0; 0.3 with --full]
@@ -39,9 +35,8 @@ struct Args {
     /// How pixels are normalized [default: standardized; raw with --full]
     #[arg(long)]
     normalization: Option<Normalization>,
-    /// Folder for results, pictures and models
-    #[arg(long, default_value = "runs/transfer_learning", value_name = "FOLDER")]
-    out: PathBuf,
+    #[command(flatten)]
+    run: cli::RunFolderArgs,
     #[command(flatten)]
     training: cli::TrainingArgs,
     #[command(flatten)]
@@ -49,21 +44,23 @@ struct Args {
 }
 
 impl Args {
-    fn config(&self) -> TransferConfig {
-        let base = match (self.quick, self.full) {
-            (true, _) => TransferConfig::quick(),
-            (_, true) => TransferConfig::full(),
-            _ => TransferConfig::default(),
+    /// The settings, and the folder of such a study.
+    fn config(&self) -> (TransferConfig, &'static str) {
+        let (base, folder) = match (self.quick, self.full) {
+            (true, _) => (TransferConfig::quick(), "runs/transfer_learning_quick"),
+            (_, true) => (TransferConfig::full(), "runs/transfer_learning_full"),
+            _ => (TransferConfig::default(), "runs/transfer_learning"),
         };
         let fractions = self.fractions.as_ref().map(|list| list.iter().map(|f| f.0).collect());
-        TransferConfig {
+        let config = TransferConfig {
             fractions: fractions.unwrap_or(base.fractions),
             seeds: self.seeds.map_or(base.seeds, |n| (1..=n).collect()),
             pretrain_epochs: self.pretrain_epochs.unwrap_or(base.pretrain_epochs),
             fit: self.training.config(base.fit),
             dropout: self.dropout.unwrap_or(base.dropout),
             normalization: self.normalization.map_or(base.normalization, Into::into),
-        }
+        };
+        (config, folder)
     }
 }
 
@@ -72,11 +69,10 @@ fn main() -> ExitCode {
 }
 
 fn study(args: &Args) -> Result<(), Box<dyn Error>> {
-    let config = args.config();
+    let (config, folder) = args.config();
     config.check()?;
     let (context, device_name) = args.study.context("transfer learning")?;
     let split = FASHION_MNIST.load(&args.study.common.source())?.split_official()?;
-    let output = Output::new(&args.out)?;
     let network = TransferCnn::new(5).with_dropout(config.dropout).architecture();
     let study = TransferStudy {
         source_name: "FM-2".into(),
@@ -87,14 +83,18 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
         target_network: network,
         config,
     };
-    let outcome = study.run(device_name, &context)?;
-    outcome.write(&output)?;
-    let results = &outcome.results;
-    let folder = args.out.display();
+    let folder = args.run.folder(folder);
+    let outcome = study.run_in(&folder, device_name, &context)?;
+    let (results, folder) = (outcome.results.clone(), folder.display());
     cli::print(&format!("{}{}\n", results.table(), results.answer()))?;
+    outcome.finish()?;
+    if !results.complete {
+        let how = format!("{}; go on with --output-dir {folder} --resume", results.progress());
+        return Err(cli::Stopped(how).into());
+    }
     cli::print(&format!("results, pictures and models are in {folder}\n"))?;
-    match results.stopped {
-        true => Err(cli::Stopped(results.progress()).into()),
-        false => Ok(()),
+    match results.diverged.len() {
+        0 => Ok(()),
+        runs => Err(cli::Failed(format!("{runs} runs diverged")).into()),
     }
 }

@@ -19,10 +19,12 @@
 //! }
 //! ```
 
+mod run_folder;
 mod settings;
 mod signals;
 mod threads;
 
+pub use run_folder::RunFolderArgs;
 pub use settings::{Classes, DataArgs, Fraction, Normalization, Optimizer, TrainingArgs};
 
 use std::error::Error;
