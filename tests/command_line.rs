@@ -124,7 +124,7 @@ fn a_missing_data_folder_is_named() {
     let nowhere = Nowhere::new();
     let out = nowhere.out();
     let output =
-        transfer_learning(&["--data-dir", "no/such/folder", "--out", out.to_str().unwrap()]);
+        transfer_learning(&["--data-dir", "no/such/folder", "--output-dir", out.to_str().unwrap()]);
     assert_refused(&output, &["no/such/folder"]);
     nowhere.assert_empty();
 }
@@ -135,7 +135,8 @@ fn a_truncated_data_file_is_named() {
     let data = data_with(file, |bytes| bytes[..bytes.len() / 2].to_vec());
     let nowhere = Nowhere::new();
     let out = nowhere.out();
-    let arguments = ["--data-dir", data.path().to_str().unwrap(), "--out", out.to_str().unwrap()];
+    let data = data.path().to_str().unwrap();
+    let arguments = ["--data-dir", data, "--output-dir", out.to_str().unwrap()];
     assert_refused(&transfer_learning(&arguments), &[file]);
     nowhere.assert_empty();
 }
@@ -153,7 +154,7 @@ fn an_output_folder_that_is_a_file_is_refused_before_anything_is_trained() {
     let folder = tempfile::tempdir().unwrap();
     let taken = folder.path().join("taken");
     std::fs::write(&taken, "mine").unwrap();
-    let output = transfer_learning(&["--out", taken.to_str().unwrap()]);
+    let output = transfer_learning(&["--output-dir", taken.to_str().unwrap()]);
     assert_refused(&output, &["cannot write", "taken"]);
     assert_eq!(std::fs::read_to_string(&taken).unwrap(), "mine");
 }
@@ -176,7 +177,8 @@ fn help_explains_every_setting() {
         "--dropout",
         "--device",
         "--data-dir",
-        "--out",
+        "--output-dir",
+        "--resume",
     ] {
         assert!(help.contains(flag), "{flag} is missing");
     }
@@ -197,14 +199,14 @@ fn test_images_that_are_training_images_are_refused() {
 fn a_divergence_is_one_line_and_leaves_nothing() {
     let nowhere = Nowhere::new();
     let out = nowhere.out();
-    let arguments = ["--learning-rate", "1e30", "--optimizer", "sgd", "--out"];
+    let arguments = ["--learning-rate", "1e30", "--optimizer", "sgd", "--output-dir"];
     let output = example("transfer_learning")
         .args(["--quick", "--batch-size", "16"])
         .args(arguments)
         .arg(&out)
         .output()
         .unwrap();
-    assert_refused(&output, &["pre-training on FM-2 diverged", "epoch 1, batch 2"]);
+    assert_refused(&output, &["pre-training on FM-2, seed 1 diverged", "epoch 1, batch 2"]);
     nowhere.assert_empty();
 }
 
@@ -216,7 +218,7 @@ fn an_interrupt_before_there_is_anything_leaves_nothing() {
 
     let nowhere = Nowhere::new();
     let mut child = example("transfer_learning")
-        .args(["--pretrain-epochs", "50", "--out"])
+        .args(["--pretrain-epochs", "50", "--output-dir"])
         .arg(nowhere.out())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -231,7 +233,7 @@ fn an_interrupt_before_there_is_anything_leaves_nothing() {
     let output = child.wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{errors}");
-    assert!(errors.contains("stopped before the first epoch of pre-training on FM-2"), "{errors}");
+    assert!(errors.contains("stopped early: 0 of "), "{errors}");
     assert!(!errors.contains("panicked"), "{errors}");
     nowhere.assert_empty();
 }

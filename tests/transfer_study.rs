@@ -65,7 +65,6 @@ fn context() -> Context {
 #[test]
 fn a_point_does_not_depend_on_the_points_before_it() {
     let alone = run(config(&[0.5], &[7]));
-    // The pre-training follows the first seed, so that one stays the same.
     let among = run(config(&[0.1, 0.25, 0.5], &[7, 8]));
     for start in Start::ALL {
         let of = |outcome: &TransferOutcome| {
@@ -128,7 +127,22 @@ fn every_fraction_seed_and_start_has_one_run() {
             assert!(points.iter().all(|p| p.images == images));
         }
     }
-    assert_eq!(results.rows().len(), 2);
+    assert_eq!(results.rows.len(), 2);
+    assert!(results.complete && results.pretrain.len() == 3);
+}
+
+#[test]
+fn each_seed_has_a_pre_training_of_its_own() {
+    let both = run(config(&[0.5], &[3, 4])).results;
+    assert_eq!(both.pretrain.iter().map(|p| p.seed).collect::<Vec<_>>(), [3, 4]);
+    assert_ne!(both.pretrain[0].test, both.pretrain[1].test);
+    for (index, seed) in [3, 4].into_iter().enumerate() {
+        // All of a seed is as if it had been alone.
+        let alone = run(config(&[0.5], &[seed])).results;
+        assert_eq!(alone.pretrain[0].test, both.pretrain[index].test);
+        let of_seed: Vec<_> = both.curve.iter().filter(|p| p.seed == seed).cloned().collect();
+        assert_eq!(alone.curve, of_seed);
+    }
 }
 
 #[test]
@@ -173,12 +187,18 @@ fn dim(split: &Split) -> Split {
 }
 
 #[test]
-fn a_stop_before_the_pre_training_is_complete_is_an_error() {
+fn a_study_that_is_stopped_at_once_has_nothing_and_leaves_nothing() {
     let stop = Stop::default();
     stop.request();
     let context = context().with_stop(stop);
-    let error = study(config(&[0.5], &[1])).run("flex", &context).unwrap_err().to_string();
-    assert_eq!(error, "stopped before the first epoch of the run was complete");
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("runs/stopped");
+    let outcome = study(config(&[0.5], &[1])).run_in(&folder, "flex", &context).unwrap();
+    assert!(!outcome.results.complete && outcome.pretrained.is_none());
+    assert_eq!(outcome.results.progress(), "0 of 2 runs are complete");
+    assert!(outcome.results.answer().ends_with("No pair of runs is complete"));
+    outcome.finish().unwrap();
+    assert!(!parent.path().join("runs").exists());
 }
 
 #[test]
@@ -191,20 +211,24 @@ fn the_results_have_the_documented_form() {
     assert_eq!(json["experiment"], "transfer_learning");
     assert_eq!(json["device"], "flex");
     assert_eq!(json["seeds"], serde_json::json!([5]));
-    assert_eq!(json["pretrain"]["dataset"], "vertical");
-    assert_eq!(json["pretrain"]["epochs"][1]["epoch"], 2);
+    assert_eq!(json["pretrain"][0]["dataset"], "vertical");
+    assert_eq!(json["pretrain"][0]["epochs"][1]["epoch"], 2);
+    assert_eq!(json["complete"], true);
     for at in [
         "/version",
         "/config/fit/batch_size",
-        "/pretrain/best_epoch",
-        "/pretrain/epochs/0/train/loss",
-        "/pretrain/epochs/0/validation/accuracy",
-        "/pretrain/epochs/0/seconds",
-        "/pretrain/test/accuracy",
+        "/pretrain/0/best_epoch",
+        "/pretrain/0/epochs/0/train/loss",
+        "/pretrain/0/epochs/0/validation/accuracy",
+        "/pretrain/0/epochs/0/seconds",
+        "/pretrain/0/test/accuracy",
         "/curve/0/best_epoch",
         "/curve/0/train/accuracy",
         "/curve/0/validation/loss",
         "/curve/1/test/accuracy",
+        "/rows/0/random/mean",
+        "/rows/0/difference/pairs",
+        "/rows/0/difference/adjusted_p",
         "/images_per_second",
         "/wall_seconds",
     ] {

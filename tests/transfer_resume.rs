@@ -1,0 +1,241 @@
+//! The transfer study in a folder: what is finished is kept, carried on and never replaced by another.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use selvedge::prelude::*;
+use selvedge::study::StudyError;
+use selvedge::study::transfer::{TransferConfig, TransferOutcome, TransferStudy};
+
+/// Images with one bright row or column; the label is its position.
+fn split(vertical: bool) -> Split {
+    let lines = |count: usize, offset: usize| {
+        let pixel = |i: usize, p: usize| {
+            let along = if vertical { p % 8 } else { p / 8 };
+            let noise = ((i * 64 + p + offset) as f64 * 78.233).sin().abs() * 120.0;
+            noise as u8 + if along / 4 == i % 2 { 60 } else { 0 }
+        };
+        let images = (0..count).flat_map(|i| (0..64).map(move |p| pixel(i, p))).collect();
+        let labels = (0..count).map(|i| (i % 2) as u16).collect();
+        let classes = ["first", "second"].map(String::from).to_vec();
+        ImageDataset::new("lines", images, [1, 8, 8], labels, classes).unwrap().view()
+    };
+    Split::new(lines(60, 0), lines(20, 1_000_000), Some(lines(30, 2_000_000))).unwrap()
+}
+
+fn study() -> TransferStudy {
+    let network = Architecture::new("tiny", [1, 8, 8]).flatten().linear("fc1", 8).relu();
+    let network = network.linear("fc2", 2);
+    TransferStudy {
+        source_name: "vertical".into(),
+        source: split(true),
+        target_name: "horizontal".into(),
+        target: split(false),
+        source_network: network.clone(),
+        target_network: network,
+        config: TransferConfig {
+            fractions: vec![0.5, 0.2],
+            seeds: vec![1, 2],
+            pretrain_epochs: 2,
+            fit: FitConfig { epochs: 2, batch_size: 16, ..FitConfig::default() },
+            ..TransferConfig::default()
+        },
+    }
+}
+
+fn context() -> Context {
+    Context::new(&selvedge::device::open("flex").unwrap())
+}
+
+fn run_in(study: &TransferStudy, folder: &Path) -> Result<TransferOutcome, Box<StudyError>> {
+    study.run_in(folder, "flex", &context()).map_err(Box::new)
+}
+
+/// What a study found, without what is measured by the clock: its figures and the bytes of its models.
+fn found(outcome: &TransferOutcome) -> (serde_json::Value, Vec<Vec<u8>>) {
+    let models = outcome.pretrained.iter().chain(outcome.finals.iter().map(|run| &run.model));
+    let models = models.map(|model| model.to_bytes().unwrap()).collect();
+    (without_seconds(serde_json::to_value(&outcome.results).unwrap()), models)
+}
+
+fn figures(folder: &Path) -> serde_json::Value {
+    let text = fs::read_to_string(folder.join("results.json")).unwrap();
+    without_seconds(serde_json::from_str(&text).unwrap())
+}
+
+fn without_seconds(mut json: serde_json::Value) -> serde_json::Value {
+    json["wall_seconds"].take();
+    json["images_per_second"].take();
+    for pretraining in json["pretrain"].as_array_mut().unwrap() {
+        for epoch in pretraining["epochs"].as_array_mut().unwrap() {
+            epoch["seconds"].take();
+        }
+    }
+    json
+}
+
+/// The folder of a study whose trials are finished, and what it found.
+fn finished() -> (tempfile::TempDir, (serde_json::Value, Vec<Vec<u8>>)) {
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = run_in(&study(), folder.path()).unwrap();
+    let found = found(&outcome);
+    assert!(outcome.results.complete && found.1.len() == 3);
+    (folder, found)
+}
+
+fn trials(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder.join("trials")).unwrap();
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn a_study_that_lacks_any_of_its_trials_ends_with_the_same_bits() {
+    let (folder, expected) = finished();
+    assert_eq!(found(&study().run("flex", &context()).unwrap()), expected, "in memory");
+    let mut names = trials(folder.path());
+    names.retain(|path| !path.ends_with("study.toml"));
+    // A record of each of two pre-trainings and eight runs, and six models.
+    assert_eq!(names.len(), 16);
+    // Each file alone is lost, and all together.
+    for lost in names.iter().map(std::slice::from_ref).chain([names.as_slice()]) {
+        for path in lost {
+            fs::remove_file(path).unwrap();
+        }
+        let outcome = run_in(&study(), folder.path()).unwrap();
+        assert!(found(&outcome) == expected, "{lost:?}");
+    }
+}
+
+#[test]
+fn a_damaged_trial_is_named_and_done_again() {
+    let (folder, expected) = finished();
+    let mut names = trials(folder.path());
+    names.retain(|path| !path.ends_with("study.toml"));
+    for path in names {
+        let whole = fs::read(&path).unwrap();
+        for damaged in [whole[..whole.len() / 2].to_vec(), vec![b'x'; whole.len()], Vec::new()] {
+            fs::write(&path, damaged).unwrap();
+            let outcome = run_in(&study(), folder.path()).unwrap();
+            assert_eq!(outcome.damaged, std::slice::from_ref(&path));
+            assert!(found(&outcome) == expected, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_finished_study_is_read_and_not_done_again() {
+    let (folder, expected) = finished();
+    let times = || -> Vec<_> {
+        let paths = trials(folder.path());
+        paths.iter().map(|path| path.metadata().unwrap().modified().unwrap()).collect()
+    };
+    let before = times();
+    // The time of each trial's end since the beginning of the study.
+    let seconds = trials(folder.path()).into_iter().filter_map(|path| {
+        let text = fs::read_to_string(path).ok()?;
+        text.lines().find_map(|line| line.strip_prefix("study_seconds = ")?.parse::<f64>().ok())
+    });
+    let last = seconds.fold(0.0, f64::max);
+    let again = run_in(&study(), folder.path()).unwrap();
+    assert!(found(&again) == expected);
+    assert_eq!(times(), before);
+    assert!(last > 0.0 && again.results.wall_seconds >= last);
+}
+
+#[test]
+fn a_study_that_was_stopped_goes_on_with_what_is_not_finished() {
+    let (_whole, expected) = finished();
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("study");
+    let stop = Stop::default();
+    let context = context().with_stop(stop.clone());
+    let outcome = std::thread::scope(|scope| {
+        let run = scope.spawn(|| study().run_in(&folder, "flex", &context).unwrap());
+        while !folder.join("trials/pretrain-seed1.toml").exists() && !run.is_finished() {
+            std::thread::yield_now();
+        }
+        stop.request();
+        run.join().unwrap()
+    });
+    let complete = outcome.results.complete;
+    outcome.finish().unwrap();
+    assert_eq!(figures(&folder)["complete"], complete);
+    let outcome = run_in(&study(), &folder).unwrap();
+    assert!(found(&outcome) == expected);
+    outcome.finish().unwrap();
+    // As text: serde_json may read a number a bit off.
+    let whole: serde_json::Value = serde_json::from_str(&expected.0.to_string()).unwrap();
+    for part in ["curve", "rows", "pretrain"] {
+        assert_eq!(figures(&folder)[part], whole[part]);
+    }
+}
+
+#[test]
+fn another_study_is_refused_with_the_settings_that_differ_and_nothing_is_touched() {
+    let (folder, expected) = finished();
+    let folder = folder.path();
+    let before = trials(folder);
+    let mut longer = study();
+    longer.config.fit.epochs = 3;
+    longer.config.seeds.push(3);
+    longer.source = split(false);
+    let error = run_in(&longer, folder).unwrap_err().to_string();
+    let begin = format!("{} holds another study: ", folder.display());
+    assert!(error.starts_with(&begin), "{error}");
+    for part in
+        ["epochs is 2 there, 3 here", "seeds is [1, 2] there, [1, 2, 3] here", "source.images is "]
+    {
+        assert!(error.contains(part), "no `{part}` in: {error}");
+    }
+    assert!(!error.contains('\n') && !error.contains("target"), "{error}");
+    let device = study().run_in(folder, "cuda", &context()).unwrap_err().to_string();
+    assert!(device.ends_with(": device is \"flex\" there, \"cuda\" here"), "{device}");
+    assert_eq!(trials(folder), before);
+    assert!(found(&run_in(&study(), folder).unwrap()) == expected);
+}
+
+#[test]
+fn results_without_trials_are_those_of_another_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let results = folder.path().join("results.json");
+    fs::write(&results, "mine").unwrap();
+    let error = run_in(&study(), folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("there is no trials/study.toml"), "{error}");
+    assert_eq!(fs::read_to_string(results).unwrap(), "mine");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+}
+
+#[test]
+fn two_studies_do_not_share_a_folder() {
+    let parent = tempfile::tempdir().unwrap();
+    let first = run_in(&study(), parent.path()).unwrap();
+    let error = run_in(&study(), parent.path()).unwrap_err().to_string();
+    assert!(error.contains("is writing to it"), "{error}");
+    drop(first);
+    run_in(&study(), parent.path()).unwrap();
+}
+
+/// The folder is deleted while the study runs.
+#[test]
+fn what_cannot_be_written_costs_no_figures() {
+    let (_whole, expected) = finished();
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("study");
+    let outcome = std::thread::scope(|scope| {
+        let run = scope.spawn(|| run_in(&study(), &folder).unwrap());
+        while !folder.join("trials/pretrain-seed1.toml").exists() && !run.is_finished() {
+            std::thread::yield_now();
+        }
+        // A file in the place of the folder: nobody, not even root, can write there.
+        let _ = fs::rename(&folder, parent.path().join("moved"));
+        let _ = fs::write(&folder, "");
+        run.join().unwrap()
+    });
+    let curve = serde_json::to_value(&outcome.results.curve).unwrap();
+    assert_eq!(curve, expected.0["curve"]);
+    assert!(outcome.results.table().lines().count() == 3);
+    let error = outcome.finish().unwrap_err().to_string();
+    assert!(error.starts_with("cannot write ") && !error.contains('\n'), "{error}");
+}
