@@ -137,7 +137,8 @@ impl Drop for Store {
     /// A study of which nothing was finished leaves nothing.
     fn drop(&mut self) {
         let Ok(entries) = fs::read_dir(&self.trials) else { return };
-        if entries.flatten().all(|entry| entry.file_name() == STUDY) {
+        let nothing = entries.flatten().all(|entry| entry.file_name() == STUDY);
+        if nothing && !self.output.path("results.json").exists() {
             let _ = fs::remove_file(self.trials.join(STUDY));
             let _ = fs::remove_dir(&self.trials);
         }
