@@ -96,7 +96,7 @@ fn impossible_settings_are_refused_by_name() {
         ("--lr=-0.1", "learning rate"),
         ("--lr=nan", "learning rate"),
         ("--dropout=1", "dropout"),
-        ("--opt=lion", "optimizer"),
+        ("--opt=newton", "--opt"),
         ("--batch-size=many", "--batch-size"),
     ] {
         assert_refused(&transfer_learning(&[flag]), &[name]);

@@ -109,7 +109,8 @@ fn a_run_that_is_asked_to_stop_keeps_what_it_has_and_says_by_its_status_who_aske
         assert!(rest.iter().any(|line| line.ends_with(how)), "{rest:?}");
         assert!(rest.last().unwrap().starts_with("error: stopped early: "), "{rest:?}");
         let kept = names(&out);
-        assert!(kept.contains(&"model.safetensors".into()), "{kept:?}");
+        assert!(kept.contains(&"results.csv".into()), "{kept:?}");
+        assert!(out.join("weights/best.safetensors").is_file(), "{kept:?}");
         assert!(!kept.iter().any(|name| name.starts_with('.')), "{kept:?}");
     }
 }
@@ -120,7 +121,7 @@ fn a_stop_before_there_is_anything_leaves_nothing_and_has_the_same_status() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("a/out");
         let mut child = example("transfer_learning")
-            .args(["--quick", "--pretrain-epochs=50", "--out"])
+            .args(["--quick", "--batch-size=16", "--output-dir"])
             .arg(&out)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -132,8 +133,7 @@ fn a_stop_before_there_is_anything_leaves_nothing_and_has_the_same_status() {
         }
         signal(&child, name);
         let output = child.wait_with_output().unwrap();
-        let reason = "stopped before the first epoch of pre-training on FM-2";
-        assert_failed(&output, status, &[reason]);
+        assert_failed(&output, status, &["stopped early: 0 of 4 runs are complete"]);
         assert_eq!(names(folder.path()), [""; 0]);
     }
 }
@@ -217,7 +217,12 @@ fn a_full_disk_costs_no_result_and_no_older_run() {
     // No file may be longer than 100 KiB; the network is. Without the signal, writing fails like on a
     // full disk.
     let second = run(&mut limited("trap '' XFSZ; ulimit -f 200", "train"));
-    assert_failed(&second, 1, &["the end of the run is not saved", "File too large"]);
+    assert_failed(&second, 1, &["File too large"]);
+    let errors = text(&second.stderr);
+    let checkpoints = folder.path().join("run2/checkpoints");
+    let once = format!("cannot write {}: File too large", checkpoints.display());
+    assert_eq!(errors.matches(&once).count(), 1, "{errors}");
+    assert!(errors.contains("; the run goes on without being saved"), "{errors}");
     assert!(text(&second.stdout).contains("accuracy"), "{}", text(&second.stdout));
     assert_eq!(read(), before);
     assert!(!names(folder.path()).contains(&"run3".to_string()));

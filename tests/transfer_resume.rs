@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use selvedge::prelude::*;
 use selvedge::study::StudyError;
 use selvedge::study::transfer::{TransferConfig, TransferOutcome, TransferStudy};
+use selvedge::train::{ObserverError, StepDone, StepInterval};
 
 /// Images with one bright row or column; the label is its position.
 fn split(vertical: bool) -> Split {
@@ -170,6 +171,39 @@ fn a_study_that_was_stopped_goes_on_with_what_is_not_finished() {
     for part in ["curve", "rows", "pretrain"] {
         assert_eq!(figures(&folder)[part], whole[part]);
     }
+}
+
+/// Stops a study after a step of its first training.
+struct StopAfter(usize, Stop);
+
+impl Observer for StopAfter {
+    fn interval(&self) -> StepInterval {
+        StepInterval::Steps(self.0)
+    }
+
+    fn step(&mut self, _: &StepDone<'_>) -> Result<(), ObserverError> {
+        self.1.request();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_long_training_goes_on_where_it_was_and_leaves_nothing_of_its_own() {
+    let mut study = study();
+    study.config.pretrain_epochs = 8;
+    let expected = found(&study.run("flex", &context()).unwrap());
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("study");
+    let stop = Stop::default();
+    let stopped = context().with_stop(stop.clone()).with_observer(StopAfter(25, stop));
+    let outcome = study.run_in(&folder, "flex", &stopped).unwrap();
+    assert!(!outcome.results.complete && outcome.results.pretrain.is_empty());
+    drop(outcome);
+    let unfinished = folder.join("trials/pretrain-seed1.run");
+    assert!(unfinished.join("results.csv").is_file(), "{:?}", trials(&folder));
+    let again = run_in(&study, &folder).unwrap();
+    assert!(found(&again) == expected);
+    assert!(trials(&folder).iter().all(|path| path.extension().unwrap() != "run"));
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn not_a_folder(file: &Path, folder: &Path) -> io::Error {
 }
 
 /// The first of `path`, `path2`, `path3` … that is free: there is nothing of that name, or an empty
-/// folder.
+/// folder. A name that cannot be had, such as one below a file, counts as free.
 ///
 /// Nothing is made: where several processes ask at the same time, each takes its folder with
 /// [`FolderLock::acquire`](crate::FolderLock::acquire) and asks again if that is refused.
@@ -98,9 +98,8 @@ fn numbered(path: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 fn is_free(path: &Path) -> bool {
-    match std::fs::read_dir(path) {
-        Ok(mut entries) => entries.next().is_none(),
-        // A link that leads nowhere is in the way too.
-        Err(error) => error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err(),
-    }
+    // Of the link itself: one that leads nowhere is in the way too. What cannot be asked about, such as a name
+    // below a file, is refused with its reason by whoever takes it.
+    path.symlink_metadata().is_err()
+        || std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }

@@ -19,6 +19,10 @@ use crate::StudyError;
 /// anyway.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Trainings of as many epochs are saved while they go on: what a kill costs of a shorter one is less than
+/// what it costs to save it.
+const LONG: usize = 5;
+
 /// A trial as it is kept.
 #[derive(Serialize, Deserialize)]
 struct Kept<T> {
@@ -67,6 +71,7 @@ impl<'a> Ledger<'a> {
         let runs = study.config.runs();
         if let Some(store) = &store {
             let mut note = |name: String, seconds: f64, model: Option<String>| {
+                store.forget_unfinished(&name);
                 before = before.max(seconds);
                 models.extend(model.map(|hash| (name, hash)));
             };
@@ -130,6 +135,26 @@ impl<'a> Ledger<'a> {
         self.store.as_ref()?.load_model(name, self.models.get(name)?, &self.context)
     }
 
+    /// The context of a pre-training.
+    pub fn pretraining_context(&self, index: usize) -> Context {
+        let name = pretraining(self.study.config.seeds[index]);
+        self.trial_context(&name, self.study.config.pretrain_epochs)
+    }
+
+    /// The context of a run.
+    pub fn run_context(&self, index: usize) -> Context {
+        self.trial_context(&self.runs[index].name(), self.study.config.fit.epochs)
+    }
+
+    fn trial_context(&self, name: &str, epochs: usize) -> Context {
+        match &self.store {
+            Some(store) if epochs >= LONG => {
+                self.context.clone().with_run_folder(store.unfinished(name))
+            }
+            _ => self.context.clone(),
+        }
+    }
+
     /// Notes a pre-training that is finished.
     pub fn add_pretraining(&self, index: usize, trial: Pretraining, model: &Bundle) {
         let name = pretraining(self.study.config.seeds[index]);
@@ -155,7 +180,9 @@ impl<'a> Ledger<'a> {
         let Some(store) = &self.store else { return Ok(()) };
         let model = model.map(|model| store.save_model(name, model)).transpose()?;
         let study_seconds = self.clock.seconds();
-        Ok(store.save(name, &Kept { study_seconds, model, trial })?)
+        store.save(name, &Kept { study_seconds, model, trial })?;
+        store.forget_unfinished(name);
+        Ok(())
     }
 
     /// Brings the results on the disk up to date now and then. What cannot be written is said and kept in

@@ -124,6 +124,16 @@ impl Store {
         None
     }
 
+    /// The folder of a training that is under way.
+    pub fn unfinished(&self, name: &str) -> PathBuf {
+        self.trials.join(format!("{name}.run"))
+    }
+
+    /// Removes it once its trial is finished; what cannot be removed is in nobody's way.
+    pub fn forget_unfinished(&self, name: &str) {
+        let _ = fs::remove_dir_all(self.unfinished(name));
+    }
+
     fn record(&self, name: &str) -> PathBuf {
         self.trials.join(format!("{name}.toml"))
     }

@@ -103,7 +103,8 @@ impl TransferStudy {
             if let Some(model) = ledger.pretrained(index) {
                 return Ok(Some((seed, model)));
             }
-            let trained = self.pretrain(seed, &normalization, context)?;
+            let trained =
+                self.pretrain(seed, &normalization, &ledger.pretraining_context(index))?;
             Ok(trained.map(|(pretraining, model)| {
                 ledger.add_pretraining(index, pretraining, &model);
                 (seed, model)
@@ -117,7 +118,8 @@ impl TransferStudy {
             }
             // All are there, unless the study was stopped.
             let Some(source) = of_seed(run.seed) else { return Ok(None) };
-            let learned = self.learn(run, source.network(), &normalization, context)?;
+            let context = ledger.run_context(index);
+            let learned = self.learn(run, source.network(), &normalization, &context)?;
             let Some((end, model)) = learned else { return Ok(None) };
             let model = model.filter(|_| ledger.keeps_model(run));
             ledger.add_run(index, end, model.as_ref());

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Bytes;
+use selvedge_models::ModelError;
 use selvedge_models::state::State;
 use selvedge_models::weights::{load_state, save_state};
 use sha2::{Digest, Sha256};
@@ -85,7 +86,13 @@ impl Checkpoints {
         }
         let new = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(&self.folder)?;
         let at = |name: &str| new.path().join(name);
-        let write = |name, state: &State| save_state(at(name), state).map_err(io::Error::other);
+        // Of an error the reason alone: where the file was to be is a folder that is gone by then.
+        let write = |name, state: &State| {
+            save_state(at(name), state).map_err(|error| match error {
+                ModelError::File { reason, .. } => io::Error::other(reason),
+                error => io::Error::other(error),
+            })
+        };
         write(MODEL, &snapshot.model)?;
         if let Some(average) = &snapshot.average {
             write(AVERAGE, average)?;
