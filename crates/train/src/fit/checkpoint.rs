@@ -188,7 +188,10 @@ fn check_sums(folder: &Path) -> Result<(), String> {
     let mut seen = Vec::new();
     for line in text.lines() {
         let (expected, name) = line.split_once("  ").ok_or(format!("{SUMS} is damaged"))?;
-        let found = sum(&folder.join(name)).map_err(|e| format!("{name}: {e}"))?;
+        let found = sum(&folder.join(name)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => format!("there is no {name}"),
+            _ => format!("{name}: {error}"),
+        })?;
         if found != expected {
             return Err(format!("{name} is damaged"));
         }
