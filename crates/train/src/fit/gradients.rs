@@ -74,7 +74,7 @@ fn clip_norm<M: Module>(model: &M, gradients: GradientsParams, most: f64) -> Gra
     }
     let norm = Tensor::cat(squares.sums, 0).sum().sqrt();
     let factor = (norm + NORM_EPSILON).recip().mul_scalar(most).clamp_max(1.0);
-    change(model, gradients, Change::MultiplyBy(factor))
+    change(model, gradients, Change::MultiplyBy(Box::new(factor)))
 }
 
 /// The sums of the squares of each gradient, on its device.
@@ -94,7 +94,8 @@ impl ModuleVisitor for Squares<'_> {
 /// What is done with every gradient.
 enum Change {
     Multiply(f64),
-    MultiplyBy(Tensor<1>),
+    /// Boxed: a tensor is much larger than the others.
+    MultiplyBy(Box<Tensor<1>>),
     Add(GradientsParams),
     AddParameter(f64),
     Clamp(f64),
@@ -121,7 +122,8 @@ impl ModuleVisitor for Changer {
             (None, _) => None,
             (Some(gradient), Change::Multiply(factor)) => Some(gradient.mul_scalar(*factor)),
             (Some(gradient), Change::MultiplyBy(factor)) => {
-                Some(gradient * factor.clone().reshape([1; D]))
+                let factor: Tensor<1> = (**factor).clone();
+                Some(gradient * factor.reshape([1; D]))
             }
             (Some(gradient), Change::Add(sum)) => Some(match sum.remove::<D>(param.id) {
                 Some(sum) => sum + gradient,

@@ -73,8 +73,7 @@ impl<L: Loss> Task for Classify<L> {
     }
 
     fn diverged(&self, loss: f64) -> bool {
-        // Also of NaN, which compares as false.
-        !(loss.abs() < HOPELESS)
+        loss.is_nan() || loss.abs() >= HOPELESS
     }
 
     fn predictions(&self, outputs: Tensor<2>) -> Vec<usize> {
