@@ -41,8 +41,8 @@ pub fn evaluate_on<M: Model>(
 ) -> Result<Evaluation, TrainError> {
     let mut confusion = ConfusionMatrix::new(source.classes());
     let task = Classify::default();
-    let metrics = measure(&task, &model.valid(), source, |batch, predictions| {
-        for (&predicted, &label) in predictions.iter().zip(&batch.labels) {
+    let metrics = measure(&task, &model.valid(), source, |labels, predictions| {
+        for (&predicted, &label) in predictions.iter().zip(labels) {
             confusion.add(usize::from(label), predicted);
         }
     })?;

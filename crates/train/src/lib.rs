@@ -27,6 +27,7 @@ mod evaluate;
 pub mod features;
 mod finder;
 mod fit;
+mod meter;
 mod metrics;
 mod observe;
 mod optimizer;

@@ -8,7 +8,6 @@ mod config;
 mod folder;
 mod gradients;
 mod groups;
-mod meter;
 mod run;
 mod state;
 mod stopping;

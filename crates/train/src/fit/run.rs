@@ -10,11 +10,11 @@ use selvedge_models::{Model, state};
 use super::config::Rates;
 use super::folder::{RunFolder, Settings};
 use super::gradients::Accumulated;
-use super::meter::{Hopeless, Meter};
 use super::state::{TrainState, batch_seed};
 use super::stopping::Monitor;
 use super::watch::{KeptGradients, Watch};
 use super::{Divergence, FitConfig, Fitted};
+use crate::meter::{Hopeless, Meter};
 use crate::task::{Task, check_images, measure, no_batches};
 use crate::{Context, Decay, EndReason, EpochRecord, FitSource, Position, TrainError};
 

@@ -19,6 +19,7 @@ use selvedge_data::{Batch, BatchSource, DataError};
 use selvedge_models::Model;
 
 use crate::error::require_shape;
+use crate::meter::Meter;
 use crate::{Score, Totals, TrainError};
 
 /// What a model learns, and how it is measured.
@@ -123,27 +124,31 @@ pub(crate) fn check_images<M: Model>(
     }
 }
 
-/// The score of a model that is ready for inference, showing `seen` every batch with its predictions.
+/// The score of a model that is ready for inference, showing `seen` the labels of every batch with what was
+/// predicted.
 pub(crate) fn measure<T: Task, M: Model>(
     task: &T,
     model: &M,
     source: &dyn BatchSource,
-    mut seen: impl FnMut(&Batch, &[usize]),
+    mut seen: impl FnMut(&[u16], &[usize]),
 ) -> Result<T::Score, TrainError> {
     check_images(model, source)?;
     let classes = source.classes().len();
-    let mut totals = Totals::default();
+    let mut meter = Meter::new(task, Totals::default(), 0);
     for batch in source.batches(0) {
         let batch = batch?;
         let outputs = model.forward(batch.images.clone());
-        let loss = task.loss(outputs.clone(), &batch, classes)?.into_scalar::<f32>();
-        let predictions = task.predictions(outputs);
-        totals.add_weighted(&batch, task.weight(&batch), f64::from(loss), &predictions);
-        seen(&batch, &predictions);
+        let loss = task.loss(outputs.clone(), &batch, classes)?;
+        let weight = task.weight(&batch);
+        meter.add(loss, outputs, weight, batch.labels);
+        if meter.is_full() {
+            meter.read_all(&mut seen);
+        }
     }
-    match totals.images {
+    meter.read_all(&mut seen);
+    match meter.totals.images {
         0 => Err(no_batches("validation or test")),
-        _ => Ok(task.score(&totals)),
+        _ => Ok(task.score(&meter.totals)),
     }
 }
 

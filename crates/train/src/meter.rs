@@ -1,4 +1,4 @@
-//! What is measured while a model trains, without making the device wait.
+//! What is measured, batch by batch, without making the device wait.
 
 use burn::tensor::Tensor;
 
@@ -12,7 +12,7 @@ const MOST_PENDING: usize = 32;
 const MOST_VALUES: usize = 4 << 20;
 
 /// Losses and outputs of the steps, read from the device together when something is shown.
-pub(super) struct Meter<'a, T> {
+pub(crate) struct Meter<'a, T> {
     task: &'a T,
     pending: Vec<Pending>,
     values: usize,
@@ -32,7 +32,7 @@ struct Pending {
 
 /// A loss that means that the run has come to nothing, such as NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Hopeless {
+pub(crate) struct Hopeless {
     /// The batch, counted from 1.
     pub batch: usize,
     pub loss: f64,
@@ -61,6 +61,22 @@ impl<'a, T: Task> Meter<'a, T> {
     ///
     /// The first loss that is hopeless; what follows it is not counted.
     pub fn read(&mut self) -> Result<(), Hopeless> {
+        let task = self.task;
+        self.read_while(|loss| !task.diverged(loss), |_, _| {})
+    }
+
+    /// Reads what waits, whatever the losses are, and shows `seen` the labels of each batch and what was
+    /// predicted.
+    pub fn read_all(&mut self, seen: impl FnMut(&[u16], &[usize])) {
+        let read = self.read_while(|_| true, seen);
+        debug_assert!(read.is_ok(), "no loss is refused");
+    }
+
+    fn read_while(
+        &mut self,
+        accepted: impl Fn(f64) -> bool,
+        mut seen: impl FnMut(&[u16], &[usize]),
+    ) -> Result<(), Hopeless> {
         let pending = std::mem::take(&mut self.pending);
         self.values = 0;
         if pending.is_empty() {
@@ -74,13 +90,14 @@ impl<'a, T: Task> Meter<'a, T> {
         let mut at = 0;
         for (Pending { labels, weight, .. }, loss) in pending.iter().zip(losses) {
             self.batches += 1;
-            if self.task.diverged(loss) {
+            if !accepted(loss) {
                 return Err(Hopeless { batch: self.batches, loss });
             }
             // A task without classes predicts nothing.
             let end = (at + labels.len()).min(predictions.len());
             let predictions = &predictions[at.min(end)..end];
             self.totals.add_labels(labels, *weight, loss, predictions);
+            seen(labels, predictions);
             at += labels.len();
         }
         Ok(())
