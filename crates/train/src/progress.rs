@@ -121,7 +121,7 @@ impl Observer for Terminal {
         let (text, speed) = (done.text, done.images_per_second);
         let left = HumanDuration(Duration::from_secs_f64(done.seconds_left.min(1e9)));
         let text =
-            format!("{text} · rate {:.3e} · {speed:.0} images/s · {left} left", done.learning_rate);
+            format!("{text} · rate {:.3e} · {speed:.0} images/s · {left:#} left", done.learning_rate);
         if let Progress::Bar(_) = self.progress {
             let bar = self.bar.get_or_insert_with(|| {
                 let style = ProgressStyle::with_template("{prefix} {bar:16} {pos}/{len} · {msg}");
@@ -146,7 +146,7 @@ impl Observer for Terminal {
             format!("{title}: {text} · rate {rate:.3e} · {seconds:.1} s, {speed:.0} images/s");
         if done.row.epoch < done.epochs {
             let left = HumanDuration(Duration::from_secs_f64(done.seconds_left.min(1e9)));
-            line += &format!(", {left} left");
+            line += &format!(", {left:#} left");
         }
         Progress::message(&line);
         Ok(())
