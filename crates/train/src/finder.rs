@@ -61,7 +61,7 @@ const FINDER: u64 = 0x6669_6E64_6572;
 /// let curve = find_learning_rate(&Classify::default(), &model, &data, &config, &context)?;
 /// let learning_rate = curve.valley().unwrap_or(config.learning_rate);
 /// let fitted = fit(model, &data, &FitConfig { learning_rate, ..config }, &context)?;
-/// # assert!(fitted.best.validation.accuracy > 0.9);
+/// # assert!(fitted.best.score().accuracy > 0.9);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///

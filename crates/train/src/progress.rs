@@ -120,8 +120,10 @@ impl Observer for Terminal {
         let title = self.title(done.epoch, done.epochs);
         let (text, speed) = (done.text, done.images_per_second);
         let left = HumanDuration(Duration::from_secs_f64(done.seconds_left.min(1e9)));
-        let text =
-            format!("{text} · rate {:.3e} · {speed:.0} images/s · {left:#} left", done.learning_rate);
+        let text = format!(
+            "{text} · rate {:.3e} · {speed:.0} images/s · {left:#} left",
+            done.learning_rate
+        );
         if let Progress::Bar(_) = self.progress {
             let bar = self.bar.get_or_insert_with(|| {
                 let style = ProgressStyle::with_template("{prefix} {bar:16} {pos}/{len} · {msg}");

@@ -160,7 +160,10 @@ mod tests {
     use crate::plot::testing::Pixels;
 
     fn point(fraction: f64, values: &[(f64, f64)]) -> CurvePoint {
-        let values = values.iter().map(|&(loss, accuracy)| Metrics { loss, accuracy }).collect();
+        let values = values
+            .iter()
+            .map(|&(loss, accuracy)| Metrics { loss, accuracy, macro_f1: accuracy })
+            .collect();
         CurvePoint { fraction, values }
     }
 

@@ -113,8 +113,8 @@ mod tests {
     fn run(validation: &[f64]) -> History {
         let epoch = |(i, &loss): (usize, &f64)| EpochRecord {
             epoch: i + 1,
-            train: Metrics { loss: 0.8 * loss, accuracy: 0.9 },
-            validation: Some(Metrics { loss, accuracy: 1.0 / (1.0 + loss) }),
+            train: Metrics { loss: 0.8 * loss, accuracy: 0.9, macro_f1: 0.9 },
+            validation: Some(Metrics { loss, accuracy: 1.0 / (1.0 + loss), macro_f1: 0.0 }),
             learning_rate: 1e-3,
             seconds: 1.0,
         };

@@ -26,8 +26,9 @@
 //!
 //! let epoch = |epoch, loss, accuracy| EpochRecord {
 //!     epoch,
-//!     train: Metrics { loss, accuracy },
-//!     validation: Metrics { loss: loss + 0.1, accuracy: accuracy - 0.05 },
+//!     train: Metrics { loss, accuracy, macro_f1: accuracy },
+//!     validation: None,
+//!     learning_rate: 1e-3,
 //!     seconds: 1.0,
 //! };
 //! let run = History { epochs: vec![epoch(1, 0.9, 0.7), epoch(2, 0.5, 0.8)] };

@@ -62,7 +62,7 @@ pub struct TrainingArgs {
     /// Steps from one update of the average to the next [default: 1]
     #[arg(long, requires = "model_ema", value_name = "STEPS")]
     pub model_ema_steps: Option<usize>,
-    /// The validation value that decides which epoch is best: loss or accuracy [default: loss]
+    /// The validation value that decides which epoch is best: loss, accuracy or macro_f1 [default: loss]
     #[arg(long, value_name = "METRIC")]
     pub monitor: Option<String>,
     /// Ends the run after so many epochs without improvement

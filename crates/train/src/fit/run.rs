@@ -194,7 +194,7 @@ impl<T: Task> Run<'_, T> {
         let classes = self.train.classes().len();
         let several = config.accumulate > 1;
         let mut batches = self.train.batches_from(epoch, state.batch);
-        let mut meter = Meter::new(self.task, state.totals, state.batch);
+        let mut meter = Meter::new(self.task, state.totals.clone(), state.batch);
         let mut accumulated = Accumulated::default();
         watch.pass_started(&meter.totals);
         let diverged =
@@ -226,7 +226,7 @@ impl<T: Task> Run<'_, T> {
                     if let Err(at) = meter.read() {
                         return diverged(at);
                     }
-                    state.totals = meter.totals;
+                    state.totals = meter.totals.clone();
                     if let Some(folder) = folder {
                         folder.save(state, data.spec(), false);
                     }

@@ -165,7 +165,7 @@ impl<M: Model, S: Score> TrainState<M, S> {
                 step: self.step,
                 best_epoch: self.best.as_ref().map(|(record, _)| record.epoch),
                 averaged: self.average.as_ref().map_or(0, |average| average.count),
-                totals: self.totals,
+                totals: self.totals.clone(),
                 ids: ids.map(|p| (p.name, p.id.val().to_string())).collect(),
                 epochs: self.history.rows(),
             },

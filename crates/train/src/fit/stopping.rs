@@ -103,7 +103,7 @@ mod tests {
         let epoch = |(i, &loss): (usize, &f64)| EpochRecord {
             epoch: i + 1,
             train: Metrics::default(),
-            validation: Some(Metrics { loss, accuracy: 1.0 - loss }),
+            validation: Some(Metrics { loss, accuracy: 1.0 - loss, macro_f1: 0.5 }),
             learning_rate: 0.1,
             seconds: 1.0,
         };
@@ -146,6 +146,6 @@ mod tests {
     #[test]
     fn a_metric_that_is_not_measured_is_refused_with_those_that_are() {
         let error = Monitor::new::<Metrics>("f1").map(drop).unwrap_err().to_string();
-        assert_eq!(error, "there is no metric `f1` to monitor; there are loss, accuracy");
+        assert_eq!(error, "there is no metric `f1` to monitor; there are loss, accuracy, macro_f1");
     }
 }

@@ -110,7 +110,7 @@ impl Watch {
         self.pass = Instant::now();
         self.pass_images = 0;
         for told in &mut self.told {
-            told.totals = *totals;
+            told.totals = totals.clone();
         }
     }
 
@@ -164,7 +164,7 @@ impl Watch {
             };
             self.observers.tell_one(at, &done)?;
             let told = &mut self.told[at];
-            (told.step, told.time, told.totals) = (state.step, Instant::now(), *totals);
+            (told.step, told.time, told.totals) = (state.step, Instant::now(), totals.clone());
         }
         Ok(())
     }

@@ -105,10 +105,10 @@ impl<S: Score> History<S> {
     /// validation, learning rate, seconds.
     ///
     /// ```
-    /// use selvedge_train::{History, Metrics};
+    /// use selvedge_train::{History, Reconstruction};
     ///
-    /// let header = "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,learning_rate,seconds\n";
-    /// assert_eq!(History::<Metrics>::default().to_csv(), header);
+    /// let header = "epoch,train_loss,validation_loss,learning_rate,seconds\n";
+    /// assert_eq!(History::<Reconstruction>::default().to_csv(), header);
     /// ```
     pub fn to_csv(&self) -> String {
         let rows = self.rows();
@@ -124,8 +124,8 @@ mod tests {
     fn history(losses: &[f64]) -> History {
         let epoch = |(i, &loss): (usize, &f64)| EpochRecord {
             epoch: i + 1,
-            train: Metrics { loss: 1.0, accuracy: 0.5 },
-            validation: Some(Metrics { loss, accuracy: 0.25 }),
+            train: Metrics { loss: 1.0, accuracy: 0.5, macro_f1: 0.5 },
+            validation: Some(Metrics { loss, accuracy: 0.25, macro_f1: 0.25 }),
             learning_rate: 1e-3,
             seconds: 2.0,
         };

@@ -55,25 +55,29 @@ pub struct Metrics {
     pub loss: f64,
     /// Share of images whose highest logit is the right one, between 0 and 1.
     pub accuracy: f64,
+    /// Mean of the F1 scores of the classes that occur or are predicted, between 0 and 1: scikit-learn's
+    /// `f1_score(average="macro")`. Unlike accuracy it counts a rare class as much as a frequent one.
+    #[serde(default)]
+    pub macro_f1: f64,
 }
 
 impl Score for Metrics {
-    const COLUMNS: &'static [&'static str] = &["loss", "accuracy"];
+    const COLUMNS: &'static [&'static str] = &["loss", "accuracy", "macro_f1"];
 
     fn loss(&self) -> f64 {
         self.loss
     }
 
     fn values(&self) -> Vec<f64> {
-        vec![self.loss, self.accuracy]
+        vec![self.loss, self.accuracy, self.macro_f1]
     }
 
     fn from_values(values: &[f64]) -> Self {
-        Self { loss: values[0], accuracy: values[1] }
+        Self { loss: values[0], accuracy: values[1], macro_f1: values[2] }
     }
 
     fn higher_is_better(column: &str) -> bool {
-        column == "accuracy"
+        matches!(column, "accuracy" | "macro_f1")
     }
 }
 
@@ -84,13 +88,16 @@ impl fmt::Display for Metrics {
 }
 
 /// Sums over the batches of one pass, every image counted once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Totals {
     /// The images so far.
     pub images: usize,
     weight: f64,
     loss: f64,
     right: usize,
+    /// Of each class up to the highest that occurred: images of it, those taken for it, and both at once.
+    classes: Vec<[u64; 3]>,
 }
 
 impl Totals {
@@ -107,8 +114,19 @@ impl Totals {
         mean_loss: f64,
         predictions: &[usize],
     ) {
-        let hits = predictions.iter().zip(labels);
-        let right = hits.filter(|(predicted, truth)| **predicted == usize::from(**truth)).count();
+        let mut right = 0;
+        for (&predicted, &truth) in predictions.iter().zip(labels) {
+            let truth = usize::from(truth);
+            if self.classes.len() <= predicted.max(truth) {
+                self.classes.resize(predicted.max(truth) + 1, [0; 3]);
+            }
+            self.classes[truth][0] += 1;
+            self.classes[predicted][1] += 1;
+            if predicted == truth {
+                self.classes[truth][2] += 1;
+                right += 1;
+            }
+        }
         self.add_counts(labels.len(), weight, mean_loss, right);
     }
 
@@ -119,6 +137,15 @@ impl Totals {
             weight: self.weight - earlier.weight,
             loss: self.loss - earlier.loss,
             right: self.right - earlier.right,
+            classes: self
+                .classes
+                .iter()
+                .enumerate()
+                .map(|(class, counts)| {
+                    let before = earlier.classes.get(class).copied().unwrap_or_default();
+                    std::array::from_fn(|i| counts[i] - before[i])
+                })
+                .collect(),
         }
     }
 
@@ -145,7 +172,22 @@ impl Totals {
     pub fn metrics(&self) -> Metrics {
         let images = self.images.max(1) as f64;
         let weight = if self.weight > 0.0 { self.weight } else { 1.0 };
-        Metrics { loss: self.loss / weight, accuracy: self.right as f64 / images }
+        Metrics {
+            loss: self.loss / weight,
+            accuracy: self.right as f64 / images,
+            macro_f1: self.macro_f1(),
+        }
+    }
+
+    fn macro_f1(&self) -> f64 {
+        let (mut sum, mut classes) = (0.0, 0usize);
+        for &[truth, predicted, both] in &self.classes {
+            if truth + predicted > 0 {
+                sum += 2.0 * both as f64 / (truth + predicted) as f64;
+                classes += 1;
+            }
+        }
+        sum / classes.max(1) as f64
     }
 }
 
@@ -177,8 +219,21 @@ mod tests {
         totals.add_counts(100, 100.0, 1.0, 50);
         totals.add_counts(20, 20.0, 4.0, 20);
         // (100 · 1 + 20 · 4) / 120 and 70 / 120
-        let Metrics { loss, accuracy } = totals.metrics();
+        let Metrics { loss, accuracy, .. } = totals.metrics();
         assert!((loss - 1.5).abs() < 1e-12 && (accuracy - 70.0 / 120.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn macro_f1_is_that_of_scikit_learn() {
+        // sklearn.metrics.f1_score([0, 0, 0, 0, 1, 1, 3], [0, 0, 0, 1, 1, 2, 3], average="macro")
+        let mut totals = Totals::default();
+        totals.add_labels(&[0, 0, 0, 0], 4.0, 1.0, &[0, 0, 0, 1]);
+        let first = totals.clone();
+        totals.add_labels(&[1, 1, 3], 3.0, 1.0, &[1, 2, 3]);
+        assert!((totals.metrics().macro_f1 - 0.589_285_714_285_714_3).abs() < 1e-15);
+        // Of the second batch alone: classes 1, 2 and 3 with 2/3, 0 and 1.
+        assert!((totals.since(&first).metrics().macro_f1 - 5.0 / 9.0).abs() < 1e-15);
+        assert_eq!(Totals::default().metrics().macro_f1, 0.0);
     }
 
     #[test]

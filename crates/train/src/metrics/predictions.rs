@@ -1,6 +1,6 @@
 use crate::error::require;
 use crate::metrics::predictions as highest;
-use crate::{ConfusionMatrix, Metrics, TrainError};
+use crate::{ConfusionMatrix, Metrics, Totals, TrainError};
 
 /// What a classifier gave for each of a set of images, on the host: everything that is measured of
 /// classes and probabilities is computed from it, in f64.
@@ -136,7 +136,9 @@ impl Predictions {
     /// Loss and accuracy. The loss is computed in f64, and differs from that of
     /// [`evaluate`](crate::evaluate) by the rounding of f32.
     pub fn metrics(&self) -> Metrics {
-        Metrics { loss: self.log_loss(), accuracy: self.confusion().accuracy() }
+        let mut totals = Totals::default();
+        totals.add_labels(&self.labels, self.len() as f64, 0.0, &self.predicted());
+        Metrics { loss: self.log_loss(), ..totals.metrics() }
     }
 
     /// The cross-entropy of each image in nats: -log of the probability of its class.

@@ -10,7 +10,7 @@ fn results(fractions: &[(f64, &[(f64, f64)])]) -> TransferResults {
     for &(fraction, pairs) in fractions {
         for (i, &(random, transferred)) in pairs.iter().enumerate() {
             for (start, percent) in Start::ALL.into_iter().zip([random, transferred]) {
-                let metrics = Metrics { loss: 0.5, accuracy: percent / 100.0 };
+                let metrics = Metrics { loss: 0.5, accuracy: percent / 100.0, macro_f1: 0.0 };
                 curve.push(TargetRun {
                     fraction,
                     images: (fraction * 1000.0) as usize,
