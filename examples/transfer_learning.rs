@@ -25,10 +25,6 @@ struct Args {
     /// Epochs on FM-2 [default: 1; 30 with --full]
     #[arg(long)]
     pretrain_epochs: Option<usize>,
-    /// Number of seeds: pre-trainings, and pairs of runs at each fraction; fewer than 6 can show nothing
-    /// [default: 7; 1 with --quick and --full]
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    seeds: Option<u64>,
     /// Probability of dropout [default: 0; 0.3 with --full]
     #[arg(long, allow_negative_numbers = true)]
     dropout: Option<f64>,
@@ -54,7 +50,7 @@ impl Args {
         let fractions = self.fractions.as_ref().map(|list| list.iter().map(|f| f.0).collect());
         let config = TransferConfig {
             fractions: fractions.unwrap_or(base.fractions),
-            seeds: self.seeds.map_or(base.seeds, |n| (1..=n).collect()),
+            seeds: self.study.seeds(&base.seeds),
             pretrain_epochs: self.pretrain_epochs.unwrap_or(base.pretrain_epochs),
             fit: self.training.config(base.fit),
             dropout: self.dropout.unwrap_or(base.dropout),

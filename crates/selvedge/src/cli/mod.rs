@@ -90,6 +90,12 @@ pub struct StudyArgs {
     /// Where it runs, and on what.
     #[command(flatten)]
     pub common: Common,
+    /// Number of seeds: fewer than 6 can show nothing [default: 7; 1 with --quick and --full]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub seeds: Option<u64>,
+    /// The first seed; the others follow it
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=MOST_SEED))]
+    pub seed: u64,
     /// Runs of a study at the same time; on a CPU no figure depends on it [default: one for each thread
     /// of a CPU; 1 on a GPU]
     #[arg(long, value_name = "NUMBER", value_parser = at_least_one)]
@@ -100,7 +106,16 @@ fn at_least_one(text: &str) -> Result<NonZeroUsize, &'static str> {
     text.parse().map_err(|_| "expected a whole number of at least 1")
 }
 
+/// Settings are kept as TOML, whose integers have 63 bits.
+const MOST_SEED: u64 = i64::MAX as u64 - 1000;
+
 impl StudyArgs {
+    /// The seeds: as many as were given, or else as `usual` has.
+    pub fn seeds(&self, usual: &[u64]) -> Vec<u64> {
+        let number = self.seeds.unwrap_or(usual.len() as u64);
+        (self.seed..self.seed + number).collect()
+    }
+
     /// As [`Common::context`], for so many runs at the same time.
     ///
     /// # Errors

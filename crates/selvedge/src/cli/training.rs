@@ -10,7 +10,7 @@ pub struct TrainingArgs {
     /// Passes over the training images
     #[arg(long)]
     pub epochs: Option<usize>,
-    /// Images a batch [default: 128]
+    /// Images a batch [default: 128; 64 in the transfer study]
     #[arg(short, long)]
     pub batch_size: Option<usize>,
     /// The optimizer [default: adam]
