@@ -173,6 +173,36 @@ fn a_study_that_was_stopped_goes_on_with_what_is_not_finished() {
     }
 }
 
+#[test]
+fn a_finished_study_that_is_stopped_at_once_keeps_its_models() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = || -> Vec<PathBuf> {
+        let entries = fs::read_dir(&folder).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        names.sort();
+        names
+    };
+    let outcome = run_in(&study(), folder.path()).unwrap();
+    let expected = found(&outcome);
+    outcome.finish().unwrap();
+    let before = names();
+    assert!(before.contains(&folder.path().join("transferred.safetensors")), "{before:?}");
+    let stopped = context();
+    stopped.stop.request();
+    let outcome = study().run_in(&folder, "flex", &stopped).unwrap();
+    assert!(found(&outcome) == expected);
+    outcome.finish().unwrap();
+    assert_eq!(names(), before);
+    // One whose model is damaged is not finished before its trial was done again.
+    let damaged = folder.path().join("trials/0.5-random-seed1.safetensors");
+    fs::write(&damaged, "").unwrap();
+    let outcome = study().run_in(&folder, "flex", &stopped).unwrap();
+    assert!(!outcome.results.complete && outcome.damaged == [damaged]);
+    assert_eq!(outcome.results.progress(), "7 of 8 runs are complete");
+    drop(outcome);
+    assert!(found(&run_in(&study(), folder.path()).unwrap()) == expected);
+}
+
 /// Stops a study after a step of its first training.
 struct StopAfter(usize, Stop);
 
