@@ -281,25 +281,28 @@ fn two_studies_do_not_share_a_folder() {
     run_in(&study(), parent.path()).unwrap();
 }
 
-/// The folder is deleted while the study runs.
+/// The folder is deleted while the study runs, of short trainings and of such as are saved while they go on.
 #[test]
 fn what_cannot_be_written_costs_no_figures() {
-    let (_whole, expected) = finished();
-    let parent = tempfile::tempdir().unwrap();
-    let folder = parent.path().join("study");
-    let outcome = std::thread::scope(|scope| {
-        let run = scope.spawn(|| run_in(&study(), &folder).unwrap());
-        while !folder.join("trials/pretrain-seed1.toml").exists() && !run.is_finished() {
-            std::thread::yield_now();
-        }
-        // A file in the place of the folder: nobody, not even root, can write there.
-        let _ = fs::rename(&folder, parent.path().join("moved"));
-        let _ = fs::write(&folder, "");
-        run.join().unwrap()
-    });
-    let curve = serde_json::to_value(&outcome.results.curve).unwrap();
-    assert_eq!(curve, expected.0["curve"]);
-    assert!(outcome.results.table().lines().count() == 3);
-    let error = outcome.finish().unwrap_err().to_string();
-    assert!(error.starts_with("cannot write ") && !error.contains('\n'), "{error}");
+    for epochs in [2, 5] {
+        let mut study = study();
+        (study.config.pretrain_epochs, study.config.fit.epochs) = (epochs, epochs);
+        let expected = study.run("flex", &context()).unwrap().results.curve;
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("study");
+        let outcome = std::thread::scope(|scope| {
+            let run = scope.spawn(|| run_in(&study, &folder).unwrap());
+            while !folder.join("trials/pretrain-seed1.toml").exists() && !run.is_finished() {
+                std::thread::yield_now();
+            }
+            // A file in the place of the folder: nobody, not even root, can write there.
+            let _ = fs::rename(&folder, parent.path().join("moved"));
+            let _ = fs::write(&folder, "");
+            run.join().unwrap()
+        });
+        assert_eq!(outcome.results.curve, expected);
+        assert!(outcome.results.table().lines().count() == 3);
+        let error = outcome.finish().unwrap_err().to_string();
+        assert!(error.starts_with("cannot write ") && !error.contains('\n'), "{error}");
+    }
 }
