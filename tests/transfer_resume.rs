@@ -261,14 +261,23 @@ fn another_study_is_refused_with_the_settings_that_differ_and_nothing_is_touched
 }
 
 #[test]
-fn results_without_trials_are_those_of_another_program() {
+fn a_folder_of_something_else_is_refused_and_not_touched() {
+    for name in ["results.json", "config.toml", "trials/0.5-random-seed1.toml"] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "mine").unwrap();
+        let error = run_in(&study(), folder.path()).unwrap_err().to_string();
+        let reason = format!("it holds {name}, and there is no trials/study.toml");
+        assert!(error.ends_with(&reason), "{error}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    }
+    // What a process leaves that was killed as it began.
     let folder = tempfile::tempdir().unwrap();
-    let results = folder.path().join("results.json");
-    fs::write(&results, "mine").unwrap();
-    let error = run_in(&study(), folder.path()).unwrap_err().to_string();
-    assert!(error.ends_with("there is no trials/study.toml"), "{error}");
-    assert_eq!(fs::read_to_string(results).unwrap(), "mine");
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    fs::create_dir_all(folder.path().join("trials/.selvedge-4194305-0")).unwrap();
+    fs::write(folder.path().join(".lock"), "4194305").unwrap();
+    assert!(run_in(&study(), folder.path()).unwrap().results.complete);
 }
 
 #[test]
