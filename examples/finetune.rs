@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge::cli;
-use selvedge::files::Output;
+use selvedge::files::{Output, next_free};
 use selvedge::prelude::*;
 use selvedge::train::features::FeatureData;
 
@@ -28,7 +28,7 @@ struct Args {
     data: cli::DataArgs,
     #[command(flatten)]
     training: cli::TrainingArgs,
-    /// Folder for the network that was trained as a whole
+    /// Folder for the network that was trained as a whole; if it is taken, the next of FOLDER2, FOLDER3 …
     #[arg(long, default_value = "runs/finetune", value_name = "FOLDER")]
     output_dir: PathBuf,
     #[command(flatten)]
@@ -45,7 +45,12 @@ fn finetune(args: &Args) -> Result<(), Box<dyn Error>> {
     let (context, _) = args.common.context("fine-tuning")?;
     let split = args.data.split(&args.common.source())?;
     let test = split.test()?;
-    let output = Output::new(&args.output_dir)?;
+    // A file of that name is a mistake, which is named.
+    let folder = match args.output_dir.is_file() {
+        true => args.output_dir.clone(),
+        false => next_free(&args.output_dir),
+    };
+    let output = Output::new(&folder)?;
     let mut data = FitData::from(&split);
     data.train = split.train.stratified_fraction(args.fraction.0, config.seed)?;
 
@@ -75,6 +80,6 @@ fn finetune(args: &Args) -> Result<(), Box<dyn Error>> {
     let score = evaluate(&fitted.model, test, &data.normalization, &context)?;
     cli::print(&format!("all layers: test {}\n", score.metrics))?;
     Bundle::new(fitted.model.clone(), &data).save(output.path("model.safetensors"))?;
-    cli::print(&format!("the network is in {}\n", args.output_dir.display()))?;
+    cli::print(&format!("the network is in {}\n", folder.display()))?;
     cli::ended(&fitted)
 }

@@ -288,7 +288,12 @@ fn what_train_keeps_is_taken_by_predict_and_finetune() {
     let arguments = ["--classes=fm1", "--fraction=5%", "--epochs=1", "--output-dir", &path("fm1")];
     let tuned = run("finetune", &[&[model.as_str()][..], &arguments].concat());
     assert!(tuned.contains("head alone: test") && tuned.contains("all layers: test"), "{tuned}");
-    assert!(folder.path().join("fm1/model.safetensors").is_file());
+    let first = std::fs::read(folder.path().join("fm1/model.safetensors")).unwrap();
+    let again = run("finetune", &[&[model.as_str()][..], &arguments, &["--lr=0.01"]].concat());
+    let second = folder.path().join("fm12");
+    assert!(again.contains(&format!("the network is in {}\n", second.display())), "{again}");
+    assert!(second.join("model.safetensors").is_file());
+    assert_eq!(std::fs::read(folder.path().join("fm1/model.safetensors")).unwrap(), first);
 }
 
 #[test]

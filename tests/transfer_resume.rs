@@ -173,6 +173,36 @@ fn a_study_that_was_stopped_goes_on_with_what_is_not_finished() {
     }
 }
 
+#[test]
+fn a_finished_study_that_is_stopped_at_once_keeps_its_models() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = || -> Vec<PathBuf> {
+        let entries = fs::read_dir(&folder).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        names.sort();
+        names
+    };
+    let outcome = run_in(&study(), folder.path()).unwrap();
+    let expected = found(&outcome);
+    outcome.finish().unwrap();
+    let before = names();
+    assert!(before.contains(&folder.path().join("transferred.safetensors")), "{before:?}");
+    let stopped = context();
+    stopped.stop.request();
+    let outcome = study().run_in(&folder, "flex", &stopped).unwrap();
+    assert!(found(&outcome) == expected);
+    outcome.finish().unwrap();
+    assert_eq!(names(), before);
+    // One whose model is damaged is not finished before its trial was done again.
+    let damaged = folder.path().join("trials/0.5-random-seed1.safetensors");
+    fs::write(&damaged, "").unwrap();
+    let outcome = study().run_in(&folder, "flex", &stopped).unwrap();
+    assert!(!outcome.results.complete && outcome.damaged == [damaged]);
+    assert_eq!(outcome.results.progress(), "7 of 8 runs are complete");
+    drop(outcome);
+    assert!(found(&run_in(&study(), folder.path()).unwrap()) == expected);
+}
+
 /// Stops a study after a step of its first training.
 struct StopAfter(usize, Stop);
 
@@ -231,14 +261,23 @@ fn another_study_is_refused_with_the_settings_that_differ_and_nothing_is_touched
 }
 
 #[test]
-fn results_without_trials_are_those_of_another_program() {
+fn a_folder_of_something_else_is_refused_and_not_touched() {
+    for name in ["results.json", "config.toml", "trials/0.5-random-seed1.toml"] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "mine").unwrap();
+        let error = run_in(&study(), folder.path()).unwrap_err().to_string();
+        let reason = format!("it holds {name}, and there is no trials/study.toml");
+        assert!(error.ends_with(&reason), "{error}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    }
+    // What a process leaves that was killed as it began.
     let folder = tempfile::tempdir().unwrap();
-    let results = folder.path().join("results.json");
-    fs::write(&results, "mine").unwrap();
-    let error = run_in(&study(), folder.path()).unwrap_err().to_string();
-    assert!(error.ends_with("there is no trials/study.toml"), "{error}");
-    assert_eq!(fs::read_to_string(results).unwrap(), "mine");
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    fs::create_dir_all(folder.path().join("trials/.selvedge-4194305-0")).unwrap();
+    fs::write(folder.path().join(".lock"), "4194305").unwrap();
+    assert!(run_in(&study(), folder.path()).unwrap().results.complete);
 }
 
 #[test]
@@ -251,25 +290,28 @@ fn two_studies_do_not_share_a_folder() {
     run_in(&study(), parent.path()).unwrap();
 }
 
-/// The folder is deleted while the study runs.
+/// The folder is deleted while the study runs, of short trainings and of such as are saved while they go on.
 #[test]
 fn what_cannot_be_written_costs_no_figures() {
-    let (_whole, expected) = finished();
-    let parent = tempfile::tempdir().unwrap();
-    let folder = parent.path().join("study");
-    let outcome = std::thread::scope(|scope| {
-        let run = scope.spawn(|| run_in(&study(), &folder).unwrap());
-        while !folder.join("trials/pretrain-seed1.toml").exists() && !run.is_finished() {
-            std::thread::yield_now();
-        }
-        // A file in the place of the folder: nobody, not even root, can write there.
-        let _ = fs::rename(&folder, parent.path().join("moved"));
-        let _ = fs::write(&folder, "");
-        run.join().unwrap()
-    });
-    let curve = serde_json::to_value(&outcome.results.curve).unwrap();
-    assert_eq!(curve, expected.0["curve"]);
-    assert!(outcome.results.table().lines().count() == 3);
-    let error = outcome.finish().unwrap_err().to_string();
-    assert!(error.starts_with("cannot write ") && !error.contains('\n'), "{error}");
+    for epochs in [2, 5] {
+        let mut study = study();
+        (study.config.pretrain_epochs, study.config.fit.epochs) = (epochs, epochs);
+        let expected = study.run("flex", &context()).unwrap().results.curve;
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("study");
+        let outcome = std::thread::scope(|scope| {
+            let run = scope.spawn(|| run_in(&study, &folder).unwrap());
+            while !folder.join("trials/pretrain-seed1.toml").exists() && !run.is_finished() {
+                std::thread::yield_now();
+            }
+            // A file in the place of the folder: nobody, not even root, can write there.
+            let _ = fs::rename(&folder, parent.path().join("moved"));
+            let _ = fs::write(&folder, "");
+            run.join().unwrap()
+        });
+        assert_eq!(outcome.results.curve, expected);
+        assert!(outcome.results.table().lines().count() == 3);
+        let error = outcome.finish().unwrap_err().to_string();
+        assert!(error.starts_with("cannot write ") && !error.contains('\n'), "{error}");
+    }
 }

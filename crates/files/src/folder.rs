@@ -89,10 +89,16 @@ pub fn last_taken(path: impl AsRef<Path>) -> PathBuf {
 
 /// `path`, `path2`, `path3` …
 fn numbered(path: &Path) -> impl Iterator<Item = PathBuf> {
-    let numbered = (2_u64..).map(|number| {
-        let mut name = path.as_os_str().to_owned();
+    // `.` and `..` have no name to which a number could be added; and `runs/train/`, as shells complete it,
+    // is `runs/train`, not a place for folders.
+    let named = match path.file_name() {
+        Some(_) => path.to_path_buf(),
+        None => path.canonicalize().unwrap_or(path.into()),
+    };
+    let numbered = (2_u64..).map(move |number| {
+        let mut name = named.file_name().unwrap_or_default().to_owned();
         name.push(number.to_string());
-        PathBuf::from(name)
+        named.with_file_name(name)
     });
     std::iter::once(path.to_path_buf()).chain(numbered)
 }
@@ -102,4 +108,24 @@ fn is_free(path: &Path) -> bool {
     // below a file, is refused with its reason by whoever takes it.
     path.symlink_metadata().is_err()
         || std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_goes_to_the_name_however_the_path_is_written() {
+        let runs = tempfile::tempdir().unwrap();
+        let train = runs.path().join("train");
+        std::fs::create_dir_all(train.join("weights")).unwrap();
+        let next = runs.path().join("train2");
+        for end in ["", "/", "//", "/."] {
+            let mut path = train.as_os_str().to_owned();
+            path.push(end);
+            assert_eq!(next_free(&path), next, "{path:?}");
+        }
+        let canonical = next_free(train.join("weights/.."));
+        assert_eq!(canonical, next.parent().unwrap().canonicalize().unwrap().join("train2"));
+    }
 }

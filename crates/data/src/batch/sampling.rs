@@ -80,8 +80,12 @@ impl Sampling {
                 sum
             })
             .collect();
-        match sum > 0.0 && sum.is_finite() {
+        // Shares of a smaller sum would be rounded up to the whole of it, and beyond the last example.
+        match sum >= SMALLEST && sum.is_finite() {
             true => Ok(Some(sums)),
+            false if sum > 0.0 && sum < SMALLEST => {
+                Err(refused(format!("weights with a sum of at least {SMALLEST:e}, found {sum:e}")))
+            }
             false => Err(refused(format!("weights with a sum above 0, found {sum}"))),
         }
     }
@@ -107,6 +111,9 @@ fn by_class(examples: &impl Examples, weights: Option<&[f64]>) -> Result<Vec<f64
 fn refused(expected_and_found: String) -> DataError {
     DataError::new(DataErrorKind::InvalidInput, format!("sampling: expected {expected_and_found}"))
 }
+
+/// Sums of weights are at least this.
+const SMALLEST: f64 = 1e-300;
 
 /// Keeps what is drawn with replacement apart from whatever else is drawn from the same seed
 /// ("sample").

@@ -1,5 +1,6 @@
 //! The folder of a run, by flags.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use selvedge_data::View;
@@ -41,8 +42,8 @@ pub struct RunArgs {
     #[command(flatten)]
     pub folder: RunFolderArgs,
     /// Also saves the run after every so many steps, and not only after each epoch
-    #[arg(long, value_name = "STEPS")]
-    pub save_every: Option<usize>,
+    #[arg(long, value_name = "STEPS", value_parser = super::at_least_one)]
+    pub save_every: Option<NonZeroUsize>,
 }
 
 impl RunArgs {
@@ -69,7 +70,7 @@ impl RunArgs {
         #[cfg(feature = "plot")]
         let context = context.with_observer(selvedge_report::Pictures::new());
         match self.save_every {
-            Some(steps) => context.with_save_every(steps),
+            Some(steps) => context.with_save_every(steps.get()),
             None => context,
         }
     }

@@ -36,7 +36,7 @@ pub struct TrainingArgs {
     pub lr_step_size: Option<usize>,
     /// What steplr, multisteplr, exponentiallr and plateau multiply the learning rate by [default: 0.1; of
     /// exponentiallr 0.95]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub lr_gamma: Option<f64>,
     /// The epochs at which multisteplr lowers the learning rate, such as 30,60
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
@@ -45,10 +45,10 @@ pub struct TrainingArgs {
     #[arg(long)]
     pub lr_warmup_epochs: Option<usize>,
     /// Share of the learning rate at which the warm-up begins [default: 0.01]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub lr_warmup_decay: Option<f64>,
     /// Scales gradients together so that their norm is at most this
-    #[arg(long, value_name = "NORM")]
+    #[arg(long, allow_negative_numbers = true, value_name = "NORM")]
     pub clip_grad_norm: Option<f64>,
     /// Batches a step of the optimizer [default: 1]
     #[arg(long, value_name = "BATCHES")]
@@ -57,7 +57,7 @@ pub struct TrainingArgs {
     #[arg(long)]
     pub model_ema: bool,
     /// What the average keeps of itself in each update [default: 0.999]
-    #[arg(long, requires = "model_ema", value_name = "DECAY")]
+    #[arg(long, allow_negative_numbers = true, requires = "model_ema", value_name = "DECAY")]
     pub model_ema_decay: Option<f64>,
     /// Steps from one update of the average to the next [default: 1]
     #[arg(long, requires = "model_ema", value_name = "STEPS")]
@@ -140,7 +140,7 @@ impl TrainingArgs {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct LossArgs {
     /// Share of the targets that is spread over all classes [default: 0]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, allow_negative_numbers = true, value_name = "SHARE")]
     pub label_smoothing: Option<f64>,
 }
 
@@ -274,6 +274,20 @@ mod tests {
         assert_eq!(config.averaging, Some(Averaging::exponential(0.999)));
         assert_eq!(config.clip, Some(Clip::Norm(1.0)));
         assert_eq!((config.epochs, config.learning_rate, config.weight_decay), (600, 0.5, 2e-5));
+    }
+
+    #[test]
+    fn a_negative_number_is_refused_by_the_setting_that_it_is_for() {
+        for flags in [
+            "--lr-scheduler steplr --lr-step-size 1 --lr-gamma -1",
+            "--lr-warmup-epochs 1 --lr-warmup-decay -0.5",
+            "--clip-grad-norm -1",
+            "--model-ema --model-ema-decay -0.1",
+        ] {
+            let error = config(flags).check().unwrap_err().to_string();
+            let value = flags.split_whitespace().last().unwrap();
+            assert!(error.contains(&format!("is {value}, but must be")), "{flags}: {error}");
+        }
     }
 
     #[test]

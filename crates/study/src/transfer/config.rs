@@ -92,7 +92,21 @@ impl TransferConfig {
         require(self.pretrain_epochs > 0, "pretrain epochs", 0, "at least 1")?;
         let dropout = self.dropout;
         require((0.0..1.0).contains(&dropout), "dropout", dropout, "at least 0 and below 1")?;
-        Ok(self.fit.check()?)
+        self.fit.check()?;
+        let numbers = [
+            ("seed", self.fit.seed),
+            ("pretrain epochs", self.pretrain_epochs as u64),
+            ("epochs", self.fit.epochs as u64),
+            ("batch size", self.fit.batch_size as u64),
+            ("accumulated batches", self.fit.accumulate as u64),
+        ];
+        for (name, value) in numbers {
+            require(value <= i64::MAX as u64, name, value, "below 2^63")?;
+        }
+        // The rest, such as a patience.
+        let written = toml::Table::try_from(self);
+        require(written.is_ok(), "a number of the settings", "too large", "below 2^63")?;
+        Ok(())
     }
 
     /// The settings of the run on the source task.
@@ -132,6 +146,8 @@ fn require(
 
 #[cfg(test)]
 mod tests {
+    use selvedge_train::EarlyStopping;
+
     use super::*;
 
     #[test]
@@ -151,6 +167,16 @@ mod tests {
             (TransferConfig { dropout: 1.0, ..base() }, "dropout"),
             (fit(FitConfig { batch_size: 0, ..base().fit }), "batch size"),
             (fit(FitConfig { epochs: 0, ..base().fit }), "epochs"),
+            (fit(FitConfig { seed: u64::MAX, ..base().fit }), "seed"),
+            (fit(FitConfig { batch_size: usize::MAX, ..base().fit }), "batch size"),
+            (TransferConfig { pretrain_epochs: usize::MAX, ..base() }, "pretrain epochs"),
+            (
+                fit(FitConfig {
+                    early_stopping: Some(EarlyStopping::patience(usize::MAX)),
+                    ..base().fit
+                }),
+                "a number of the settings",
+            ),
             (fit(FitConfig { learning_rate: -1.0, ..base().fit }), "learning rate"),
             (fit(FitConfig { weight_decay: -1.0, ..base().fit }), "weight decay"),
         ] {

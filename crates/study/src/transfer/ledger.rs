@@ -110,18 +110,29 @@ impl<'a> Ledger<'a> {
         &self.runs
     }
 
-    /// The network of a pre-training that is finished.
+    /// The network of a pre-training that is finished. One whose model is damaged is not.
     pub fn pretrained(&self, index: usize) -> Option<Bundle> {
         self.state().pretrainings[index].as_ref()?;
-        self.model(&pretraining(self.study.config.seeds[index]))
+        let model = self.model(&pretraining(self.study.config.seeds[index]));
+        if model.is_none() {
+            self.state().pretrainings[index] = None;
+        }
+        model
     }
 
-    /// Whether a run is finished, and its model if it is one of those that are kept whole.
+    /// Whether a run is finished, and its model if it is one of those that are kept whole. A run whose
+    /// model is damaged is not finished.
     pub fn finished(&self, index: usize) -> Option<Option<Bundle>> {
         let end = self.state().ends[index].clone()?;
         let run = &self.runs[index];
         match end {
-            RunEnd::Complete(_) if self.keeps_model(run) => self.model(&run.name()).map(Some),
+            RunEnd::Complete(_) if self.keeps_model(run) => {
+                let model = self.model(&run.name());
+                if model.is_none() {
+                    self.state().ends[index] = None;
+                }
+                model.map(Some)
+            }
             _ => Some(None),
         }
     }
@@ -213,27 +224,35 @@ impl<'a> Ledger<'a> {
         pretrained: Option<Bundle>,
         models: Vec<(usize, Bundle)>,
     ) -> TransferOutcome {
+        // Where the study was stopped before it came to them, those of an earlier time are in the folder.
+        let pretrained = pretrained.or_else(|| self.pretrained(0));
+        let mut finals = Vec::new();
+        for start in Start::ALL {
+            let kept = (0..self.runs.len()).filter(|&index| {
+                self.runs[index].start == start && self.keeps_model(&self.runs[index])
+            });
+            finals.extend(kept.filter_map(|index| self.final_run(index, &models)).take(1));
+        }
         let mut state = self.state();
         let results = self.results(&state);
         let unwritten = state.unwritten.take();
-        let mut finals = Vec::new();
-        for start in Start::ALL {
-            let mut of_start = models.iter().filter(|(index, _)| self.runs[*index].start == start);
-            if let Some((index, model)) = of_start.next()
-                && let Some(RunEnd::Complete(complete)) = &state.ends[*index]
-            {
-                finals.push(FinalRun {
-                    start,
-                    fraction: self.runs[*index].fraction,
-                    model: model.clone(),
-                    history: complete.history.clone(),
-                    test: complete.test.clone(),
-                });
-            }
-        }
         drop(state);
         let damaged = self.store.as_ref().map_or(Vec::new(), Store::damaged);
         TransferOutcome { results, pretrained, finals, damaged, unwritten, store: self.store }
+    }
+
+    /// A run that is complete, with its model: one of `models`, or that of the folder.
+    fn final_run(&self, index: usize, models: &[(usize, Bundle)]) -> Option<FinalRun> {
+        let found = models.iter().find(|(of, _)| *of == index).map(|(_, model)| model.clone());
+        let model = found.or_else(|| self.finished(index)?)?;
+        let Some(RunEnd::Complete(complete)) = &self.state().ends[index] else { return None };
+        Some(FinalRun {
+            start: self.runs[index].start,
+            fraction: self.runs[index].fraction,
+            model,
+            history: complete.history.clone(),
+            test: complete.test.clone(),
+        })
     }
 
     fn results(&self, state: &State) -> TransferResults {

@@ -63,9 +63,10 @@ impl Store {
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                // Of a study that was written by another program, or whose trials were deleted.
-                if output.path("results.json").exists() {
-                    return Err(refused(vec![format!("there is no {TRIALS}/{STUDY}")]));
+                // Of a training, of a study whose trials were deleted, or of whatever else.
+                if let Some(name) = other_file(&output, &trials) {
+                    let reason = format!("it holds {name}, and there is no {TRIALS}/{STUDY}");
+                    return Err(refused(vec![reason]));
                 }
                 let made = fs::create_dir_all(&trials);
                 made.and_then(|()| selvedge_files::write(&file, identity.to_string()))
@@ -141,6 +142,20 @@ impl Store {
     fn model(&self, name: &str) -> PathBuf {
         self.trials.join(format!("{name}.safetensors"))
     }
+}
+
+/// The name of something in the folder of a study that is not begun: hidden files, such as the lock and
+/// what killed processes left, and an empty folder for the trials are in nobody's way.
+fn other_file(output: &Output, trials: &Path) -> Option<String> {
+    let names = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<_> = names.filter(|name| !name.starts_with('.')).collect();
+        names.sort();
+        names
+    };
+    let trial = names(trials).into_iter().next().map(|name| format!("{TRIALS}/{name}"));
+    trial.or_else(|| names(output.folder()).into_iter().find(|name| name != TRIALS))
 }
 
 impl Drop for Store {

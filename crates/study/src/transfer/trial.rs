@@ -3,8 +3,8 @@
 use selvedge_data::Normalization;
 use selvedge_models::{Bundle, Initialization, Keep, Network};
 use selvedge_train::{
-    Context, Divergence, EpochRecord, Evaluation, FitConfig, FitData, Fitted, History, TrainError,
-    evaluate, fit,
+    Context, Divergence, EpochRecord, Evaluation, FitConfig, FitData, Fitted, History, Progress,
+    TrainError, evaluate, fit,
 };
 use serde::{Deserialize, Serialize};
 
@@ -138,7 +138,19 @@ fn train(
     config: &FitConfig,
     context: &Context,
 ) -> Result<End, TrainError> {
-    match fit(model, data, config, context) {
+    let fitted = match fit(model.clone(), data, config, context) {
+        Err(error @ TrainError::Folder { .. }) => {
+            // The figures are worth more than what a kill would cost.
+            if !matches!(context.progress, Progress::Hidden) {
+                Progress::message(&format!("{error}; it is trained without being saved meanwhile"));
+            }
+            let mut context = context.clone();
+            context.run_folder = None;
+            fit(model, data, config, &context)
+        }
+        fitted => fitted,
+    };
+    match fitted {
         Ok(fitted) if fitted.stopped => Ok(End::Stopped),
         // The best of the epochs before would not be what the others are compared by.
         Ok(Fitted { diverged: Some(Divergence { epoch, batch, loss }), .. }) => {

@@ -243,9 +243,18 @@ fn fits(expected: &State, found: &State) -> Result<(), String> {
 
 /// What a run of these settings depends on besides data and model.
 pub(super) fn settings(config: &FitConfig) -> Result<toml::Table, TrainError> {
-    toml::Table::try_from(config).map_err(|_| TrainError::Setting {
-        name: "seed",
-        value: config.seed.to_string(),
-        expected: "below 2^63 where settings are written to a file",
-    })
+    let numbers = [
+        ("seed", config.seed),
+        ("epochs", config.epochs as u64),
+        ("batch size", config.batch_size as u64),
+        ("accumulated batches", config.accumulate as u64),
+    ];
+    // TOML's integers go no further.
+    let too_large = |(_, value): &(_, u64)| i64::try_from(*value).is_err();
+    let (name, value) = match numbers.into_iter().find(too_large) {
+        Some((name, value)) => (name, value.to_string()),
+        None => ("a number of the settings", "too large".into()),
+    };
+    let expected = "below 2^63 where settings are written to a file";
+    toml::Table::try_from(config).map_err(|_| TrainError::Setting { name, value, expected })
 }

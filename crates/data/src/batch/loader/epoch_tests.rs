@@ -147,6 +147,9 @@ fn weights_that_fit_nothing_are_refused() {
     assert_eq!(classes(&[1.0]), "sampling: expected 2 weights, one a class, found 1");
     assert_eq!(weighted(&[1.0]), "sampling: expected 5 weights, one an image, found 1");
     assert_eq!(weighted(&[0.0; 5]), "sampling: expected weights with a sum above 0, found 0");
+    let tiny = weighted(&[5e-324, 0.0, 0.0, 0.0, 0.0]);
+    let expected = "sampling: expected weights with a sum of at least 1e-300, found 5e-324";
+    assert_eq!(tiny, expected);
     assert_eq!(classes(&[0.0, 0.0]), "sampling: expected weights with a sum above 0, found 0");
     for wrong in [-1.0, f64::NAN, f64::INFINITY] {
         let found = weighted(&[1.0, 1.0, wrong, 1.0, 1.0]);
