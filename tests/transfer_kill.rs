@@ -186,7 +186,8 @@ fn tiny_study() -> TransferStudy {
         config: TransferConfig {
             fractions: vec![0.2, 0.5, 1.0],
             seeds: vec![1, 2, 3],
-            pretrain_epochs: 2,
+            // So many that the training itself is saved as it goes.
+            pretrain_epochs: 6,
             fit: FitConfig { epochs: 2, batch_size: 16, ..FitConfig::default() },
             ..TransferConfig::default()
         },

@@ -48,7 +48,7 @@ pub trait Observer: Send {
         false
     }
 
-    /// Before the first step, also of a run that is resumed.
+    /// Before the first step, also of a run that is resumed; not if that run is complete already.
     ///
     /// # Errors
     ///

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use selvedge_models::Bundle;
 use selvedge_train::{Evaluation, History};
 
+use super::report;
 use super::store::Store;
 use super::{Start, TransferResults};
 use crate::StudyError;
@@ -58,7 +59,11 @@ impl TransferOutcome {
     pub fn finish(mut self) -> Result<(), StudyError> {
         let unwritten = self.unwritten.take();
         if let Some(store) = self.store.as_ref().filter(|_| self.anything()) {
-            self.write(store.output())?;
+            if let Err(error) = self.write(store.output()) {
+                // The figures take little room where the pictures and models do not fit.
+                let _ = report::write_figures(&self.results, store.output());
+                return Err(error);
+            }
         }
         unwritten.map_or(Ok(()), Err)
     }

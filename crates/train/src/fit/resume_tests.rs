@@ -10,8 +10,8 @@ use selvedge_models::{Architecture, Initialization, Network, state};
 
 use super::*;
 use crate::{
-    CrossEntropy, EpochDone, FitData, Observer, ObserverError, OptimizerConfig, StepDone,
-    StepInterval, Stop,
+    CrossEntropy, EpochDone, FitData, Observer, ObserverError, OptimizerConfig, RunStarted,
+    StepDone, StepInterval, Stop,
 };
 
 /// Noise whose label is the quadrant in which one bright square lies.
@@ -158,8 +158,8 @@ fn a_run_folder_changes_nothing_and_holds_what_is_documented() {
 fn a_complete_run_is_not_computed_again() {
     struct Forbidden;
     impl Observer for Forbidden {
-        fn epoch(&mut self, done: &EpochDone<'_>) -> Result<(), ObserverError> {
-            Err(format!("epoch {} was computed again", done.row.epoch).into())
+        fn run_started(&mut self, _: &RunStarted<'_>) -> Result<(), ObserverError> {
+            Err("a complete run was started again".into())
         }
     }
     let folder = tempfile::tempdir().unwrap();

@@ -80,14 +80,22 @@ pub(super) fn run<T: Task, M: Model>(
         batches,
     };
     let mut watch = Watch::new(context, config.epochs, train.num_images());
-    watch.started(&run, &state, &settings, folder.as_ref().map(RunFolder::path))?;
+    let ended = |state: &TrainState<M, T::Score>| {
+        let early = config.early_stopping.is_some_and(|how| how.ends(&monitor, &state.history));
+        match state.epoch == config.epochs {
+            true => Some(EndReason::Complete),
+            false => early.then_some(EndReason::EarlyStopping),
+        }
+    };
+    // Of a run that came to its end before there is nothing to watch.
+    let is_watched = ended(&state).is_none();
+    if is_watched {
+        watch.started(&run, &state, &settings, folder.as_ref().map(RunFolder::path))?;
+    }
 
     let end = loop {
-        if state.epoch == config.epochs {
-            break End::of(EndReason::Complete);
-        }
-        if config.early_stopping.is_some_and(|early| early.ends(&monitor, &state.history)) {
-            break End::of(EndReason::EarlyStopping);
+        if let Some(reason) = ended(&state) {
+            break End::of(reason);
         }
         let start = Instant::now();
         let pass = run.pass(&mut state, &mut watch, &mut folder, data)?;
@@ -125,7 +133,9 @@ pub(super) fn run<T: Task, M: Model>(
         }
         watch.epoch(&state, is_best)?;
     };
-    watch.ended(&state, end.reason)?;
+    if is_watched {
+        watch.ended(&state, end.reason)?;
+    }
 
     let label = context.progress.label();
     if let (Some(Divergence { epoch, batch, loss }), None) = (end.divergence, &state.best) {
