@@ -58,12 +58,12 @@ impl TransferOutcome {
     /// written is.
     pub fn finish(mut self) -> Result<(), StudyError> {
         let unwritten = self.unwritten.take();
-        if let Some(store) = self.store.as_ref().filter(|_| self.anything()) {
-            if let Err(error) = self.write(store.output()) {
-                // The figures take little room where the pictures and models do not fit.
-                let _ = report::write_figures(&self.results, store.output());
-                return Err(error);
-            }
+        if let Some(store) = self.store.as_ref().filter(|_| self.anything())
+            && let Err(error) = self.write(store.output())
+        {
+            // The figures take little room where the pictures and models do not fit.
+            let _ = report::write_figures(&self.results, store.output());
+            return Err(error);
         }
         unwritten.map_or(Ok(()), Err)
     }
