@@ -106,6 +106,8 @@ pub(super) struct RunFolder {
     has_validation: bool,
     /// What could not be written the last time.
     failure: Option<String>,
+    /// Whether the table or the weights may lack an epoch.
+    behind: bool,
 }
 
 impl RunFolder {
@@ -139,7 +141,14 @@ impl RunFolder {
             }
         }
         let checkpoints = Checkpoints::open(path.join(CHECKPOINTS)).map_err(wrong)?;
-        Ok(Self { path: path.into(), lock, checkpoints, has_validation: true, failure: None })
+        Ok(Self {
+            path: path.into(),
+            lock,
+            checkpoints,
+            has_validation: true,
+            failure: None,
+            behind: false,
+        })
     }
 
     pub fn path(&self) -> &Path {
@@ -212,6 +221,8 @@ impl RunFolder {
         is_best: bool,
     ) {
         let saved = self.try_save(state, spec, is_best);
+        // A checkpoint within an epoch brings neither table nor weights up to date.
+        self.behind = saved.is_err() || (self.behind && state.batch > 0);
         match (&saved, &self.failure) {
             (Err(reason), None) => {
                 Progress::message(&format!("{reason}; the run goes on without being saved"));
@@ -241,12 +252,11 @@ impl RunFolder {
         let Some(record) = state.history.epochs.last().filter(|_| state.batch == 0) else {
             return Ok(());
         };
-        match self.failure {
-            // Lines may be missing.
-            Some(_) => self.write_results(&state.history.rows(), S::COLUMNS)?,
-            None => self.append_result(&record.row())?,
+        match self.behind {
+            true => self.write_results(&state.history.rows(), S::COLUMNS)?,
+            false => self.append_result(&record.row())?,
         }
-        self.write_weights(state, spec, is_best || self.failure.is_some())
+        self.write_weights(state, spec, is_best || self.behind)
     }
 
     /// Why the end of the run is not on the disk, if it is not.
@@ -279,7 +289,8 @@ impl RunFolder {
         fs::create_dir_all(&folder)
             .map_err(|error| format!("cannot write {}: {error}", folder.display()))?;
         let last = state.model().valid();
-        let mut models = vec![("last", &last)];
+        // Within an epoch, the last one's model is on the disk already, and no longer here.
+        let mut models = Vec::from_iter((state.batch == 0).then_some(("last", &last)));
         if let Some((_, model)) = state.best.as_ref().filter(|_| best) {
             models.push(("best", model));
         }

@@ -101,7 +101,8 @@ impl<M: Model, S: Score> TrainState<M, S> {
             self.average(averaging);
         }
         match &self.average {
-            Some(average) => average.model.clone(),
+            // Not a clone: running statistics of Burn's own modules are shared with clones, and go on.
+            Some(average) => average.model.valid(),
             None => self.model().valid(),
         }
     }
@@ -181,7 +182,8 @@ impl<M: Model, S: Score> TrainState<M, S> {
         let Snapshot { position, model: values, optimizer: bytes, best, average } = snapshot;
         let expected = state::read(model);
         let filled = |values: State| match fits(&expected, &values) {
-            Ok(()) => Ok(state::write(model.clone(), values)),
+            // Not a clone: of Burn's own modules it would share the running statistics.
+            Ok(()) => Ok(state::write(model.valid(), values)),
             Err(name) => Err(format!("the tensor `{name}` is not as in the model")),
         };
         let id = |(name, id): (&String, &String)| Some((name.clone(), id.parse().ok()?));
@@ -243,9 +245,14 @@ fn fits(expected: &State, found: &State) -> Result<(), String> {
 
 /// What a run of these settings depends on besides data and model.
 pub(super) fn settings(config: &FitConfig) -> Result<toml::Table, TrainError> {
-    toml::Table::try_from(config).map_err(|_| TrainError::Setting {
-        name: "seed",
-        value: config.seed.to_string(),
-        expected: "below 2^63 where settings are written to a file",
-    })
+    // TOML has no numbers from 2^63 on.
+    let seed = i64::try_from(config.seed).map_err(|_| config.seed.to_string());
+    let rest = FitConfig { seed: 0, ..config.clone() };
+    let mut table = toml::Table::try_from(rest).map_err(|error| TrainError::Setting {
+        name: "a number among the settings",
+        value: error.to_string(),
+        expected: "below 2^63",
+    })?;
+    table.insert("seed".into(), seed.map_or_else(Into::into, Into::into));
+    Ok(table)
 }
