@@ -1,9 +1,9 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use crate::{Architecture, Network, Rng};
 #[cfg(feature = "files")]
 use crate::{DataSpec, ModelError};
-use crate::{Network, Rng};
 
 /// A module that turns images into values: a logit for each class, or as many values as an image has
 /// pixels. It is what can be trained and evaluated; [`Network`] is one.
@@ -59,6 +59,11 @@ pub trait Model: Module {
         None
     }
 
+    /// The layers that it is made of, where they are data; for the settings of a run.
+    fn layers(&self) -> Option<&Architecture> {
+        None
+    }
+
     /// Writes the tensors as safetensors under PyTorch's names; a [`Network`] that fits `data` is written as
     /// a [`Bundle`](crate::Bundle). An existing file is replaced once the new one is whole.
     ///
@@ -92,6 +97,10 @@ impl Model for Network {
 
     fn input_shape(&self) -> Option<[usize; 3]> {
         Some(self.architecture().input)
+    }
+
+    fn layers(&self) -> Option<&Architecture> {
+        Some(self.architecture())
     }
 
     #[cfg(feature = "files")]

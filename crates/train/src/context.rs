@@ -89,7 +89,7 @@ impl Context {
     /// Whether the run is to be saved after the step of that number.
     pub(crate) fn saves_after(&self, step: usize) -> bool {
         let every = self.save_every.filter(|_| self.run_folder.is_some());
-        every.is_some_and(|every| step.is_multiple_of(every.max(1)))
+        every.is_some_and(|every| step.is_multiple_of(every))
     }
 
     /// The same, with so many runs of a study at the same time.

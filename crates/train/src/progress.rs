@@ -106,11 +106,11 @@ impl Observer for Terminal {
     }
 
     fn run_started(&mut self, run: &RunStarted<'_>) -> Result<(), ObserverError> {
-        if let (Some(last), Some(folder)) = (run.rows.last(), run.folder) {
+        if let Some(folder) = run.folder.filter(|_| run.step > 0) {
             let (label, folder) = (self.progress.label(), folder.display());
-            let (epoch, epochs) = (last.epoch, run.epochs);
+            let (done, epochs, step) = (run.rows.len(), run.epochs, run.step);
             Progress::message(&format!(
-                "{label} · {folder} goes on after epoch {epoch} of {epochs}"
+                "{label} · {folder} goes on after step {step}, with {done} of {epochs} epochs complete"
             ));
         }
         Ok(())

@@ -32,20 +32,20 @@ pub struct TrainingArgs {
     #[arg(long)]
     pub lr_scheduler: Option<LrScheduler>,
     /// Epochs before steplr and plateau lower the learning rate [default: 30 and 10]
-    #[arg(long)]
+    #[arg(long, requires = "lr_scheduler")]
     pub lr_step_size: Option<usize>,
     /// What steplr, multisteplr, exponentiallr and plateau multiply the learning rate by [default: 0.1; of
     /// exponentiallr 0.95]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, requires = "lr_scheduler", allow_negative_numbers = true)]
     pub lr_gamma: Option<f64>,
     /// The epochs at which multisteplr lowers the learning rate, such as 30,60
-    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    #[arg(long, requires = "lr_scheduler", value_delimiter = ',', value_name = "LIST")]
     pub lr_milestones: Option<Vec<usize>>,
     /// Epochs in which the learning rate rises to its height [default: 0]
     #[arg(long)]
     pub lr_warmup_epochs: Option<usize>,
     /// Share of the learning rate at which the warm-up begins [default: 0.01]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, requires = "lr_warmup_epochs", allow_negative_numbers = true)]
     pub lr_warmup_decay: Option<f64>,
     /// Scales gradients together so that their norm is at most this
     #[arg(long, allow_negative_numbers = true, value_name = "NORM")]

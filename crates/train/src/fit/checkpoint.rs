@@ -118,7 +118,11 @@ impl Checkpoints {
         fs::rename(new.keep(), &path)?;
         selvedge_files::sync_folder(&self.folder)?;
         self.best = best_epoch.map(|epoch| (epoch, path.join(BEST)));
-        for old in self.list()?.into_iter().skip(KEPT) {
+        // Those after it could not be used, else the run had gone on from them: they do not count among those
+        // that are kept.
+        let (later, kept): (Vec<_>, Vec<_>) =
+            self.list()?.into_iter().partition(|other| place_of(other) > Some((epoch, batch)));
+        for old in later.into_iter().chain(kept.into_iter().skip(KEPT)) {
             fs::remove_dir_all(old)?;
         }
         Ok(())
@@ -151,6 +155,10 @@ impl Checkpoints {
         self.best = snapshot.position.best_epoch.map(|epoch| (epoch, path.join(BEST)));
         Ok(snapshot)
     }
+}
+
+fn place_of(path: &Path) -> Option<(usize, usize)> {
+    place(&path.file_name()?.to_string_lossy())
 }
 
 /// The complete epochs and the batches after them of a checkpoint of that name.
@@ -254,5 +262,21 @@ mod tests {
         let names: Vec<_> = names.iter().map(|path| path.file_name().unwrap()).collect();
         assert_eq!(names, ["epoch-11-batch-5", "epoch-11"]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn checkpoints_that_could_not_be_used_do_not_displace_whole_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut checkpoints = Checkpoints::open(folder.path().into()).unwrap();
+        checkpoints.save(&snapshot(3)).unwrap();
+        // Two later ones that are damaged; the run went on from epoch 3.
+        for name in ["epoch-4", "epoch-5"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let within = Position { batch: 5, ..snapshot(3).position };
+        checkpoints.save(&Snapshot { position: within, ..snapshot(3) }).unwrap();
+        let list = checkpoints.list().unwrap();
+        let names: Vec<_> = list.iter().map(|path| path.file_name().unwrap()).collect();
+        assert_eq!(names, ["epoch-3-batch-5", "epoch-3"]);
     }
 }

@@ -36,6 +36,15 @@ impl Settings {
         network.insert("name".into(), model.name().into());
         let elements: usize = parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum();
         network.insert("parameters".into(), (elements as i64).into());
+        if let Some(layers) = model.layers() {
+            // What has no place in TOML still tells one network from another as text.
+            let value = toml::Value::try_from(layers);
+            network
+                .insert("network".into(), value.unwrap_or_else(|_| format!("{layers:?}").into()));
+        }
+        let values = state::read(model).into_values();
+        let bits = values.flat_map(|data| data.iter::<f32>().map(f32::to_bits).collect::<Vec<_>>());
+        network.insert("initial_checksum".into(), checksum(bits.map(u64::from)).into());
         let frozen = frozen.map(toml::Value::from).collect::<Vec<_>>();
         if !frozen.is_empty() {
             network.insert("frozen".into(), frozen.into());
@@ -73,6 +82,11 @@ fn flatten(prefix: &str, value: &toml::Value, found: &mut Vec<(String, String)>)
                 flatten(&format!("{prefix}{dot}{name}"), value, found);
             }
         }
+        toml::Value::Array(values) if values.iter().any(toml::Value::is_table) => {
+            for (i, value) in values.iter().enumerate() {
+                flatten(&format!("{prefix}.{i}"), value, found);
+            }
+        }
         toml::Value::String(text) => found.push((prefix.into(), text.clone())),
         other => found.push((prefix.into(), other.to_string())),
     }
@@ -106,6 +120,8 @@ pub(super) struct RunFolder {
     has_validation: bool,
     /// What could not be written the last time.
     failure: Option<String>,
+    /// Whether the table or the weights may lack an epoch.
+    behind: bool,
 }
 
 impl RunFolder {
@@ -139,7 +155,14 @@ impl RunFolder {
             }
         }
         let checkpoints = Checkpoints::open(path.join(CHECKPOINTS)).map_err(wrong)?;
-        Ok(Self { path: path.into(), lock, checkpoints, has_validation: true, failure: None })
+        Ok(Self {
+            path: path.into(),
+            lock,
+            checkpoints,
+            has_validation: true,
+            failure: None,
+            behind: false,
+        })
     }
 
     pub fn path(&self) -> &Path {
@@ -212,6 +235,8 @@ impl RunFolder {
         is_best: bool,
     ) {
         let saved = self.try_save(state, spec, is_best);
+        // A checkpoint within an epoch brings neither table nor weights up to date.
+        self.behind = saved.is_err() || (self.behind && state.batch > 0);
         match (&saved, &self.failure) {
             (Err(reason), None) => {
                 Progress::message(&format!("{reason}; the run goes on without being saved"));
@@ -241,12 +266,11 @@ impl RunFolder {
         let Some(record) = state.history.epochs.last().filter(|_| state.batch == 0) else {
             return Ok(());
         };
-        match self.failure {
-            // Lines may be missing.
-            Some(_) => self.write_results(&state.history.rows(), S::COLUMNS)?,
-            None => self.append_result(&record.row())?,
+        match self.behind {
+            true => self.write_results(&state.history.rows(), S::COLUMNS)?,
+            false => self.append_result(&record.row())?,
         }
-        self.write_weights(state, spec, is_best || self.failure.is_some())
+        self.write_weights(state, spec, is_best || self.behind)
     }
 
     /// Why the end of the run is not on the disk, if it is not.
@@ -279,7 +303,8 @@ impl RunFolder {
         fs::create_dir_all(&folder)
             .map_err(|error| format!("cannot write {}: {error}", folder.display()))?;
         let last = state.model().valid();
-        let mut models = vec![("last", &last)];
+        // Within an epoch, the last one's model is on the disk already, and no longer here.
+        let mut models = Vec::from_iter((state.batch == 0).then_some(("last", &last)));
         if let Some((_, model)) = state.best.as_ref().filter(|_| best) {
             models.push(("best", model));
         }

@@ -16,23 +16,24 @@ pub(super) struct Accumulated {
     sum: Option<GradientsParams>,
     /// The batches in it.
     pub batches: usize,
-    images: usize,
+    /// What they count for.
+    weight: f64,
 }
 
 impl Accumulated {
     /// Adds the gradients of a batch's mean loss. `several` says whether there may be more of them for this
-    /// step: then they count by their images, so that the mean is that of all images.
+    /// step: then they count by their weights, such as their images, so that the mean is that of all images.
     pub fn add<M: Module>(
         &mut self,
         gradients: GradientsParams,
-        images: usize,
+        weight: f64,
         several: bool,
         model: &M,
     ) {
         self.batches += 1;
-        self.images += images;
+        self.weight += weight;
         let gradients = match several {
-            true => change(model, gradients, Change::Multiply(images as f64)),
+            true => change(model, gradients, Change::Multiply(weight)),
             false => gradients,
         };
         self.sum = Some(match self.sum.take() {
@@ -48,10 +49,10 @@ impl Accumulated {
         config: &FitConfig,
         model: &M,
     ) -> Option<GradientsParams> {
-        let Self { sum, images, .. } = std::mem::take(self);
+        let Self { sum, weight, .. } = std::mem::take(self);
         let mut gradients = sum?;
         if several {
-            gradients = change(model, gradients, Change::Multiply(1.0 / images as f64));
+            gradients = change(model, gradients, Change::Multiply(1.0 / weight));
         }
         if config.l2 > 0.0 {
             // The gradient of λ‖p‖² is 2 λ p.

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use burn::module::Module;
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use selvedge_data::{Batch, ImageDataset, Normalization, View};
 use selvedge_models::{Architecture, Initialization, Network, state};
@@ -131,6 +133,137 @@ fn a_run_in_pieces_ends_in_the_bits_of_a_run_in_one() {
     }
 }
 
+/// A model of Burn's own modules, whose clones share their running statistics.
+#[derive(Module, Debug)]
+struct Shared {
+    norm: BatchNorm,
+    fc: Linear,
+}
+
+impl Model for Shared {
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.fc.forward(self.norm.forward::<4>(images).flatten(1, 3))
+    }
+}
+
+#[test]
+fn statistics_that_clones_share_are_those_of_the_best_epoch_also_after_resuming() {
+    let device = Device::flex();
+    let values = state::read(&Shared {
+        norm: BatchNormConfig::new(1).init(&device),
+        fc: LinearConfig::new(64, 4).init(&device),
+    });
+    let model = || {
+        let norm = BatchNormConfig::new(1).init(&device);
+        let model = Shared { norm, fc: LinearConfig::new(64, 4).init(&device) };
+        state::write(model, values.clone())
+    };
+    // Equal accuracies at the end: the first of them is the best.
+    let config = FitConfig {
+        epochs: 8,
+        learning_rate: 0.02,
+        monitor: "accuracy".into(),
+        averaging: Some(Averaging::exponential(0.5)),
+        ..config()
+    };
+    let whole = fit(model(), &data(), &config, &context()).unwrap();
+    assert!(whole.best.epoch < 8, "the last epoch is the best: nothing is shown");
+    let measured = |fitted: &Fitted<Shared>| {
+        let data = data();
+        let validation = data.validation.as_ref().unwrap();
+        crate::evaluate(&fitted.model, validation, &data.normalization, &context()).unwrap().metrics
+    };
+    assert_eq!(Some(measured(&whole)), whole.best.validation);
+
+    let folder = tempfile::tempdir().unwrap();
+    for stopped in 1.. {
+        let stop = Stop::default();
+        let context = context().with_run_folder(folder.path()).with_stop(stop.clone());
+        let context = context.with_observer(StopAfter(5, stop));
+        let given = model();
+        match fit(given.clone(), &data(), &config, &context) {
+            Ok(fitted) if !fitted.stopped => {
+                assert!(stopped > 2, "stopped {stopped} times");
+                assert_eq!(state::read(&fitted.model), state::read(&whole.model));
+                assert_eq!(fitted.best.validation, whole.best.validation);
+                break;
+            }
+            Ok(_) | Err(TrainError::Stopped { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(state::read(&given), values, "the model that was passed in changed");
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_within_an_epoch_keeps_the_model_of_the_last_one() {
+    struct Refuses;
+    impl Observer for Refuses {
+        fn run_started(&mut self, _: &crate::RunStarted<'_>) -> Result<(), ObserverError> {
+            Err("not now".into())
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let stop = Stop::default();
+    let there = context().with_run_folder(folder.path());
+    // Six batches an epoch: in the second.
+    let stopping = there.clone().with_stop(stop.clone()).with_observer(StopAfter(8, stop));
+    assert!(fit(network(), &data(), &config(), &stopping).unwrap().stopped);
+    let last = || fs::read(folder.path().join("weights/last.safetensors")).unwrap();
+    let before = last();
+    let refused = fit(network(), &data(), &config(), &there.with_observer(Refuses));
+    assert!(matches!(refused, Err(TrainError::Observer(_))));
+    assert!(last() == before, "weights/last.safetensors is of a part of an epoch");
+}
+
+#[test]
+fn checkpoints_after_every_no_step_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let context = context().with_run_folder(&run).with_save_every(0);
+    let error = fit(network(), &data(), &config(), &context).map(drop).unwrap_err().to_string();
+    assert_eq!(error, "steps from one checkpoint to the next is 0, but must be at least 1");
+    assert!(!run.exists());
+}
+
+#[test]
+fn a_seed_that_toml_has_no_number_for_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = context().with_run_folder(folder.path());
+    let with_seed = |seed| FitConfig { epochs: 1, seed, ..config() };
+    fit(network(), &data(), &with_seed(u64::MAX), &context).unwrap();
+    fit(network(), &data(), &with_seed(u64::MAX), &context).unwrap();
+    let error = fit(network(), &data(), &with_seed(u64::MAX - 1), &context).map(drop).unwrap_err();
+    let expected = "fit.seed is 18446744073709551615 there, 18446744073709551614 here";
+    assert!(error.to_string().contains(expected), "{error}");
+}
+
+#[test]
+fn a_line_that_could_not_be_written_is_there_after_a_checkpoint_within_the_next_epoch() {
+    /// Puts a folder in the place of the table, for the second epoch.
+    struct Blocker(std::path::PathBuf);
+    impl Observer for Blocker {
+        fn epoch(&mut self, done: &EpochDone<'_>) -> Result<(), ObserverError> {
+            match done.row.epoch {
+                1 => {
+                    fs::remove_file(&self.0)?;
+                    fs::create_dir(&self.0)?;
+                }
+                2 => fs::remove_dir(&self.0)?,
+                _ => {}
+            }
+            Ok(())
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("results.csv");
+    let context = context().with_run_folder(folder.path()).with_save_every(2);
+    let context = context.with_observer(Blocker(table.clone()));
+    let fitted = fit(network(), &data(), &FitConfig { epochs: 3, ..config() }, &context).unwrap();
+    assert_eq!(fitted.unsaved, None);
+    assert_eq!(fs::read_to_string(table).unwrap(), fitted.history.to_csv());
+}
+
 #[test]
 fn a_run_folder_changes_nothing_and_holds_what_is_documented() {
     let folder = tempfile::tempdir().unwrap();
@@ -188,6 +321,26 @@ fn other_settings_are_refused_with_what_differs() {
     let others = FitData::new(squares(90, 7), squares(40, 1000), Normalization::unit());
     let error = fit(network(), &others, &config(), &context).map(drop).unwrap_err().to_string();
     assert!(error.contains("data.train_checksum is "), "{error}");
+}
+
+#[test]
+fn another_network_of_the_same_name_is_refused_and_so_are_other_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = context().with_run_folder(folder.path());
+    let with_dropout = |probability| {
+        let network = Architecture::new("small", [1, 8, 8]).flatten().dropout(probability);
+        network.linear("fc", 4)
+    };
+    let init = |architecture: Architecture, seed| {
+        architecture.init(Initialization::PyTorch, seed, &Device::flex()).unwrap()
+    };
+    fit(init(with_dropout(0.25), 1), &data(), &config(), &context).unwrap();
+    let refused = |network| fit(network, &data(), &config(), &context).map(drop).unwrap_err();
+    let error = refused(init(with_dropout(0.5), 1)).to_string();
+    assert!(error.contains("is 0.25 there, 0.5 here"), "{error}");
+    let error = refused(init(with_dropout(0.25), 2)).to_string();
+    assert!(error.contains("model.initial_checksum is "), "{error}");
+    assert!(!error.contains("0.25"), "{error}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::state::{TrainState, batch_seed};
 use super::stopping::Monitor;
 use super::watch::{KeptGradients, Watch};
 use super::{Divergence, FitConfig, Fitted};
+use crate::error::require;
 use crate::meter::{Hopeless, Meter};
 use crate::task::{Task, check_images, measure, no_batches};
 use crate::{Context, Decay, EndReason, EpochRecord, FitSource, Position, TrainError};
@@ -28,6 +29,8 @@ pub(super) fn run<T: Task, M: Model>(
 ) -> Result<Fitted<M, T::Score>, TrainError> {
     task.check()?;
     config.check()?;
+    let saves = context.save_every != Some(0);
+    require(saves, "steps from one checkpoint to the next", 0, "at least 1")?;
     let monitor = Monitor::new::<T::Score>(&config.monitor)?;
     if !state::parameters(&model).iter().any(|p| p.trainable) {
         return Err(TrainError::NothingToTrain);
@@ -225,10 +228,10 @@ impl<T: Task> Run<'_, T> {
             let outputs = state.outputs(batch.images.clone(), seed);
             let loss = self.task.loss(outputs.clone(), &batch, classes)?;
             let gradients = GradientsParams::from_grads(loss.backward(), state.model());
-            accumulated.add(gradients, batch.len(), several, state.model());
+            let weight = self.task.weight(&batch);
+            accumulated.add(gradients, weight, several, state.model());
             state.batch += 1;
             watch.trained(batch.len());
-            let weight = self.task.weight(&batch);
             meter.add(loss.inner(), outputs.inner(), weight, batch.labels);
             if accumulated.batches == config.accumulate {
                 self.step(state, &mut accumulated, watch);
@@ -254,6 +257,10 @@ impl<T: Task> Run<'_, T> {
         }
         if let Err(at) = meter.read() {
             return diverged(at);
+        }
+        // The last step may have had fewer batches, and not have been looked at.
+        if watch.is_due(state.step) {
+            watch.step(self.task, state, &meter.totals)?;
         }
         watch.pass_ended();
         state.totals = meter.totals;

@@ -101,7 +101,8 @@ impl<M: Model, S: Score> TrainState<M, S> {
             self.average(averaging);
         }
         match &self.average {
-            Some(average) => average.model.clone(),
+            // Not a clone: running statistics of Burn's own modules are shared with clones, and go on.
+            Some(average) => average.model.valid(),
             None => self.model().valid(),
         }
     }
@@ -181,7 +182,8 @@ impl<M: Model, S: Score> TrainState<M, S> {
         let Snapshot { position, model: values, optimizer: bytes, best, average } = snapshot;
         let expected = state::read(model);
         let filled = |values: State| match fits(&expected, &values) {
-            Ok(()) => Ok(state::write(model.clone(), values)),
+            // Not a clone: of Burn's own modules it would share the running statistics.
+            Ok(()) => Ok(state::write(model.valid(), values)),
             Err(name) => Err(format!("the tensor `{name}` is not as in the model")),
         };
         let id = |(name, id): (&String, &String)| Some((name.clone(), id.parse().ok()?));
@@ -243,18 +245,22 @@ fn fits(expected: &State, found: &State) -> Result<(), String> {
 
 /// What a run of these settings depends on besides data and model.
 pub(super) fn settings(config: &FitConfig) -> Result<toml::Table, TrainError> {
+    // TOML has no integers from 2^63 on. A seed may be any number: it is written as text then.
+    let seed = i64::try_from(config.seed).map_err(|_| config.seed.to_string());
     let numbers = [
-        ("seed", config.seed),
         ("epochs", config.epochs as u64),
         ("batch size", config.batch_size as u64),
         ("accumulated batches", config.accumulate as u64),
     ];
-    // TOML's integers go no further.
     let too_large = |(_, value): &(_, u64)| i64::try_from(*value).is_err();
     let (name, value) = match numbers.into_iter().find(too_large) {
         Some((name, value)) => (name, value.to_string()),
         None => ("a number of the settings", "too large".into()),
     };
     let expected = "below 2^63 where settings are written to a file";
-    toml::Table::try_from(config).map_err(|_| TrainError::Setting { name, value, expected })
+    let rest = FitConfig { seed: 0, ..config.clone() };
+    let mut table =
+        toml::Table::try_from(rest).map_err(|_| TrainError::Setting { name, value, expected })?;
+    table.insert("seed".into(), seed.map_or_else(Into::into, Into::into));
+    Ok(table)
 }

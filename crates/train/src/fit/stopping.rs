@@ -43,7 +43,7 @@ impl EarlyStopping {
         let (mut best, mut waited) = (f64::INFINITY, 0);
         for record in history.epochs.iter().skip(self.warmup_epochs) {
             let cost = monitor.cost(record);
-            if cost < best - self.min_delta || best == f64::INFINITY {
+            if cost < best - self.min_delta {
                 (best, waited) = (cost, 0);
             } else {
                 waited += 1;
@@ -87,10 +87,13 @@ impl Monitor {
         require(plateau.mode == mode, "schedule's mode", found, expected)
     }
 
-    /// The value, such that less is better.
+    /// The value, such that less is better; what is no number is the worst.
     pub fn cost<S: Score>(&self, record: &EpochRecord<S>) -> f64 {
-        let value = self.value(record);
-        if self.higher_is_better { -value } else { value }
+        match self.value(record) {
+            value if value.is_nan() => f64::INFINITY,
+            value if self.higher_is_better => -value,
+            value => value,
+        }
     }
 }
 
@@ -133,6 +136,14 @@ mod tests {
         assert_eq!(end(stopping, "loss", &losses), Some(3));
         let stopping = EarlyStopping { min_delta: 0.12, ..EarlyStopping::patience(3) };
         assert_eq!(end(stopping, "loss", &losses), None);
+    }
+
+    #[test]
+    fn a_value_that_is_no_number_is_no_improvement_and_hides_none() {
+        let losses = [f64::NAN, 0.9, f64::NAN, 0.8, f64::NAN, f64::NAN];
+        for monitor in ["loss", "accuracy"] {
+            assert_eq!(end(EarlyStopping::patience(2), monitor, &losses), Some(6));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@ use selvedge_data::{BatchLoader, ImageDataset, Normalization, View};
 use selvedge_models::{Architecture, Initialization, Network};
 
 use super::*;
-use crate::{Context, FitConfig, FitData, evaluate_task, fit_task};
+use crate::{Context, FitConfig, FitData, OptimizerConfig, evaluate_task, fit_task};
 
 /// Eleven images of 2 × 2, of three classes of which one is rare.
 fn view() -> View {
@@ -38,6 +38,33 @@ fn the_mean_over_batches_is_that_of_all_images_at_once_whatever_they_weigh() {
             assert!((parts.loss - whole.loss).abs() < 1e-6, "{task:?}: {parts} {whole}");
             assert_eq!(parts.accuracy, whole.accuracy);
         }
+    }
+}
+
+#[test]
+fn batches_of_one_step_count_by_what_their_images_weigh() {
+    let class_weights = balanced_class_weights(&view().class_counts()).unwrap();
+    let task = Classify { loss: CrossEntropy { class_weights, ..CrossEntropy::default() } };
+    let data = FitData::new(view(), view(), Normalization::unit());
+    let after_a_step = |batch_size, accumulate| {
+        let optimizer = OptimizerConfig::sgd(0.0);
+        let (epochs, learning_rate) = (1, 1.0);
+        let config = FitConfig {
+            epochs,
+            batch_size,
+            accumulate,
+            learning_rate,
+            optimizer,
+            ..FitConfig::default()
+        };
+        let context = Context::new(&Device::flex());
+        let fitted = fit_task(&task, network(3), &data, &config, &context).unwrap();
+        let state = selvedge_models::state::read(&fitted.model);
+        state.into_values().flat_map(|data| data.try_to_vec::<f32>().unwrap()).collect::<Vec<_>>()
+    };
+    let whole = after_a_step(11, 1);
+    for (a, b) in whole.iter().zip(after_a_step(4, 3)) {
+        assert!((a - b).abs() < 1e-6, "{a} {b}");
     }
 }
 
