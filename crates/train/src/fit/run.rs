@@ -278,7 +278,9 @@ impl<T: Task> Run<'_, T> {
     ) {
         let several = self.config.accumulate > 1;
         let Some(gradients) = accumulated.take(several, self.config, state.model()) else { return };
-        if let Some(kept) = &mut watch.gradients {
+        // Those of the last step alone are asked for; others would fill the caches.
+        let is_last = state.batch >= self.batches || self.train.num_batches().is_none();
+        if let Some(kept) = watch.gradients.as_mut().filter(|_| is_last) {
             *kept = KeptGradients::of(&gradients, state.model());
         }
         watch.learning_rate = self.rate(state, state.step);
