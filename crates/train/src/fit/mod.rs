@@ -135,4 +135,6 @@ pub fn fit_task<T: Task, M: Model>(
 #[cfg(test)]
 mod resume_tests;
 #[cfg(test)]
+mod step_tests;
+#[cfg(test)]
 mod tests;
