@@ -366,3 +366,26 @@ fn resnets_compute_what_pytorch_computes() {
 fn vgg_computes_what_pytorch_computes() {
     check_everywhere(&["vgg16"]);
 }
+
+/// torchvision's `resnet18(num_classes=10)` with `conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)` and
+/// `maxpool = nn.Identity()`, in f64, filled by `fill` of `tests/python/make_parity_f32.py`, in `eval()`, of the
+/// images above. The weights are those that `resnet18_cifar` takes, and the outputs others.
+#[test]
+fn resnet18_for_cifar_with_an_average_pool_computes_what_pytorch_computes() {
+    let logits = [
+        156631.705, 204583.638, 238947.324, 257440.335, 258834.37, 243036.846, 211097.041,
+        165136.393, 108207.584, 44091.7714, 92564.2181, 124300.363, 147780.598, 161445.363,
+        164387.044, 156410.264, 138044.857, 110510.661, 75636.4914, 35738.6593,
+    ];
+    let device = selvedge::device::open("flex").unwrap();
+    let expected = expected("resnet18_cifar");
+    let of = |name: &str| {
+        let network = named(name).unwrap().init(Initialization::PyTorch, 0, &device).unwrap();
+        let network = state::write(network, filled(&expected));
+        let output = network.valid().forward(images(&expected, &device));
+        output.into_data().iter::<f64>().collect::<Vec<f64>>()
+    };
+    let found = of("resnet18_cifar_avg");
+    assert_close("flex resnet18_cifar_avg output", &found, &logits, largest(&logits));
+    assert!(close("flex output", &of("resnet18_cifar"), &logits, largest(&logits)).is_err());
+}

@@ -20,7 +20,7 @@ const GREY: [usize; 3] = [1, 28, 28];
 const IMAGENET: [usize; 3] = [3, 224, 224];
 
 #[rustfmt::skip]
-const ENTRIES: [Entry; 29] = [
+const ENTRIES: [Entry; 30] = [
     entry("cnn2_small", GREY, 5, |i, n| Ok(Cnn::cnn2_small(n).with_input(i).architecture())),
     entry("cnn2", GREY, 5, |i, n| Ok(Cnn::cnn2(n).with_input(i).architecture())),
     entry("cnn3", GREY, 5, |i, n| Ok(Cnn::cnn3(n).with_input(i).architecture())),
@@ -40,6 +40,7 @@ const ENTRIES: [Entry; 29] = [
     entry("mlp_tanh", GREY, 10, |i, n| Ok(mlp(i, n, HiddenActivation::Tanh))),
     entry("mlp_identity", GREY, 10, |i, n| Ok(mlp(i, n, HiddenActivation::Identity))),
     entry("resnet18_cifar", [3, 32, 32], 10, |i, n| ResNet::resnet18_cifar(n).with_input(i).architecture()),
+    entry("resnet18_cifar_avg", [3, 32, 32], 10, |i, n| ResNet::resnet18_cifar_avg(n).with_input(i).architecture()),
     entry("resnet18", IMAGENET, 1000, |i, n| ResNet::resnet18(n).with_input(i).architecture()),
     entry("resnet34", IMAGENET, 1000, |i, n| ResNet::resnet34(n).with_input(i).architecture()),
     entry("vgg11", IMAGENET, 1000, |i, n| Vgg::vgg11(n).with_input(i).architecture()),

@@ -10,6 +10,10 @@ pub enum Stem {
     /// For small images: a convolution of 3 × 3 with stride 1; at the end the largest value of each
     /// channel.
     Cifar,
+    /// The same with the mean of each channel at the end: torchvision's network with `conv1` replaced and
+    /// `maxpool = Identity()`, the usual one for CIFAR. Its weights have the names and shapes of
+    /// [`Cifar`](Self::Cifar)'s, and give other outputs there.
+    CifarAverage,
     /// torchvision's: a convolution of 7 × 7 with stride 2 and max-pool 3 with stride 2; at the end
     /// the mean of each channel.
     ImageNet,
@@ -32,10 +36,16 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    /// ResNet-18 for 32 × 32 colour images.
+    /// ResNet-18 for 32 × 32 colour images with the largest value of each channel at the end.
     pub fn resnet18_cifar(classes: usize) -> Self {
         let name = "resnet18_cifar".into();
         Self { name, input: [3, 32, 32], blocks: [2; 4], stem: Stem::Cifar, classes }
+    }
+
+    /// ResNet-18 for 32 × 32 colour images as most train it: with the mean of each channel at the end.
+    pub fn resnet18_cifar_avg(classes: usize) -> Self {
+        let name = "resnet18_cifar_avg".into();
+        Self { name, stem: Stem::CifarAverage, ..Self::resnet18_cifar(classes) }
     }
 
     /// torchvision's ResNet-18, for 224 × 224 colour images.
@@ -65,7 +75,9 @@ impl ResNet {
         require_32_pixels(self.input)?;
         let mut net = Architecture::new(&self.name, self.input);
         net = match self.stem {
-            Stem::Cifar => net.layer("conv1", conv(64, 3, 1)).batch_norm("bn1").relu(),
+            Stem::Cifar | Stem::CifarAverage => {
+                net.layer("conv1", conv(64, 3, 1)).batch_norm("bn1").relu()
+            }
             Stem::ImageNet => net
                 .layer("conv1", conv(64, 7, 2))
                 .batch_norm("bn1")
@@ -89,7 +101,7 @@ impl ResNet {
                 let side = height.min(width).div_ceil(8);
                 net.max_pool(side)
             }
-            Stem::ImageNet => net.adaptive_avg_pool(1),
+            Stem::CifarAverage | Stem::ImageNet => net.adaptive_avg_pool(1),
         };
         Ok(net.flatten().linear("fc", self.classes))
     }

@@ -9,7 +9,8 @@ use crate::{Architecture, Layer, Op, Shape};
 /// How well the tensors of a file fit an architecture; the better, the smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FitKind {
-    /// The file holds the tensors of the architecture and no others.
+    /// The file holds tensors of the architecture's names and shapes and no others. That does not prove that
+    /// it is of this network: see [`Fit::also`].
     Exact,
     /// The same but for the head, the last linear layer.
     AllButHead,
@@ -28,6 +29,10 @@ pub struct Fit {
     pub matching: usize,
     /// Tensors of the architecture.
     pub expected: usize,
+    /// Of an exact fit the names of the other architectures that were asked about and have tensors of the same
+    /// names and shapes: they differ in what has no weights, such as a pooling or an activation, and which of
+    /// them was trained the file does not say.
+    pub also: Vec<String>,
 }
 
 impl fmt::Display for Fit {
@@ -35,7 +40,7 @@ impl fmt::Display for Fit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Architecture { name, input: [channels, height, width], .. } = &self.architecture;
         match self.kind {
-            FitKind::Exact => write!(f, "fits exactly: {name}")?,
+            FitKind::Exact => write!(f, "all names and shapes fit: {name}")?,
             FitKind::AllButHead => write!(f, "fits but for the head: {name}")?,
             FitKind::Partial => {
                 write!(f, "{} of {} tensors fit: {name}", self.matching, self.expected)?;
@@ -44,7 +49,15 @@ impl fmt::Display for Fit {
         if let Ok(Shape::Features(outputs)) = self.architecture.output_shape() {
             write!(f, " with {outputs} outputs")?;
         }
-        write!(f, " for images of {channels} × {height} × {width}")
+        write!(f, " for images of {channels} × {height} × {width}")?;
+        if !self.also.is_empty() {
+            write!(
+                f,
+                "; they fit {} as well, which computes something else: the file does not say which it is",
+                self.also.join(", ")
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -66,7 +79,7 @@ impl WeightFile<'_> {
             () if matching > 0 && all.all(in_head) => FitKind::AllButHead,
             () => FitKind::Partial,
         };
-        Fit { kind, matching, expected: specs.len(), architecture }
+        Fit { kind, matching, expected: specs.len(), architecture, also: Vec::new() }
     }
 
     /// How the file fits each of `architectures` of which it has at least one tensor, best first.
@@ -78,6 +91,13 @@ impl WeightFile<'_> {
             let others = fit.expected - fit.matching;
             (fit.kind, std::cmp::Reverse(fit.matching), others)
         });
+        let is_exact = |fit: &Fit| fit.kind == FitKind::Exact;
+        let exact = fits.iter().filter(|fit| is_exact(fit));
+        let names: Vec<String> = exact.map(|fit| fit.architecture.name.clone()).collect();
+        for fit in fits.iter_mut().filter(|fit| is_exact(fit)) {
+            let others = names.iter().filter(|name| **name != fit.architecture.name);
+            fit.also = others.cloned().collect();
+        }
         fits
     }
 
@@ -143,7 +163,7 @@ mod tests {
         let fits = file.best_fits(&catalog());
         assert_eq!(fits[0].kind, FitKind::Exact);
         assert_eq!(fits[0].architecture, net);
-        let line = "fits exactly: resnet18 with 10 outputs for images of 1 × 224 × 224";
+        let line = "all names and shapes fit: resnet18 with 10 outputs for images of 1 × 224 × 224";
         assert_eq!(fits[0].to_string(), line);
         assert!(fits[1..].iter().all(|fit| fit.kind == FitKind::Partial));
         // ResNet-34 begins like ResNet-18 and has the same head; the other stem is of another shape.
@@ -182,6 +202,21 @@ mod tests {
         let exact = fits.iter().filter(|fit| fit.kind == FitKind::Exact);
         let names: Vec<&str> = exact.map(|fit| fit.architecture.name.as_str()).collect();
         assert_eq!(names, ["mlp_relu", "mlp_sigmoid", "mlp_tanh", "mlp_identity"]);
+    }
+
+    #[test]
+    fn a_file_that_fits_several_networks_is_not_said_to_be_of_one() {
+        let usual = ResNet::resnet18_cifar_avg(10).architecture().unwrap();
+        let (_, file) = file(&usual);
+        let fits = file.best_fits(&catalog());
+        let exact: Vec<&Fit> = fits.iter().filter(|fit| fit.kind == FitKind::Exact).collect();
+        assert_eq!(exact.len(), 2);
+        assert_eq!(exact[0].also, ["resnet18_cifar_avg"]);
+        assert_eq!(exact[1].also, ["resnet18_cifar"]);
+        let line = exact[0].to_string();
+        let end = "they fit resnet18_cifar_avg as well, which computes something else: the file does not say \
+                   which it is";
+        assert!(line.ends_with(end), "{line}");
     }
 
     #[test]
