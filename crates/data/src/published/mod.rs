@@ -9,9 +9,8 @@
 //! assert_eq!(data.train.len(), 60_000);
 //! assert_eq!(data.classes()[9], "Ankle boot");
 //!
-//! // By its name, as in a file of settings.
-//! let digits = PublishedSet::named("mnist")?;
-//! digits.verify(&digits.load(&Source::folder("my-data"))?)?;
+//! // By its name, as in a file of settings. Files of another content are refused.
+//! let digits = PublishedSet::named("mnist")?.load(&Source::folder("my-data"))?;
 //! # Ok::<(), selvedge_data::DataError>(())
 //! ```
 //!
