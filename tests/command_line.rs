@@ -196,7 +196,8 @@ fn test_images_that_are_training_images_are_refused() {
         std::fs::copy(from, data.path().join(format!("t10k-{kind}-ubyte.gz"))).unwrap();
     }
     let output = transfer_learning(&["--data-path", data.path().to_str().unwrap()]);
-    assert_refused(&output, &["10000", "60000"]);
+    let told = "this is train-images-idx3-ubyte of Fashion-MNIST, not t10k-images-idx3-ubyte";
+    assert_refused(&output, &["t10k-images-idx3-ubyte.gz", told]);
 }
 
 #[test]

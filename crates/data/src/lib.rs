@@ -72,7 +72,7 @@ pub use batch::{
 pub use dataset::{Dataset, ImageDataset, OfficialSplit};
 pub use error::{DataError, DataErrorKind};
 pub use fetch::Source;
-pub use formats::idx::{IdxArray, IdxData, IdxError, IdxReader, IdxType};
+pub use formats::idx::{IdxArray, IdxData, IdxError, IdxReader, IdxType, ImageLayout};
 pub use normalize::{Normalization, NormalizationKind};
 pub use published::{FASHION_MNIST, MNIST, PublishedSet};
 pub use rng::SplitMix64;

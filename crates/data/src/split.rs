@@ -30,7 +30,8 @@ pub struct Split {
 }
 
 impl Split {
-    /// A split of these parts.
+    /// A split of these parts. Images of different data sets are not compared here; see
+    /// [`Dataset::new`](crate::Dataset::new).
     ///
     /// # Errors
     ///

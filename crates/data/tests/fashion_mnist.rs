@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use selvedge_data::published::{FASHION_MNIST, MNIST};
 use selvedge_data::{
-    ClassSubset, DataError, DataErrorKind, Dataset, IdxArray, IdxData, Source, Split,
+    ClassSubset, DataError, DataErrorKind, Dataset, IdxArray, IdxData, IdxReader, Source, Split,
 };
 
+fn committed_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets")
+}
+
 fn committed() -> Dataset {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
-    FASHION_MNIST.load(&Source::folder(folder)).unwrap()
+    FASHION_MNIST.load(&Source::folder(committed_folder())).unwrap()
 }
 
 // Expected: classes and counts as published by Zalando Research; mean and deviation as widely
@@ -119,10 +122,47 @@ impl Files {
 }
 
 #[test]
-fn a_smaller_set_of_the_same_form_is_accepted_but_not_verified() {
-    let data = Files::new().load().unwrap();
-    assert_eq!(data.train.len(), 5);
-    assert_eq!(FASHION_MNIST.verify(&data).unwrap_err().kind(), DataErrorKind::Checksum);
+fn another_set_of_the_same_form_is_refused() {
+    let files = Files::new();
+    let error = files.load().unwrap_err();
+    assert_eq!(error.kind(), DataErrorKind::Checksum);
+    assert_eq!(error.path(), Some(files.path("train-images-idx3-ubyte").as_path()));
+    assert!(
+        error.to_string().contains(": damaged or changed, not the published file of Fashion-MNIST"),
+        "{error}"
+    );
+}
+
+#[test]
+fn fashion_mnist_is_not_taken_for_mnist_whatever_the_folders_name_raw_or_compressed() {
+    let published = committed_folder().join("fashion-mnist");
+    let message = |folder: &Path| MNIST.load(&Source::folder(folder)).unwrap_err().to_string();
+    let expected =
+        |file: PathBuf| format!("{}: these are Fashion-MNIST's files, not MNIST's", file.display());
+    let file = "train-images-idx3-ubyte";
+    assert_eq!(message(&published), expected(published.join(format!("{file}.gz"))));
+
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("mnist");
+    fs::create_dir(&folder).unwrap();
+    for file in FASHION_MNIST.files() {
+        let packed = published.join(format!("{}.gz", file.name));
+        let array = IdxReader::new().read_file(packed).unwrap();
+        array.write(fs::File::create(folder.join(file.name)).unwrap()).unwrap();
+    }
+    for given in [root.path(), &folder] {
+        assert_eq!(message(given), expected(folder.join(file)));
+    }
+    // Asked for by their own name, they are found in that folder.
+    let data = FASHION_MNIST.load(&Source::folder(&folder)).unwrap();
+    assert_eq!(data.train.len(), 60_000);
+}
+
+// Expected: none of Fashion-MNIST's 10,000 test images is one of its training images (counted with
+// NumPy: `len({x.tobytes() for x in train} & {x.tobytes() for x in test})` is 0).
+#[test]
+fn no_test_image_of_fashion_mnist_is_a_training_image() {
+    assert!(committed().shared_images().is_empty());
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use selvedge_data::published::{PublishedFile, PublishedPart, PublishedSet};
-use selvedge_data::{DataErrorKind, IdxArray, IdxData, OfficialSplit, Source};
+use selvedge_data::{
+    DataErrorKind, Dataset, IdxArray, IdxData, ImageDataset, OfficialSplit, Source,
+};
 use sha2::{Digest, Sha256};
 
 /// Writes an IDX file, compressed, and describes its content.
@@ -86,12 +88,66 @@ fn images_of_another_shape_than_the_entrys_are_refused() {
 }
 
 #[test]
-fn a_changed_label_is_noticed_by_verify_alone() {
+fn a_changed_pixel_or_label_is_refused_and_the_file_is_named_raw_and_compressed() {
     let folder = tempfile::tempdir().unwrap();
     let set = colours(folder.path());
-    put(folder.path(), "labels", &[30], vec![0; 30]);
-    let data = set.load(&Source::folder(folder.path())).unwrap();
-    let error = set.verify(&data).unwrap_err();
-    assert_eq!(error.kind(), DataErrorKind::Checksum);
-    assert!(error.to_string().starts_with("labels: SHA-256 of the content: expected "), "{error}");
+    let source = Source::folder(folder.path());
+    let published = set.load(&source).unwrap();
+
+    let labels = put(folder.path(), "labels", &[30], vec![0; 30]);
+    let path = folder.path().join("labels.gz");
+    let error = set.load(&source).unwrap_err();
+    let PublishedPart::Idx { images, labels: expected } = set.train else { unreachable!() };
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{}: damaged or changed, not the published file of Colours: SHA-256 of the content: expected {}, found {}",
+            path.display(),
+            expected.sha256,
+            labels.sha256
+        )
+    );
+    assert_eq!((error.kind(), error.path()), (DataErrorKind::Checksum, Some(path.as_path())));
+
+    // One bit of one pixel of a raw file, which has no check sum of its own.
+    let mut pixels = published.train.images().to_vec();
+    pixels[1234] ^= 1;
+    let array = IdxArray::new(vec![30, 3, 5, 4], IdxData::U8(pixels)).unwrap();
+    let mut raw = Vec::new();
+    array.write(&mut raw).unwrap();
+    let path = folder.path().join("images");
+    fs::write(&path, &raw).unwrap();
+    let error = set.load(&source).unwrap_err();
+    assert_eq!((error.kind(), error.path()), (DataErrorKind::Checksum, Some(path.as_path())));
+    assert!(error.to_string().contains(images.sha256), "{error}");
+
+    // As one's own data set they are read all the same.
+    let classes = published.classes().to_vec();
+    let labels = folder.path().join("labels.gz");
+    let mine = ImageDataset::from_idx_files("mine", &path, labels, classes).unwrap();
+    assert_eq!(mine.len(), 30);
+    // And what is in memory is told from what is published.
+    let error = set.verify(&Dataset::new(mine, None).unwrap()).unwrap_err();
+    assert!(error.to_string().starts_with("images: SHA-256 of the content: expected "), "{error}");
+}
+
+#[test]
+fn training_images_in_the_place_of_test_images_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = colours(folder.path());
+    let test = PublishedPart::Idx {
+        images: put(folder.path(), "test-images", &[1, 3, 5, 4], vec![8; 60]),
+        labels: put(folder.path(), "test-labels", &[1], vec![2]),
+    };
+    let set = PublishedSet { test: Some(test), ..set };
+    let source = Source::folder(folder.path());
+    assert_eq!(set.load(&source).unwrap().test.unwrap().len(), 1);
+    for (from, to) in [("images.gz", "test-images.gz"), ("labels.gz", "test-labels.gz")] {
+        fs::copy(folder.path().join(from), folder.path().join(to)).unwrap();
+    }
+    let path = folder.path().join("test-images.gz");
+    assert_eq!(
+        set.load(&source).unwrap_err().to_string(),
+        format!("{}: this is images of Colours, not test-images", path.display())
+    );
 }

@@ -1,6 +1,7 @@
 //! Images with labels, as they are published or found.
 
 mod images;
+mod shared;
 
 use crate::error::Repr;
 use crate::split::same_form;
@@ -56,8 +57,28 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// If the test images have other classes or another shape, or are the training images.
+    /// If the test images have other classes or another shape, or if one of them is a training image,
+    /// byte by byte: then the accuracy on them is of what was learned by heart.
     pub fn new(train: ImageDataset, test: Option<ImageDataset>) -> Result<Self, DataError> {
+        let data = Self::with_shared_images(train, test)?;
+        let shared = data.shared_images();
+        if let (Some(test), Some(&first)) = (&data.test, shared.first()) {
+            let (name, of, count) = (test.name().to_owned(), test.len(), shared.len());
+            return Err(Repr::SharedTestImages { name, count, of, first }.into());
+        }
+        Ok(data)
+    }
+
+    /// As [`new`](Self::new), but test images may be among the training images, as those of many a
+    /// data set are. [`shared_images`](Self::shared_images) says which are.
+    ///
+    /// # Errors
+    ///
+    /// If the test images have other classes or another shape, or are the training images themselves.
+    pub fn with_shared_images(
+        train: ImageDataset,
+        test: Option<ImageDataset>,
+    ) -> Result<Self, DataError> {
         if let Some(test) = &test {
             let parts = "training and test images";
             same_form(&train.view(), &test.view(), parts)?;
@@ -67,6 +88,25 @@ impl Dataset {
             }
         }
         Ok(Self { train, test, official: None })
+    }
+
+    /// The positions of the test images that are training images, byte by byte, in ascending order.
+    /// Labels are not compared.
+    ///
+    /// ```
+    /// use selvedge_data::{Dataset, ImageDataset};
+    ///
+    /// let classes = vec!["dark".to_owned(), "light".to_owned()];
+    /// let images = |pixels: &[u8], labels: &[u16]| {
+    ///     ImageDataset::new("dots", pixels.to_vec(), [1, 1, 1], labels.to_vec(), classes.clone())
+    /// };
+    /// let (train, test) = (images(&[0, 9, 255], &[0, 0, 1])?, images(&[3, 9, 250], &[0, 0, 1])?);
+    /// let data = Dataset::with_shared_images(train, Some(test))?;
+    /// assert_eq!(data.shared_images(), [1]);
+    /// # Ok::<(), selvedge_data::DataError>(())
+    /// ```
+    pub fn shared_images(&self) -> Vec<usize> {
+        self.test.as_ref().map_or_else(Vec::new, |test| shared::images(&self.train, test))
     }
 
     /// Gives the data set an [official split](Self::split_official).
@@ -178,6 +218,25 @@ mod tests {
             message(Dataset::new(train.clone(), Some(train))),
             "split: expected training and test images without common images, found image 0 of synthetic in both"
         );
+    }
+
+    #[test]
+    fn test_images_of_another_buffer_that_are_training_images_are_told_and_refused() {
+        let train = synthetic(&[40, 60]);
+        // The last three of six test images are training images, whatever their labels.
+        let (mut pixels, size) = (vec![7; 3 * 6], 6);
+        pixels.extend([train.image(99), train.image(3), train.image(99)].concat());
+        assert!((0..100).all(|i| train.image(i) != &pixels[..size]));
+        let labels = vec![0; 6];
+        let classes = train.classes().to_vec();
+        let test = ImageDataset::new("mine", pixels, train.shape(), labels, classes).unwrap();
+        assert_eq!(
+            message(Dataset::new(train.clone(), Some(test.clone()))),
+            "test images of mine: expected none of the training images, found 3 of 6 among them, the first at 3 (Dataset::with_shared_images takes them all the same)"
+        );
+        let data = Dataset::with_shared_images(train.clone(), Some(test)).unwrap();
+        assert_eq!(data.shared_images(), [3, 4, 5]);
+        assert!(Dataset::new(train, None).unwrap().shared_images().is_empty());
     }
 
     #[test]

@@ -89,16 +89,22 @@ impl DataError {
             Repr::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
                 DataErrorKind::NotFound
             }
-            Repr::Io { .. } | Repr::Idx { error: IdxError::Io { .. }, .. } => DataErrorKind::Io,
-            Repr::MissingFolder { .. } | Repr::MissingFile { .. } | Repr::NotFound { .. } => {
-                DataErrorKind::NotFound
-            }
+            Repr::Io { .. }
+            | Repr::UnreadableFolder { .. }
+            | Repr::Idx { error: IdxError::Io { .. }, .. } => DataErrorKind::Io,
+            Repr::MissingFolder { .. }
+            | Repr::MissingFile { .. }
+            | Repr::MissingInVariable { .. }
+            | Repr::NotFound { .. } => DataErrorKind::NotFound,
             Repr::Idx { .. }
             | Repr::ElementType { .. }
             | Repr::FileShape { .. }
+            | Repr::ChannelsLast { .. }
             | Repr::CountMismatch { .. }
             | Repr::FileLabel { .. } => DataErrorKind::Format,
-            Repr::Checksum { .. } => DataErrorKind::Checksum,
+            Repr::Checksum { .. } | Repr::Changed { .. } | Repr::OtherFile { .. } => {
+                DataErrorKind::Checksum
+            }
             Repr::Download { .. } => DataErrorKind::Download,
             Repr::Interrupted { .. } => DataErrorKind::Interrupted,
             Repr::Custom { kind, .. } => *kind,
@@ -113,6 +119,11 @@ impl DataError {
             | Repr::Io { path, .. }
             | Repr::MissingFolder { path, .. }
             | Repr::MissingFile { path, .. }
+            | Repr::MissingInVariable { path, .. }
+            | Repr::UnreadableFolder { path, .. }
+            | Repr::ChannelsLast { path, .. }
+            | Repr::Changed { path, .. }
+            | Repr::OtherFile { path, .. }
             | Repr::ElementType { path, .. }
             | Repr::FileShape { path, .. }
             | Repr::CountMismatch { labels_path: path, .. }
@@ -130,6 +141,7 @@ impl DataError {
             | Repr::FileShape { offset, .. }
             | Repr::CountMismatch { offset, .. }
             | Repr::FileLabel { offset, .. } => Some(*offset),
+            Repr::ChannelsLast { .. } => Some(4),
             _ => None,
         }
     }

@@ -42,6 +42,28 @@ pub(crate) enum Repr {
         /// Where the first missing file was expected, without `.gz`.
         path: PathBuf,
     },
+    /// The folder that the environment variable names does not hold the data set.
+    #[error(
+        "{name}: no file {path} (raw or .gz), and it is looked for nowhere else while {variable} is set"
+    )]
+    MissingInVariable {
+        /// The data set.
+        name: String,
+        /// Where the first missing file was expected, without `.gz`.
+        path: PathBuf,
+        /// The variable.
+        variable: &'static str,
+    },
+    /// A folder that was asked for cannot be looked into.
+    #[error("{origin}: cannot look into {path}: {error}")]
+    UnreadableFolder {
+        /// Who asked for it: "data folder" or the environment variable's name.
+        origin: &'static str,
+        /// The folder.
+        path: PathBuf,
+        /// The system's answer.
+        error: io::Error,
+    },
     /// A data set is nowhere on this machine and was not downloaded.
     #[error("{name} not found in {}; {hint}", list(searched))]
     NotFound {
@@ -73,6 +95,16 @@ pub(crate) enum Repr {
         offset: u64,
         /// The shape needed, in words.
         expected: String,
+        /// The file's shape.
+        found: Vec<usize>,
+    },
+    /// An IDX file of images whose channels seem to come last.
+    #[error(
+        "{path}: dimensions at byte 4: expected [images, channels, height, width], found {found:?}, which looks like channels last (transpose the array, or name its layout by ImageDataset::from_idx_files_with_layout)"
+    )]
+    ChannelsLast {
+        /// The file.
+        path: PathBuf,
         /// The file's shape.
         found: Vec<usize>,
     },
@@ -163,6 +195,44 @@ pub(crate) enum Repr {
         expected: String,
         /// The digest found.
         found: String,
+    },
+    /// A file on disk is another one of a known data set than the one that it should be.
+    #[error("{path}: {found}, not {expected}")]
+    OtherFile {
+        /// The file.
+        path: PathBuf,
+        /// Whose or which it is.
+        found: String,
+        /// Whose or which it should be.
+        expected: String,
+    },
+    /// A file on disk has not the published content.
+    #[error(
+        "{path}: damaged or changed, not the published file of {name}: SHA-256 of the content: expected {expected}, found {found}"
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The data set.
+        name: String,
+        /// The published content's digest, in hexadecimal.
+        expected: String,
+        /// The digest found.
+        found: String,
+    },
+    /// Test images that are among the training images.
+    #[error(
+        "test images of {name}: expected none of the training images, found {count} of {of} among them, the first at {first} (Dataset::with_shared_images takes them all the same)"
+    )]
+    SharedTestImages {
+        /// The test images' data set.
+        name: String,
+        /// How many are.
+        count: usize,
+        /// Test images.
+        of: usize,
+        /// The position of the first that is.
+        first: usize,
     },
     /// A class subset without a label.
     #[error("class subset {name}: expected at least 1 label, found none")]

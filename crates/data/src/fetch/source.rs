@@ -1,8 +1,10 @@
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "download")]
+use super::search::files;
 use super::search::{Environment, all_files, given_folder};
 use crate::DataError;
 use crate::error::Repr;
@@ -13,7 +15,8 @@ use crate::published::PublishedSet;
 /// [`Source::default`] looks into these places, in this order:
 ///
 /// 1. the folder given by [`with_folder`](Self::with_folder), if any;
-/// 2. the folder that the environment variable `SELVEDGE_DATA` names;
+/// 2. the folder that the environment variable `SELVEDGE_DATA` names, and if it is set, nowhere else
+///    after that;
 /// 3. `datasets/` in the current folder or one above it (or above the folder of the package that
 ///    cargo runs);
 /// 4. `selvedge/` in the user's cache folder (`~/.cache` on Linux), or the folder given by
@@ -24,8 +27,9 @@ use crate::published::PublishedSet;
 ///
 /// In each place a data set has a folder of its own, such as `fashion-mnist` or `mnist`
 /// ([`PublishedSet::folder`]), with its files under their published names, raw or with `.gz`. The
-/// folders 1 and 2 may also be that folder itself. They must exist, and must not hold only some of the
-/// files.
+/// folders 1 and 2 may also be that folder itself. They must exist, be readable, and not hold only some
+/// of the files; folder 2 must hold all. A place that nobody named is passed over where it may not be
+/// read.
 ///
 /// ```
 /// use selvedge_data::Source;
@@ -170,25 +174,28 @@ impl Source {
     fn find_in(&self, env: &Environment, set: &PublishedSet) -> Result<Vec<PathBuf>, DataError> {
         let mut searched = Vec::new();
         let variable = env.variable.as_ref().filter(|_| self.search);
-        let given = [("data folder", self.folder.as_ref()), (Self::VARIABLE, variable)];
-        for (origin, folder) in given {
-            let Some(folder) = folder else { continue };
-            if let Some(files) = given_folder(origin, folder, set)? {
+        // The only folder to look into: the error names the file that it lacks.
+        let name = || set.display_name.to_owned();
+        let first = |folder: &Path| folder.join(set.files().first().map_or("", |file| file.name));
+        if let Some(folder) = &self.folder {
+            if let Some(files) = given_folder("data folder", folder, set)? {
                 return Ok(files);
+            }
+            if !self.search {
+                return Err(Repr::MissingFile { name: name(), path: first(folder) }.into());
             }
             searched.push(folder.clone());
         }
-        if !self.search
-            && let Some(folder) = &self.folder
-        {
-            // The only folder to look into: name the file it lacks.
-            let first = set.files().first().map_or("", |file| file.name);
-            let name = set.display_name.to_owned();
-            return Err(Repr::MissingFile { name, path: folder.join(first) }.into());
+        if let Some(folder) = variable {
+            // Who names a folder means it: another copy must not take its place unseen.
+            return given_folder(Self::VARIABLE, folder, set)?.ok_or_else(|| {
+                let variable = Self::VARIABLE;
+                Repr::MissingInVariable { name: name(), path: first(folder), variable }.into()
+            });
         }
         if self.search {
             for folder in env.workspace_folders() {
-                if let Ok(files) = all_files(&folder.join(set.folder), set) {
+                if let Some(files) = all_files(&folder.join(set.folder), set) {
                     return Ok(files);
                 }
             }
@@ -204,7 +211,7 @@ impl Source {
         };
         let debian = set.debian.filter(|_| self.search).map(PathBuf::from);
         for folder in cache.iter().chain(&debian) {
-            if let Ok(files) = all_files(folder, set) {
+            if let Some(files) = all_files(folder, set) {
                 return Ok(files);
             }
             searched.push(folder.clone());
@@ -222,9 +229,10 @@ impl Source {
         let hint = match cache {
             Some(cache) if self.download => {
                 super::download::fetch(set, &cache, self)?;
-                return all_files(&cache, set).map_err(|path| {
-                    Repr::MissingFile { name: set.display_name.to_owned(), path }.into()
-                });
+                let name = set.display_name.to_owned();
+                return files(&cache, set)?
+                    .complete()
+                    .map_err(|path| Repr::MissingFile { name, path }.into());
             }
             None if self.download => "not downloaded for want of a cache folder",
             _ => "allow its download, or name a folder that holds it",
@@ -249,124 +257,4 @@ impl Source {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::path::Path;
-
-    use super::*;
-    use crate::DataErrorKind;
-    use crate::published::{FASHION_MNIST, MNIST};
-
-    /// Makes the four files, empty, under `folder`.
-    fn put(folder: &Path) -> PathBuf {
-        fs::create_dir_all(folder).unwrap();
-        for (i, f) in MNIST.files().iter().enumerate() {
-            let suffix = if i % 2 == 0 { ".gz" } else { "" };
-            fs::write(folder.join(format!("{}{suffix}", f.name)), "").unwrap();
-        }
-        folder.to_owned()
-    }
-
-    fn found(source: &Source, env: &Environment) -> PathBuf {
-        let files = source.find_in(env, &MNIST).unwrap();
-        files[0].parent().unwrap().to_owned()
-    }
-
-    #[test]
-    fn places_are_searched_in_the_documented_order() {
-        let root = tempfile::tempdir().unwrap();
-        let at = |path: &str| root.path().join(path);
-        let env = Environment {
-            variable: Some(at("variable")),
-            current: Some(at("project/deep/inside")),
-            package: Some(at("package")),
-            cache: Some(at("cache")),
-        };
-        fs::create_dir_all(at("variable")).unwrap();
-        fs::create_dir_all(at("given")).unwrap();
-        let source = Source::default().without_download().with_folder(at("given"));
-        let error = source.find_in(&env, &MNIST).unwrap_err().to_string();
-        assert!(error.starts_with("MNIST not found in "), "{error}");
-
-        // From the last place to the first: each new one comes before those that exist already.
-        for place in [
-            "cache/selvedge/mnist",
-            "package/datasets/mnist",
-            "project/datasets/mnist",
-            "project/deep/inside/datasets/mnist",
-            "variable",
-            "variable/mnist",
-            "given",
-            "given/mnist",
-        ] {
-            let folder = put(&at(place));
-            assert_eq!(found(&source, &env), folder);
-        }
-        // A named folder is the only one.
-        let only = Source::folder(at("variable"));
-        assert_eq!(found(&only, &env), at("variable/mnist"));
-        // A given cache takes the place of the user's.
-        let cache = Source::cache(at("own")).without_download();
-        let error = cache.find_in(&env, &MNIST).unwrap_err();
-        assert!(error.to_string().starts_with("MNIST not found in "), "{error}");
-        put(&at("own/mnist"));
-        assert_eq!(found(&cache, &env), at("own/mnist"));
-    }
-
-    #[test]
-    fn raw_and_compressed_names_are_both_found() {
-        let root = tempfile::tempdir().unwrap();
-        put(root.path());
-        let files = Source::folder(root.path()).find(&MNIST).unwrap();
-        let names: Vec<_> = files.iter().map(|f| f.file_name().unwrap()).collect();
-        assert_eq!(
-            names,
-            [
-                "train-images-idx3-ubyte.gz",
-                "train-labels-idx1-ubyte",
-                "t10k-images-idx3-ubyte.gz",
-                "t10k-labels-idx1-ubyte"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_named_folder_must_exist_and_hold_all_files() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path();
-        let message = |source: Source, env| source.find_in(&env, &MNIST).unwrap_err().to_string();
-        let missing = path.join("missing");
-        assert_eq!(
-            message(Source::folder(&missing), Environment::default()),
-            format!("data folder {} is not a folder", missing.display())
-        );
-        let env = Environment { variable: Some(missing.clone()), ..Environment::default() };
-        assert_eq!(
-            message(Source::default(), env),
-            format!("SELVEDGE_DATA {} is not a folder", missing.display())
-        );
-        let empty = message(Source::folder(path), Environment::default());
-        let first = path.join("train-images-idx3-ubyte");
-        assert_eq!(empty, format!("MNIST: no file {} (raw or .gz)", first.display()));
-        let partial = put(&path.join("partial"));
-        fs::remove_file(partial.join("t10k-labels-idx1-ubyte")).unwrap();
-        let source = Source::default().with_folder(&partial).without_download();
-        assert_eq!(
-            message(source, Environment::default()),
-            format!(
-                "MNIST: no file {} (raw or .gz)",
-                partial.join("t10k-labels-idx1-ubyte").display()
-            )
-        );
-    }
-
-    #[test]
-    fn a_folder_named_after_one_set_is_not_taken_for_another() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = put(&root.path().join("fashion-mnist"));
-        assert!(Source::folder(&folder).find(&FASHION_MNIST).is_ok());
-        let error = Source::folder(&folder).find(&MNIST).unwrap_err();
-        assert_eq!(error.kind(), DataErrorKind::NotFound, "{error}");
-        assert!(error.to_string().starts_with("MNIST: no file "), "{error}");
-    }
-}
+mod tests;

@@ -9,9 +9,8 @@
 //! assert_eq!(data.train.len(), 60_000);
 //! assert_eq!(data.classes()[9], "Ankle boot");
 //!
-//! // By its name, as in a file of settings.
-//! let digits = PublishedSet::named("mnist")?;
-//! digits.verify(&digits.load(&Source::folder("my-data"))?)?;
+//! // By its name, as in a file of settings. Files of another content are refused.
+//! let digits = PublishedSet::named("mnist")?.load(&Source::folder("my-data"))?;
 //! # Ok::<(), selvedge_data::DataError>(())
 //! ```
 //!
@@ -48,13 +47,12 @@
 //! assert_eq!(SHAPES.files().len(), 2);
 //! ```
 
+mod content;
 mod sets;
 
-use sha2::{Digest, Sha256};
-
 use crate::error::Repr;
-use crate::formats::idx::{IdxType, header};
-use crate::{DataError, Dataset, ImageDataset, OfficialSplit};
+use crate::{DataError, Dataset, OfficialSplit};
+use content::{Changed, first_changed};
 
 pub use sets::{FASHION_MNIST, MNIST, SETS};
 
@@ -148,58 +146,23 @@ impl PublishedSet {
         [Some(self.train), self.test].into_iter().flatten().flat_map(|part| part.files()).collect()
     }
 
-    /// Checks that images and labels are those published, by their SHA-256.
+    /// Checks that images and labels in memory are those published, by their SHA-256. (What
+    /// [`load`](Self::load) gives is.)
     ///
     /// # Errors
     ///
     /// Of the kind [`Checksum`](crate::DataErrorKind::Checksum) for the first file whose content
     /// differs.
     pub fn verify(&self, data: &Dataset) -> Result<(), DataError> {
-        verify_part(&self.train, Some(&data.train))?;
-        match &self.test {
-            Some(part) => verify_part(part, data.test.as_ref()),
-            None => Ok(()),
+        let test = self.test.as_ref().map(|part| (part, data.test.as_ref()));
+        for (part, data) in [Some((&self.train, Some(&data.train))), test].into_iter().flatten() {
+            if let Some(Changed { file, found, .. }) = first_changed(part, data) {
+                let (origin, expected) = (file.name.to_owned(), file.sha256.to_owned());
+                return Err(Repr::Checksum { origin, expected, found }.into());
+            }
         }
+        Ok(())
     }
-}
-
-/// Compares the content of a part's files, rebuilt from memory, with the published one.
-fn verify_part(part: &PublishedPart, data: Option<&ImageDataset>) -> Result<(), DataError> {
-    match part {
-        PublishedPart::Idx { images, labels } => {
-            let Some(data) = data else {
-                return check_content(images, None);
-            };
-            let shape = match data.shape() {
-                [1, height, width] => vec![data.len(), height, width],
-                [channels, height, width] => vec![data.len(), channels, height, width],
-            };
-            // A label that no byte can hold is none of those published.
-            let bytes = data.labels().iter().map(|&label| u8::try_from(label).ok());
-            let bytes: Option<Vec<u8>> = bytes.collect();
-            check_content(images, Some((&shape, data.images())))?;
-            let count = [data.len()];
-            check_content(labels, bytes.as_deref().map(|bytes| (&count[..], bytes)))
-        }
-    }
-}
-
-fn check_content(
-    file: &PublishedFile,
-    content: Option<(&[usize], &[u8])>,
-) -> Result<(), DataError> {
-    let found = match content {
-        Some((shape, bytes)) => {
-            let header = header(IdxType::U8.code(), shape);
-            hex(&Sha256::new().chain_update(header).chain_update(bytes).finalize())
-        }
-        None => "none".to_owned(),
-    };
-    if found == file.sha256 {
-        return Ok(());
-    }
-    let (origin, expected) = (file.name.to_owned(), file.sha256.to_owned());
-    Err(Repr::Checksum { origin, expected, found }.into())
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

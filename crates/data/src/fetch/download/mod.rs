@@ -32,7 +32,7 @@ pub(crate) fn fetch(set: &PublishedSet, folder: &Path, options: &Source) -> Resu
     let _lock = lock(set, folder, options)?;
     for file in &set.files() {
         // Another process may have fetched it while this one waited for the lock.
-        if search::file(folder, file.name).is_none() {
+        if search::file(folder, file.name)?.is_none() {
             fetch_file(set, file, folder, options)?;
         }
     }

@@ -40,6 +40,7 @@ pub use array::{IdxArray, IdxData, IdxType};
 pub use error::IdxError;
 #[cfg(feature = "download")]
 pub(crate) use gzip::MaybeGzip;
+pub use images::ImageLayout;
 pub use reader::IdxReader;
 pub(crate) use writer::header;
 
