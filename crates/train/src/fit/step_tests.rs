@@ -32,22 +32,25 @@ fn descent(epochs: usize) -> FitConfig {
     }
 }
 
-/// The parameters after a run, by name, and the training losses.
-fn run(config: &FitConfig) -> (Vec<(String, Vec<f32>)>, Vec<f64>) {
+/// The values of a parameter, with its name.
+type Named = (String, Vec<f32>);
+
+/// The parameters after a run, and the training losses.
+fn run(config: &FitConfig) -> (Vec<Named>, Vec<f64>) {
     let data = FitData::new(greys(16), greys(16), Normalization::unit());
     let fitted = fit(network(), &data, config, &Context::new(&Device::flex())).unwrap();
     assert_eq!(fitted.best.epoch, config.epochs, "every epoch is better than the one before");
     (values(&fitted.model), fitted.history.epochs.iter().map(|e| e.train.loss).collect())
 }
 
-fn values(network: &Network) -> Vec<(String, Vec<f32>)> {
+fn values(network: &Network) -> Vec<Named> {
     let state = state::read(network).into_iter();
     state.map(|(name, data)| (name, data.try_to_vec().unwrap())).collect()
 }
 
 /// Whether all values differ by no more than rounding does.
 #[track_caller]
-fn assert_close(found: &[(String, Vec<f32>)], expected: &[(String, Vec<f32>)]) {
+fn assert_close(found: &[Named], expected: &[Named]) {
     for ((name, found), (_, expected)) in found.iter().zip(expected) {
         for (a, b) in found.iter().zip(expected) {
             assert!((a - b).abs() < 3e-7, "{name}: {a}, not {b}");
@@ -56,12 +59,8 @@ fn assert_close(found: &[(String, Vec<f32>)], expected: &[(String, Vec<f32>)]) {
 }
 
 /// The values of both, `share` of the second.
-fn mixed(
-    a: &[(String, Vec<f32>)],
-    b: &[(String, Vec<f32>)],
-    share: f32,
-) -> Vec<(String, Vec<f32>)> {
-    let mix = |((name, a), (_, b)): (&(String, Vec<f32>), &(String, Vec<f32>))| {
+fn mixed(a: &[Named], b: &[Named], share: f32) -> Vec<Named> {
+    let mix = |((name, a), (_, b)): (&Named, &Named)| {
         let values = a.iter().zip(b).map(|(a, b)| a * (1.0 - share) + b * share);
         (name.clone(), values.collect())
     };
