@@ -1,12 +1,13 @@
 //! What can go wrong between a file on disk and a batch on a device.
 
+mod file;
 mod repr;
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::IdxError;
+pub(crate) use file::FileRepr;
 pub(crate) use repr::Repr;
 
 /// What can go wrong between a file on disk and a batch on a device.
@@ -86,27 +87,7 @@ impl DataError {
     /// What can be done about it.
     pub fn kind(&self) -> DataErrorKind {
         match &*self.repr {
-            Repr::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
-                DataErrorKind::NotFound
-            }
-            Repr::Io { .. }
-            | Repr::UnreadableFolder { .. }
-            | Repr::Idx { error: IdxError::Io { .. }, .. } => DataErrorKind::Io,
-            Repr::MissingFolder { .. }
-            | Repr::MissingFile { .. }
-            | Repr::MissingInVariable { .. }
-            | Repr::NotFound { .. } => DataErrorKind::NotFound,
-            Repr::Idx { .. }
-            | Repr::ElementType { .. }
-            | Repr::FileShape { .. }
-            | Repr::ChannelsLast { .. }
-            | Repr::CountMismatch { .. }
-            | Repr::FileLabel { .. } => DataErrorKind::Format,
-            Repr::Checksum { .. } | Repr::Changed { .. } | Repr::OtherFile { .. } => {
-                DataErrorKind::Checksum
-            }
-            Repr::Download { .. } => DataErrorKind::Download,
-            Repr::Interrupted { .. } => DataErrorKind::Interrupted,
+            Repr::File(file) => file.kind(),
             Repr::Custom { kind, .. } => *kind,
             _ => DataErrorKind::InvalidInput,
         }
@@ -115,19 +96,7 @@ impl DataError {
     /// The file or folder that it is about, if it is about one.
     pub fn path(&self) -> Option<&Path> {
         match &*self.repr {
-            Repr::Idx { path, .. }
-            | Repr::Io { path, .. }
-            | Repr::MissingFolder { path, .. }
-            | Repr::MissingFile { path, .. }
-            | Repr::MissingInVariable { path, .. }
-            | Repr::UnreadableFolder { path, .. }
-            | Repr::ChannelsLast { path, .. }
-            | Repr::Changed { path, .. }
-            | Repr::OtherFile { path, .. }
-            | Repr::ElementType { path, .. }
-            | Repr::FileShape { path, .. }
-            | Repr::CountMismatch { labels_path: path, .. }
-            | Repr::FileLabel { path, .. } => Some(path),
+            Repr::File(file) => file.path(),
             Repr::Custom { path, .. } => path.as_deref(),
             _ => None,
         }
@@ -136,24 +105,25 @@ impl DataError {
     /// The byte of the file's (decompressed) content at which the defect is, if it is in one.
     pub fn offset(&self) -> Option<u64> {
         match &*self.repr {
-            Repr::Idx { error, .. } => error.offset(),
-            Repr::ElementType { offset, .. }
-            | Repr::FileShape { offset, .. }
-            | Repr::CountMismatch { offset, .. }
-            | Repr::FileLabel { offset, .. } => Some(*offset),
-            Repr::ChannelsLast { .. } => Some(4),
+            Repr::File(file) => file.offset(),
             _ => None,
         }
     }
 
     pub(crate) fn io(action: &'static str, path: &Path, error: io::Error) -> Self {
-        Repr::Io { action, path: path.to_owned(), error }.into()
+        FileRepr::Io { action, path: path.to_owned(), error }.into()
     }
 }
 
 impl From<Repr> for DataError {
     fn from(repr: Repr) -> Self {
         Self { repr: Box::new(repr) }
+    }
+}
+
+impl From<FileRepr> for DataError {
+    fn from(file: FileRepr) -> Self {
+        Repr::File(file).into()
     }
 }
 
@@ -191,7 +161,7 @@ mod tests {
         let kind = |kind: io::ErrorKind| DataError::io("open", Path::new("x"), kind.into()).kind();
         assert_eq!(kind(io::ErrorKind::NotFound), DataErrorKind::NotFound);
         assert_eq!(kind(io::ErrorKind::PermissionDenied), DataErrorKind::Io);
-        let idx = |error| DataError::from(Repr::Idx { path: "x".into(), error });
+        let idx = |error| DataError::from(FileRepr::Idx { path: "x".into(), error });
         let unreadable = IdxError::Io { offset: 7, error: io::Error::other("disk on fire") };
         assert_eq!(idx(unreadable).kind(), DataErrorKind::Io);
         let damaged = idx(IdxError::NoDimensions);
