@@ -3,12 +3,17 @@
 //!
 //! `SELVEDGE_KILLS=100 cargo test --test train_kill` kills it a hundred times.
 
+#[path = "common/kill.rs"]
+mod kill;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
 use selvedge::data::SplitMix64;
+
+use kill::{is_killed, kills};
 
 /// How often the run is killed, unless it is said otherwise.
 const KILLS: u32 = 6;
@@ -61,7 +66,7 @@ fn complete(mut command: Command, folder: &Path) -> Left {
 
 #[test]
 fn a_run_that_is_killed_and_resumed_ends_with_the_same_bits() {
-    let kills = std::env::var("SELVEDGE_KILLS").map_or(KILLS, |n| n.parse().unwrap());
+    let kills = kills(KILLS);
     let parent = tempfile::tempdir().unwrap();
     let [calm, disturbed] = ["calm", "disturbed"].map(|name| parent.path().join(name));
     let start = Instant::now();
@@ -77,18 +82,12 @@ fn a_run_that_is_killed_and_resumed_ends_with_the_same_bits() {
     let (mut rng, mut killed) = (SplitMix64::new(1), 0);
     while killed < kills {
         // The number of threads changes nothing, either.
-        let mut command = train(&disturbed, 1 + rng.below(3) as usize);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let (start, moment) = (Instant::now(), Duration::from_secs_f64(whole * rng.unit()));
-        while start.elapsed() < moment && child.try_wait().unwrap().is_none() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        child.kill().unwrap();
-        if child.wait().unwrap().success() {
+        let command = train(&disturbed, 1 + rng.below(3) as usize);
+        if is_killed(command, whole, &mut rng) {
+            killed += 1;
+        } else {
             same(complete(train(&disturbed, 2), &disturbed));
             fs::remove_dir_all(&disturbed).unwrap();
-        } else {
-            killed += 1;
         }
     }
     same(complete(train(&disturbed, 1), &disturbed));

@@ -3,6 +3,11 @@
 //!
 //! `SELVEDGE_KILLS=100 cargo test --test transfer_kill` kills each of them a hundred times.
 
+#[path = "common/kill.rs"]
+mod kill;
+#[path = "common/tiny_study.rs"]
+mod tiny_study;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
@@ -12,15 +17,12 @@ use std::time::{Duration, Instant};
 
 use selvedge::data::SplitMix64;
 use selvedge::prelude::*;
-use selvedge::study::transfer::{TransferConfig, TransferStudy};
+use selvedge::study::transfer::TransferStudy;
+
+use kill::{is_killed, kills};
 
 /// The folder of the study in a process that is made to be killed.
 const FOLDER: &str = "SELVEDGE_KILLED_STUDY";
-
-/// How often a study is killed.
-fn kills(default: u32) -> u32 {
-    std::env::var("SELVEDGE_KILLS").map_or(default, |n| n.parse().unwrap())
-}
 
 /// Runs `command` to its end.
 fn complete(mut command: Command) {
@@ -38,14 +40,7 @@ fn assert_that_kills_change_nothing(kills: u32, seed: u64, study: impl Fn(&Path)
     let whole = start.elapsed().as_secs_f64();
     let (mut rng, mut killed) = (SplitMix64::new(seed), 0);
     while killed < kills {
-        let mut command = study(&disturbed);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let (start, moment) = (Instant::now(), Duration::from_secs_f64(whole * rng.unit()));
-        while start.elapsed() < moment && child.try_wait().unwrap().is_none() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        child.kill().unwrap();
-        if child.wait().unwrap().success() {
+        if !is_killed(study(&disturbed), whole, &mut rng) {
             assert_alike(&disturbed, &calm);
             fs::remove_dir_all(&disturbed).unwrap();
             continue;
@@ -160,36 +155,6 @@ fn a_study_in_a_process_of_its_own_ends() {
 }
 
 fn tiny_study() -> TransferStudy {
-    let split = |vertical: bool| {
-        let lines = |count: usize, offset: usize| {
-            let pixel = |i: usize, p: usize| {
-                let along = if vertical { p % 8 } else { p / 8 };
-                let noise = ((i * 64 + p + offset) as f64 * 78.233).sin().abs() * 120.0;
-                noise as u8 + if along / 4 == i % 2 { 60 } else { 0 }
-            };
-            let images = (0..count).flat_map(|i| (0..64).map(move |p| pixel(i, p))).collect();
-            let labels = (0..count).map(|i| (i % 2) as u16).collect();
-            let classes = ["first", "second"].map(String::from).to_vec();
-            ImageDataset::new("lines", images, [1, 8, 8], labels, classes).unwrap().view()
-        };
-        Split::new(lines(60, 0), lines(20, 1_000_000), Some(lines(30, 2_000_000))).unwrap()
-    };
-    let network = Architecture::new("tiny", [1, 8, 8]).flatten().linear("fc1", 8).relu();
-    let network = network.linear("fc2", 2);
-    TransferStudy {
-        source_name: "vertical".into(),
-        source: split(true),
-        target_name: "horizontal".into(),
-        target: split(false),
-        source_network: network.clone(),
-        target_network: network,
-        config: TransferConfig {
-            fractions: vec![0.2, 0.5, 1.0],
-            seeds: vec![1, 2, 3],
-            // So many that the training itself is saved as it goes.
-            pretrain_epochs: 6,
-            fit: FitConfig { epochs: 2, batch_size: 16, ..FitConfig::default() },
-            ..TransferConfig::default()
-        },
-    }
+    // So many epochs of pre-training that it is saved as it goes.
+    tiny_study::study(&[0.2, 0.5, 1.0], &[1, 2, 3], 6)
 }

@@ -1,47 +1,18 @@
 //! The transfer study in a folder: what is finished is kept, carried on and never replaced by another.
 
+#[path = "common/tiny_study.rs"]
+mod tiny_study;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use selvedge::prelude::*;
 use selvedge::study::StudyError;
-use selvedge::study::transfer::{TransferConfig, TransferOutcome, TransferStudy};
+use selvedge::study::transfer::{TransferOutcome, TransferStudy};
 use selvedge::train::{ObserverError, StepDone, StepInterval};
 
-/// Images with one bright row or column; the label is its position.
-fn split(vertical: bool) -> Split {
-    let lines = |count: usize, offset: usize| {
-        let pixel = |i: usize, p: usize| {
-            let along = if vertical { p % 8 } else { p / 8 };
-            let noise = ((i * 64 + p + offset) as f64 * 78.233).sin().abs() * 120.0;
-            noise as u8 + if along / 4 == i % 2 { 60 } else { 0 }
-        };
-        let images = (0..count).flat_map(|i| (0..64).map(move |p| pixel(i, p))).collect();
-        let labels = (0..count).map(|i| (i % 2) as u16).collect();
-        let classes = ["first", "second"].map(String::from).to_vec();
-        ImageDataset::new("lines", images, [1, 8, 8], labels, classes).unwrap().view()
-    };
-    Split::new(lines(60, 0), lines(20, 1_000_000), Some(lines(30, 2_000_000))).unwrap()
-}
-
 fn study() -> TransferStudy {
-    let network = Architecture::new("tiny", [1, 8, 8]).flatten().linear("fc1", 8).relu();
-    let network = network.linear("fc2", 2);
-    TransferStudy {
-        source_name: "vertical".into(),
-        source: split(true),
-        target_name: "horizontal".into(),
-        target: split(false),
-        source_network: network.clone(),
-        target_network: network,
-        config: TransferConfig {
-            fractions: vec![0.5, 0.2],
-            seeds: vec![1, 2],
-            pretrain_epochs: 2,
-            fit: FitConfig { epochs: 2, batch_size: 16, ..FitConfig::default() },
-            ..TransferConfig::default()
-        },
-    }
+    tiny_study::study(&[0.5, 0.2], &[1, 2], 2)
 }
 
 fn context() -> Context {
@@ -244,7 +215,7 @@ fn another_study_is_refused_with_the_settings_that_differ_and_nothing_is_touched
     let mut longer = study();
     longer.config.fit.epochs = 3;
     longer.config.seeds.push(3);
-    longer.source = split(false);
+    longer.source = tiny_study::split(false);
     let error = run_in(&longer, folder).unwrap_err().to_string();
     let begin = format!("{} holds another study: ", folder.display());
     assert!(error.starts_with(&begin), "{error}");

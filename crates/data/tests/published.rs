@@ -7,7 +7,6 @@ use selvedge_data::published::{PublishedFile, PublishedPart, PublishedSet};
 use selvedge_data::{
     DataErrorKind, Dataset, IdxArray, IdxData, ImageDataset, OfficialSplit, Source,
 };
-use sha2::{Digest, Sha256};
 
 /// Writes an IDX file, compressed, and describes its content.
 fn put(folder: &Path, name: &'static str, shape: &[usize], bytes: Vec<u8>) -> PublishedFile {
@@ -16,9 +15,8 @@ fn put(folder: &Path, name: &'static str, shape: &[usize], bytes: Vec<u8>) -> Pu
     array.write(&mut raw).unwrap();
     array.write_gzip(&mut gzip).unwrap();
     fs::write(folder.join(format!("{name}.gz")), gzip).unwrap();
-    let digest = Sha256::digest(&raw);
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    PublishedFile { name, bytes: raw.len() as u64, sha256: hex.leak() }
+    let sha256 = selvedge_files::sha256(&raw).leak();
+    PublishedFile { name, bytes: raw.len() as u64, sha256 }
 }
 
 /// 30 colour images of 5 × 4 pixels in three classes, without test images.

@@ -5,6 +5,7 @@
 //! | replace one file | [`write()`], [`replace()`] |
 //! | keep the results of a run in a folder | [`Output`] |
 //! | keep other processes out of a folder | [`FolderLock`] |
+//! | know a content by its SHA-256 | [`sha256()`], [`Hasher`] |
 //! | number the folders of runs | [`next_free()`] |
 //! | bring the names in a folder to the disk | [`sync_folder`] |
 //! | fill a file under a temporary name | [`NewFile`] |
@@ -21,6 +22,7 @@
 //! knows what is dead, and removes it.
 
 mod folder;
+mod hash;
 mod lock;
 mod output;
 mod replace;
@@ -28,6 +30,7 @@ mod scratch;
 mod set;
 
 pub use folder::{last_taken, next_free};
+pub use hash::{Hasher, sha256};
 pub use lock::FolderLock;
 pub use output::{Output, OutputError};
 pub use replace::{NewFile, replace, sync_folder, write};

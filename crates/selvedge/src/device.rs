@@ -45,6 +45,15 @@ pub fn compiled() -> Vec<&'static str> {
     DEVICES.iter().filter(|(_, compiled)| *compiled).map(|(name, _)| *name).collect()
 }
 
+/// Whether the device of that name is a CPU.
+///
+/// ```
+/// assert!(selvedge::device::is_cpu("flex") && !selvedge::device::is_cpu("wgpu"));
+/// ```
+pub fn is_cpu(name: &str) -> bool {
+    matches!(name, "flex" | "ndarray")
+}
+
 /// Opens the device of that name: `flex`, `ndarray`, `wgpu` or `cuda`, each under the cargo feature
 /// of the same name, or `auto`: the first of `cuda`, `wgpu`, `flex` and `ndarray` that works.
 ///

@@ -6,9 +6,9 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use selvedge_files::sha256;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 
 /// What the first line begins with.
 const HASH: &str = "# sha256 of the rest: ";
@@ -16,7 +16,7 @@ const HASH: &str = "# sha256 of the rest: ";
 /// Writes `value`, replacing an older file once the new one is whole.
 pub(crate) fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
     let body = toml::to_string(value).map_err(io::Error::other)?;
-    selvedge_files::write(path, format!("{HASH}{}\n{body}", hash(body.as_bytes())))
+    selvedge_files::write(path, format!("{HASH}{}\n{body}", sha256(body.as_bytes())))
 }
 
 /// Reads what [`write`] wrote; `None` if there is nothing.
@@ -31,35 +31,10 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     };
     let damaged = || io::Error::new(ErrorKind::InvalidData, "it is damaged");
     let (first, body) = text.split_once('\n').ok_or_else(damaged)?;
-    if first.strip_prefix(HASH) != Some(&hash(body.as_bytes())) {
+    if first.strip_prefix(HASH) != Some(&sha256(body.as_bytes())) {
         return Err(damaged());
     }
     toml::from_str(body).map(Some).map_err(|_| damaged())
-}
-
-/// The SHA-256 of `bytes` in hexadecimal digits.
-pub(crate) fn hash(bytes: &[u8]) -> String {
-    let mut hasher = Hasher::new();
-    hasher.update(bytes);
-    hasher.finish()
-}
-
-/// The SHA-256 of what it is given piece by piece.
-pub(crate) struct Hasher(Sha256);
-
-impl Hasher {
-    pub fn new() -> Self {
-        Self(Sha256::new())
-    }
-
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// In hexadecimal digits.
-    pub fn finish(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,10 @@ mod observe;
 mod optimizer;
 mod progress;
 mod schedule;
+mod settings;
 mod task;
+#[cfg(test)]
+mod test_model;
 
 pub use context::{Context, Stop};
 pub use data::{FitData, FitSource};
@@ -60,6 +63,7 @@ pub use progress::Progress;
 pub use schedule::{
     Annealing, Decay, Interval, OneCycle, Plateau, PlateauMode, Position, Schedule,
 };
+pub use settings::SettingDifference;
 pub use task::{
     ClassificationLoss, Classify, CrossEntropy, Focal, Loss, PixelLoss, Reconstruct,
     Reconstruction, Task, balanced_class_weights, cross_entropy, mean_squared_error,

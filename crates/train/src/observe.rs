@@ -277,6 +277,11 @@ impl Observers {
         Ok(())
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The intervals at which they want to see steps.
     pub fn intervals(&self) -> Vec<StepInterval> {
         let interval = |observer: &Arc<Mutex<dyn Observer>>| {

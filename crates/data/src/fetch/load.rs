@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::Repr;
+use crate::error::FileRepr;
 use crate::formats::idx::IdxReader;
 use crate::published::{PublishedPart, PublishedSet};
 use crate::{DataError, Dataset, ImageDataset, ImageLayout, Source};
@@ -83,6 +83,6 @@ impl PublishedSet {
             _ => vec![data.len(), channels, height, width],
         };
         // The number of images comes first, at byte 4.
-        Err(Repr::FileShape { path: path.to_owned(), offset: 8, expected, found }.into())
+        Err(FileRepr::FileShape { path: path.to_owned(), offset: 8, expected, found }.into())
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::error::Repr;
+use crate::error::FileRepr;
 use crate::published::PublishedSet;
 use crate::{DataError, Source};
 
@@ -51,9 +51,9 @@ pub(crate) fn given_folder(
         Ok(found) if found.is_dir() => {}
         Err(error) if !is_absent(&error) => {
             let path = folder.to_owned();
-            return Err(Repr::UnreadableFolder { origin, path, error }.into());
+            return Err(FileRepr::UnreadableFolder { origin, path, error }.into());
         }
-        _ => return Err(Repr::MissingFolder { origin, path: folder.to_owned() }.into()),
+        _ => return Err(FileRepr::MissingFolder { origin, path: folder.to_owned() }.into()),
     }
     for candidate in [&folder.join(set.folder), folder] {
         let Files { found, missing } = files(candidate, set)?;
@@ -61,7 +61,7 @@ pub(crate) fn given_folder(
             None => return Ok(Some(found)),
             Some(path) if !found.is_empty() => {
                 let name = set.display_name.to_owned();
-                return Err(Repr::MissingFile { name, path }.into());
+                return Err(FileRepr::MissingFile { name, path }.into());
             }
             Some(_) => {}
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::search::files;
 use super::search::{Environment, all_files, given_folder};
 use crate::DataError;
-use crate::error::Repr;
+use crate::error::FileRepr;
 use crate::published::PublishedSet;
 
 /// Where data sets are looked for, and whether they may be downloaded.
@@ -182,7 +182,7 @@ impl Source {
                 return Ok(files);
             }
             if !self.search {
-                return Err(Repr::MissingFile { name: name(), path: first(folder) }.into());
+                return Err(FileRepr::MissingFile { name: name(), path: first(folder) }.into());
             }
             searched.push(folder.clone());
         }
@@ -190,7 +190,7 @@ impl Source {
             // Who names a folder means it: another copy must not take its place unseen.
             return given_folder(Self::VARIABLE, folder, set)?.ok_or_else(|| {
                 let variable = Self::VARIABLE;
-                Repr::MissingInVariable { name: name(), path: first(folder), variable }.into()
+                FileRepr::MissingInVariable { name: name(), path: first(folder), variable }.into()
             });
         }
         if self.search {
@@ -232,12 +232,12 @@ impl Source {
                 let name = set.display_name.to_owned();
                 return files(&cache, set)?
                     .complete()
-                    .map_err(|path| Repr::MissingFile { name, path }.into());
+                    .map_err(|path| FileRepr::MissingFile { name, path }.into());
             }
             None if self.download => "not downloaded for want of a cache folder",
             _ => "allow its download, or name a folder that holds it",
         };
-        Err(Repr::NotFound { name: set.display_name.to_owned(), searched, hint }.into())
+        Err(FileRepr::NotFound { name: set.display_name.to_owned(), searched, hint }.into())
     }
 
     #[cfg(not(feature = "download"))]
@@ -252,7 +252,7 @@ impl Source {
         } else {
             "name a folder that holds it"
         };
-        Err(Repr::NotFound { name: set.display_name.to_owned(), searched, hint }.into())
+        Err(FileRepr::NotFound { name: set.display_name.to_owned(), searched, hint }.into())
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use selvedge_files::Hasher;
 
-use super::{PublishedFile, PublishedPart, PublishedSet, SETS, hex};
-use crate::error::Repr;
+use super::{PublishedFile, PublishedPart, PublishedSet, SETS};
+use crate::error::FileRepr;
 use crate::formats::idx::{IdxType, header};
 use crate::{DataError, ImageDataset};
 
@@ -47,8 +47,10 @@ pub(super) fn first_changed(part: &PublishedPart, data: Option<&ImageDataset>) -
 
 /// SHA-256 of the IDX file of these bytes.
 fn digest(shape: &[usize], bytes: &[u8]) -> String {
-    let header = header(IdxType::U8.code(), shape);
-    hex(&Sha256::new().chain_update(header).chain_update(bytes).finalize())
+    let mut hasher = Hasher::new();
+    hasher.update(&header(IdxType::U8.code(), shape));
+    hasher.update(bytes);
+    hasher.finish()
 }
 
 impl PublishedSet {
@@ -68,14 +70,14 @@ impl PublishedSet {
         if let Some(other) = self.files().into_iter().find(is_found) {
             let (found, expected) = (other.name, file.name.to_owned());
             let found = format!("this is {found} of {}", self.display_name);
-            return Err(Repr::OtherFile { path, found, expected }.into());
+            return Err(FileRepr::OtherFile { path, found, expected }.into());
         }
         if let Some(other) = SETS.iter().find(|set| set.files().iter().any(is_found)) {
             let found = format!("these are {}'s files", other.display_name);
             let expected = format!("{}'s", self.display_name);
-            return Err(Repr::OtherFile { path, found, expected }.into());
+            return Err(FileRepr::OtherFile { path, found, expected }.into());
         }
         let (name, expected) = (self.display_name.to_owned(), file.sha256.to_owned());
-        Err(Repr::Changed { path, name, expected, found }.into())
+        Err(FileRepr::Changed { path, name, expected, found }.into())
     }
 }

@@ -50,7 +50,7 @@
 mod content;
 mod sets;
 
-use crate::error::Repr;
+use crate::error::{FileRepr, Repr};
 use crate::{DataError, Dataset, OfficialSplit};
 use content::{Changed, first_changed};
 
@@ -158,15 +158,11 @@ impl PublishedSet {
         for (part, data) in [Some((&self.train, Some(&data.train))), test].into_iter().flatten() {
             if let Some(Changed { file, found, .. }) = first_changed(part, data) {
                 let (origin, expected) = (file.name.to_owned(), file.sha256.to_owned());
-                return Err(Repr::Checksum { origin, expected, found }.into());
+                return Err(FileRepr::Checksum { origin, expected, found }.into());
             }
         }
         Ok(())
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::picture::Picture;
 use super::style::{MUTED, css, series};
 
 /// Dashes of the training's lines.
-pub(super) const DASHES: &str = "6 5";
+const DASHES: &str = "6 5";
 /// The same in the legend, where there is little space.
 const LEGEND_DASHES: &str = "3 4.5";
 
@@ -56,22 +56,32 @@ pub(super) fn axis(epochs: &[f64]) -> XAxis {
 fn lines(runs: &[(&str, &History)], value: fn(&Metrics) -> f64) -> Vec<Line> {
     let run = |(i, (_, run)): (usize, &(&str, &History))| {
         let point = |e: &EpochRecord, metrics: &Metrics| (e.epoch as f64, value(metrics));
-        let line = |points, dashes: Option<_>, best| Line {
-            points,
-            band: Vec::new(),
-            color: series(i),
-            width: if dashes.is_some() { 1.5 } else { 2.2 },
-            dashes,
-            marker: None,
-            best,
-        };
         let train = run.epochs.iter().map(|e| point(e, &e.train)).collect();
         let validation = run.epochs.iter().filter_map(|e| Some(point(e, e.validation.as_ref()?)));
         let validation = validation.collect();
         let best = best(run).map(|e| point(e, e.score()));
-        [line(train, Some(DASHES), None), line(validation, None, best)]
+        run_lines(i, train, validation, best)
     };
     runs.iter().enumerate().flat_map(run).collect()
+}
+
+/// The lines of a run, the `i`th: of training, and of validation with its best epoch.
+pub(super) fn run_lines(
+    i: usize,
+    train: Vec<(f64, f64)>,
+    validation: Vec<(f64, f64)>,
+    best: Option<(f64, f64)>,
+) -> [Line; 2] {
+    let line = |points, dashes: Option<_>, best| Line {
+        points,
+        band: Vec::new(),
+        color: series(i),
+        width: if dashes.is_some() { 1.5 } else { 2.2 },
+        dashes,
+        marker: None,
+        best,
+    };
+    [line(train, Some(DASHES), None), line(validation, None, best)]
 }
 
 /// As [`History::best`], among the epochs that are drawn.

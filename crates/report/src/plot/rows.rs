@@ -2,11 +2,10 @@
 
 use selvedge_train::EpochRow;
 
-use super::history::{DASHES, axis, legend};
+use super::history::{axis, legend, run_lines};
 use super::page::compose;
-use super::panel::{Line, Panel, drawable};
+use super::panel::{Panel, drawable};
 use super::picture::Picture;
-use super::style::series;
 
 /// Draws what was measured in a run, a panel for each value: training dashed, validation solid.
 ///
@@ -32,22 +31,12 @@ fn panel(rows: &[EpochRow], column: usize, name: &'static str) -> Panel {
         _ => (name, (f64::NEG_INFINITY, f64::INFINITY), 1.0),
     };
     let point = |row: &EpochRow, values: &[f64]| (row.epoch as f64, unit * values[column]);
-    let line = |points, dashes: Option<_>, best| Line {
-        points,
-        band: Vec::new(),
-        color: series(0),
-        width: if dashes.is_some() { 1.5 } else { 2.2 },
-        dashes,
-        marker: None,
-        best,
-    };
     let validation = |row: &EpochRow| row.validation.as_deref().map(|values| point(row, values));
     let train = rows.iter().map(|row| point(row, &row.train)).collect();
-    let mut lines = vec![line(train, Some(DASHES), None)];
     let points: Vec<_> = rows.iter().filter_map(validation).collect();
-    if !points.is_empty() {
-        lines.push(line(points, None, best(rows).and_then(validation)));
-    }
+    let is_validated = !points.is_empty();
+    let mut lines = run_lines(0, train, points, best(rows).and_then(validation)).to_vec();
+    lines.truncate(if is_validated { 2 } else { 1 });
     Panel { y_label, limits, lines }
 }
 

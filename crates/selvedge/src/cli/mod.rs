@@ -125,7 +125,7 @@ impl StudyArgs {
         let (context, name) = self.common.context(label)?;
         let jobs = match (self.jobs, name) {
             (Some(jobs), _) => jobs.get(),
-            (None, "flex" | "ndarray") => rayon::current_num_threads(),
+            (None, name) if device::is_cpu(name) => rayon::current_num_threads(),
             (None, _) => 1,
         };
         threads::try_threads(jobs).map_err(crate::Error::Terminal)?;

@@ -48,7 +48,7 @@ impl DataArgs {
 
 /// How many batches to prepare ahead for this device: none for a CPU, which computes meanwhile.
 pub fn prefetch(device: &str) -> usize {
-    if matches!(device, "flex" | "ndarray") { 0 } else { 2 }
+    if crate::device::is_cpu(device) { 0 } else { 2 }
 }
 
 /// Some classes of a data set, by name.

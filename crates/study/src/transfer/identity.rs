@@ -1,14 +1,12 @@
 //! What makes two studies the same: their settings, data, networks, device and program.
 
-use std::collections::BTreeSet;
-
 use selvedge_data::{Split, View};
 use selvedge_models::Architecture;
+use selvedge_train::SettingDifference;
 use serde::Serialize;
-use toml::{Table, Value};
+use toml::Table;
 
 use super::{TransferConfig, TransferStudy};
-use crate::record;
 
 /// The version of the files in the folder of trials.
 const FORMAT: u32 = 1;
@@ -52,12 +50,12 @@ pub(super) fn of(study: &TransferStudy, device: &str) -> Table {
 
 fn hash_of(network: &Architecture) -> String {
     let text = serde_json::to_string(network).expect("a network is data");
-    short(record::hash(text.as_bytes()))
+    short(selvedge_files::sha256(text.as_bytes()))
 }
 
 /// A hash of all pixels and labels.
 fn images(split: &Split) -> String {
-    let mut hash = record::Hasher::new();
+    let mut hash = selvedge_files::Hasher::new();
     let parts: [Option<&View>; 3] =
         [Some(&split.train), Some(&split.validation), split.test().ok()];
     for view in parts.into_iter().flatten() {
@@ -78,30 +76,16 @@ fn short(mut hash: String) -> String {
 
 /// The settings that are not the same: "epochs is 3 there, 2 here".
 pub(super) fn differences(there: &Table, here: &Table) -> Vec<String> {
-    let mut found = Vec::new();
-    compare("", there, here, &mut found);
-    found
-}
-
-fn compare(path: &str, there: &Table, here: &Table, found: &mut Vec<String>) {
-    let names: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
-    for name in names {
-        let name_of_it = match path {
-            "" | "config" | "config.fit" => name.clone(),
-            path => format!("{path}.{name}"),
-        };
-        match (there.get(name), here.get(name)) {
-            (Some(Value::Table(there)), Some(Value::Table(here))) => {
-                let below = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                compare(&below, there, here, found);
+    let found = SettingDifference::between(there, here).into_iter().map(|mut difference| {
+        // The settings of the study and of its trainings are known by their own names.
+        for above in ["config.", "fit."] {
+            if let Some(name) = difference.name.strip_prefix(above) {
+                difference.name = name.into();
             }
-            (there, here) if there != here => {
-                let text = |value: Option<&Value>| value.map_or("not set".into(), Value::to_string);
-                found.push(format!("{name_of_it} is {} there, {} here", text(there), text(here)));
-            }
-            _ => {}
         }
-    }
+        difference.text(ToString::to_string)
+    });
+    found.collect()
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ impl Store {
         let (path, bytes) = (self.model(name), model.to_bytes()?);
         let written = selvedge_files::write(&path, &bytes);
         written.map_err(|error| OutputError { path, error })?;
-        Ok(record::hash(&bytes))
+        Ok(selvedge_files::sha256(&bytes))
     }
 
     /// A trial that was kept; `None` if there is none or it is damaged.
@@ -107,7 +107,7 @@ impl Store {
     /// The model of a trial; `None` if it is not the one with this hash.
     pub fn load_model(&self, name: &str, hash: &str, context: &Context) -> Option<Bundle> {
         let path = self.model(name);
-        let bytes = fs::read(&path).ok().filter(|bytes| record::hash(bytes) == hash);
+        let bytes = fs::read(&path).ok().filter(|bytes| selvedge_files::sha256(bytes) == hash);
         let bundle = bytes.and_then(|bytes| Bundle::from_bytes(&bytes, &context.device).ok());
         bundle.or_else(|| self.note_damage(path))
     }

@@ -1,10 +1,9 @@
-use burn::module::Module;
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use selvedge_data::{ImageDataset, Normalization};
 use selvedge_models::{Architecture, Initialization, Network};
 
 use super::*;
+use crate::test_model::Shared;
 use crate::{Classify, FitData, OptimizerConfig, Stop, fit};
 
 /// Images of 2 × 2, bright above or below.
@@ -82,19 +81,6 @@ fn the_search_ends_where_the_loss_has_grown_and_suggests_a_rate_that_learns() {
     }
 }
 
-/// A model of Burn's own modules, whose clones share their running statistics.
-#[derive(Module, Debug)]
-struct Shared {
-    norm: BatchNorm,
-    fc: Linear,
-}
-
-impl Model for Shared {
-    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.fc.forward(self.norm.forward::<4>(images).flatten(1, 3))
-    }
-}
-
 #[test]
 fn the_model_stays_as_it_is_and_the_same_curve_comes_again() {
     fn twice<M: Model>(model: &M) {
@@ -107,9 +93,7 @@ fn the_model_stays_as_it_is_and_the_same_curve_comes_again() {
         assert_eq!(state::read(model), before);
     }
     twice(&network());
-    let device = Device::flex();
-    let fc = LinearConfig::new(4, 2).init(&device);
-    twice(&Shared { norm: BatchNormConfig::new(1).init(&device), fc });
+    twice(&Shared::new(4, 2));
 }
 
 #[test]

@@ -13,7 +13,6 @@ use burn::tensor::Bytes;
 use selvedge_models::ModelError;
 use selvedge_models::state::State;
 use selvedge_models::weights::{load_state, save_state};
-use sha2::{Digest, Sha256};
 
 use super::state::{Position, Snapshot};
 
@@ -185,9 +184,9 @@ fn sums(folder: &Path) -> io::Result<String> {
 }
 
 fn sum(path: &Path) -> io::Result<String> {
-    let mut hasher = Sha256::new();
+    let mut hasher = selvedge_files::Hasher::new();
     io::copy(&mut fs::File::open(path)?, &mut hasher)?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hasher.finish())
 }
 
 /// `Ok` if every file is there with the sum that it had when it was written.

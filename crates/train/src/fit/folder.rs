@@ -8,11 +8,11 @@ use selvedge_data::SplitMix64;
 use selvedge_files::FolderLock;
 use selvedge_models::{DataSpec, Model, state};
 
-use super::FitConfig;
 use super::checkpoint::Checkpoints;
-use super::state::{Snapshot, TrainState, settings};
+use super::state::{Snapshot, TrainState};
 use crate::metrics::{csv_header, csv_row};
-use crate::{EpochRow, FitSource, Progress, Score, Task, TrainError};
+use crate::settings::{flat, plain};
+use crate::{EpochRow, FitSource, Progress, Score, SettingDifference, Task, TrainError};
 
 const CONFIG: &str = "config.toml";
 const RESULTS: &str = "results.csv";
@@ -20,45 +20,34 @@ const WEIGHTS: &str = "weights";
 const CHECKPOINTS: &str = "checkpoints";
 
 /// The settings of a run, as its folder keeps them.
+#[derive(Default)]
 pub(super) struct Settings(toml::Table);
 
 impl Settings {
-    /// Of whatever the bits of a run depend on, as far as it can say what it is.
+    /// Of whatever the bits of a run depend on, as far as it can say what it is; `fit` is its [`FitConfig`].
+    /// Goes through all data and weights.
+    ///
+    /// [`FitConfig`]: crate::FitConfig
     pub fn new<T: Task, M: Model>(
         task: &T,
         model: &M,
         data: &impl FitSource,
-        config: &FitConfig,
-    ) -> Result<Self, TrainError> {
-        let parameters = state::parameters(model);
-        let frozen = parameters.iter().filter(|p| !p.trainable).map(|p| p.name.clone());
-        let mut network = toml::Table::new();
-        network.insert("name".into(), model.name().into());
-        let elements: usize = parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum();
-        network.insert("parameters".into(), (elements as i64).into());
-        if let Some(layers) = model.layers() {
-            // What has no place in TOML still tells one network from another as text.
-            let value = toml::Value::try_from(layers);
-            network
-                .insert("network".into(), value.unwrap_or_else(|_| format!("{layers:?}").into()));
-        }
-        let values = state::read(model).into_values();
-        let bits = values.flat_map(|data| data.iter::<f32>().map(f32::to_bits).collect::<Vec<_>>());
-        network.insert("initial_checksum".into(), checksum(bits.map(u64::from)).into());
-        let frozen = frozen.map(toml::Value::from).collect::<Vec<_>>();
-        if !frozen.is_empty() {
-            network.insert("frozen".into(), frozen.into());
-        }
+        fit: toml::Table,
+    ) -> Self {
         let mut table = toml::Table::new();
         table.insert("selvedge".into(), env!("CARGO_PKG_VERSION").into());
-        let parts = [("model", network), ("data", data.settings()), ("task", task.settings())];
+        let parts = [
+            ("model", model_settings(model)),
+            ("data", data.settings()),
+            ("task", task.settings()),
+            ("fit", fit),
+        ];
         for (name, part) in parts {
             if !part.is_empty() {
                 table.insert(name.into(), part.into());
             }
         }
-        table.insert("fit".into(), settings(config)?.into());
-        Ok(Self(table))
+        Self(table)
     }
 
     /// As text.
@@ -68,47 +57,38 @@ impl Settings {
 
     /// One by one, with names such as `fit.optimizer.name`.
     pub fn flat(&self) -> Vec<(String, String)> {
-        let mut found = Vec::new();
-        flatten("", &toml::Value::Table(self.0.clone()), &mut found);
-        found
+        flat(&self.0).into_iter().map(|(name, value)| (name, plain(value))).collect()
+    }
+
+    /// What differs from those of a folder, one text for each. Another version alone is no difference.
+    fn differences(&self, there: &toml::Table) -> Vec<String> {
+        let found = SettingDifference::between(there, &self.0);
+        let found = found.iter().filter(|difference| difference.name != "selvedge");
+        found.map(|difference| difference.text(plain)).collect()
     }
 }
 
-fn flatten(prefix: &str, value: &toml::Value, found: &mut Vec<(String, String)>) {
-    match value {
-        toml::Value::Table(table) => {
-            for (name, value) in table {
-                let dot = if prefix.is_empty() { "" } else { "." };
-                flatten(&format!("{prefix}{dot}{name}"), value, found);
-            }
-        }
-        toml::Value::Array(values) if values.iter().any(toml::Value::is_table) => {
-            for (i, value) in values.iter().enumerate() {
-                flatten(&format!("{prefix}.{i}"), value, found);
-            }
-        }
-        toml::Value::String(text) => found.push((prefix.into(), text.clone())),
-        other => found.push((prefix.into(), other.to_string())),
+/// What a model is, and with which weights it begins.
+fn model_settings<M: Model>(model: &M) -> toml::Table {
+    let parameters = state::parameters(model);
+    let mut table = toml::Table::new();
+    table.insert("name".into(), model.name().into());
+    let elements: usize = parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum();
+    table.insert("parameters".into(), (elements as i64).into());
+    if let Some(layers) = model.layers() {
+        // What has no place in TOML still tells one network from another as text.
+        let value = toml::Value::try_from(layers);
+        table.insert("network".into(), value.unwrap_or_else(|_| format!("{layers:?}").into()));
     }
-}
-
-/// What differs between the settings of a folder and those at hand, one text for each.
-fn differences(there: &[(String, String)], here: &[(String, String)]) -> Vec<String> {
-    let value = |settings: &[(String, String)], name: &str| {
-        settings.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone())
-    };
-    let mut names: Vec<&String> = there.iter().chain(here).map(|(name, _)| name).collect();
-    names.sort();
-    names.dedup();
-    let mut found = Vec::new();
-    for name in names.into_iter().filter(|name| *name != "selvedge") {
-        let [a, b] = [there, here].map(|settings| value(settings, name));
-        if a != b {
-            let [a, b] = [a, b].map(|value| value.unwrap_or("not set".into()));
-            found.push(format!("{name} is {a} there, {b} here"));
-        }
+    let values = state::read(model);
+    let bits = values.values().flat_map(|data| data.iter::<f32>().map(f32::to_bits));
+    table.insert("initial_checksum".into(), checksum(bits.map(u64::from)).into());
+    let frozen = parameters.into_iter().filter(|p| !p.trainable);
+    let frozen: Vec<toml::Value> = frozen.map(|p| p.name.into()).collect();
+    if !frozen.is_empty() {
+        table.insert("frozen".into(), frozen.into());
     }
-    found
+    table
 }
 
 /// The folder of a run, which no other process writes to meanwhile.
@@ -136,7 +116,7 @@ impl RunFolder {
                 let there: toml::Table = toml::from_str(&text).map_err(|error| {
                     failed(format!("{} is damaged: {}", config.display(), error.message()))
                 })?;
-                let differences = differences(&Settings(there).flat(), &settings.flat());
+                let differences = settings.differences(&there);
                 if !differences.is_empty() {
                     return Err(TrainError::OtherSettings { path: path.into(), differences });
                 }

@@ -10,7 +10,7 @@ use selvedge_models::{Model, state};
 use super::config::Rates;
 use super::folder::{RunFolder, Settings};
 use super::gradients::Accumulated;
-use super::state::{TrainState, batch_seed};
+use super::state::{TrainState, batch_seed, settings};
 use super::stopping::Monitor;
 use super::watch::{KeptGradients, Watch};
 use super::{Divergence, FitConfig, Fitted};
@@ -32,7 +32,8 @@ pub(super) fn run<T: Task, M: Model>(
     let saves = context.save_every != Some(0);
     require(saves, "steps from one checkpoint to the next", 0, "at least 1")?;
     let monitor = Monitor::new::<T::Score>(&config.monitor)?;
-    if !state::parameters(&model).iter().any(|p| p.trainable) {
+    let parameters = state::parameters(&model);
+    if !parameters.iter().any(|p| p.trainable) {
         return Err(TrainError::NothingToTrain);
     }
     let device = context.device.clone().autodiff();
@@ -48,11 +49,17 @@ pub(super) fn run<T: Task, M: Model>(
     let batches = batches.unwrap_or_else(|| train.num_images().div_ceil(config.batch_size));
     config.schedule.check_steps(config.epochs, batches.div_ceil(config.accumulate))?;
     monitor.check(&config.schedule)?;
-    let settings = Settings::new(task, &model, data, config)?;
+    // Before the folder is made, so that what is refused leaves none.
+    let optimizer = config.optimizer(&parameters, model.name())?;
+    config.rates(&parameters, model.name())?;
+    let fit_settings = settings(config)?;
+    // Nobody else asks, and going through large weights takes its time.
+    let is_asked = context.run_folder.is_some() || !context.observers.is_empty();
+    let settings = match is_asked {
+        true => Settings::new(task, &model, data, fit_settings),
+        false => Settings::default(),
+    };
     let model = model.fork(&context.device);
-    // Before the folder is made, so that a pattern that matches nothing leaves none.
-    config.optimizer(&state::parameters(&model), model.name())?;
-    config.rates(&state::parameters(&model), model.name())?;
 
     let mut folder = match &context.run_folder {
         Some(path) => Some(RunFolder::open(path, &settings)?),
@@ -64,10 +71,7 @@ pub(super) fn run<T: Task, M: Model>(
     };
     let mut state = match restored {
         Some(state) => state,
-        None => {
-            let optimizer = config.optimizer(&state::parameters(&model), model.name())?;
-            TrainState::new(model.train(), optimizer)
-        }
+        None => TrainState::new(model.train(), optimizer),
     };
     if let Some(folder) = &mut folder {
         folder.align(&state, data.spec(), validation.is_some())?;

@@ -103,10 +103,11 @@ pub struct Totals {
 impl Totals {
     /// Adds a batch with its mean loss and what was predicted of it.
     pub fn add(&mut self, batch: &Batch, mean_loss: f64, predictions: &[usize]) {
-        self.add_weighted(batch, batch.len() as f64, mean_loss, predictions);
+        self.add_labels(&batch.labels, batch.len() as f64, mean_loss, predictions);
     }
 
-    /// As [`add`](Self::add), of a batch of which only the labels are left.
+    /// As [`add`](Self::add), of a batch of which only the labels are left, and which counts for `weight` in the
+    /// mean loss, rather than for its images: [`Task::weight`](crate::Task::weight).
     pub(crate) fn add_labels(
         &mut self,
         labels: &[u16],
@@ -147,18 +148,6 @@ impl Totals {
                 })
                 .collect(),
         }
-    }
-
-    /// As [`add`](Self::add), of a batch that counts for `weight` in the mean loss, rather than for its
-    /// images: [`Task::weight`](crate::Task::weight).
-    pub fn add_weighted(
-        &mut self,
-        batch: &Batch,
-        weight: f64,
-        mean_loss: f64,
-        predictions: &[usize],
-    ) {
-        self.add_labels(&batch.labels, weight, mean_loss, predictions);
     }
 
     fn add_counts(&mut self, images: usize, weight: f64, mean_loss: f64, right: usize) {

@@ -2,10 +2,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use selvedge_files::Hasher;
 
 use crate::formats::idx::MaybeGzip;
-use crate::published::{PublishedFile, hex};
+use crate::published::PublishedFile;
 
 /// What a downloaded file turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) enum Content {
 pub(super) fn content(path: &Path, file: &PublishedFile) -> io::Result<Content> {
     let mut content = MaybeGzip::new(File::open(path)?)?;
     let gzip = content.is_gzip();
-    let mut digest = Sha256::new();
+    let mut digest = Hasher::new();
     let mut length = 0;
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -49,7 +49,7 @@ pub(super) fn content(path: &Path, file: &PublishedFile) -> io::Result<Content> 
             Err(e) => return Err(e),
         }
     }
-    let found = hex(&digest.finalize());
+    let found = digest.finish();
     Ok(if found == file.sha256 {
         Content::Published
     } else if length == 0 {

@@ -21,7 +21,7 @@ use std::time::Duration;
 use selvedge_files::{FolderLock, NewFile, OutputError};
 
 use super::search;
-use crate::error::Repr;
+use crate::error::FileRepr;
 use crate::published::{PublishedFile, PublishedSet};
 use crate::{DataError, Source};
 use check::Content;
@@ -56,7 +56,7 @@ fn lock(set: &PublishedSet, folder: &Path, options: &Source) -> Result<FolderLoc
         }
         if !options.interrupt.sleep(Duration::from_millis(50)) {
             let doing = format!("waiting for the download of {} by another", set.display_name);
-            return Err(Repr::Interrupted { doing }.into());
+            return Err(FileRepr::Interrupted { doing }.into());
         }
     }
 }
@@ -90,7 +90,7 @@ fn fetch_file(
     }
     Err(last.unwrap_or_else(|| {
         let reason = "no address to download from".to_owned();
-        Repr::Download { url: set.display_name.to_owned(), reason }.into()
+        FileRepr::Download { url: set.display_name.to_owned(), reason }.into()
     }))
 }
 
@@ -112,7 +112,7 @@ fn from_host(
     let write = |error| Stop::Local(DataError::io("write", path, error));
     let interrupted = || {
         let doing = format!("downloading {}", file.name);
-        Stop::Local(Repr::Interrupted { doing }.into())
+        Stop::Local(FileRepr::Interrupted { doing }.into())
     };
     let mut pause = options.pause;
     let mut reason = String::new();
@@ -132,7 +132,7 @@ fn from_host(
             }
             Err(Failure::Lasting(reason)) => {
                 let url = transfer.url().to_owned();
-                return Err(Stop::Host(Repr::Download { url, reason }.into()));
+                return Err(Stop::Host(FileRepr::Download { url, reason }.into()));
             }
             Err(Failure::Local(error)) => return Err(write(error)),
             Err(Failure::Interrupted) => return Err(interrupted()),
@@ -151,9 +151,9 @@ fn from_host(
             }
             Content::Other(found) => {
                 let (origin, expected) = (transfer.url().to_owned(), file.sha256.to_owned());
-                return Err(Stop::Host(Repr::Checksum { origin, expected, found }.into()));
+                return Err(Stop::Host(FileRepr::Checksum { origin, expected, found }.into()));
             }
         };
     }
-    Err(Stop::Host(Repr::Download { url: transfer.url().to_owned(), reason }.into()))
+    Err(Stop::Host(FileRepr::Download { url: transfer.url().to_owned(), reason }.into()))
 }

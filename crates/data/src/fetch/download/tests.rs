@@ -4,10 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use super::server::{Reply, Request, Server};
-use crate::published::{PublishedFile, PublishedPart, PublishedSet, hex};
+use crate::published::{PublishedFile, PublishedPart, PublishedSet};
 use crate::{DataError, DataErrorKind, IdxArray, IdxData, Source, SplitMix64};
 
 const NAMES: [&str; 4] = [
@@ -34,7 +32,7 @@ static SET: LazyLock<(PublishedSet, HashMap<String, Vec<u8>>)> = LazyLock::new(|
         *file = PublishedFile {
             name,
             bytes: raw.len() as u64,
-            sha256: hex(&Sha256::digest(&raw)).leak(),
+            sha256: selvedge_files::sha256(&raw).leak(),
         };
         served.insert(format!("{name}.gz"), gzip);
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{IdxData, IdxReader};
-use crate::error::Repr;
+use crate::error::FileRepr;
 use crate::{DataError, ImageDataset};
 
 /// The order of the dimensions of images in a file.
@@ -67,7 +67,7 @@ impl ImageDataset {
             [count, height, width] => (count, [1, height, width]),
             [_, second, _, last] if layout.is_none() && looks_like_channels_last(second, last) => {
                 let path = images_path.to_owned();
-                return Err(Repr::ChannelsLast { path, found: dimensions }.into());
+                return Err(FileRepr::ChannelsLast { path, found: dimensions }.into());
             }
             [count, height, width, channels] if layout == Some(ImageLayout::ChannelsLast) => {
                 images = channels_first(&images, channels, height * width);
@@ -75,7 +75,7 @@ impl ImageDataset {
             }
             [count, channels, height, width] => (count, [channels, height, width]),
             _ => {
-                return Err(Repr::FileShape {
+                return Err(FileRepr::FileShape {
                     path: images_path.to_owned(),
                     offset: 3,
                     expected: "[images, height, width] or [images, channels, height, width]"
@@ -87,7 +87,7 @@ impl ImageDataset {
         };
         let (dimensions, labels) = read_bytes(reader, labels_path)?;
         if dimensions.len() != 1 {
-            return Err(Repr::FileShape {
+            return Err(FileRepr::FileShape {
                 path: labels_path.to_owned(),
                 offset: 3,
                 expected: "[labels]".to_owned(),
@@ -96,7 +96,7 @@ impl ImageDataset {
             .into());
         }
         if labels.len() != count {
-            return Err(Repr::CountMismatch {
+            return Err(FileRepr::CountMismatch {
                 images_path: images_path.to_owned(),
                 images: count,
                 labels_path: labels_path.to_owned(),
@@ -107,7 +107,7 @@ impl ImageDataset {
         }
         if let Some(index) = labels.iter().position(|&l| usize::from(l) >= classes.len()) {
             // The header of an array of one dimension takes 8 bytes.
-            return Err(Repr::FileLabel {
+            return Err(FileRepr::FileLabel {
                 path: labels_path.to_owned(),
                 offset: 8 + index as u64,
                 classes: classes.len(),
@@ -145,7 +145,7 @@ fn read_bytes(reader: &IdxReader, path: &Path) -> Result<(Vec<usize>, Vec<u8>), 
         (shape, IdxData::U8(bytes)) => Ok((shape, bytes)),
         _ => {
             let path = path.to_owned();
-            Err(Repr::ElementType { path, offset: 2, expected: "u8", found }.into())
+            Err(FileRepr::ElementType { path, offset: 2, expected: "u8", found }.into())
         }
     }
 }

@@ -7,7 +7,7 @@ use byteorder::{BigEndian, ByteOrder};
 use super::gzip::MaybeGzip;
 use super::{IdxArray, IdxData, IdxError, IdxType};
 use crate::DataError;
-use crate::error::Repr;
+use crate::error::FileRepr;
 
 /// Memory is claimed in steps of at least this many elements as data arrives, so that a header
 /// cannot make the reader allocate what the file does not hold.
@@ -75,7 +75,7 @@ impl IdxReader {
     pub fn read_file(&self, path: impl AsRef<Path>) -> Result<IdxArray, DataError> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|e| DataError::io("open", path, e))?;
-        self.read(file).map_err(|error| Repr::Idx { path: path.to_owned(), error }.into())
+        self.read(file).map_err(|error| FileRepr::Idx { path: path.to_owned(), error }.into())
     }
 
     fn read_content<R: Read>(&self, mut content: Content<R>) -> Result<IdxArray, IdxError> {
