@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use selvedge_data::published::{PublishedFile, PublishedPart, PublishedSet};
+use selvedge_data::published::{Checksum, PublishedFile, PublishedPart, PublishedSet};
 use selvedge_data::{
     DataErrorKind, Dataset, IdxArray, IdxData, ImageDataset, OfficialSplit, Source,
 };
@@ -16,7 +16,7 @@ fn put(folder: &Path, name: &'static str, shape: &[usize], bytes: Vec<u8>) -> Pu
     array.write_gzip(&mut gzip).unwrap();
     fs::write(folder.join(format!("{name}.gz")), gzip).unwrap();
     let sha256 = selvedge_files::sha256(&raw).leak();
-    PublishedFile { name, bytes: raw.len() as u64, sha256 }
+    PublishedFile { name, bytes: raw.len() as u64, checksum: Some(Checksum::Content(sha256)) }
 }
 
 /// 30 colour images of 5 × 4 pixels in three classes, without test images.
@@ -27,6 +27,7 @@ fn colours(folder: &Path) -> PublishedSet {
         name: "colours",
         display_name: "Colours",
         folder: "colours",
+        places: &[],
         shape: [3, 5, 4],
         classes: &["red", "green", "blue"],
         train: PublishedPart::Idx {
@@ -35,6 +36,7 @@ fn colours(folder: &Path) -> PublishedSet {
         },
         test: None,
         official: None,
+        archive: None,
         hosts: &[],
         debian: None,
         homepage: "",
@@ -101,8 +103,8 @@ fn a_changed_pixel_or_label_is_refused_and_the_file_is_named_raw_and_compressed(
         format!(
             "{}: damaged or changed, not the published file of Colours: SHA-256 of the content: expected {}, found {}",
             path.display(),
-            expected.sha256,
-            labels.sha256
+            expected.content().unwrap(),
+            labels.content().unwrap()
         )
     );
     assert_eq!((error.kind(), error.path()), (DataErrorKind::Checksum, Some(path.as_path())));
@@ -117,7 +119,7 @@ fn a_changed_pixel_or_label_is_refused_and_the_file_is_named_raw_and_compressed(
     fs::write(&path, &raw).unwrap();
     let error = set.load(&source).unwrap_err();
     assert_eq!((error.kind(), error.path()), (DataErrorKind::Checksum, Some(path.as_path())));
-    assert!(error.to_string().contains(images.sha256), "{error}");
+    assert!(error.to_string().contains(images.content().unwrap()), "{error}");
 
     // As one's own data set they are read all the same.
     let classes = published.classes().to_vec();

@@ -3,12 +3,18 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use selvedge_fetch::{Checksum, FetchError};
+
 use super::DataErrorKind;
 use crate::IdxError;
+use crate::published::PublishedFile;
 
 /// Each defect with the parts of its message.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileRepr {
+    /// One of finding or downloading files.
+    #[error(transparent)]
+    Fetch(FetchError),
     /// A file is not the IDX array it should be.
     #[error("{path}: {error}")]
     Idx {
@@ -26,54 +32,6 @@ pub(crate) enum FileRepr {
         path: PathBuf,
         /// The system's answer.
         error: io::Error,
-    },
-    /// A folder that was asked for does not exist (or is not a folder).
-    #[error("{origin} {path} is not a folder")]
-    MissingFolder {
-        /// Who asked for it: "data folder" or the environment variable's name.
-        origin: &'static str,
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A folder that was asked for holds some or none of a data set's files.
-    #[error("{name}: no file {path} (raw or .gz)")]
-    MissingFile {
-        /// The data set.
-        name: String,
-        /// Where the first missing file was expected, without `.gz`.
-        path: PathBuf,
-    },
-    /// The folder that the environment variable names does not hold the data set.
-    #[error(
-        "{name}: no file {path} (raw or .gz), and it is looked for nowhere else while {variable} is set"
-    )]
-    MissingInVariable {
-        /// The data set.
-        name: String,
-        /// Where the first missing file was expected, without `.gz`.
-        path: PathBuf,
-        /// The variable.
-        variable: &'static str,
-    },
-    /// A folder that was asked for cannot be looked into.
-    #[error("{origin}: cannot look into {path}: {error}")]
-    UnreadableFolder {
-        /// Who asked for it: "data folder" or the environment variable's name.
-        origin: &'static str,
-        /// The folder.
-        path: PathBuf,
-        /// The system's answer.
-        error: io::Error,
-    },
-    /// A data set is nowhere on this machine and was not downloaded.
-    #[error("{name} not found in {}; {hint}", list(searched))]
-    NotFound {
-        /// The data set.
-        name: String,
-        /// The folders looked into, in order.
-        searched: Vec<PathBuf>,
-        /// What the user can do.
-        hint: &'static str,
     },
     /// An IDX file holds elements of another type.
     #[error("{path}: element type at byte {offset}: expected {expected}, found {found}")]
@@ -125,23 +83,37 @@ pub(crate) enum FileRepr {
         /// Where the label file states its count: 4.
         offset: u64,
     },
+    /// A file of CIFAR's binary version does not end with a record.
+    #[error(
+        "{path}: ends at byte {offset}, within a record: expected a multiple of {record} bytes"
+    )]
+    CifarLength {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        offset: u64,
+        /// Bytes of an image and its labels.
+        record: usize,
+    },
     /// A label in a file is not one of the data set's classes.
-    #[error("{path}: label at byte {offset}: expected less than {classes}, found {found}")]
+    #[error("{path}: label at byte {offset}: expected {expected}, found {found}")]
     FileLabel {
         /// The label file.
         path: PathBuf,
         /// Where the label is written.
         offset: u64,
-        /// Number of classes.
-        classes: usize,
+        /// Which labels there may be.
+        expected: String,
         /// The label.
-        found: u16,
+        found: i64,
     },
     /// The content of a data set is not the published one.
-    #[error("{origin}: SHA-256 of the content: expected {expected}, found {found}")]
+    #[error("{origin}: {digest}: expected {expected}, found {found}")]
     Checksum {
         /// The file or address.
         origin: String,
+        /// Which digest of what.
+        digest: &'static str,
         /// The published content's digest, in hexadecimal.
         expected: String,
         /// The digest found.
@@ -159,83 +131,67 @@ pub(crate) enum FileRepr {
     },
     /// A file on disk has not the published content.
     #[error(
-        "{path}: damaged or changed, not the published file of {name}: SHA-256 of the content: expected {expected}, found {found}"
+        "{path}: damaged or changed, not the published file of {name}: {digest}: expected {expected}, found {found}"
     )]
     Changed {
         /// The file.
         path: PathBuf,
         /// The data set.
         name: String,
+        /// Which digest of what.
+        digest: &'static str,
         /// The published content's digest, in hexadecimal.
         expected: String,
         /// The digest found.
         found: String,
     },
-    /// A file could not be downloaded from any host.
-    #[cfg_attr(not(feature = "download"), expect(dead_code, reason = "nothing is downloaded"))]
-    #[error(
-        "cannot download {url}: {reason} (a folder that holds the files can be named by SELVEDGE_DATA)"
-    )]
-    Download {
-        /// The address tried last.
-        url: String,
-        /// Why it failed, after all attempts.
-        reason: String,
-    },
-    /// Something was ended before it was done.
-    #[cfg_attr(not(feature = "download"), expect(dead_code, reason = "nothing is downloaded"))]
-    #[error("stopped while {doing}")]
-    Interrupted {
-        /// What.
-        doing: String,
-    },
-}
-
-fn list(folders: &[PathBuf]) -> String {
-    if folders.is_empty() {
-        return "any folder".to_owned();
-    }
-    let names: Vec<_> = folders.iter().map(|f| f.display().to_string()).collect();
-    names.join(", ")
 }
 
 impl FileRepr {
+    /// A content that is not the published one of `file`.
+    pub fn checksum(origin: String, file: &PublishedFile, found: String) -> Self {
+        let digest = file.checksum.map_or("content", Checksum::what);
+        let expected = file.checksum.map_or("another", Checksum::digits).to_owned();
+        Self::Checksum { origin, digest, expected, found }
+    }
+
+    /// A label that is not one of `classes` from `first` on.
+    pub fn file_label(path: &Path, offset: u64, first: usize, classes: usize, found: i64) -> Self {
+        let expected = match first {
+            0 => format!("less than {classes}"),
+            _ => format!("{first} to {}", first + classes - 1),
+        };
+        Self::FileLabel { path: path.to_owned(), offset, expected, found }
+    }
+
     /// What can be done about it.
     pub fn kind(&self) -> DataErrorKind {
         match self {
+            Self::Fetch(error) => fetch_kind(error),
             Self::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
                 DataErrorKind::NotFound
             }
-            Self::Io { .. }
-            | Self::UnreadableFolder { .. }
-            | Self::Idx { error: IdxError::Io { .. }, .. } => DataErrorKind::Io,
-            Self::MissingFolder { .. }
-            | Self::MissingFile { .. }
-            | Self::MissingInVariable { .. }
-            | Self::NotFound { .. } => DataErrorKind::NotFound,
+            Self::Io { .. } | Self::Idx { error: IdxError::Io { .. }, .. } => DataErrorKind::Io,
             Self::Idx { .. }
             | Self::ElementType { .. }
             | Self::FileShape { .. }
             | Self::ChannelsLast { .. }
             | Self::CountMismatch { .. }
+            | Self::CifarLength { .. }
             | Self::FileLabel { .. } => DataErrorKind::Format,
             Self::Checksum { .. } | Self::Changed { .. } | Self::OtherFile { .. } => {
                 DataErrorKind::Checksum
             }
-            Self::Download { .. } => DataErrorKind::Download,
-            Self::Interrupted { .. } => DataErrorKind::Interrupted,
         }
     }
 
     /// The file or folder that it is about, if it is about one.
     pub fn path(&self) -> Option<&Path> {
         match self {
+            Self::Fetch(error) => error.path(),
             Self::Idx { path, .. }
             | Self::Io { path, .. }
-            | Self::MissingFolder { path, .. }
-            | Self::MissingFile { path, .. }
-            | Self::MissingInVariable { path, .. }
-            | Self::UnreadableFolder { path, .. }
+            | Self::CifarLength { path, .. }
             | Self::ChannelsLast { path, .. }
             | Self::Changed { path, .. }
             | Self::OtherFile { path, .. }
@@ -243,10 +199,7 @@ impl FileRepr {
             | Self::FileShape { path, .. }
             | Self::CountMismatch { labels_path: path, .. }
             | Self::FileLabel { path, .. } => Some(path),
-            Self::NotFound { .. }
-            | Self::Checksum { .. }
-            | Self::Download { .. }
-            | Self::Interrupted { .. } => None,
+            Self::Checksum { .. } => None,
         }
     }
 
@@ -257,9 +210,27 @@ impl FileRepr {
             Self::ElementType { offset, .. }
             | Self::FileShape { offset, .. }
             | Self::CountMismatch { offset, .. }
+            | Self::CifarLength { offset, .. }
             | Self::FileLabel { offset, .. } => Some(*offset),
             Self::ChannelsLast { .. } => Some(4),
             _ => None,
         }
+    }
+}
+
+/// What can be done about a file that was not had.
+fn fetch_kind(error: &FetchError) -> DataErrorKind {
+    match error {
+        FetchError::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
+            DataErrorKind::NotFound
+        }
+        FetchError::MissingFolder { .. }
+        | FetchError::MissingFile { .. }
+        | FetchError::NotFound { .. } => DataErrorKind::NotFound,
+        FetchError::Archive { .. } => DataErrorKind::Format,
+        FetchError::Checksum { .. } => DataErrorKind::Checksum,
+        FetchError::Download { .. } => DataErrorKind::Download,
+        FetchError::Interrupted { .. } => DataErrorKind::Interrupted,
+        _ => DataErrorKind::Io,
     }
 }

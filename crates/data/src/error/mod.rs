@@ -121,6 +121,12 @@ impl From<Repr> for DataError {
     }
 }
 
+impl From<selvedge_fetch::FetchError> for DataError {
+    fn from(error: selvedge_fetch::FetchError) -> Self {
+        FileRepr::Fetch(error).into()
+    }
+}
+
 impl From<FileRepr> for DataError {
     fn from(file: FileRepr) -> Self {
         Repr::File(file).into()

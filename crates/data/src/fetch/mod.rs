@@ -1,9 +1,12 @@
-//! Where the files of published data sets are: looked for on this machine, or downloaded.
+//! Where the files of published data sets are, and how they are read from there.
 
-#[cfg(feature = "download")]
-mod download;
+#[cfg(test)]
+mod download_tests;
+mod find;
+mod found;
 mod load;
-mod search;
-mod source;
+#[cfg(test)]
+mod source_tests;
 
-pub use source::Source;
+pub(crate) use found::FoundFile;
+pub use selvedge_fetch::Source;

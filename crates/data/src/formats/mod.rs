@@ -3,5 +3,7 @@
 //! | format | module |
 //! |---|---|
 //! | IDX, raw or gzip (MNIST and its successors) | [`idx`] |
+//! | the binary version of CIFAR-10 and CIFAR-100, raw or gzip | [`cifar`] |
 
+pub mod cifar;
 pub mod idx;

@@ -17,28 +17,34 @@
 //! A data set of a program's own, which is found, downloaded and checked as those of the table:
 //!
 //! ```
-//! use selvedge_data::published::{PublishedFile, PublishedPart, PublishedSet};
+//! use selvedge_data::published::{Checksum, PublishedFile, PublishedPart, PublishedSet};
 //!
 //! const SHAPES: PublishedSet = PublishedSet {
 //!     name: "shapes",
 //!     display_name: "Shapes",
 //!     folder: "shapes",
+//!     places: &[],
 //!     shape: [1, 16, 16],
 //!     classes: &["circle", "square", "triangle"],
 //!     train: PublishedPart::Idx {
 //!         images: PublishedFile {
 //!             name: "images-idx3-ubyte",
 //!             bytes: 16 + 900 * 16 * 16,
-//!             sha256: "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9",
+//!             checksum: Some(Checksum::Content(
+//!                 "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9",
+//!             )),
 //!         },
 //!         labels: PublishedFile {
 //!             name: "labels-idx1-ubyte",
 //!             bytes: 8 + 900,
-//!             sha256: "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
+//!             checksum: Some(Checksum::Content(
+//!                 "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
+//!             )),
 //!         },
 //!     },
 //!     test: None,
 //!     official: None,
+//!     archive: None,
 //!     hosts: &["http://data.example.org/shapes"],
 //!     debian: None,
 //!     homepage: "http://data.example.org/shapes.html",
@@ -51,10 +57,16 @@ mod content;
 mod sets;
 
 use crate::error::{FileRepr, Repr};
+use crate::formats::cifar::CifarLabels;
 use crate::{DataError, Dataset, OfficialSplit};
 use content::{Changed, first_changed};
 
-pub use sets::{FASHION_MNIST, MNIST, SETS};
+pub use selvedge_fetch::Checksum;
+pub use sets::{
+    CIFAR10, CIFAR100, CIFAR100_COARSE, EMNIST_BALANCED, EMNIST_BYCLASS, EMNIST_BYMERGE,
+    EMNIST_DIGITS, EMNIST_LETTERS, EMNIST_MNIST, FASHION_MNIST, KMNIST, MNIST, QMNIST,
+    QMNIST_TEST10K, QMNIST_TEST50K, SETS,
+};
 
 /// A data set that is published: its form, and where its files are found.
 #[derive(Debug, Clone, Copy)]
@@ -63,8 +75,12 @@ pub struct PublishedSet {
     pub name: &'static str,
     /// The name in reports, such as `Fashion-MNIST`.
     pub display_name: &'static str,
-    /// The folder that holds the files, wherever data sets are kept, such as `fashion-mnist`.
+    /// The folder that holds the files, wherever data sets are kept, such as `fashion-mnist`. Sets whose files
+    /// are in one archive share it.
     pub folder: &'static str,
+    /// Other folders in which people have the files, such as torchvision's `FashionMNIST/raw`; `""` is the place
+    /// itself, for files whose names are those of no other set.
+    pub places: &'static [&'static str],
     /// The shape of an image: `[channels, height, width]`.
     pub shape: [usize; 3],
     /// The classes' names, by label.
@@ -75,7 +91,9 @@ pub struct PublishedSet {
     pub test: Option<PublishedPart>,
     /// The split by which results are compared, if there is one.
     pub official: Option<OfficialSplit>,
-    /// Addresses to which `/<file>.gz` is appended, tried in order.
+    /// The archive in which the files are published, if they are in one. It is read where it lies.
+    pub archive: Option<PublishedArchive>,
+    /// Addresses to which `/<file>.gz` is appended, or `/` and the archive's name, tried in order.
     pub hosts: &'static [&'static str],
     /// Where the data set's Debian package installs it.
     pub debian: Option<&'static str>,
@@ -83,6 +101,21 @@ pub struct PublishedSet {
     pub homepage: &'static str,
     /// Its license, as an SPDX identifier where there is one, or what its authors say.
     pub license: &'static str,
+}
+
+/// An archive (zip, or tar compressed by gzip) that holds all files of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishedArchive {
+    /// The name under which it is published.
+    pub name: &'static str,
+    /// Its bytes.
+    pub bytes: u64,
+    /// By what it is known: not [`Checksum::Content`].
+    pub checksum: Checksum,
+    /// The folder within it that holds the files.
+    pub folder: &'static str,
+    /// What follows a file's name within it, such as `.gz`.
+    pub suffix: &'static str,
 }
 
 /// The files of one part of a data set.
@@ -96,6 +129,33 @@ pub enum PublishedPart {
         /// `[images]`
         labels: PublishedFile,
     },
+    /// The same as EMNIST has it: each image is column by column in its file, and turned when it is read.
+    Transposed {
+        /// `[images, width, height]`
+        images: PublishedFile,
+        /// `[images]`
+        labels: PublishedFile,
+        /// The label of the first class, 1 for EMNIST's letters. In memory it is 0.
+        first_label: u8,
+    },
+    /// The same as QMNIST has it: for each image eight numbers, of which the first is its class.
+    WithOrigin {
+        /// `[images, height, width]`
+        images: PublishedFile,
+        /// `i32` `[images, 8]`
+        labels: PublishedFile,
+        /// The first image of the part in the file.
+        from: usize,
+        /// The end of the part in the file.
+        to: usize,
+    },
+    /// Files of CIFAR's [binary version](crate::formats::cifar), one after the other.
+    Cifar {
+        /// In the order of the images.
+        files: &'static [PublishedFile],
+        /// Which of the labels is the class.
+        labels: CifarLabels,
+    },
 }
 
 /// A file of a published data set, raw or compressed by gzip; then its name ends in `.gz` as well.
@@ -105,16 +165,30 @@ pub struct PublishedFile {
     pub name: &'static str,
     /// Bytes of the decompressed content.
     pub bytes: u64,
-    /// SHA-256 of the decompressed content, in lower-case hexadecimal. (Compressed files of the same
-    /// content differ.)
-    pub sha256: &'static str,
+    /// By what it is known. That of the content is checked wherever the file is found; that of the compressed
+    /// file, where nothing else is published, when it is downloaded and where it is found compressed. None if it
+    /// is known by its archive alone.
+    pub checksum: Option<Checksum>,
+}
+
+impl PublishedFile {
+    /// SHA-256 of the decompressed content, if it is known.
+    pub fn content(&self) -> Option<&'static str> {
+        match self.checksum {
+            Some(Checksum::Content(digits)) => Some(digits),
+            _ => None,
+        }
+    }
 }
 
 impl PublishedPart {
     /// All files of the part.
     pub fn files(&self) -> Vec<PublishedFile> {
         match *self {
-            Self::Idx { images, labels } => vec![images, labels],
+            Self::Idx { images, labels }
+            | Self::Transposed { images, labels, .. }
+            | Self::WithOrigin { images, labels, .. } => vec![images, labels],
+            Self::Cifar { files, .. } => files.to_vec(),
         }
     }
 }
@@ -131,7 +205,8 @@ impl PublishedSet {
     ///
     /// assert_eq!(PublishedSet::named("mnist")?.display_name, "MNIST");
     /// let error = PublishedSet::named("minst").unwrap_err().to_string();
-    /// assert_eq!(error, "data set: expected one of fashion_mnist, mnist, found minst");
+    /// assert!(error.starts_with("data set: expected one of fashion_mnist, mnist, kmnist, "));
+    /// assert!(error.ends_with(", found minst"));
     /// # Ok::<(), selvedge_data::DataError>(())
     /// ```
     pub fn named(name: &str) -> Result<&'static Self, DataError> {
@@ -146,8 +221,9 @@ impl PublishedSet {
         [Some(self.train), self.test].into_iter().flatten().flat_map(|part| part.files()).collect()
     }
 
-    /// Checks that images and labels in memory are those published, by their SHA-256. (What
-    /// [`load`](Self::load) gives is.)
+    /// Checks that images and labels in memory are those published, by the SHA-256 of the files that they would
+    /// make. (What [`load`](Self::load) gives is.) Not compared are files of which no SHA-256 of the content is
+    /// known (KMNIST, EMNIST, QMNIST), and those of CIFAR-100, which hold labels that are not in memory.
     ///
     /// # Errors
     ///
@@ -157,8 +233,8 @@ impl PublishedSet {
         let test = self.test.as_ref().map(|part| (part, data.test.as_ref()));
         for (part, data) in [Some((&self.train, Some(&data.train))), test].into_iter().flatten() {
             if let Some(Changed { file, found, .. }) = first_changed(part, data) {
-                let (origin, expected) = (file.name.to_owned(), file.sha256.to_owned());
-                return Err(FileRepr::Checksum { origin, expected, found }.into());
+                let origin = file.name.to_owned();
+                return Err(FileRepr::checksum(origin, &file, found).into());
             }
         }
         Ok(())
@@ -173,37 +249,63 @@ mod tests {
 
     #[test]
     fn every_entry_is_complete_and_agrees_with_itself() {
-        let [mut names, mut folders, mut hashes] = [const { Vec::new() }; 3];
+        let (mut names, mut shown) = (HashSet::new(), HashSet::new());
         for set in SETS {
-            names.push(set.name);
-            folders.push(set.folder);
-            assert!(set.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", set.name);
+            assert!(names.insert(set.name) && shown.insert(set.display_name), "{}", set.name);
+            let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+            assert!(set.name.bytes().all(allowed), "{}", set.name);
             assert!(set.classes.len() > 1 && set.shape.iter().all(|&side| side > 0));
+            assert!(set.hosts.len() > 1, "{}", set.name);
             for url in set.hosts.iter().chain([&set.homepage]) {
                 assert!(url.starts_with("http") && !url.ends_with('/'), "{url}");
             }
+            assert!(!set.license.is_empty());
+            let classes: HashSet<_> = set.classes.iter().collect();
+            assert_eq!(classes.len(), set.classes.len(), "{}", set.name);
             let official = set.official.unwrap();
             let counts = [Some((&set.train, official.train + official.validation))]
                 .into_iter()
                 .chain([set.test.as_ref().map(|part| (part, official.test))]);
             for (part, count) in counts.flatten() {
-                let PublishedPart::Idx { images, labels } = part;
-                // A header of 16 or 8 bytes before the elements.
-                let size = count * set.shape.iter().product::<usize>();
-                assert_eq!(images.bytes, 16 + size as u64);
-                assert_eq!(labels.bytes, 8 + count as u64);
+                assert_sizes(part, count, set.shape.iter().product());
             }
-            for file in set.files() {
-                assert_eq!(file.sha256.len(), 64);
-                assert!(
-                    file.sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-                );
-                hashes.push(file.sha256);
+            for checksum in set.files().iter().filter_map(|file| file.checksum) {
+                assert!(checksum.is_well_formed(), "{checksum:?}");
+            }
+            let is_known = |file: &PublishedFile| file.checksum.is_some() || set.archive.is_some();
+            assert!(set.files().iter().all(is_known), "{}", set.name);
+            if let Some(archive) = set.archive {
+                assert!(archive.checksum.is_well_formed());
+                assert!(!matches!(archive.checksum, Checksum::Content(_)));
             }
         }
-        for values in [names, folders, hashes] {
-            let distinct: HashSet<_> = values.iter().collect();
-            assert_eq!(distinct.len(), values.len(), "{values:?}");
+        // No two files have one content, but where two entries are of one file.
+        let mut files: Vec<_> = SETS.iter().flat_map(PublishedSet::files).collect();
+        files.sort_by_key(|file| (file.name, file.checksum.map(Checksum::digits)));
+        files.dedup();
+        let contents: HashSet<_> = files.iter().filter_map(PublishedFile::content).collect();
+        assert_eq!(contents.len(), files.iter().filter_map(PublishedFile::content).count());
+    }
+
+    /// The sizes of the part's files are those of so many images of so many bytes.
+    fn assert_sizes(part: &PublishedPart, count: usize, size: usize) {
+        match *part {
+            // A header of 16 or 8 bytes before the elements.
+            PublishedPart::Idx { images, labels }
+            | PublishedPart::Transposed { images, labels, .. } => {
+                assert_eq!(images.bytes, 16 + (count * size) as u64);
+                assert_eq!(labels.bytes, 8 + count as u64);
+            }
+            PublishedPart::WithOrigin { images, labels, from, to } => {
+                assert_eq!(to - from, count);
+                assert_eq!(images.bytes, 16 + (60_000 * size) as u64);
+                assert_eq!(labels.bytes, 12 + 60_000 * 8 * 4);
+            }
+            PublishedPart::Cifar { files, labels } => {
+                let record = size + if labels == CifarLabels::Cifar10 { 1 } else { 2 };
+                let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+                assert_eq!(bytes, (count * record) as u64);
+            }
         }
     }
 }

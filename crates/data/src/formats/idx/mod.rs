@@ -31,16 +31,14 @@
 
 mod array;
 mod error;
-mod gzip;
 mod images;
 mod reader;
 mod writer;
 
 pub use array::{IdxArray, IdxData, IdxType};
 pub use error::IdxError;
-#[cfg(feature = "download")]
-pub(crate) use gzip::MaybeGzip;
 pub use images::ImageLayout;
+pub(crate) use images::{IdxForm, IdxLabels, transposed};
 pub use reader::IdxReader;
 pub(crate) use writer::header;
 

@@ -1,13 +1,14 @@
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use byteorder::{BigEndian, ByteOrder};
 
-use super::gzip::MaybeGzip;
+use selvedge_fetch::MaybeGzip;
+
 use super::{IdxArray, IdxData, IdxError, IdxType};
 use crate::DataError;
 use crate::error::FileRepr;
+use crate::fetch::FoundFile;
 
 /// Memory is claimed in steps of at least this many elements as data arrives, so that a header
 /// cannot make the reader allocate what the file does not hold.
@@ -73,9 +74,14 @@ impl IdxReader {
     /// If the file cannot be opened or is not a sound IDX file; the error names its path and the defect's
     /// byte.
     pub fn read_file(&self, path: impl AsRef<Path>) -> Result<IdxArray, DataError> {
-        let path = path.as_ref();
-        let file = File::open(path).map_err(|e| DataError::io("open", path, e))?;
-        self.read(file).map_err(|error| FileRepr::Idx { path: path.to_owned(), error }.into())
+        self.read_found(&FoundFile::on_disk(path.as_ref()))
+    }
+
+    /// As [`read_file`](Self::read_file), from wherever the file is.
+    pub(crate) fn read_found(&self, file: &FoundFile) -> Result<IdxArray, DataError> {
+        let path = file.path();
+        let content = file.open().map_err(|e| DataError::io("open", path, e))?;
+        self.read(content).map_err(|error| FileRepr::Idx { path: path.to_owned(), error }.into())
     }
 
     fn read_content<R: Read>(&self, mut content: Content<R>) -> Result<IdxArray, IdxError> {

@@ -15,7 +15,7 @@ pub(super) fn say(line: &str) {
 
 /// How a transfer goes on: a bar on a terminal, and else a line where it takes long.
 pub(super) struct Display {
-    name: &'static str,
+    name: String,
     url: String,
     bar: Option<ProgressBar>,
     received: u64,
@@ -25,9 +25,9 @@ pub(super) struct Display {
 }
 
 impl Display {
-    pub(super) fn new(name: &'static str, url: &str) -> Self {
+    pub(super) fn new(name: &str, url: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::no_length().with_message(name);
+            let bar = ProgressBar::no_length().with_message(name.to_owned());
             let template = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
             match ProgressStyle::with_template(template) {
                 Ok(style) => bar.with_style(style),
@@ -35,7 +35,7 @@ impl Display {
             }
         });
         let now = Instant::now();
-        let url = url.to_owned();
+        let (name, url) = (name.to_owned(), url.to_owned());
         Self { name, url, bar, received: 0, length: None, last_bytes: now, last_line: now }
     }
 
@@ -53,7 +53,7 @@ impl Display {
         self.last_bytes = Instant::now();
         match &self.bar {
             Some(bar) => {
-                bar.set_message(self.name);
+                bar.set_message(self.name.clone());
                 bar.set_position(bytes);
             }
             None => {

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 /// What a client asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Request {
+pub struct Request {
     /// The path without its leading `/`.
-    pub(super) file: String,
+    pub file: String,
     /// The first byte asked for, if not the whole file is.
-    pub(super) from: Option<usize>,
+    pub from: Option<usize>,
     /// The version on which a partial answer depends.
-    pub(super) if_range: Option<String>,
+    pub if_range: Option<String>,
 }
 
 /// What the server sends before it closes the connection.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Reply {
+pub struct Reply {
     status: String,
     headers: Vec<String>,
     body: Vec<u8>,
@@ -30,17 +30,18 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub(super) fn status(status: &str) -> Self {
+    /// This status, and no body.
+    pub fn status(status: &str) -> Self {
         Self { status: status.to_owned(), announced: true, ..Self::default() }
     }
 
     /// The whole file.
-    pub(super) fn whole(body: &[u8]) -> Self {
+    pub fn whole(body: &[u8]) -> Self {
         Self { body: body.to_vec(), sent: body.len(), ..Self::status("200 OK") }
     }
 
     /// What was asked for, if only a part of the file, then that part.
-    pub(super) fn ranged(body: &[u8], request: &Request) -> Self {
+    pub fn ranged(body: &[u8], request: &Request) -> Self {
         match request.from {
             None => Self::whole(body),
             Some(from) if from >= body.len() => Self::status("416 Range Not Satisfiable"),
@@ -57,29 +58,30 @@ impl Reply {
     }
 
     /// Breaks the connection off after this many bytes of the body.
-    pub(super) fn cut_off_after(mut self, bytes: usize) -> Self {
+    pub fn cut_off_after(mut self, bytes: usize) -> Self {
         self.sent = bytes.min(self.body.len());
         self
     }
 
     /// Sends so many bytes of the body, then nothing, but stays.
-    pub(super) fn stalled_after(self, bytes: usize) -> Self {
+    pub fn stalled_after(self, bytes: usize) -> Self {
         Self { stalls: true, ..self.cut_off_after(bytes) }
     }
 
     /// Does not say how long the body is: its end is the connection's.
-    pub(super) fn without_length(mut self) -> Self {
+    pub fn without_length(mut self) -> Self {
         self.announced = false;
         self
     }
 
-    pub(super) fn with_header(mut self, header: &str) -> Self {
+    /// With this line among the headers.
+    pub fn with_header(mut self, header: &str) -> Self {
         self.headers.push(header.to_owned());
         self
     }
 
     /// Stays silent for a time before answering.
-    pub(super) fn after(mut self, delay: Duration) -> Self {
+    pub fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
@@ -105,15 +107,21 @@ impl Reply {
     }
 }
 
-pub(super) struct Server {
-    pub(super) url: String,
+/// A server on a port of its own.
+pub struct Server {
+    /// Its address.
+    pub url: String,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
     /// Answers each request by `reply`, which also gets the number of earlier requests for the
     /// same file. The server lives as long as the test process.
-    pub(super) fn start(reply: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// If there is no free port.
+    pub fn start(reply: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::<Request>::new()));
@@ -141,7 +149,8 @@ impl Server {
         Self { url, requests }
     }
 
-    pub(super) fn requests(&self) -> Vec<Request> {
+    /// What it was asked for so far.
+    pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 }

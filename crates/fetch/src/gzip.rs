@@ -9,13 +9,29 @@ const BUFFER: usize = 1 << 16;
 type Whole<R> = Chain<Take<Cursor<[u8; 2]>>, BufReader<R>>;
 
 /// An input that is decompressed if, and only if, it begins like gzip.
-pub(crate) enum MaybeGzip<R: Read> {
+///
+/// ```
+/// use std::io::Read;
+///
+/// let mut text = String::new();
+/// selvedge_fetch::MaybeGzip::new(&b"raw"[..])?.read_to_string(&mut text)?;
+/// assert_eq!(text, "raw");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct MaybeGzip<R: Read>(Kind<R>);
+
+enum Kind<R: Read> {
     Raw(Whole<R>),
     Gzip(Box<MultiGzDecoder<Whole<R>>>),
 }
 
 impl<R: Read> MaybeGzip<R> {
-    pub(crate) fn new(input: R) -> io::Result<Self> {
+    /// Reads the first two bytes, which tell.
+    ///
+    /// # Errors
+    ///
+    /// Those of the input.
+    pub fn new(input: R) -> io::Result<Self> {
         let mut input = BufReader::with_capacity(BUFFER, input);
         let mut start = [0; 2];
         let mut found = 0;
@@ -33,23 +49,24 @@ impl<R: Read> MaybeGzip<R> {
             found += taken;
         }
         let whole = Cursor::new(start).take(found as u64).chain(input);
-        Ok(if start == [0x1F, 0x8B] {
-            Self::Gzip(Box::new(MultiGzDecoder::new(whole)))
+        Ok(Self(if start == [0x1F, 0x8B] {
+            Kind::Gzip(Box::new(MultiGzDecoder::new(whole)))
         } else {
-            Self::Raw(whole)
-        })
+            Kind::Raw(whole)
+        }))
     }
 
-    pub(crate) fn is_gzip(&self) -> bool {
-        matches!(self, Self::Gzip(_))
+    /// Whether the input begins like gzip.
+    pub fn is_gzip(&self) -> bool {
+        matches!(self.0, Kind::Gzip(_))
     }
 }
 
 impl<R: Read> Read for MaybeGzip<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Raw(input) => input.read(buffer),
-            Self::Gzip(input) => input.read(buffer),
+        match &mut self.0 {
+            Kind::Raw(input) => input.read(buffer),
+            Kind::Gzip(input) => input.read(buffer),
         }
     }
 }

@@ -1,8 +1,28 @@
 use std::fs;
+use std::path::{Path, PathBuf};
 
-use super::*;
-use crate::DataErrorKind;
-use crate::published::{FASHION_MNIST, MNIST};
+use selvedge_fetch::Environment;
+
+use super::Source;
+use super::find::{Found, find, find_in};
+use crate::published::{FASHION_MNIST, MNIST, PublishedSet};
+use crate::{DataError, DataErrorKind};
+
+/// The files' paths, none of which is in an archive.
+fn paths(found: Result<Found, DataError>) -> Result<Vec<PathBuf>, DataError> {
+    found.map(|found| match found {
+        Found::Files(paths) => paths,
+        Found::Archive(path) => panic!("found the archive {}", path.display()),
+    })
+}
+
+fn files(
+    source: &Source,
+    env: &Environment,
+    set: &PublishedSet,
+) -> Result<Vec<PathBuf>, DataError> {
+    paths(find_in(source, env, set))
+}
 
 /// Makes the four files, empty, under `folder`.
 fn put(folder: &Path) -> PathBuf {
@@ -15,7 +35,7 @@ fn put(folder: &Path) -> PathBuf {
 }
 
 fn found(source: &Source, env: &Environment) -> PathBuf {
-    let files = source.find_in(env, &MNIST).unwrap();
+    let files = files(source, env, &MNIST).unwrap();
     files[0].parent().unwrap().to_owned()
 }
 
@@ -32,7 +52,7 @@ fn places_are_searched_in_the_documented_order() {
     fs::create_dir_all(at("variable")).unwrap();
     fs::create_dir_all(at("given")).unwrap();
     let source = Source::default().without_download().with_folder(at("given"));
-    let error = source.find_in(&env, &MNIST).unwrap_err().to_string();
+    let error = files(&source, &env, &MNIST).unwrap_err().to_string();
     assert!(error.starts_with("MNIST not found in "), "{error}");
 
     // From the last place to the first: each new one comes before those that exist already.
@@ -60,7 +80,7 @@ fn places_are_searched_in_the_documented_order() {
     assert_eq!(found(&only, &env), at("variable/mnist"));
     // A given cache takes the place of the user's.
     let cache = Source::cache(at("own")).without_download();
-    let error = cache.find_in(&env, &MNIST).unwrap_err();
+    let error = files(&cache, &env, &MNIST).unwrap_err();
     assert!(error.to_string().starts_with("MNIST not found in "), "{error}");
     put(&at("own/mnist"));
     assert_eq!(found(&cache, &env), at("own/mnist"));
@@ -70,7 +90,7 @@ fn places_are_searched_in_the_documented_order() {
 fn raw_and_compressed_names_are_both_found() {
     let root = tempfile::tempdir().unwrap();
     put(root.path());
-    let files = Source::folder(root.path()).find(&MNIST).unwrap();
+    let files = paths(find(&Source::folder(root.path()), &MNIST)).unwrap();
     let names: Vec<_> = files.iter().map(|f| f.file_name().unwrap()).collect();
     assert_eq!(
         names,
@@ -87,7 +107,7 @@ fn raw_and_compressed_names_are_both_found() {
 fn a_named_folder_must_exist_and_hold_all_files() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path();
-    let message = |source: Source, env| source.find_in(&env, &MNIST).unwrap_err().to_string();
+    let message = |source: Source, env| files(&source, &env, &MNIST).unwrap_err().to_string();
     let missing = path.join("missing");
     assert_eq!(
         message(Source::folder(&missing), Environment::default()),
@@ -117,9 +137,9 @@ fn the_folder_of_the_variable_that_lacks_the_data_is_named_and_no_other_copy_is_
     fs::create_dir(&empty).unwrap();
     put(&cache.join("selvedge/mnist"));
     let mut env = Environment { cache: Some(cache), ..Environment::default() };
-    assert!(Source::default().find_in(&env, &MNIST).is_ok());
+    assert!(files(&Source::default(), &env, &MNIST).is_ok());
     env.variable = Some(empty.clone());
-    let error = Source::default().find_in(&env, &MNIST).unwrap_err();
+    let error = files(&Source::default(), &env, &MNIST).unwrap_err();
     let first = empty.join("train-images-idx3-ubyte");
     assert_eq!(
         error.to_string(),
@@ -151,7 +171,7 @@ fn what_may_not_be_read_in_a_named_folder_is_an_error_and_not_passed_over() {
     let find = |folder: PathBuf| {
         let (variable, cache) = (Some(folder), Some(at("cache")));
         let env = Environment { variable, cache, ..Environment::default() };
-        Source::default().find_in(&env, &MNIST).unwrap_err()
+        files(&Source::default(), &env, &MNIST).unwrap_err()
     };
     let folder = unreadable(at("loop"));
     let error = find(folder.clone());
@@ -182,7 +202,7 @@ fn what_may_not_be_read_in_a_named_folder_is_an_error_and_not_passed_over() {
 fn a_folder_may_have_any_name() {
     let root = tempfile::tempdir().unwrap();
     let folder = put(&root.path().join("fashion-mnist"));
-    assert!(Source::folder(&folder).find(&FASHION_MNIST).is_ok());
+    assert!(find(&Source::folder(&folder), &FASHION_MNIST).is_ok());
     // Whose files they are is seen when they are read.
-    assert!(Source::folder(&folder).find(&MNIST).is_ok());
+    assert!(find(&Source::folder(&folder), &MNIST).is_ok());
 }

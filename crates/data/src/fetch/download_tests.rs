@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use super::server::{Reply, Request, Server};
-use crate::published::{PublishedFile, PublishedPart, PublishedSet};
+use selvedge_fetch::testing::{Reply, Request, Server};
+
+use crate::published::{Checksum, PublishedFile, PublishedPart, PublishedSet};
 use crate::{DataError, DataErrorKind, IdxArray, IdxData, Source, SplitMix64};
 
 const NAMES: [&str; 4] = [
@@ -21,7 +22,7 @@ static SET: LazyLock<(PublishedSet, HashMap<String, Vec<u8>>)> = LazyLock::new(|
     let mut bytes = |n, bound| (0..n).map(|_| rng.below(bound) as u8).collect();
     let shapes: [&[usize]; 4] = [&[40, 28, 28], &[40], &[10, 28, 28], &[10]];
     let mut served = HashMap::new();
-    let mut files = [PublishedFile { name: "", bytes: 0, sha256: "" }; 4];
+    let mut files = [PublishedFile { name: "", bytes: 0, checksum: None }; 4];
     for ((name, shape), file) in NAMES.into_iter().zip(shapes).zip(&mut files) {
         let bound = if shape.len() == 1 { 10 } else { 256 };
         let data = IdxData::U8(bytes(shape.iter().product::<usize>(), bound));
@@ -32,7 +33,7 @@ static SET: LazyLock<(PublishedSet, HashMap<String, Vec<u8>>)> = LazyLock::new(|
         *file = PublishedFile {
             name,
             bytes: raw.len() as u64,
-            sha256: selvedge_files::sha256(&raw).leak(),
+            checksum: Some(Checksum::Content(selvedge_files::sha256(&raw).leak())),
         };
         served.insert(format!("{name}.gz"), gzip);
     }
@@ -41,11 +42,13 @@ static SET: LazyLock<(PublishedSet, HashMap<String, Vec<u8>>)> = LazyLock::new(|
         name: "made_up",
         display_name: "Made-up",
         folder: "made-up",
+        places: &[],
         shape: [1, 28, 28],
         classes: &["c"; 10],
         train: PublishedPart::Idx { images: train, labels: train_labels },
         test: Some(PublishedPart::Idx { images: test, labels: test_labels }),
         official: None,
+        archive: None,
         hosts: &[],
         debian: None,
         homepage: "",
@@ -147,7 +150,7 @@ fn wrong_bytes_are_refused_and_removed() {
     let (result, _, names) = load_from(move |_, _| Reply::whole(&wrong()));
     let error = result.unwrap_err();
     assert_eq!(error.kind(), DataErrorKind::Checksum, "{error}");
-    let expected = SET.0.files()[0].sha256;
+    let expected = SET.0.files()[0].content().unwrap();
     let message =
         format!("/train-images-idx3-ubyte.gz: SHA-256 of the content: expected {expected}, found ");
     assert!(error.to_string().contains(&message), "{error}");

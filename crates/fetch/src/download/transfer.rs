@@ -8,15 +8,18 @@ use ureq::http::{Response, StatusCode, header};
 use ureq::typestate::WithoutBody;
 use ureq::{Agent, RequestBuilder};
 
-use super::super::source::Interrupt;
 use super::display::Display;
-use crate::Source;
-use crate::published::PublishedFile;
+use crate::source::Interrupt;
+use crate::{RemoteFile, Source};
 
-/// The longest that one attempt may take, however steadily the data trickles.
+/// The longest that one attempt may take, however steadily the data trickles, beside a second for each of
+/// `BYTES_PER_SECOND`.
 const LONGEST: Duration = Duration::from_secs(30 * 60);
 
-/// A compressed file may be this many bytes larger than its content, and no more.
+/// A host that is slower than this is given up in the end.
+const BYTES_PER_SECOND: u64 = 100_000;
+
+/// A file may be this many bytes larger than its content, as a compressed one can be, and no more.
 const OVERHEAD: u64 = 1 << 16;
 
 /// How often it is asked whether to stop.
@@ -66,20 +69,20 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    pub(super) fn new(url: String, file: &PublishedFile, part: NewFile, options: &Source) -> Self {
+    pub(super) fn new(url: String, file: &RemoteFile, part: NewFile, options: &Source) -> Self {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
-            .user_agent(concat!("selvedge-data/", env!("CARGO_PKG_VERSION")))
+            .user_agent(concat!("selvedge/", env!("CARGO_PKG_VERSION")))
             .timeout_resolve(Some(options.timeout))
             .timeout_connect(Some(options.timeout))
             .timeout_recv_response(Some(options.timeout))
             .timeout_per_read(Some(options.timeout))
-            .timeout_global(Some(LONGEST));
+            .timeout_global(Some(LONGEST + Duration::from_secs(file.bytes / BYTES_PER_SECOND)));
         // A proxy cannot reach this machine by that name.
         if is_loopback(&url) {
             config = config.proxy(None);
         }
-        let display = Display::new(file.name, &url);
+        let display = Display::new(super::label(file), &url);
         Self {
             url,
             part,
