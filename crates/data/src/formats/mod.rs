@@ -3,5 +3,8 @@
 //! | format | module |
 //! |---|---|
 //! | IDX, raw or gzip (MNIST and its successors) | [`idx`] |
+//! | PNG, JPEG, BMP, WebP, GIF, TIFF, with the feature `images` | [`ImageReader`](crate::ImageReader) |
 
 pub mod idx;
+#[cfg(feature = "images")]
+pub(crate) mod image;
