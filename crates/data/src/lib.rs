@@ -5,6 +5,7 @@
 //! | step | where | types |
 //! |---|---|---|
 //! | bytes: file formats | [`formats`] | [`IdxReader`], [`IdxArray`], [`IdxError`] |
+//! | files of images, in a folder for each class or in a table | `folder` | [`ImageFolder`], [`ImageReader`], [`Resize`] |
 //! | data sets that are published | [`published`] | [`PublishedSet`], [`FASHION_MNIST`], [`MNIST`] |
 //! | where they are kept, or downloaded from | `fetch` | [`Source`] |
 //! | records: images in one buffer, with labels | `dataset` | [`Dataset`], [`ImageDataset`] |
@@ -53,6 +54,8 @@ mod batch;
 mod dataset;
 mod error;
 mod fetch;
+#[cfg(feature = "images")]
+mod folder;
 pub mod formats;
 mod fraction;
 mod normalize;
@@ -72,7 +75,11 @@ pub use batch::{
 pub use dataset::{Dataset, ImageDataset, OfficialSplit};
 pub use error::{DataError, DataErrorKind};
 pub use fetch::Source;
+#[cfg(feature = "images")]
+pub use folder::{Damaged, FolderImages, ImageFiles, ImageFolder};
 pub use formats::idx::{IdxArray, IdxData, IdxError, IdxReader, IdxType, ImageLayout};
+#[cfg(feature = "images")]
+pub use formats::image::{ImageReader, Resize};
 pub use normalize::{Normalization, NormalizationKind};
 pub use published::{FASHION_MNIST, MNIST, PublishedSet};
 pub use rng::SplitMix64;

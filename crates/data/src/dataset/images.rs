@@ -1,12 +1,14 @@
 use std::sync::Arc;
 
+use super::pixels::Pixels;
 use crate::DataError;
 use crate::error::Repr;
 
 /// As many classes as a `u16` can name.
 const MOST_CLASSES: usize = 1 << 16;
 
-/// Labelled images of one shape, in one contiguous buffer of bytes. A clone shares the buffer.
+/// Labelled images of one shape, in one contiguous buffer of bytes, in memory or (those of many files) in a
+/// file that is mapped into it. A clone shares the buffer.
 ///
 /// ```
 /// use selvedge_data::ImageDataset;
@@ -27,7 +29,7 @@ pub struct ImageDataset {
 struct Shared {
     name: String,
     /// `[image, channel, row, column]`, row-major.
-    images: Vec<u8>,
+    images: Pixels,
     shape: [usize; 3],
     labels: Vec<u16>,
     classes: Arc<[String]>,
@@ -49,7 +51,17 @@ impl ImageDataset {
         labels: Vec<u16>,
         classes: Vec<String>,
     ) -> Result<Self, DataError> {
-        let name = name.into();
+        Self::of_pixels(name.into(), Pixels::Memory(images), shape, labels, classes)
+    }
+
+    /// As [`new`](Self::new), of pixels that may be in a file.
+    pub(crate) fn of_pixels(
+        name: String,
+        images: Pixels,
+        shape: [usize; 3],
+        labels: Vec<u16>,
+        classes: Vec<String>,
+    ) -> Result<Self, DataError> {
         if classes.is_empty() || classes.len() > MOST_CLASSES {
             let found = classes.len();
             return Err(Repr::ClassCount { name, found }.into());

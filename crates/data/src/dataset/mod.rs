@@ -1,6 +1,7 @@
 //! Images with labels, as they are published or found.
 
 mod images;
+mod pixels;
 mod shared;
 
 use crate::error::Repr;
@@ -8,6 +9,8 @@ use crate::split::same_form;
 use crate::{DataError, Split, View};
 
 pub use images::ImageDataset;
+#[cfg(feature = "images")]
+pub(crate) use pixels::PixelWriter;
 
 /// A data set: images to learn from, and test images where there are any.
 ///

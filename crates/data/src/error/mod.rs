@@ -110,6 +110,12 @@ impl DataError {
         }
     }
 
+    /// What was handed over does not fit.
+    #[cfg_attr(not(feature = "images"), expect(dead_code, reason = "no files of images"))]
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(DataErrorKind::InvalidInput, message)
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path, error: io::Error) -> Self {
         FileRepr::Io { action, path: path.to_owned(), error }.into()
     }
@@ -135,7 +141,7 @@ impl From<FileRepr> for DataError {
 
 impl fmt::Display for DataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.repr.fmt(f)
+        f.write_str(&printable(&self.repr.to_string()))
     }
 }
 
@@ -143,6 +149,30 @@ impl fmt::Debug for DataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.repr, f)
     }
+}
+
+/// `text` without what would steer a terminal: names of files can hold any character. Control
+/// characters, and those that turn the direction of writing, become escapes such as `\u{1b}`.
+pub(crate) fn printable(text: &str) -> String {
+    let steers =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut printed = String::with_capacity(text.len());
+    for c in text.chars() {
+        match steers(c) {
+            true => printed.extend(c.escape_debug()),
+            false => printed.push(c),
+        }
+    }
+    printed
+}
+
+/// The beginning of a text of a file, in one line.
+#[cfg_attr(not(feature = "images"), expect(dead_code, reason = "no texts of files"))]
+pub(crate) fn shown(text: &str) -> String {
+    const MOST: usize = 200;
+    let line: String = text.chars().take(MOST).map(|c| if c == '\n' { ' ' } else { c }).collect();
+    let more = if line.len() < text.len() { "…" } else { "" };
+    printable(&line) + more
 }
 
 /// The text says what an underlying error says, so that there is no source.
@@ -160,6 +190,12 @@ mod tests {
         let error = DataError::io("open", Path::new("a/b"), io::Error::other("disk on fire"));
         assert_eq!(error.to_string(), "cannot open a/b: disk on fire");
         assert!(error.source().is_none());
+    }
+
+    #[test]
+    fn names_that_would_steer_a_terminal_are_escaped() {
+        let error = DataError::in_file("a\u{1b}[2J\n.png", "cut off");
+        assert_eq!(error.to_string(), "a\\u{1b}[2J\\n.png: cut off");
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! |---|---|
 //! | IDX, raw or gzip (MNIST and its successors) | [`idx`] |
 //! | the binary version of CIFAR-10 and CIFAR-100, raw or gzip | [`cifar`] |
+//! | PNG, JPEG, BMP, WebP, GIF, TIFF, with the feature `images` | [`ImageReader`](crate::ImageReader) |
 
 pub mod cifar;
 pub mod idx;
+#[cfg(feature = "images")]
+pub(crate) mod image;

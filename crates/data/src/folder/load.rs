@@ -1,0 +1,194 @@
+//! From files to one buffer of pixels.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::{Damaged, Entry, ImageFolder, Part};
+use crate::dataset::PixelWriter;
+use crate::error::FileRepr;
+use crate::{DataError, Dataset, ImageDataset, ImageReader, Split};
+
+/// The images of an [`ImageFolder`], read.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FolderImages {
+    /// The images to learn from: all that are there, where the folder is not divided.
+    pub train: ImageDataset,
+    /// The images that choose between models and epochs, if they have a folder of their own.
+    pub validation: Option<ImageDataset>,
+    /// The images to test on, if they have a folder of their own.
+    pub test: Option<ImageDataset>,
+    skipped: Vec<String>,
+}
+
+/// Images that are decoded before they are put into the buffer: enough for many threads, and at
+/// 224 × 224 pixels 38 MB.
+const CHUNK: usize = 256;
+
+impl ImageFolder {
+    /// Decodes all images, on all threads, each with `reader`. The result is the same with any number of
+    /// them.
+    ///
+    /// Memory: the pixels of images as they come out of the reader, up to
+    /// [the limit](Self::with_memory_limit), those of 256 images more, and for each thread a file and its
+    /// image.
+    ///
+    /// # Errors
+    ///
+    /// If an image cannot be read (see [`Damaged`]), one of a class is left to learn from, there is
+    /// neither memory nor room on the disk, or [`with_watch`](Self::with_watch) ended it.
+    pub fn load(&self, reader: &ImageReader) -> Result<FolderImages, DataError> {
+        let size: u64 = reader.shape().iter().map(|&side| side as u64).product();
+        let scratch = self.scratch.clone().unwrap_or_else(scratch_folder);
+        let mut load = Load {
+            folder: self,
+            reader,
+            size,
+            scratch,
+            memory: self.memory_limit,
+            total: self.counts().into_iter().flatten().sum(),
+            done: 0,
+            skipped: Vec::new(),
+        };
+        let [train, validation, test] = self.parts.each_ref();
+        let train = load.part(Part::Train, train.as_deref().unwrap_or_default())?;
+        let counts = train.view().class_counts();
+        if let Some(class) = counts.iter().position(|&count| count == 0) {
+            let reason =
+                format!("class `{}`: no image to learn from is readable", self.classes[class]);
+            return Err(DataError::in_file(&self.path, reason));
+        }
+        let mut other = |part, entries: &Option<Vec<Entry>>| {
+            entries.as_deref().map(|entries| load.part(part, entries)).transpose()
+        };
+        let (validation, test) = (other(Part::Validation, validation)?, other(Part::Test, test)?);
+        let some = |images: Option<ImageDataset>| images.filter(|images| !images.is_empty());
+        let skipped = load.skipped;
+        Ok(FolderImages { train, validation: some(validation), test: some(test), skipped })
+    }
+}
+
+/// Where files of pixels are put by default.
+fn scratch_folder() -> PathBuf {
+    let disk = Path::new("/var/tmp");
+    match std::env::var_os("TMPDIR") {
+        None if disk.is_dir() => disk.to_owned(),
+        _ => std::env::temp_dir(),
+    }
+}
+
+/// What loading has come to.
+struct Load<'a> {
+    folder: &'a ImageFolder,
+    reader: &'a ImageReader,
+    /// Bytes of an image.
+    size: u64,
+    scratch: PathBuf,
+    /// Bytes of memory that are left for pixels.
+    memory: u64,
+    total: usize,
+    done: usize,
+    skipped: Vec<String>,
+}
+
+impl Load<'_> {
+    fn part(&mut self, part: Part, entries: &[Entry]) -> Result<ImageDataset, DataError> {
+        let bytes = self.size.saturating_mul(entries.len() as u64);
+        let mut writer = PixelWriter::new(bytes, self.memory, &self.scratch)?;
+        if bytes <= self.memory {
+            self.memory -= bytes;
+        }
+        let mut labels = Vec::with_capacity(entries.len());
+        for chunk in entries.chunks(CHUNK) {
+            if !(self.folder.watch.0)(self.done, self.total) {
+                return Err(FileRepr::Interrupted { doing: "reading images".into() }.into());
+            }
+            let root = &self.folder.root;
+            let read = |entry: &Entry| self.reader.read(root.join(&entry.path));
+            // Of equal length for each thread to take the next: images differ in size.
+            let images: Vec<_> = chunk.par_iter().with_max_len(1).map(read).collect();
+            for (entry, image) in chunk.iter().zip(images) {
+                match (image, self.folder.damaged) {
+                    (Ok(pixels), _) => {
+                        writer.push(&pixels)?;
+                        labels.push(entry.label);
+                    }
+                    (Err(error), Damaged::Fail) => return Err(error),
+                    (Err(error), Damaged::Skip) => self.skipped.push(error.to_string()),
+                }
+            }
+            self.done += chunk.len();
+        }
+        (self.folder.watch.0)(self.done, self.total);
+        let name = match self.folder.path.file_name() {
+            Some(name) => name.to_string_lossy().into_owned(),
+            None => self.folder.path.display().to_string(),
+        };
+        let name = format!("{name} {}", part.name());
+        let (shape, classes) = (self.reader.shape(), self.folder.classes.clone());
+        ImageDataset::of_pixels(name, writer.finish()?, shape, labels, classes)
+    }
+}
+
+impl FolderImages {
+    /// The names of the classes; a label is a position in this list.
+    pub fn classes(&self) -> &[String] {
+        self.train.classes()
+    }
+
+    /// What is wrong with each image that was left out, a line each that begins with its path.
+    pub fn skipped(&self) -> &[String] {
+        &self.skipped
+    }
+
+    /// The images to train, to validate and to test on. Where no images are there to validate on,
+    /// `validation_fraction` of the others are, of each class the same share.
+    ///
+    /// # Errors
+    ///
+    /// If the images have to be divided, as [`View::split_stratified`](crate::View::split_stratified).
+    pub fn split(&self, validation_fraction: f64, seed: u64) -> Result<Split, DataError> {
+        let test = self.test.as_ref().map(ImageDataset::view);
+        match &self.validation {
+            Some(validation) => Split::new(self.train.view(), validation.view(), test),
+            None => {
+                let split = self.train.view().split_stratified(1.0 - validation_fraction, seed)?;
+                Split::new(split.train, split.validation, test)
+            }
+        }
+    }
+
+    /// The images to learn from and those to test on, to be divided in any way.
+    ///
+    /// # Errors
+    ///
+    /// If images to validate on are there, which a [`Dataset`] has no place for.
+    pub fn dataset(&self) -> Result<Dataset, DataError> {
+        match &self.validation {
+            None => Dataset::with_shared_images(self.train.clone(), self.test.clone()),
+            Some(found) => Err(DataError::invalid(format!(
+                "{}: expected no images to validate on, found {} (FolderImages::split takes them)",
+                found.name(),
+                found.len()
+            ))),
+        }
+    }
+
+    /// How many images to validate and to test on are also among those to learn from, pixel by pixel:
+    /// the accuracy on them is of what was learned by heart.
+    ///
+    /// # Errors
+    ///
+    /// None for images that were loaded together.
+    pub fn shared_images(&self) -> Result<[usize; 2], DataError> {
+        let shared = |part: &Option<ImageDataset>| match part {
+            Some(_) => {
+                let data = Dataset::with_shared_images(self.train.clone(), part.clone())?;
+                Ok::<_, DataError>(data.shared_images().len())
+            }
+            None => Ok(0),
+        };
+        Ok([shared(&self.validation)?, shared(&self.test)?])
+    }
+}
