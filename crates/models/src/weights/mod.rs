@@ -71,6 +71,7 @@ mod file;
 mod fit;
 mod format;
 mod input;
+mod options;
 mod parameters;
 #[cfg(feature = "pytorch")]
 mod pickle;
@@ -85,9 +86,10 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-pub use file::{WeightFile, inspect, inspect_bytes};
+pub use file::{WeightFile, inspect, inspect_bytes, inspect_bytes_with, inspect_with};
 pub use fit::{Fit, FitKind};
 pub use format::Format;
+pub use options::{Choice, ReadOptions};
 #[cfg(feature = "files")]
 pub use state_file::{load_state, save_state};
 pub use stored::TensorInfo;
@@ -153,7 +155,7 @@ impl Network {
     ///
     /// As [`load`](Self::load).
     pub fn load_pytorch(self, path: impl AsRef<Path>) -> Result<Self, ModelError> {
-        let formats = [Format::PyTorchZip, Format::PyTorchLegacy];
+        let formats = [Format::PyTorchZip, Format::PyTorchLegacy, Format::TorchScript];
         WeightFile::open(path.as_ref(), &formats)?.load_into(self)
     }
 
