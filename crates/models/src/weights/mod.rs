@@ -67,16 +67,22 @@
 
 #[cfg(feature = "burnpack")]
 mod burnpack;
+mod channels;
 mod file;
 mod fit;
 mod format;
 mod input;
+mod load;
+mod load_options;
+mod matching;
+mod names;
 mod parameters;
 #[cfg(feature = "pytorch")]
 mod pickle;
 mod pretrained;
 #[cfg(feature = "pytorch")]
 mod pytorch;
+mod report;
 mod safetensors;
 mod spec;
 #[cfg(feature = "files")]
@@ -88,6 +94,9 @@ mod tests;
 pub use file::{WeightFile, inspect, inspect_bytes};
 pub use fit::{Fit, FitKind};
 pub use format::Format;
+pub use load_options::{InputChannels, LoadOptions};
+pub use names::Rename;
+pub use report::LoadReport;
 #[cfg(feature = "files")]
 pub use state_file::{load_state, save_state};
 pub use stored::TensorInfo;

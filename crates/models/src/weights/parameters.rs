@@ -81,11 +81,12 @@ impl ModuleVisitor for Collector {
 }
 
 /// Replaces the tensors of `network` by what `values` gives for each of its `specs`: the values in
-/// Burn's layout, and what optimizers knew the parameter by. Stops at the first error.
+/// Burn's layout, and what optimizers knew the parameter by; `None` leaves one as it is. Stops at the first
+/// error.
 pub(super) fn replace(
     network: Network,
     specs: &[Spec],
-    values: impl FnMut(&Spec) -> Result<(TensorData, Option<u64>), String>,
+    values: impl FnMut(&Spec) -> Result<Option<Values>, String>,
 ) -> Result<Network, String> {
     let specs = specs.iter().map(|spec| (spec.name(), spec)).collect();
     let mut replacer = Replacer { path: Path::default(), specs, values, failed: None };
@@ -96,6 +97,9 @@ pub(super) fn replace(
     }
 }
 
+/// Values in Burn's layout, and what optimizers knew the parameter by.
+type Values = (TensorData, Option<u64>);
+
 struct Replacer<'a, F> {
     path: Path,
     specs: HashMap<String, &'a Spec>,
@@ -105,7 +109,7 @@ struct Replacer<'a, F> {
 
 impl<F> ModuleMapper for Replacer<'_, F>
 where
-    F: FnMut(&Spec) -> Result<(TensorData, Option<u64>), String>,
+    F: FnMut(&Spec) -> Result<Option<Values>, String>,
 {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.path.enter(name, container);
@@ -125,7 +129,8 @@ where
             None => Err(format!("no values for `{name}`")),
         };
         match found {
-            Ok((data, id)) => {
+            Ok(None) => param,
+            Ok(Some((data, id))) => {
                 let tensor = Tensor::from_data(data, &param.lazy_device());
                 let id = id.map_or(param.id, ParamId::from);
                 param.transform_for_load(tensor, id)
