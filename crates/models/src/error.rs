@@ -149,15 +149,39 @@ fn describe(
 ) -> String {
     let mut parts = Vec::new();
     if !missing.is_empty() {
-        parts.push(format!("missing {}", missing.join(", ")));
+        parts.push(format!("missing {}", listed(missing)));
     }
     if !unexpected.is_empty() {
-        parts.push(format!("unexpected {}", unexpected.join(", ")));
+        parts.push(format!("unexpected {}", listed(unexpected)));
     }
-    for (name, expected, found) in shapes {
-        parts.push(format!("{name} has shape {found:?}, expected {expected:?}"));
+    for (name, expected, found) in shapes.iter().take(MOST_NAMES) {
+        parts.push(format!("{} has shape {found:?}, expected {expected:?}", short(name)));
+    }
+    if shapes.len() > MOST_NAMES {
+        parts.push(format!("{} others of other shapes", shapes.len() - MOST_NAMES));
     }
     parts.join("; ")
+}
+
+/// As many names are told of a group.
+const MOST_NAMES: usize = 12;
+
+/// The names, each printable and no longer than a line, and how many there are beyond the first dozen.
+pub(crate) fn listed(names: &[String]) -> String {
+    let told = names.iter().take(MOST_NAMES).map(|name| short(name));
+    let told = told.collect::<Vec<_>>().join(", ");
+    match names.len() > MOST_NAMES {
+        true => format!("{told} and {} others", names.len() - MOST_NAMES),
+        false => told,
+    }
+}
+
+/// A name of a file, printable and no longer than a line.
+fn short(name: &str) -> String {
+    match name.char_indices().nth(100) {
+        Some((end, _)) => printable(&format!("{}…", &name[..end])),
+        None => printable(name),
+    }
 }
 
 /// Where something was read from, as messages begin.

@@ -5,17 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::TensorData;
-
 use super::format::Format;
 use super::input::Input;
+use super::names::{Names, Rename};
 use super::options::{Choice, ReadOptions};
-use super::parameters;
-use super::spec::{Convention, Spec, specs};
+use super::spec::Convention;
 use super::stored::{Contents, Stored, TensorInfo, non_finite};
+use crate::ModelError;
 use crate::error::{origin, printable};
-use crate::network::path::transposed;
-use crate::{Architecture, ModelError, Network};
 
 /// A file of weights, opened: names, shapes and types are known, the values are still in the file, which
 /// must not change meanwhile. Or the bytes of such a file, from [`inspect_bytes`].
@@ -36,8 +33,8 @@ pub struct WeightFile<'a> {
     pub path: Option<PathBuf>,
     /// What kind of file it is.
     pub format: Format,
-    /// The tensors, sorted by name. Of a checkpoint, those of the state dict; without the prefix
-    /// that a wrapper such as `DataParallel` puts before every name.
+    /// The tensors, sorted by name. Of a checkpoint, those of the state dict; without what wrappers such as
+    /// `DataParallel` put into the names, see the [module](super).
     pub tensors: Vec<TensorInfo>,
     /// The keys under which a checkpoint keeps the weights, joined by dots, such as `model_state_dict`.
     pub key: Option<String>,
@@ -50,10 +47,12 @@ pub struct WeightFile<'a> {
     pub ignored_names: Vec<String>,
     /// The texts that a safetensors file holds besides, by their keys: its `__metadata__`.
     pub metadata: BTreeMap<String, String>,
-    convention: Convention,
-    stored: BTreeMap<String, Stored>,
-    allow_non_finite: bool,
-    input: Input<'a>,
+    pub(super) convention: Convention,
+    /// By their names in the file.
+    pub(super) stored: BTreeMap<String, Stored>,
+    pub(super) names: Names,
+    pub(super) allow_non_finite: bool,
+    pub(super) input: Input<'a>,
 }
 
 /// Opens a file of weights of any [`Format`], which its first bytes tell.
@@ -149,20 +148,21 @@ impl<'a> WeightFile<'a> {
         if !formats.is_empty() && !formats.contains(&format) {
             return Err(failed(format!("a file of {format}, not of {}", formats[0])));
         }
-        let mut contents = contents(format, &input, path, options).map_err(failed)?;
+        let contents = contents(format, &input, path, options).map_err(failed)?;
         let convention = match format {
             Format::Burnpack => Convention::Burn,
             _ => Convention::PyTorch,
         };
-        if convention == Convention::PyTorch {
-            strip_wrappers(&mut contents.tensors);
-        }
         let stored: BTreeMap<_, _> =
             contents.tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+        let mut names = Names::of_file(stored.keys());
+        if convention == Convention::PyTorch {
+            names = names.unwrapped();
+        }
         Ok(Self {
             path: path.map(Into::into),
             format: contents.format.unwrap_or(format),
-            tensors: stored.values().map(Stored::info).collect(),
+            tensors: listed(&names, &stored),
             key: contents.key,
             choices: contents.choices,
             left_out: contents.left_out,
@@ -171,6 +171,7 @@ impl<'a> WeightFile<'a> {
             metadata: contents.metadata,
             convention,
             stored,
+            names,
             input,
         })
     }
@@ -181,18 +182,15 @@ impl<'a> WeightFile<'a> {
         own.is_some() && own == path.as_ref().canonicalize().ok()
     }
 
-    /// Replaces the weights of `network` by those of the file, converted to f32.
+    /// The same file with the names of its tensors as `rules` make them, one after the other.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Mismatch`] with all that is missing, unexpected or of another shape if the file
-    /// belongs to another network; [`ModelError::File`] if values are not floats, are NaN or infinite where
-    /// [`ReadOptions`] does not allow it, or cannot be read.
-    pub fn load_into(&self, network: Network) -> Result<Network, ModelError> {
-        let specs = specs(network.architecture());
-        self.check(network.architecture(), &specs)?;
-        let values = |spec: &Spec| self.values(spec);
-        parameters::replace(network, &specs, values).map_err(|reason| self.error(reason))
+    /// [`ModelError::File`] for a rule that no name follows, which is a slip, and for rules by which two
+    /// tensors get one name; both are named.
+    pub fn renamed(self, rules: &[Rename]) -> Result<Self, ModelError> {
+        let names = self.names.renamed(rules).map_err(|reason| self.error(reason))?;
+        Ok(Self { tensors: listed(&names, &self.stored), names, ..self })
     }
 
     /// Reads all values and gives the tensors of floats in which some are NaN or infinite as f32, and how many
@@ -224,82 +222,9 @@ impl<'a> WeightFile<'a> {
         self.stored.iter().map(read).collect()
     }
 
-    /// The values of a tensor in Burn's layout, and what optimizers knew the parameter by.
-    fn values(&self, spec: &Spec) -> Result<(TensorData, Option<u64>), String> {
-        let name = spec.name_in(self.convention);
-        let stored = self.stored.get(&name).ok_or_else(|| format!("it lacks {name}"))?;
-        let read = stored.read(&self.input).and_then(|data| match self.convention {
-            _ if !self.allow_non_finite && non_finite(&data) > 0 => Err(format!(
-                "{} of {} values are NaN or infinite as f32: its training may have diverged; \
-                 `allow_non_finite` of `ReadOptions` takes them",
-                non_finite(&data),
-                data.num_elements()
-            )),
-            Convention::PyTorch if spec.is_transposed() => transposed(data),
-            _ => Ok(data),
-        });
-        Ok((read.map_err(|reason| format!("{name}: {reason}"))?, stored.id))
-    }
-
     /// `reason`, with where the file is.
     pub(crate) fn error(&self, reason: impl Into<Cow<'static, str>>) -> ModelError {
         file_error(self.path.as_deref(), reason)
-    }
-
-    /// `Ok` if the file holds the tensors of `architecture`, which must be sound, and no others.
-    pub(crate) fn check_architecture(&self, architecture: &Architecture) -> Result<(), ModelError> {
-        self.check(architecture, &specs(architecture))
-    }
-
-    /// `Ok` if the file holds the tensors of `specs` and no others.
-    fn check(&self, architecture: &Architecture, specs: &[Spec]) -> Result<(), ModelError> {
-        let differences = self.differences(specs);
-        if !differences.is_empty() {
-            return Err(ModelError::Mismatch {
-                path: self.path.clone(),
-                architecture: architecture.name.clone(),
-                missing: differences.missing,
-                unexpected: differences.unexpected,
-                shapes: differences.shapes,
-            });
-        }
-        for spec in specs {
-            let tensor = &self.stored[&spec.name_in(self.convention)];
-            if !tensor.dtype.is_float() {
-                let reason = format!("{} holds {:?}, not floats", tensor.name, tensor.dtype);
-                return Err(self.error(reason));
-            }
-        }
-        Ok(())
-    }
-
-    /// What there is in `specs` and not in the file, and the other way round.
-    pub(super) fn differences(&self, specs: &[Spec]) -> Differences {
-        let mut differences = Differences::default();
-        let mut known = std::collections::BTreeSet::new();
-        for spec in specs {
-            let (name, expected) = (spec.name_in(self.convention), spec.shape_in(self.convention));
-            match self.stored.get(&name) {
-                None => differences.missing.push(name.clone()),
-                Some(found) if found.shape != expected => {
-                    differences.shapes.push((name.clone(), expected, found.shape.clone()));
-                }
-                Some(_) => {}
-            }
-            if spec.part == "running_mean" {
-                known.insert(format!("{}.num_batches_tracked", spec.layer));
-            }
-            known.insert(name);
-        }
-        let unexpected = self.stored.keys().filter(|name| !known.contains(*name));
-        differences.unexpected = unexpected.cloned().collect();
-        differences
-    }
-
-    /// The shape that a tensor has in the file, in PyTorch's layout.
-    pub(super) fn shape_of(&self, spec: &Spec) -> Option<Vec<usize>> {
-        let tensor = self.stored.get(&spec.name_in(self.convention))?;
-        Some(spec.other_layout(tensor.shape.clone(), self.convention))
     }
 }
 
@@ -326,6 +251,9 @@ impl fmt::Display for WeightFile<'_> {
             let count = self.left_out.len();
             write!(f, "; left out: {count}, such as {}, {reason}", printable(name))?;
         }
+        if !self.names.wrappers.is_empty() {
+            write!(f, ", names without {}", self.names.wrappers.join(", "))?;
+        }
         if !self.ignored_names.is_empty() {
             let names = printable(&self.ignored_names.join(", "));
             write!(f, "; not read: objects of {names}")?;
@@ -334,18 +262,10 @@ impl fmt::Display for WeightFile<'_> {
     }
 }
 
-/// How the tensors of a file differ from those of a network.
-#[derive(Debug, Default)]
-pub(super) struct Differences {
-    pub missing: Vec<String>,
-    pub unexpected: Vec<String>,
-    pub shapes: Vec<(String, Vec<usize>, Vec<usize>)>,
-}
-
-impl Differences {
-    pub fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.unexpected.is_empty() && self.shapes.is_empty()
-    }
+/// The tensors by the names that are listed.
+fn listed(names: &Names, stored: &BTreeMap<String, Stored>) -> Vec<TensorInfo> {
+    let listed = names.keys.iter();
+    listed.map(|(name, key)| TensorInfo { name: name.clone(), ..stored[key].info() }).collect()
 }
 
 /// What a file holds.
@@ -369,18 +289,6 @@ fn contents(
         #[cfg(not(all(feature = "burnpack", feature = "pytorch")))]
         (format, _) => {
             Err(format!("a file of {format}, which this program was built without a reader for"))
-        }
-    }
-}
-
-/// Takes away the prefixes that PyTorch's wrappers of whole networks put before every name:
-/// `DataParallel` and `DistributedDataParallel` the one, `torch.compile` the other.
-fn strip_wrappers(tensors: &mut [Stored]) {
-    for prefix in ["_orig_mod.", "module.", "_orig_mod."] {
-        if tensors.iter().all(|tensor| tensor.name.starts_with(prefix)) {
-            for tensor in tensors.iter_mut() {
-                tensor.name.drain(..prefix.len());
-            }
         }
     }
 }

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use super::channels::input_layer;
 use super::file::WeightFile;
+use super::matching::Matched;
 use super::spec::{Spec, specs};
+use crate::error::listed;
 use crate::{Architecture, Layer, Op, Shape};
 
 /// How well the tensors of a file fit an architecture; the better, the smaller.
@@ -33,6 +36,10 @@ pub struct Fit {
     /// names and shapes: they differ in what has no weights, such as a pooling or an activation, and which of
     /// them was trained the file does not say.
     pub also: Vec<String>,
+    /// Whose names the file has, where they are not the architecture's own; several that fit equally well.
+    pub sources: Vec<&'static str>,
+    /// What the file holds besides that is no parameter of a network, such as counts and what belongs to a loss.
+    pub left_out: Vec<String>,
 }
 
 impl fmt::Display for Fit {
@@ -50,6 +57,12 @@ impl fmt::Display for Fit {
             write!(f, " with {outputs} outputs")?;
         }
         write!(f, " for images of {channels} × {height} × {width}")?;
+        if !self.sources.is_empty() {
+            write!(f, ", by the names of {}", self.sources.join(" or "))?;
+        }
+        if self.kind != FitKind::Partial && !self.left_out.is_empty() {
+            write!(f, "; left out, no parameters: {}", listed(&self.left_out))?;
+        }
         if !self.also.is_empty() {
             write!(
                 f,
@@ -67,7 +80,7 @@ impl WeightFile<'_> {
     pub fn fits(&self, architecture: &Architecture) -> Fit {
         let architecture = self.adapted(architecture);
         let specs = specs(&architecture);
-        let differences = self.differences(&specs);
+        let Matched { sources, differences, left_out, .. } = self.matched(&self.names, &specs);
         let different = differences.missing.len() + differences.shapes.len();
         let matching = specs.len() - different;
         let head = architecture.head().map(|head| format!("{head}."));
@@ -79,7 +92,15 @@ impl WeightFile<'_> {
             () if matching > 0 && all.all(in_head) => FitKind::AllButHead,
             () => FitKind::Partial,
         };
-        Fit { kind, matching, expected: specs.len(), architecture, also: Vec::new() }
+        Fit {
+            kind,
+            matching,
+            expected: specs.len(),
+            architecture,
+            also: Vec::new(),
+            sources,
+            left_out,
+        }
     }
 
     /// How the file fits each of `architectures` of which it has at least one tensor, best first.
@@ -104,16 +125,18 @@ impl WeightFile<'_> {
     /// The architecture for images with the channels, and with as many classes, as the file has.
     fn adapted(&self, architecture: &Architecture) -> Architecture {
         let specs = specs(architecture);
+        let matched = self.matched(&self.names, &specs);
         // A weight's shape in the architecture and in the file.
         let weight = |layer: &str| {
-            let is_weight = |spec: &&Spec| spec.part == "weight" && spec.layer == layer;
-            let spec = specs.iter().find(is_weight)?;
-            Some((spec.shape.clone(), self.shape_of(spec)?))
+            let is_weight = |spec: &Spec| spec.part == "weight" && spec.layer == layer;
+            let at = specs.iter().position(is_weight)?;
+            let (expected, found) = (specs[at].shape.clone(), matched.found[at]?);
+            let found = matched.reading.shape(&found.shape, expected.len());
+            Some((expected, specs[at].other_layout(found, self.convention)))
         };
         let mut adapted = architecture.clone();
-        if let Some(first) = architecture.layers.first()
-            && let Op::Conv2d { .. } = first.op
-            && let Some((expected, found)) = weight(&first.name)
+        if let Some(first) = input_layer(architecture)
+            && let Some((expected, found)) = weight(first)
             && let [out, _, height, width] = expected[..]
             && let [o, channels, h, w] = found[..]
             && [o, h, w] == [out, height, width]

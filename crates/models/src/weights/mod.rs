@@ -67,17 +67,26 @@
 
 #[cfg(feature = "burnpack")]
 mod burnpack;
+mod channels;
+#[cfg(feature = "files")]
+mod convert;
 mod file;
 mod fit;
+mod float_type;
 mod format;
 mod input;
 mod options;
+mod load;
+mod load_options;
+mod matching;
+mod names;
 mod parameters;
 #[cfg(feature = "pytorch")]
 mod pickle;
 mod pretrained;
 #[cfg(feature = "pytorch")]
 mod pytorch;
+mod report;
 mod safetensors;
 mod spec;
 #[cfg(feature = "files")]
@@ -88,8 +97,12 @@ mod tests;
 
 pub use file::{WeightFile, inspect, inspect_bytes, inspect_bytes_with, inspect_with};
 pub use fit::{Fit, FitKind};
+pub use float_type::FloatType;
 pub use format::Format;
 pub use options::{Choice, ReadOptions};
+pub use load_options::{InputChannels, LoadOptions};
+pub use names::Rename;
+pub use report::LoadReport;
 #[cfg(feature = "files")]
 pub use state_file::{load_state, save_state};
 pub use stored::TensorInfo;
@@ -187,7 +200,35 @@ impl Network {
     /// regular file at `path`, such as a folder or a device.
     #[cfg(feature = "files")]
     pub fn save_safetensors(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        self.save_safetensors_with(path.as_ref(), &for_pytorch())
+        self.save_safetensors_as(path, FloatType::F32)
+    }
+
+    /// As [`save_safetensors`](Self::save_safetensors), in another type of floats: rounded to the nearest, of two
+    /// equally near to the even one, as PyTorch does.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use selvedge_models::weights::FloatType;
+    /// use selvedge_models::{Cnn, Initialization};
+    ///
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("cnn.safetensors");
+    /// let network = Cnn::cnn3(5).architecture().init(Initialization::PyTorch, 0, &Device::flex())?;
+    /// network.save_safetensors_as(&path, FloatType::Bf16)?;
+    /// # Ok::<(), selvedge_models::ModelError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`save_safetensors`](Self::save_safetensors), and for a number that is too large for the type, which
+    /// is named with its tensor.
+    #[cfg(feature = "files")]
+    pub fn save_safetensors_as(
+        &self,
+        path: impl AsRef<Path>,
+        float_type: FloatType,
+    ) -> Result<(), ModelError> {
+        self.write_safetensors(path.as_ref(), &for_pytorch(), float_type)
     }
 
     /// The bytes of the file that [`save_safetensors`](Self::save_safetensors) writes.
@@ -206,9 +247,20 @@ impl Network {
         path: &Path,
         metadata: &BTreeMap<String, String>,
     ) -> Result<(), ModelError> {
+        self.write_safetensors(path, metadata, FloatType::F32)
+    }
+
+    #[cfg(feature = "files")]
+    fn write_safetensors(
+        &self,
+        path: &Path,
+        metadata: &BTreeMap<String, String>,
+        float_type: FloatType,
+    ) -> Result<(), ModelError> {
         let written = selvedge_files::replace(path, |file| {
             let mut out = io::BufWriter::new(file);
-            Writer::new(parameters::collect(self), metadata)?.write(&mut out)?;
+            let tensors = parameters::collect(self, float_type);
+            Writer::new(tensors, metadata)?.write(&mut out)?;
             io::Write::flush(&mut out)
         });
         written.map_err(|error| file_error(Some(path), error.to_string()))
@@ -220,7 +272,7 @@ impl Network {
         metadata: &BTreeMap<String, String>,
     ) -> Result<Vec<u8>, ModelError> {
         let write = || -> io::Result<Vec<u8>> {
-            let writer = Writer::new(parameters::collect(self), metadata)?;
+            let writer = Writer::new(parameters::collect(self, FloatType::F32), metadata)?;
             let mut bytes = Vec::with_capacity(writer.size());
             writer.write(&mut bytes)?;
             Ok(bytes)

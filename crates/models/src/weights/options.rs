@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// How a file of weights is read; [`Default`] is what [`inspect`](super::inspect) does.
 ///
 /// ```
@@ -10,7 +12,8 @@ use std::fmt;
 /// let averaged = ReadOptions { key: Some("model_ema".into()), ..ReadOptions::default() };
 /// assert!(!averaged.allow_non_finite);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ReadOptions {
     /// The keys, joined by dots, under which a checkpoint of PyTorch keeps the weights that are meant, such as
     /// `ema.module`; of several sets beneath a key all are taken. `None` takes those that are clearly meant.

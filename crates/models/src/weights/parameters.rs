@@ -4,62 +4,74 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 
+use super::float_type::FloatType;
 use super::spec::Spec;
 use crate::Network;
 use crate::network::path::{Path, transposed};
 
 /// A tensor of a network, its values still on their device.
-pub(super) struct Collected {
+pub(super) struct Collected<'a> {
     /// PyTorch's name.
     pub name: String,
     /// In PyTorch's layout.
     pub shape: Vec<usize>,
-    is_transposed: bool,
-    read: Box<dyn FnOnce() -> Result<TensorData, String>>,
+    /// The type in which the values are written.
+    pub dtype: DType,
+    read: Read<'a>,
 }
 
-impl Collected {
+/// Gives the values, in PyTorch's layout and in the type in which they are written.
+type Read<'a> = Box<dyn FnOnce() -> Result<TensorData, String> + 'a>;
+
+impl<'a> Collected<'a> {
+    /// A tensor whose values `read` gives.
+    #[cfg(feature = "files")]
+    pub fn new(name: String, shape: Vec<usize>, dtype: DType, read: Read<'a>) -> Self {
+        Self { name, shape, dtype, read }
+    }
+
     /// A tensor whose values are on the host, in PyTorch's layout.
     #[cfg(feature = "files")]
     pub fn of(name: String, data: TensorData) -> Self {
         let shape = data.shape().to_vec();
-        Self { name, shape, is_transposed: false, read: Box::new(|| Ok(data)) }
+        Self { name, shape, dtype: DType::F32, read: Box::new(|| Ok(data)) }
     }
 
     /// How many bytes the values take.
     pub fn bytes(&self) -> usize {
-        self.shape.iter().product::<usize>() * size_of::<f32>()
+        self.shape.iter().product::<usize>() * self.dtype.size()
     }
 
     /// Writes the values, little-endian.
     pub fn write(self, out: &mut impl Write) -> io::Result<()> {
         let failed = |reason: String| io::Error::other(format!("{}: {reason}", self.name));
         let data = (self.read)().map_err(&failed)?;
-        let data = if self.is_transposed { transposed(data).map_err(&failed)? } else { data };
-        let values = data.as_slice::<f32>().map_err(|e| failed(e.to_string()))?;
-        // A part at a time: a write for every value would cost more than the values do.
-        for part in values.chunks(4096) {
-            let bytes: Vec<u8> = part.iter().flat_map(|value| value.to_le_bytes()).collect();
-            out.write_all(&bytes)?;
+        if data.dtype() != self.dtype {
+            return Err(failed(format!("its values are {:?}, not {:?}", data.dtype(), self.dtype)));
         }
-        Ok(())
+        if cfg!(target_endian = "little") {
+            return out.write_all(data.as_bytes());
+        }
+        let mut bytes = data.as_bytes().to_vec();
+        bytes.chunks_exact_mut(self.dtype.size()).for_each(<[u8]>::reverse);
+        out.write_all(&bytes)
     }
 }
 
-/// The tensors of a network for inference.
-pub(super) fn collect(network: &Network) -> Vec<Collected> {
-    let mut collector = Collector::default();
+/// The tensors of a network for inference, to be written as `float_type`.
+pub(super) fn collect(network: &Network, float_type: FloatType) -> Vec<Collected<'static>> {
+    let mut collector = Collector { path: Path::default(), float_type, found: Vec::new() };
     // Running statistics lag one update behind until the module is made ready for inference.
     network.valid().visit(&mut collector);
     collector.found
 }
 
-#[derive(Default)]
 struct Collector {
     path: Path,
-    found: Vec<Collected>,
+    float_type: FloatType,
+    found: Vec<Collected<'static>>,
 }
 
 impl ModuleVisitor for Collector {
@@ -74,18 +86,23 @@ impl ModuleVisitor for Collector {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val();
         let shape = self.path.shape(tensor.dims().to_vec());
-        let (name, is_transposed) = (self.path.name(), self.path.is_transposed());
-        let read = Box::new(|| tensor.try_into_data_as::<f32>().map_err(|e| e.to_string()));
-        self.found.push(Collected { name, shape, is_transposed, read });
+        let (is_transposed, float_type) = (self.path.is_transposed(), self.float_type);
+        let read = move || {
+            let data = tensor.try_into_data_as::<f32>().map_err(|e| e.to_string())?;
+            float_type.convert(if is_transposed { transposed(data)? } else { data })
+        };
+        let (name, dtype) = (self.path.name(), float_type.dtype());
+        self.found.push(Collected { name, shape, dtype, read: Box::new(read) });
     }
 }
 
 /// Replaces the tensors of `network` by what `values` gives for each of its `specs`: the values in
-/// Burn's layout, and what optimizers knew the parameter by. Stops at the first error.
+/// Burn's layout, and what optimizers knew the parameter by; `None` leaves one as it is. Stops at the first
+/// error.
 pub(super) fn replace(
     network: Network,
     specs: &[Spec],
-    values: impl FnMut(&Spec) -> Result<(TensorData, Option<u64>), String>,
+    values: impl FnMut(&Spec) -> Result<Option<Values>, String>,
 ) -> Result<Network, String> {
     let specs = specs.iter().map(|spec| (spec.name(), spec)).collect();
     let mut replacer = Replacer { path: Path::default(), specs, values, failed: None };
@@ -96,6 +113,9 @@ pub(super) fn replace(
     }
 }
 
+/// Values in Burn's layout, and what optimizers knew the parameter by.
+type Values = (TensorData, Option<u64>);
+
 struct Replacer<'a, F> {
     path: Path,
     specs: HashMap<String, &'a Spec>,
@@ -105,7 +125,7 @@ struct Replacer<'a, F> {
 
 impl<F> ModuleMapper for Replacer<'_, F>
 where
-    F: FnMut(&Spec) -> Result<(TensorData, Option<u64>), String>,
+    F: FnMut(&Spec) -> Result<Option<Values>, String>,
 {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.path.enter(name, container);
@@ -125,7 +145,8 @@ where
             None => Err(format!("no values for `{name}`")),
         };
         match found {
-            Ok((data, id)) => {
+            Ok(None) => param,
+            Ok(Some((data, id))) => {
                 let tensor = Tensor::from_data(data, &param.lazy_device());
                 let id = id.map_or(param.id, ParamId::from);
                 param.transform_for_load(tensor, id)

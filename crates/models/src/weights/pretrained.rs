@@ -4,8 +4,8 @@ use std::path::Path;
 
 use burn::tensor::Device;
 
-use super::inspect;
-use crate::{Architecture, Initialization, Keep, ModelError, Network};
+use super::{LoadOptions, LoadReport, inspect_with};
+use crate::{Architecture, ModelError, Network};
 
 impl Architecture {
     /// Builds the network on `device` with the weights of a file of any [`Format`](super::Format). A file
@@ -32,25 +32,44 @@ impl Architecture {
         seed: u64,
         device: &Device,
     ) -> Result<Network, ModelError> {
-        let file = inspect(path)?;
-        let classes = self.output_shape()?.size();
-        let source = file.fits(self).architecture;
-        let is_same = source.input != self.input || source.output_shape()?.size() == classes;
-        // Before anything is drawn. Images of other channels are refused here, with what differs.
-        file.check_architecture(if is_same { self } else { &source })?;
-        let network = self.init(Initialization::PyTorch, seed, device)?;
-        if is_same {
-            return file.load_into(network);
-        }
-        let source = file.load_into(source.init(Initialization::PyTorch, seed, device)?)?;
-        Ok(network.transfer_from(&source, &Keep::AllButHead)?.0)
+        let options = LoadOptions { seed, ..LoadOptions::default() };
+        Ok(self.from_pretrained_with(path, &options, device)?.0)
+    }
+
+    /// As [`from_pretrained`](Self::from_pretrained), as `options` say: with other names, in part, for images
+    /// of other channels. Also says what was taken of the file.
+    ///
+    /// ```no_run
+    /// use burn::tensor::Device;
+    /// use selvedge_models::named;
+    /// use selvedge_models::weights::{InputChannels, LoadOptions};
+    ///
+    /// let grey = named("resnet18")?.with_input([1, 64, 64])?.with_classes(10)?;
+    /// let options = LoadOptions { input_channels: InputChannels::Sum, ..LoadOptions::default() };
+    /// let (network, report) = grey.from_pretrained_with("resnet18.pth", &options, &Device::flex())?;
+    /// println!("{report}");
+    /// # let _ = network;
+    /// # Ok::<(), selvedge_models::ModelError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`from_pretrained`](Self::from_pretrained) and
+    /// [`WeightFile::load_with`](super::WeightFile::load_with).
+    pub fn from_pretrained_with(
+        &self,
+        path: impl AsRef<Path>,
+        options: &LoadOptions,
+        device: &Device,
+    ) -> Result<(Network, LoadReport), ModelError> {
+        inspect_with(path, &options.read)?.network(self, options, device)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{TransferCnn, state};
+    use crate::{Initialization, TransferCnn, state};
 
     #[test]
     fn a_file_gives_all_weights_or_all_but_a_head_for_other_classes() {

@@ -83,6 +83,26 @@ fn dtype(dtype: Dtype) -> Option<DType> {
     })
 }
 
+/// The other way round.
+fn written(dtype: DType) -> Option<Dtype> {
+    Some(match dtype {
+        DType::F64 => Dtype::F64,
+        DType::F32 => Dtype::F32,
+        DType::F16 => Dtype::F16,
+        DType::BF16 => Dtype::BF16,
+        DType::I64 => Dtype::I64,
+        DType::I32 => Dtype::I32,
+        DType::I16 => Dtype::I16,
+        DType::I8 => Dtype::I8,
+        DType::U64 => Dtype::U64,
+        DType::U32 => Dtype::U32,
+        DType::U16 => Dtype::U16,
+        DType::U8 => Dtype::U8,
+        DType::Bool(BoolStore::Native) => Dtype::BOOL,
+        _ => return None,
+    })
+}
+
 /// A header in the order in which it is written.
 struct Header<'a> {
     metadata: &'a BTreeMap<String, String>,
@@ -101,31 +121,37 @@ impl Serialize for Header<'_> {
 }
 
 /// A file in the order in which it is written: the same bytes for the same tensors and texts.
-pub(super) struct Writer {
+pub(super) struct Writer<'a> {
     header: Vec<u8>,
-    tensors: Vec<Collected>,
+    tensors: Vec<Collected<'a>>,
     values: usize,
 }
 
-impl Writer {
-    /// A file of `tensors`, written in the order of their names, and of `metadata`.
+impl<'a> Writer<'a> {
+    /// A file of `tensors` and of `metadata`. The tensors are written in the order of their names; those of
+    /// wider types come first, so that the values of all are aligned.
     pub fn new(
-        mut tensors: Vec<Collected>,
+        mut tensors: Vec<Collected<'a>>,
         metadata: &BTreeMap<String, String>,
     ) -> io::Result<Self> {
-        tensors.sort_by(|a, b| a.name.cmp(&b.name));
+        tensors
+            .sort_by(|a, b| b.dtype.size().cmp(&a.dtype.size()).then_with(|| a.name.cmp(&b.name)));
+        let unknown = |tensor: &Collected<'_>| {
+            let reason = format!("{}: safetensors has no {:?}", tensor.name, tensor.dtype);
+            io::Error::new(io::ErrorKind::InvalidInput, reason)
+        };
         let mut values = 0;
         let described = tensors.iter().map(|tensor| {
             let (start, end) = (values, values + tensor.bytes());
             values = end;
             let info = TensorInfo {
-                dtype: Dtype::F32,
+                dtype: written(tensor.dtype).ok_or_else(|| unknown(tensor))?,
                 shape: tensor.shape.clone(),
                 data_offsets: (start, end),
             };
-            (tensor.name.as_str(), info)
+            Ok((tensor.name.as_str(), info))
         });
-        let header = Header { metadata, tensors: described.collect() };
+        let header = Header { metadata, tensors: described.collect::<io::Result<_>>()? };
         let mut header = serde_json::to_vec(&header)?;
         header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
         if header.len() as u64 > LONGEST_HEADER {

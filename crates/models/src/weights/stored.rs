@@ -83,7 +83,16 @@ impl Stored {
 
     /// Reads the values from the tensor's file, as f32.
     pub fn read(&self, input: &Input<'_>) -> Result<TensorData, String> {
-        let data = match &self.values {
+        let data = self.data(input)?;
+        Ok(match self.dtype {
+            DType::F32 => data,
+            _ => data.convert_dtype(DType::F32),
+        })
+    }
+
+    /// Reads the values from the tensor's file, in the file's type.
+    pub fn data(&self, input: &Input<'_>) -> Result<TensorData, String> {
+        Ok(match &self.values {
             Values::At { offset, bytes } => {
                 let bytes = input.read(*offset, *bytes).map_err(|e| e.to_string())?;
                 TensorData::from_bytes_vec(bytes, self.shape.clone(), self.dtype)
@@ -96,10 +105,6 @@ impl Stored {
             Values::InReader(tensor) => {
                 burn::store::bridge::to_data(tensor).map_err(|e| e.to_string())?
             }
-        };
-        Ok(match self.dtype {
-            DType::F32 => data,
-            _ => data.convert_dtype(DType::F32),
         })
     }
 }

@@ -3,6 +3,7 @@
 mod report;
 
 pub use report::Report;
+pub(crate) use report::shortened;
 
 use std::collections::BTreeMap;
 

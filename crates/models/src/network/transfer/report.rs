@@ -53,7 +53,7 @@ impl fmt::Display for Report {
 }
 
 /// The names, each replaced by that of the largest layer around it of which no part is in `others`.
-fn shortened<'a>(names: &'a [String], others: &[&String]) -> Vec<&'a str> {
+pub(crate) fn shortened<'a>(names: &'a [String], others: &[&String]) -> Vec<&'a str> {
     let mut seen = BTreeSet::new();
     let mut short = Vec::new();
     for name in names {

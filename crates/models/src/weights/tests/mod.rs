@@ -1,7 +1,9 @@
 //! Files of every format, whole and damaged. `tests/data/README.md` says where the files come from.
 
+mod dtypes;
 mod formats;
 mod hostile;
+mod names;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,115 @@
+//! Files written anew in another format, whatever network they are of.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use burn::tensor::TensorData;
+
+use super::file::{WeightFile, file_error};
+use super::float_type::FloatType;
+use super::for_pytorch;
+use super::parameters::Collected;
+use super::safetensors::Writer;
+use super::stored::Stored;
+use crate::ModelError;
+
+impl WeightFile<'_> {
+    /// Writes all tensors of the file as safetensors, under the names and in the layouts that they have in the
+    /// file or that [`renamed`](Self::renamed) gave them; what else is no tensor is left, but for the texts of a
+    /// safetensors file. Floats become those of `float_type`, if there is one; what is no float stays as it is.
+    ///
+    /// An existing file is replaced once the new one is whole.
+    ///
+    /// ```no_run
+    /// use selvedge_models::weights::{self, FloatType};
+    ///
+    /// // A network that is not known here, in half precision.
+    /// weights::inspect("densenet.pth")?.save_safetensors("densenet.safetensors", Some(FloatType::F16))?;
+    /// # Ok::<(), selvedge_models::ModelError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::File`] if a file cannot be read or written, if the other is this one, or if a number is
+    /// too large for the type.
+    pub fn save_safetensors(
+        &self,
+        path: impl AsRef<Path>,
+        float_type: Option<FloatType>,
+    ) -> Result<(), ModelError> {
+        let path = self.other(path.as_ref())?;
+        let mut metadata: BTreeMap<String, String> = self.metadata.clone();
+        metadata.extend(for_pytorch());
+        let written = selvedge_files::replace(path, |file| {
+            let mut out = io::BufWriter::new(file);
+            Writer::new(self.collected(float_type), &metadata)?.write(&mut out)?;
+            io::Write::flush(&mut out)
+        });
+        written.map_err(|error| file_error(Some(path), error.to_string()))
+    }
+
+    /// As [`save_safetensors`](Self::save_safetensors), in Burn's own format: names and layouts stay those of the
+    /// file, also where Burn's modules have others. A network is written as Burn has it by
+    /// [`Network::save_burnpack`](crate::Network::save_burnpack).
+    ///
+    /// # Errors
+    ///
+    /// As [`save_safetensors`](Self::save_safetensors).
+    #[cfg(feature = "burnpack")]
+    pub fn save_burnpack(
+        &self,
+        path: impl AsRef<Path>,
+        float_type: Option<FloatType>,
+    ) -> Result<(), ModelError> {
+        use burn::store::burn_pack::{Tensor, Writer};
+
+        let path = self.other(path.as_ref())?;
+        let written = selvedge_files::replace(path, |file| {
+            let mut tensors = Vec::new();
+            for (name, stored) in self.written() {
+                let data = self.data(stored, float_type).map_err(io::Error::other)?;
+                let (bytes, shape, dtype) = data.into_parts();
+                tensors.push(Tensor::new(name.clone(), dtype, shape, stored.id, bytes));
+            }
+            let writer = Writer::new(tensors).auto_extension(false);
+            writer.write_to_file_in_place(file.path()).map_err(|e| io::Error::other(e.to_string()))
+        });
+        written.map_err(|error| file_error(Some(path), error.to_string()))
+    }
+
+    /// `path`, unless it leads to this file.
+    fn other<'p>(&self, path: &'p Path) -> Result<&'p Path, ModelError> {
+        match self.is_at(path) {
+            true => Err(file_error(Some(path), "it is the file itself; write to another")),
+            false => Ok(path),
+        }
+    }
+
+    /// The tensors by the names under which they are written: those of the file, or the user's.
+    fn written(&self) -> impl Iterator<Item = (&String, &Stored)> {
+        let is_renamed = self.names.is_renamed;
+        let name = move |(name, key)| if is_renamed { (name, key) } else { (key, key) };
+        self.names.keys.iter().map(name).map(|(name, key)| (name, &self.stored[key]))
+    }
+
+    fn collected(&self, float_type: Option<FloatType>) -> Vec<Collected<'_>> {
+        let mut collected = Vec::new();
+        for (name, stored) in self.written() {
+            let dtype = float_type.filter(|_| stored.dtype.is_float()).map(FloatType::dtype);
+            let read = move || self.data(stored, float_type);
+            let (shape, dtype) = (stored.shape.clone(), dtype.unwrap_or(stored.dtype));
+            collected.push(Collected::new(name.clone(), shape, dtype, Box::new(read)));
+        }
+        collected
+    }
+
+    /// The values in the type in which they are written.
+    fn data(&self, stored: &Stored, float_type: Option<FloatType>) -> Result<TensorData, String> {
+        let read = stored.data(&self.input).and_then(|data| match float_type {
+            Some(to) if stored.dtype.is_float() => to.convert(data),
+            _ => Ok(data),
+        });
+        read.map_err(|reason| format!("{}: {reason}", stored.name))
+    }
+}
