@@ -23,6 +23,9 @@ use selvedge::models::state::{self, State};
 use selvedge::prelude::*;
 use serde::Deserialize;
 
+#[path = "parity/networks.rs"]
+mod networks;
+
 /// Relative to the largest entry of what is compared; f32 against f64.
 const TOLERANCE: f64 = 1e-4;
 
@@ -105,6 +108,11 @@ fn alternatives(name: &str) -> Vec<Gradients> {
 
 /// The state of a network under the formula.
 fn filled(expected: &Expected) -> State {
+    fill(&expected.state_dict)
+}
+
+/// Tensors of these names and shapes under the formula.
+fn fill(tensors: &[(String, Vec<usize>)]) -> State {
     let fill = |(t, (name, shape)): (usize, &(String, Vec<usize>))| {
         let count: usize = shape.iter().product();
         let value = |j: usize| {
@@ -120,7 +128,7 @@ fn filled(expected: &Expected) -> State {
         let values = (0..count).map(value).collect();
         (name.clone(), TensorData::new::<f32, _>(values, shape.clone()))
     };
-    expected.state_dict.iter().enumerate().map(fill).collect()
+    tensors.iter().enumerate().map(fill).collect()
 }
 
 /// The values of a tensor.

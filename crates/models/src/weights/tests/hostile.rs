@@ -59,7 +59,7 @@ fn stored(pickle: &[u8], storages: &[(&str, &[u8])]) -> Vec<u8> {
 
 /// A network with one tensor, `c.weight` of shape `[2, 1, 1, 1]`.
 fn one() -> Network {
-    let op = Op::Conv2d { out_channels: 2, kernel: 1, stride: 1, padding: 0, bias: false };
+    let op = crate::Conv::new(2, 1).without_bias();
     network(&Architecture::new("one", [1, 1, 1]).layer("c", op), 0)
 }
 
