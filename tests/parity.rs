@@ -108,11 +108,6 @@ fn alternatives(name: &str) -> Vec<Gradients> {
 
 /// The state of a network under the formula.
 fn filled(expected: &Expected) -> State {
-    fill(&expected.state_dict)
-}
-
-/// Tensors of these names and shapes under the formula.
-fn fill(tensors: &[(String, Vec<usize>)]) -> State {
     let fill = |(t, (name, shape)): (usize, &(String, Vec<usize>))| {
         let count: usize = shape.iter().product();
         let value = |j: usize| {
@@ -128,7 +123,7 @@ fn fill(tensors: &[(String, Vec<usize>)]) -> State {
         let values = (0..count).map(value).collect();
         (name.clone(), TensorData::new::<f32, _>(values, shape.clone()))
     };
-    tensors.iter().enumerate().map(fill).collect()
+    expected.state_dict.iter().enumerate().map(fill).collect()
 }
 
 /// The values of a tensor.

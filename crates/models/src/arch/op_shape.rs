@@ -237,12 +237,7 @@ pub(super) fn elements(sides: &[usize]) -> Result<(), String> {
 
 /// How many windows of `kernel` fit into `size` with what is added before and after it, at every
 /// `stride`.
-fn windows(
-    size: usize,
-    kernel: usize,
-    stride: usize,
-    around: [usize; 2],
-) -> Result<usize, String> {
+fn windows(size: usize, kernel: usize, stride: usize, around: [usize; 2]) -> Result<usize, String> {
     let size = size.saturating_add(around[0]).saturating_add(around[1]);
     match (kernel, stride) {
         (0, _) | (_, 0) => Err(format!("kernel {kernel} and stride {stride} must be at least 1")),

@@ -84,7 +84,8 @@ fn add_rows(layers: &[Layer], prefix: &str, input: Shape, rows: &mut Vec<Summary
 
 /// Parameters and multiply-adds of one layer; those of a block are its layers'.
 fn cost(op: &Op, input: Shape, output: Shape) -> (usize, u64) {
-    let with_bias = |weights: usize, bias: bool, count: usize| weights + if bias { count } else { 0 };
+    let with_bias =
+        |weights: usize, bias: bool, count: usize| weights + if bias { count } else { 0 };
     match (op, input, output) {
         (
             &Op::Conv2d { kernel, bias, groups, .. },

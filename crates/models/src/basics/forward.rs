@@ -1,8 +1,8 @@
 use burn::tensor::{Device, Tensor, s};
 
 use super::{
-    EPSILON, Running, Window, adaptive_avg_pool2d, avg_pool2d, batch_norm2d, conv_transpose2d, gelu,
-    gelu_tanh, group_norm, grouped_conv2d, hard_sigmoid, hard_swish, layer_norm, leaky_relu,
+    EPSILON, Running, Window, adaptive_avg_pool2d, avg_pool2d, batch_norm2d, conv_transpose2d,
+    gelu, gelu_tanh, group_norm, grouped_conv2d, hard_sigmoid, hard_swish, layer_norm, leaky_relu,
     linear, max_pool2d, pad2d, relu, relu6, sigmoid, silu, spread, upsample,
 };
 use crate::{Architecture, GeluApproximation, Layer, Op, state::State};

@@ -83,8 +83,11 @@ mod tests {
         let dropped = y.chunks(12).filter(|image| image[0] == 0.0).count();
         // 500 draws with p = .2: mean 100, standard deviation 8.9; five deviations allowed.
         assert!((55..=145).contains(&dropped), "{dropped}");
-        let features = rows(Tensor::<2>::ones([9, 4], &Device::flex()), 0.5, &mut Rng::seed_from_u64(1));
-        assert!(features.into_data().try_to_vec::<f32>().unwrap().chunks(4).all(|r| is_one_of(r, r[0])));
+        let features =
+            rows(Tensor::<2>::ones([9, 4], &Device::flex()), 0.5, &mut Rng::seed_from_u64(1));
+        assert!(
+            features.into_data().try_to_vec::<f32>().unwrap().chunks(4).all(|r| is_one_of(r, r[0]))
+        );
     }
 
     #[test]

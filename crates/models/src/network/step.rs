@@ -11,8 +11,8 @@ use selvedge_kernels::{
 
 use super::dropout;
 use super::norm::Norm;
-use super::plain::Plain;
 use super::paths::Paths;
+use super::plain::Plain;
 use crate::{Activation, Layer, Rng};
 
 /// A layer of an architecture with what it computes with.

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use burn::module::Param;
 use burn::tensor::Tensor;
 
+use super::INPUT;
 use super::proto::{Node, Value};
 use super::tensor::{Initializer, Values};
-use super::INPUT;
 use crate::network::sequence::Sequence;
 use crate::network::step::{self, Params};
 use crate::{ModelError, Network, Op, Padding, Shape};

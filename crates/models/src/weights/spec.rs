@@ -106,10 +106,9 @@ fn parts(op: &Op, input: Shape) -> Vec<(&'static str, Vec<usize>)> {
         if bias { vec![weight, ("bias", vec![count])] } else { vec![weight] }
     };
     match (op, input) {
-        (
-            &Op::Conv2d { out_channels: o, kernel: k, bias, groups, .. },
-            Shape::Images([i, ..]),
-        ) => with_bias(vec![o, i / groups.max(1), k, k], bias, o),
+        (&Op::Conv2d { out_channels: o, kernel: k, bias, groups, .. }, Shape::Images([i, ..])) => {
+            with_bias(vec![o, i / groups.max(1), k, k], bias, o)
+        }
         (&Op::ConvTranspose2d { out_channels: o, kernel: k, bias, .. }, Shape::Images([i, ..])) => {
             with_bias(vec![i, o, k, k], bias, o)
         }
