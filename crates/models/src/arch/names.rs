@@ -252,7 +252,7 @@ mod tests {
             |shortcut| shortcut.relu().sigmoid().conv("tanh1", 4, 3, 1),
         );
         net.shapes().unwrap();
-        let Op::Residual { main, shortcut } = &net.layers[1].op else { panic!("a block") };
+        let Op::Residual { main, shortcut, .. } = &net.layers[1].op else { panic!("a block") };
         let names = |layers: &[Layer]| {
             layers.iter().map(|layer| layer.name.clone()).collect::<Vec<_>>().join(" ")
         };

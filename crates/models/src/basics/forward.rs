@@ -157,7 +157,6 @@ mod tests {
 
     #[test]
     fn resnets_of_basic_operations_compute_what_the_network_computes() {
-        assert_agrees("resnet18_cifar", None);
         // The other stem: a max-pool with padding, and a mean at the end.
         assert_agrees("resnet18", Some([3, 45, 40]));
     }
@@ -165,11 +164,18 @@ mod tests {
     #[test]
     fn every_small_network_of_the_catalog_computes_what_the_network_computes() {
         for architecture in crate::catalog() {
-            let name = &architecture.name;
-            if !(name.starts_with("vgg") || name.starts_with("resnet")) {
-                assert_agrees(name, None);
+            let [_, height, _] = architecture.input;
+            if height <= 32 && architecture.name != "resnet18_cifar_avg" {
+                assert_agrees(&architecture.name, None);
             }
         }
+    }
+
+    #[test]
+    fn depthwise_convolutions_and_asymmetric_padding_are_those_of_the_network() {
+        let net = named("efficientnet_lite0").unwrap().with_input([3, 33, 28]).unwrap();
+        let difference = difference(&net, 2);
+        assert!(difference <= 1e-4, "{difference:e}");
     }
 
     #[test]

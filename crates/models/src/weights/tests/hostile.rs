@@ -5,7 +5,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::*;
 use crate::weights::inspect;
-use crate::{ModelError, Op, state};
+use crate::{ModelError, state};
 
 /// What the malicious files of `make_weights.py` create when Python loads them.
 const MARKER: &str = "selvedge_pickle_was_run";
