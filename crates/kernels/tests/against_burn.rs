@@ -250,6 +250,8 @@ fn transposed_convolutions_equal_burns() {
             upsample: [upsample; 2],
             stride: [stride; 2],
             padding: [padding; 2],
+            // Less than the stride, as PyTorch demands.
+            output_padding: [stride - 1; 2],
             relu: relu_on,
         };
         let x = random([11, 4, 7, 8], &device).require_grad();
@@ -263,8 +265,13 @@ fn transposed_convolutions_equal_burns() {
                 let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
                 let nearest = nearest.with_output_size([7 * upsample, 8 * upsample]);
                 let x = interpolate(inputs.0, nearest);
-                let settings =
-                    ConvTransposeOptions::new([stride; 2], [padding; 2], [0, 0], [1, 1], 1);
+                let settings = ConvTransposeOptions::new(
+                    [stride; 2],
+                    [padding; 2],
+                    [stride - 1; 2],
+                    [1, 1],
+                    1,
+                );
                 let y = conv_transpose2d(x, inputs.1, inputs.2, settings);
                 if relu_on { relu(y) } else { y }
             };

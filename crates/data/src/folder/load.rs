@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use selvedge_fetch::FetchError;
 
 use super::{Damaged, Entry, ImageFolder, Part};
 use crate::dataset::PixelWriter;
-use crate::error::FileRepr;
 use crate::{DataError, Dataset, ImageDataset, ImageReader, Split};
 
 /// The images of an [`ImageFolder`], read.
@@ -102,7 +102,7 @@ impl Load<'_> {
         let mut labels = Vec::with_capacity(entries.len());
         for chunk in entries.chunks(CHUNK) {
             if !(self.folder.watch.0)(self.done, self.total) {
-                return Err(FileRepr::Interrupted { doing: "reading images".into() }.into());
+                return Err(FetchError::Interrupted { doing: "reading images".into() }.into());
             }
             let root = &self.folder.root;
             let read = |entry: &Entry| self.reader.read(root.join(&entry.path));

@@ -75,11 +75,11 @@ mod fit;
 mod float_type;
 mod format;
 mod input;
-mod options;
 mod load;
 mod load_options;
 mod matching;
 mod names;
+mod options;
 mod parameters;
 #[cfg(feature = "pytorch")]
 mod pickle;
@@ -99,9 +99,9 @@ pub use file::{WeightFile, inspect, inspect_bytes, inspect_bytes_with, inspect_w
 pub use fit::{Fit, FitKind};
 pub use float_type::FloatType;
 pub use format::Format;
-pub use options::{Choice, ReadOptions};
 pub use load_options::{InputChannels, LoadOptions};
 pub use names::Rename;
+pub use options::{Choice, ReadOptions};
 pub use report::LoadReport;
 #[cfg(feature = "files")]
 pub use state_file::{load_state, save_state};
