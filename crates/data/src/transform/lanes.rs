@@ -27,7 +27,7 @@ macro_rules! wide {
     };
 }
 
-pub(super) use wide;
+pub(crate) use wide;
 
 /// The nearest integer, half to even, of a number below 2²² in size: adding 1.5 · 2²³ leaves no bit for a
 /// fraction. Any processor does it without a call.

@@ -62,6 +62,7 @@ pub use erase::{Cutout, RandomErasing};
 pub use flip::{AlternatingFlip, RandomHorizontalFlip, RandomVerticalFlip};
 pub use gray::{GrayToRgb, Grayscale};
 pub use jitter::ColorJitter;
+pub(crate) use lanes::wide;
 pub use noise::{GaussianNoise, UniformNoise};
 pub use padding::PaddingMode;
 pub use resize::{CenterCrop, Interpolation, Resize, ResizeTo};

@@ -112,8 +112,8 @@ impl Transform for Resize {
 }
 
 thread_local! {
-    /// What a resize needs besides, kept for the next one.
-    static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
+    /// What a resize needs besides, kept for the next one, and where an image lies between its passes.
+    static RESIZER: RefCell<(Resizer, Vec<u8>)> = RefCell::new((Resizer::new(), Vec::new()));
 }
 
 /// Brings a part of an image, `[top, left, height, width]`, to another size.
@@ -147,24 +147,38 @@ pub(super) fn resize_part(
         }
         return;
     };
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).crop(
-        left as f64,
-        top as f64,
-        columns as f64,
-        rows as f64,
-    );
-    RESIZER.with_borrow_mut(|resizer| {
+    let options = |top: usize, left: usize, rows: usize, columns: usize| {
+        let algorithm = ResizeAlg::Convolution(filter);
+        let part = [left, top, columns, rows].map(|side| side as f64);
+        ResizeOptions::new().resize_alg(algorithm).crop(part[0], part[1], part[2], part[3])
+    };
+    RESIZER.with_borrow_mut(|(resizer, wide)| {
+        wide.resize(rows * out_width, 0);
         for (plane, output) in image.planes().zip(outputs) {
-            let source = Source::new(width as u32, height as u32, plane, PixelType::U8);
-            let target =
-                Image::from_slice_u8(out_width as u32, out_height as u32, output, PixelType::U8);
-            let done = source
-                .ok()
-                .zip(target.ok())
-                .map(|(source, mut target)| resizer.resize(&source, &mut target, &options).is_ok());
-            assert_eq!(done, Some(true), "planes have their size, and parts lie within them");
+            // Along the rows first, as torchvision does; what is between is rounded to bytes.
+            let target = [rows, out_width];
+            let part = options(top, left, rows, columns);
+            convolve(resizer, (plane, [height, width]), (wide, target), &part);
+            let part = options(0, 0, rows, out_width);
+            convolve(resizer, (wide, target), (output, [out_height, out_width]), &part);
         }
     });
+}
+
+/// Resizes one plane, of so many rows and columns, into another.
+fn convolve(
+    resizer: &mut Resizer,
+    (source, [height, width]): (&[u8], [usize; 2]),
+    (target, [out_height, out_width]): (&mut [u8], [usize; 2]),
+    options: &ResizeOptions,
+) {
+    let source = Source::new(width as u32, height as u32, source, PixelType::U8);
+    let target = Image::from_slice_u8(out_width as u32, out_height as u32, target, PixelType::U8);
+    let done = match (source, target) {
+        (Ok(source), Ok(mut target)) => resizer.resize(&source, &mut target, options).is_ok(),
+        _ => false,
+    };
+    assert!(done, "planes have their size, and parts lie within them");
 }
 
 /// Cuts out the middle, as torchvision's `CenterCrop`: an image that is smaller gets zeros around it.

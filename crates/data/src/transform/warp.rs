@@ -29,19 +29,22 @@ pub(super) fn inverse(
     matrix
 }
 
-/// Where the pixels of an output row lie in the image.
+/// Where the pixels of an output row lie in the image. Computed in the order in which torchvision does, so
+/// that a place that is just between two pixels is rounded to the same one.
 struct Line {
-    x: [f32; 2],
-    y: [f32; 2],
+    /// Of row and column: the factor of x, what y adds, what the map adds, half the image's side; places are
+    /// from -1 to 1.
+    maps: [[f32; 4]; 2],
+    /// x of the first pixel, from the middle.
     start: f32,
 }
 
 impl Line {
-    /// Row, column of the image that the pixel of a column shows.
+    /// Row and column of the image that the pixel of a column shows.
     #[inline(always)]
     fn at(&self, column: usize) -> [f32; 2] {
         let x = self.start + column as f32;
-        [x * self.y[0] + self.y[1], x * self.x[0] + self.x[1]]
+        self.maps.map(|[factor, by_y, by, half]| (x * factor + by_y + by + 1.0) * half - 0.5)
     }
 }
 
@@ -56,15 +59,18 @@ pub(super) fn warp(
 ) {
     let [channels, height, width] = image.shape;
     let [a, b, c, d, e, f] = matrix.map(|value| value as f32);
-    // The middle of the first pixel is half a pixel from the corner.
-    let [mid_y, mid_x] = [height, width].map(|side| (side as f32 - 1.0) * 0.5);
-    for y in 0..height {
-        let down = y as f32 - mid_y;
-        let line =
-            Line { x: [a, b * down + (c + mid_x)], y: [d, e * down + (f + mid_y)], start: -mid_x };
+    let [half_height, half_width] = [height, width].map(|side| 0.5 * side as f32);
+    let rows = [d, e, f].map(|value| value / half_height);
+    let columns = [a, b, c].map(|value| value / half_width);
+    for row in 0..height {
+        // From the middle of the image to that of the pixel.
+        let y = row as f32 - (half_height - 0.5);
+        let map = |[by_x, by_y, by]: [f32; 3], half| [by_x, y * by_y, by, half];
+        let maps = [map(rows, half_height), map(columns, half_width)];
+        let line = Line { maps, start: 0.5 - half_width };
         for channel in 0..channels {
             let plane = &image.pixels[channel * height * width..][..height * width];
-            let row = &mut output[(channel * height + y) * width..][..width];
+            let row = &mut output[(channel * height + row) * width..][..width];
             match interpolation {
                 Interpolation::Nearest => row_nearest(plane, [height, width], &line, fill, row),
                 _ => row_bilinear(plane, [height, width], &line, fill, row),
