@@ -13,7 +13,8 @@
 //! | parts to train, validate and test on | `split` | [`Split`] |
 //! | random changes of an image's bytes | [`transform`] | [`Transforms`], [`Transform`](transform::Transform) |
 //! | from bytes to values | `normalize` | [`Normalization`], [`NormalizationKind`] |
-//! | batches for a model | `batch` | [`BatchSource`], [`BatchLoader`], [`Examples`], [`Sampling`], [`Batch`], [`Targets`] |
+//! | batches for a model | `batch` | [`BatchSource`], [`BatchLoader`], [`Examples`], [`Sampling`], [`Mix`], [`Batch`], [`Targets`] |
+//! | test images that are in the training set, nearly | `duplicates` | [`near_duplicates`], [`NearDuplicates`] |
 //!
 //! Everything random takes a seed and follows an algorithm fixed in this crate ([`SplitMix64`]);
 //! everything that comes from outside is checked and gives a [`DataError`] of one line.
@@ -52,6 +53,7 @@
 
 mod batch;
 mod dataset;
+mod duplicates;
 mod error;
 mod fetch;
 #[cfg(feature = "images")]
@@ -69,10 +71,11 @@ pub mod transform;
 mod view;
 
 pub use batch::{
-    Batch, BatchLoader, BatchSource, Batches, EpochSeed, Examples, ImageExamples, Prefetch,
+    Batch, BatchLoader, BatchSource, Batches, EpochSeed, Examples, ImageExamples, Mix, Prefetch,
     Sampling, Targets, epoch_order,
 };
 pub use dataset::{Dataset, ImageDataset, OfficialSplit};
+pub use duplicates::{DuplicatePair, NearDuplicates, near_duplicates};
 pub use error::{DataError, DataErrorKind};
 pub use fetch::Source;
 #[cfg(feature = "images")]

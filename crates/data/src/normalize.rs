@@ -35,6 +35,12 @@ impl Normalization {
         Self { mean: vec![0.0], std: vec![1.0] }
     }
 
+    /// The statistics of ImageNet's training images, which networks that were trained on it take:
+    /// torchvision's `mean=(0.485, 0.456, 0.406)` and `std=(0.229, 0.224, 0.225)` of red, green and blue.
+    pub fn imagenet() -> Self {
+        Self { mean: vec![0.485, 0.456, 0.406], std: vec![0.229, 0.224, 0.225] }
+    }
+
     /// Mean 0 and standard deviation 1 per channel over the given images, which should be the
     /// training images. A channel that is the same everywhere is only centred.
     pub fn standardized(view: &View) -> Self {
@@ -172,6 +178,22 @@ mod tests {
         let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
         assert!(mean.abs() < 1e-6, "{mean}");
         assert!((variance - 1.0).abs() < 1e-6, "{variance}");
+    }
+
+    // Expected: (torch.tensor([0, 128, 255]) / 255 - mean) / std of torchvision's constants.
+    #[test]
+    fn imagenet_statistics_are_those_of_torchvision() {
+        let imagenet = Normalization::imagenet();
+        for (channel, expected) in
+            [[-2.117_904, 2.248_908], [-2.035_714, 2.428_571], [-1.804_444, 2.64]]
+                .into_iter()
+                .enumerate()
+        {
+            for (pixel, value) in [0, 255].into_iter().zip(expected) {
+                assert!((imagenet.value(channel, pixel) - value).abs() < 1e-5);
+            }
+        }
+        assert!(imagenet.channels(3).is_ok() && imagenet.channels(1).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use burn::tensor::Device;
 use selvedge_data::{
-    BatchLoader, BatchSource, DataError, DataErrorKind, ImageExamples, Normalization, Sampling,
-    Split, Transforms, View,
+    BatchLoader, BatchSource, DataError, DataErrorKind, ImageExamples, Mix, Normalization,
+    Sampling, Split, Transforms, View,
 };
 use selvedge_models::DataSpec;
 
@@ -60,6 +60,8 @@ pub struct FitData {
     pub normalization: Normalization,
     /// What is done to a training image before; validation images stay as they are.
     pub transforms: Transforms,
+    /// How the images of a batch of training are mixed, if they are.
+    pub mix: Option<Mix>,
     /// Which training images an epoch has: each once, unless classes or images are weighted.
     pub sampling: Sampling,
     /// Whether the last batch of an epoch of training is left out if it is smaller than the others.
@@ -77,6 +79,7 @@ impl FitData {
             validation: Some(validation),
             normalization,
             transforms: Transforms::new(),
+            mix: None,
             sampling: Sampling::default(),
             drop_last: false,
             prefetch: 0,
@@ -98,6 +101,12 @@ impl FitData {
     #[must_use]
     pub fn with_transforms(self, transforms: Transforms) -> Self {
         Self { transforms, ..self }
+    }
+
+    /// The same images, those of each batch of training mixed so.
+    #[must_use]
+    pub fn with_mix(self, mix: Mix) -> Self {
+        Self { mix: Some(mix), ..self }
     }
 
     /// The same images, with those of an epoch of training chosen so.
@@ -189,6 +198,10 @@ impl FitSource for FitData {
         let examples = ImageExamples::transformed(view, &self.transforms, &self.normalization)?;
         let loader = BatchLoader::of(examples, batch_size, device)?;
         let loader = loader.with_sampling(&self.sampling, seed)?.with_drop_last(self.drop_last)?;
+        let loader = match self.mix {
+            Some(mix) => loader.with_mix(mix)?,
+            None => loader,
+        };
         Ok(self.source(loader))
     }
 
@@ -223,7 +236,16 @@ impl FitSource for FitData {
         add("mean", floats(&self.normalization.mean));
         add("std", floats(&self.normalization.std));
         if !self.transforms.is_empty() {
-            add("transforms", format!("{:?}", self.transforms).into());
+            // A program's own transforms have no name to be written by.
+            let transforms = toml::Value::try_from(&self.transforms);
+            add(
+                "transforms",
+                transforms.unwrap_or_else(|_| format!("{:?}", self.transforms).into()),
+            );
+        }
+        if let Some(mix) = &self.mix {
+            let value = toml::Value::try_from(mix);
+            add("mix", value.unwrap_or_else(|_| format!("{mix:?}").into()));
         }
         if self.sampling != Sampling::default() {
             let sampling = toml::Value::try_from(&self.sampling);

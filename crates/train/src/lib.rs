@@ -11,6 +11,7 @@
 //! | say where, how visibly and until when | [`Context`], [`Progress`], [`Stop`] | `context`, `progress` |
 //! | measure a model | [`evaluate`], [`Metrics`], [`ConfusionMatrix`] | `evaluate`, `metrics` |
 //! | know more than its accuracy | [`predictions()`], [`Predictions`], [`ClassificationReport`] | `evaluate`, `metrics` |
+//! | average over variants of an image | [`Tta`] | `tta` |
 //! | keep what happened | [`History`] | `metrics` |
 //! | watch a run | [`Observer`], [`Context::with_observer`] | `observe` |
 //! | compute the features of a frozen trunk once | [`features`] | `features` |
@@ -37,6 +38,7 @@ mod settings;
 mod task;
 #[cfg(test)]
 mod test_model;
+mod tta;
 
 pub use context::{Context, Stop};
 pub use data::{FitData, FitSource};
@@ -68,3 +70,4 @@ pub use task::{
     ClassificationLoss, Classify, CrossEntropy, Focal, Loss, PixelLoss, Reconstruct,
     Reconstruction, Task, balanced_class_weights, cross_entropy, mean_squared_error,
 };
+pub use tta::Tta;

@@ -10,14 +10,14 @@ use crate::{DataError, SplitMix64};
 /// The values and targets of a batch, in the memory of the host.
 #[derive(Debug)]
 pub(super) struct HostBatch {
-    values: Vec<f32>,
+    pub values: Vec<f32>,
     /// `[batch, channels, height, width]`
-    shape: [usize; 4],
-    targets: HostTargets,
+    pub shape: [usize; 4],
+    pub targets: HostTargets,
 }
 
 #[derive(Debug)]
-enum HostTargets {
+pub(super) enum HostTargets {
     Labels(Vec<u16>),
     Probabilities { values: Vec<f32>, classes: usize },
 }

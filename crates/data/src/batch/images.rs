@@ -2,7 +2,7 @@ use rayon::prelude::*;
 
 use super::examples::{EXAMPLES_PER_THREAD, EpochSeed, Examples, parallel};
 use crate::normalize::Affine;
-use crate::transform::{Buffers, Prepared};
+use crate::transform::{Buffers, Prepared, Visit};
 use crate::{DataError, Normalization, SplitMix64, Transforms, View};
 
 /// The images of a [`View`], each [transformed](Transforms), then [normalized](Normalization).
@@ -68,10 +68,11 @@ impl ImageExamples {
     fn pixels<'a>(
         &'a self,
         position: usize,
-        rng: &mut SplitMix64,
+        draws: EpochSeed,
         buffers: &'a mut Buffers,
     ) -> &'a [u8] {
-        self.transforms.apply(self.view.image(position), rng, buffers)
+        let visit = Visit { draws, position };
+        self.transforms.apply(self.view.image(position), Some(visit), &mut visit.rng(), buffers)
     }
 
     /// Pixels in one channel.
@@ -105,7 +106,8 @@ impl Examples for ImageExamples {
         values: &mut [f32],
     ) -> Result<(), DataError> {
         let mut buffers = Buffers::default();
-        let pixels = self.pixels(position, rng, &mut buffers);
+        let image = self.view.image(position);
+        let pixels = self.transforms.apply(image, None, rng, &mut buffers);
         let plane = self.plane();
         let planes = pixels.chunks_exact(plane).zip(values.chunks_exact_mut(plane));
         for ((image, values), channel) in planes.zip(&self.channels) {
@@ -124,7 +126,7 @@ impl Examples for ImageExamples {
         if !parallel(size) {
             let mut buffers = Buffers::default();
             for &position in positions {
-                let pixels = self.pixels(position, &mut draws.rng(position), &mut buffers);
+                let pixels = self.pixels(position, draws, &mut buffers);
                 for (image, channel) in pixels.chunks_exact(plane).zip(&self.channels) {
                     values.extend(image.iter().map(|&p| channel.apply(p)));
                 }
@@ -137,7 +139,7 @@ impl Examples for ImageExamples {
             .zip(positions)
             .with_min_len(EXAMPLES_PER_THREAD)
             .for_each_init(Buffers::default, |buffers, (output, &position)| {
-                let pixels = self.pixels(position, &mut draws.rng(position), buffers);
+                let pixels = self.pixels(position, draws, buffers);
                 // Asserted, because what follows is sound only so.
                 assert_eq!(
                     pixels.len(),

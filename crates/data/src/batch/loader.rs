@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use super::examples::{EpochSeed, Examples};
 use super::host::{HostBatch, Picked};
 use super::sampling::draw;
-use super::{Batch, BatchSource, ImageExamples, Prefetch, Sampling};
+use super::{Batch, BatchSource, ImageExamples, Mix, Prefetch, Sampling};
 use crate::error::Repr;
 use crate::{DataError, DataErrorKind, Normalization, SplitMix64, View};
 
@@ -36,6 +36,7 @@ pub struct BatchLoader<E = ImageExamples> {
     seed: u64,
     order: Order,
     drop_last: bool,
+    mix: Option<Mix>,
 }
 
 /// Which examples an epoch has, in which order.
@@ -91,6 +92,7 @@ impl<E: Examples> BatchLoader<E> {
             seed: 0,
             order: Order::Own,
             drop_last: false,
+            mix: None,
         })
     }
 
@@ -134,6 +136,32 @@ impl<E: Examples> BatchLoader<E> {
             return Err(DataError::new(DataErrorKind::InvalidInput, message));
         }
         self.drop_last = drop_last;
+        Ok(self)
+    }
+
+    /// Mixes the images of every batch of an epoch, and their targets, which become probabilities: for
+    /// training. What is drawn follows from the seed, the epoch and the batch's number.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use selvedge_data::{BatchLoader, ImageDataset, Mix, Normalization, Targets};
+    ///
+    /// let classes = vec!["dark".to_owned(), "light".to_owned()];
+    /// let view = ImageDataset::new("t", vec![0, 255], [1, 1, 1], vec![0, 1], classes)?.view();
+    /// let loader = BatchLoader::new(view, 2, &Normalization::unit(), &Device::flex())?
+    ///     .with_shuffle(1)
+    ///     .with_mix(Mix::Mixup { alpha: 0.2 })?;
+    /// let batch = loader.epoch(0).next().unwrap()?;
+    /// assert!(matches!(batch.targets, Targets::Soft(_)));
+    /// # Ok::<(), selvedge_data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If a setting is out of range.
+    pub fn with_mix(mut self, mix: Mix) -> Result<Self, DataError> {
+        mix.check()?;
+        self.mix = Some(mix);
         Ok(self)
     }
 
@@ -327,7 +355,12 @@ impl<E: Examples> Iterator for HostBatches<'_, E> {
         let before = self.before.get(range.clone()).unwrap_or(&[]);
         let picked = Picked { positions: &self.positions[range], before };
         let draws = EpochSeed { seed: self.loader.seed, epoch: self.epoch };
-        let batch = HostBatch::read(&self.loader.examples, picked, draws);
+        let mut batch = HostBatch::read(&self.loader.examples, picked, draws);
+        if let (Some(mix), Ok(batch)) = (self.loader.mix, &mut batch) {
+            let number = self.next / self.loader.batch_size;
+            let classes = self.loader.examples.classes().len();
+            mix.apply(batch, classes, draws.seed, [self.epoch, number]);
+        }
         self.next = end;
         if batch.is_err() {
             self.end();

@@ -1,11 +1,12 @@
 use serde::{Deserialize, Serialize};
 
-use super::{ImageRef, Transform};
+use super::padding::copy_part;
+use super::{ImageRef, PaddingMode, Transform, require};
 use crate::error::Repr;
 use crate::{DataError, SplitMix64};
 
-/// Pads an image with zeros on all four sides and cuts out a part of a fixed size at a place drawn
-/// uniformly, as torchvision's `RandomCrop(size, padding)`.
+/// Pads an image on all four sides and cuts out a part of a fixed size at a place drawn uniformly, as
+/// torchvision's `RandomCrop(size, padding)`.
 ///
 /// The usual choice for small images: `RandomCrop::new([32, 32], 4)` for those of 32 × 32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,23 +14,39 @@ use crate::{DataError, SplitMix64};
 pub struct RandomCrop {
     /// Height and width of the part that is cut out.
     pub size: [usize; 2],
-    /// Rows or columns of zeros that are put on each side before.
+    /// Rows or columns that are put on each side before.
     #[serde(default)]
     pub padding: usize,
+    /// What these show.
+    #[serde(default)]
+    pub padding_mode: PaddingMode,
+    /// Their value, where they show a constant.
+    #[serde(default)]
+    pub fill: u8,
 }
 
 impl RandomCrop {
     /// Parts of `size` (height and width) of the image with `padding` zeros on each side.
     pub fn new(size: [usize; 2], padding: usize) -> Self {
-        Self { size, padding }
+        Self { size, padding, padding_mode: PaddingMode::Constant, fill: 0 }
+    }
+
+    /// The same, with the image mirrored at its edges in place of the zeros.
+    pub fn reflected(self) -> Self {
+        Self { padding_mode: PaddingMode::Reflect, ..self }
     }
 }
 
 impl Transform for RandomCrop {
     fn output_shape(&self, input: [usize; 3]) -> Result<[usize; 3], DataError> {
         let [channels, height, width] = input;
-        let padded = [height, width]
-            .map(|side| self.padding.checked_mul(2).and_then(|padding| padding.checked_add(side)));
+        let most = self.padding_mode.most(height.min(width));
+        let expected = format!("at most {most} rows and columns of an image of {height} x {width}");
+        require(self.padding <= most, "padding of a random crop", &expected, self.padding)?;
+        let padded = [height, width].map(|side| {
+            let padded = self.padding.checked_mul(2).and_then(|padding| padding.checked_add(side));
+            padded.filter(|&padded| isize::try_from(padded).is_ok())
+        });
         let fits = |(&size, padded): (&usize, Option<usize>)| {
             size > 0 && padded.is_some_and(|padded| size <= padded)
         };
@@ -44,27 +61,13 @@ impl Transform for RandomCrop {
         let [_, height, width] = image.shape;
         let [out_height, out_width] = self.size;
         let padding = self.padding;
-        let place = |rng: &mut SplitMix64, side: usize, size: usize| {
-            rng.below((side + 2 * padding - size + 1) as u64) as usize
+        let mut place = |side: usize, size: usize| {
+            rng.below((side + 2 * padding - size + 1) as u64) as isize - padding as isize
         };
-        let top = place(rng, height, out_height);
-        let left = place(rng, width, out_width);
-
-        // The columns of the image that the part shows, and where in the part they begin.
-        let first = left.saturating_sub(padding).min(width);
-        let last = (left + out_width).saturating_sub(padding).min(width);
-        let start = padding.saturating_sub(left).min(out_width);
-        let planes = image.pixels.chunks_exact(height * width);
-        for (plane, output) in planes.zip(output.chunks_exact_mut(out_height * out_width)) {
-            for (y, row) in output.chunks_exact_mut(out_width).enumerate() {
-                row.fill(0);
-                // A row above or below the image is padding.
-                let Some(source) = (top + y).checked_sub(padding).filter(|&y| y < height) else {
-                    continue;
-                };
-                let shown = &plane[source * width..][first..last];
-                row[start..][..shown.len()].copy_from_slice(shown);
-            }
+        let at = [place(height, out_height), place(width, out_width)];
+        let beyond = (self.padding_mode, self.fill);
+        for (plane, output) in image.planes().zip(output.chunks_exact_mut(out_height * out_width)) {
+            copy_part(plane, [height, width], at, beyond, (output, out_width));
         }
     }
 }
@@ -130,7 +133,7 @@ mod tests {
     fn settings_have_a_default_padding_and_no_unknown_field() {
         let crop: RandomCrop = serde_json::from_str("{\"size\": [28, 28]}").unwrap();
         assert_eq!(crop, RandomCrop::new([28, 28], 0));
-        let unknown = "{\"size\": [28, 28], \"fill\": 1}";
+        let unknown = "{\"size\": [28, 28], \"color\": 1}";
         assert!(serde_json::from_str::<RandomCrop>(unknown).is_err());
     }
 
@@ -147,5 +150,26 @@ mod tests {
         assert!(message([0, 1], 0).contains("0 x 1"));
         assert!(message([1, 1], usize::MAX).starts_with("random crop: "));
         assert!(RandomCrop::new([10, 8], 1).output_shape([3, 8, 6]).is_ok());
+    }
+
+    // Expected: np.pad(np.arange(6).reshape(2, 3), 1, "reflect"), and with "edge".
+    #[test]
+    fn padding_shows_what_its_mode_says() {
+        let pixels: Vec<u8> = (0..6).collect();
+        let image = ImageRef { pixels: &pixels, shape: [1, 2, 3] };
+        let crop = RandomCrop::new([4, 5], 1);
+        let mut output = [99; 20];
+        let reflected = crop.reflected();
+        assert_eq!(reflected.output_shape(image.shape).unwrap(), [1, 4, 5]);
+        reflected.apply(image, &mut SplitMix64::new(1), &mut output);
+        assert_eq!(output, [4, 3, 4, 5, 4, 1, 0, 1, 2, 1, 4, 3, 4, 5, 4, 1, 0, 1, 2, 1]);
+        let edge = RandomCrop { padding_mode: PaddingMode::Edge, ..crop };
+        edge.apply(image, &mut SplitMix64::new(1), &mut output);
+        assert_eq!(output, [0, 0, 1, 2, 2, 0, 0, 1, 2, 2, 3, 3, 4, 5, 5, 3, 3, 4, 5, 5]);
+        let error = RandomCrop::new([2, 2], 2).reflected().output_shape(image.shape).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "padding of a random crop: expected at most 1 rows and columns of an image of 2 x 3, found 2"
+        );
     }
 }

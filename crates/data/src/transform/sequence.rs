@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
-use super::{ImageRef, Transform};
+use super::{ImageRef, Transform, Visit, require};
 use crate::error::Repr;
-use crate::{DataError, SplitMix64};
+use crate::{DataError, EpochSeed, SplitMix64};
 
-/// Transforms, applied one after the other. Clones share them.
+/// Transforms, applied one after the other. Clones share them. Serde reads and writes those of this crate;
+/// see [`from_json`](Self::from_json).
 ///
 /// ```
 /// use selvedge_data::Transforms;
@@ -32,6 +33,49 @@ impl Transforms {
         self
     }
 
+    pub(super) fn of(steps: Vec<Arc<dyn Transform>>) -> Self {
+        Self { steps }
+    }
+
+    pub(super) fn steps(&self) -> &[Arc<dyn Transform>] {
+        &self.steps
+    }
+
+    /// The bytes of one image, transformed as that at a position among a loader's examples is in an epoch;
+    /// with the shape that they have.
+    ///
+    /// ```
+    /// use selvedge_data::transform::{CenterCrop, ImageRef};
+    /// use selvedge_data::{EpochSeed, Transforms};
+    ///
+    /// let image = ImageRef { pixels: &[1, 2, 3], shape: [1, 1, 3] };
+    /// let middle = Transforms::new().with(CenterCrop::new([1, 1]));
+    /// let draws = EpochSeed { seed: 1, epoch: 0 };
+    /// assert_eq!(middle.transformed(image, draws, 0)?, (vec![2], [1, 1, 1]));
+    /// # Ok::<(), selvedge_data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If a transform does not fit the image or has a setting that is out of range, or the image has not the
+    /// bytes of its shape.
+    pub fn transformed(
+        &self,
+        image: ImageRef<'_>,
+        draws: EpochSeed,
+        position: usize,
+    ) -> Result<(Vec<u8>, [usize; 3]), DataError> {
+        let ImageRef { pixels, shape } = image;
+        let size = shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side));
+        let expected = format!("the bytes of an image of the shape {shape:?}");
+        require(size == Some(pixels.len()) && size != Some(0), "image", &expected, pixels.len())?;
+        let prepared = self.prepare(shape)?;
+        let visit = Visit { draws, position };
+        let mut buffers = Buffers::default();
+        let pixels = prepared.apply(pixels, Some(visit), &mut visit.rng(), &mut buffers);
+        Ok((pixels.to_vec(), prepared.output_shape()))
+    }
+
     /// Whether images stay as they are.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
@@ -53,7 +97,7 @@ impl Transforms {
         for step in &self.steps {
             let output = step.output_shape(shape)?;
             let size = output.iter().try_fold(1usize, |n, &side| n.checked_mul(side));
-            if size.is_none_or(|size| size == 0) {
+            if size.is_none_or(|size| size == 0 || size > MOST) {
                 let name = "transformed image".to_owned();
                 return Err(Repr::ImageShape { name, found: output }.into());
             }
@@ -63,6 +107,9 @@ impl Transforms {
         Ok(Prepared { input, steps })
     }
 }
+
+/// The most bytes of a transformed image: far more than a network takes, and little enough to be had.
+const MOST: usize = 1 << 30;
 
 /// Transforms that fit images of one shape.
 #[derive(Debug, Clone)]
@@ -84,10 +131,12 @@ impl Prepared {
         self.steps.last().map_or(self.input, |&(_, shape)| shape)
     }
 
-    /// The bytes of an image of the input shape, transformed.
+    /// The bytes of an image of the input shape, transformed. `visit` is `None` where it is not known which
+    /// image of which epoch it is.
     pub(crate) fn apply<'a>(
         &self,
         pixels: &'a [u8],
+        visit: Option<Visit>,
         rng: &mut SplitMix64,
         buffers: &'a mut Buffers,
     ) -> &'a [u8] {
@@ -98,7 +147,10 @@ impl Prepared {
         for (i, (transform, output)) in self.steps.iter().enumerate() {
             buffers.write.resize(output.iter().product(), 0);
             let image = ImageRef { pixels: if i == 0 { pixels } else { &buffers.read }, shape };
-            transform.apply(image, rng, &mut buffers.write);
+            match visit {
+                Some(visit) => transform.apply_at(image, visit, rng, &mut buffers.write),
+                None => transform.apply(image, rng, &mut buffers.write),
+            }
             std::mem::swap(&mut buffers.read, &mut buffers.write);
             shape = *output;
         }
@@ -122,7 +174,7 @@ mod tests {
         assert_eq!(prepared.output_shape(), [1, 3, 4]);
         let mut buffers = Buffers::default();
         for _ in 0..2 {
-            let output = prepared.apply(&[7, 9], &mut SplitMix64::new(1), &mut buffers);
+            let output = prepared.apply(&[7, 9], None, &mut SplitMix64::new(1), &mut buffers);
             assert_eq!(output, [0, 0, 0, 0, 0, 7, 9, 0, 0, 0, 0, 0]);
         }
     }
@@ -132,7 +184,7 @@ mod tests {
         let prepared = Transforms::new().prepare([1, 1, 2]).unwrap();
         let pixels = [7, 9];
         let mut buffers = Buffers::default();
-        let output = prepared.apply(&pixels, &mut SplitMix64::new(1), &mut buffers);
+        let output = prepared.apply(&pixels, None, &mut SplitMix64::new(1), &mut buffers);
         assert_eq!(output.as_ptr(), pixels.as_ptr());
     }
 

@@ -1,0 +1,68 @@
+//! Loops over pixels, compiled for wide vectors, too.
+
+/// Defines a function whose body is compiled twice: for any processor, and for those with AVX2, on which it
+/// is then run. Both compute the same bits: the compiler joins no multiplication with an addition.
+macro_rules! wide {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $body:block) => {
+        $(#[$meta])*
+        $vis fn $name($($arg: $type),*) {
+            #[inline(always)]
+            fn any($($arg: $type),*) $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2")]
+                fn avx2($($arg: $type),*) {
+                    any($($arg),*);
+                }
+
+                if std::arch::is_x86_feature_detected!("avx2") {
+                    // SAFETY: the processor has AVX2.
+                    unsafe { avx2($($arg),*) };
+                    return;
+                }
+            }
+            any($($arg),*);
+        }
+    };
+}
+
+pub(crate) use wide;
+
+/// The nearest integer, half to even, of a number below 2²² in size: adding 1.5 · 2²³ leaves no bit for a
+/// fraction. Any processor does it without a call.
+#[inline(always)]
+pub(super) fn nearest(value: f32) -> f32 {
+    const SHIFT: f32 = 12_582_912.0;
+    (value + SHIFT) - SHIFT
+}
+
+/// A value as a byte, cut off below 0, above 255 and after the point.
+#[inline(always)]
+pub(super) fn truncated(value: f32) -> u8 {
+    // By way of i32, for which processors have an instruction.
+    value.clamp(0.0, 255.0) as i32 as u8
+}
+
+/// What a function makes of each byte, put in place of the bytes.
+pub(super) fn map(pixels: &mut [u8], value: impl Fn(u8) -> u8) {
+    let mut table = [0; 256];
+    for (byte, entry) in (0..=255).zip(&mut table) {
+        *entry = value(byte);
+    }
+    pixels.iter_mut().for_each(|p| *p = table[usize::from(*p)]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_go_to_the_even_neighbour() {
+        let values = [0.5, 1.5, 2.5, -0.5, -1.5, 0.49, 254.5, 255.5, 1e6 + 0.25];
+        for value in values {
+            assert_eq!(nearest(value), value.round_ties_even(), "{value}");
+        }
+        assert_eq!([-3.0, 0.9, 254.99, 300.0].map(truncated), [0, 0, 254, 255]);
+    }
+}
