@@ -57,7 +57,7 @@ pub use arch::{
     LinearAutoencoder, MaxPool, Mlp, Op, ResNet, Shape, Stem, Summary, SummaryRow, TransferCnn,
     Vgg, catalog, named,
 };
-pub use bundle::{Bundle, DataSpec, Prediction};
+pub use bundle::{Bundle, DataSpec, ImageResize, Prediction};
 pub use error::ModelError;
 pub use model::Model;
 pub use network::transfer::Keep;
