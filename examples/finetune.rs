@@ -1,4 +1,4 @@
-//! What is a trained network worth for other classes: as it is under a new head, or trained on?
+//! What do trained weights make of one's own photos, and of other classes?
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -8,27 +8,28 @@ use clap::Parser;
 use selvedge::cli;
 use selvedge::files::{Output, next_free};
 use selvedge::prelude::*;
-use selvedge::train::features::FeatureData;
 
-/// Takes the weights of a file (what `train` keeps, PyTorch's .pt and .pth, safetensors, burnpack), gives
-/// the network a fresh head for the classes at hand, and trains it twice: the head alone, on features
-/// that are computed once, and then all layers, those from the file at a tenth of the learning rate;
-/// 5 epochs each by default.
+/// Teaches a network the classes of a folder of images, or of a published data set. With weights from
+/// elsewhere it goes as fastai's `fine_tune`: a fresh head alone, on features that are computed once; then
+/// all layers, the first ones more slowly. Without weights all layers learn from the beginning. The network
+/// ends in one file, which `predict` takes.
 #[derive(Parser)]
 struct Args {
-    /// The file of weights
-    weights: PathBuf,
-    /// The network that they are for, by its name in the catalog; what `train` keeps says it itself
-    #[arg(long, default_value = "cnn2_small", value_name = "NAME")]
-    model: String,
+    #[command(flatten)]
+    images: cli::ImageArgs,
+    #[command(flatten)]
+    network: cli::PretrainedArgs,
+    /// How pixels become values [default: as the weights' file says, else standardized]
+    #[arg(long, value_name = "KIND")]
+    normalization: Option<cli::ImageNormalization>,
     /// Share of the training images that is used
-    #[arg(long, default_value = "10%")]
+    #[arg(long, default_value = "100%")]
     fraction: cli::Fraction,
     #[command(flatten)]
-    data: cli::DataArgs,
+    tuning: cli::FineTuneArgs,
     #[command(flatten)]
     training: cli::TrainingArgs,
-    /// Folder for the network that was trained as a whole; if it is taken, the next of FOLDER2, FOLDER3 …
+    /// Folder for the network; if it is taken, the next of FOLDER2, FOLDER3 …
     #[arg(long, default_value = "runs/finetune", value_name = "FOLDER")]
     output_dir: PathBuf,
     #[command(flatten)]
@@ -40,46 +41,53 @@ fn main() -> ExitCode {
 }
 
 fn finetune(args: &Args) -> Result<(), Box<dyn Error>> {
-    let config = args.training.config(FitConfig { epochs: 5, ..FitConfig::default() });
+    let config = args.training.config(cli::FineTuneArgs::defaults());
     config.check()?;
     let (context, _) = args.common.context("fine-tuning")?;
-    let split = args.data.split(&args.common.source())?;
-    let test = split.test()?;
+    let start = args.network.open(&context.device)?;
+    let takes = start.architecture.input;
+    let cli::ChosenImages { split, resize } =
+        args.images.read(takes, config.seed, &args.common, &context)?;
     // A file of that name is a mistake, which is named.
     let folder = match args.output_dir.is_file() {
         true => args.output_dir.clone(),
         false => next_free(&args.output_dir),
     };
     let output = Output::new(&folder)?;
-    let mut data = FitData::from(&split);
+    let normalization = match (args.normalization, &start.normalization) {
+        (Some(kind), _) => kind.of(&split)?,
+        (None, Some(known)) => known.clone(),
+        (None, None) => Normalization::standardized(&split.train),
+    };
+    let mut data = FitData::from(&split).with_normalization(normalization);
     data.train = split.train.stratified_fraction(args.fraction.0, config.seed)?;
+    let (judge, part) = match &split.test {
+        Some(test) => (test, "test"),
+        None => (&split.validation, "validation"),
+    };
+    let [train, validation] = [&data.train, &split.validation].map(View::len);
+    let (classes, [channels, height, width]) = (split.classes().len(), split.shape());
+    cli::print(&format!(
+        "{classes} classes; {train} images train, {validation} validate, {channels} × {height} × {width}\n"
+    ))?;
 
-    // A bundle knows its network and how its images were normalized.
-    let mut architecture = named(&args.model)?;
-    if let Ok(bundle) = Bundle::load(&args.weights, &context.device) {
-        architecture = bundle.network().architecture().clone();
-        let (mean, std) = (bundle.mean().to_vec(), bundle.std().to_vec());
-        data = data.with_normalization(Normalization { mean, std });
+    let mut network = start.network(split.shape(), classes, config.seed, &context.device)?;
+    let mut config = config;
+    if start.has_weights() {
+        let (trained, head) = args.tuning.train_head(network, &data, &config, &context)?;
+        network = trained;
+        if let Some(head) = head {
+            let score = evaluate(&network, judge, &data.normalization, &context)?;
+            cli::print(&format!("head alone: {part} {}\n", score.metrics))?;
+            cli::ended(&head)?;
+        }
+        config = args.tuning.all_layers(&network, &config)?;
     }
-    let architecture =
-        architecture.with_input(split.shape())?.with_classes(split.classes().len())?;
-    let network = architecture.from_pretrained(&args.weights, config.seed, &context.device)?;
-    // Of a file for the same classes the head is drawn anew as well.
-    let network = network.with_fresh_head(Initialization::PyTorch, config.seed)?;
-    let head = architecture.head().unwrap_or_default();
-    let (trunk, fresh) = network.cut_at(head)?;
-    let features = FeatureData::extract(&trunk, &data, &context)?;
-    let fitted = fit(fresh, &features, &config, &context)?;
-    let network = trunk.join(fitted.model)?;
-    let score = evaluate(&network, test, &data.normalization, &context)?;
-    cli::print(&format!("head alone: test {}\n", score.metrics))?;
-
-    let slow = ParamGroup::new(&format!("*, !{head}"), 0.1)?;
-    let config = FitConfig { param_groups: vec![slow], ..config };
     let fitted = fit(network, &data, &config, &context)?;
-    let score = evaluate(&fitted.model, test, &data.normalization, &context)?;
-    cli::print(&format!("all layers: test {}\n", score.metrics))?;
-    Bundle::new(fitted.model.clone(), &data).save(output.path("model.safetensors"))?;
+    let score = evaluate(&fitted.model, judge, &data.normalization, &context)?;
+    cli::print(&format!("all layers: {part} {}\n", score.metrics))?;
+    let bundle = Bundle::new(fitted.model.clone(), &data).with_resize(resize);
+    bundle.save(output.path("model.safetensors"))?;
     cli::print(&format!("the network is in {}\n", folder.display()))?;
     cli::ended(&fitted)
 }

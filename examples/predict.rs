@@ -1,4 +1,4 @@
-//! What does a trained network see in images that it was never shown?
+//! What does a trained network see in files of images, or in images of a published data set?
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -8,13 +8,22 @@ use clap::Parser;
 use selvedge::cli;
 use selvedge::prelude::*;
 
-/// Names the classes of test images with a network from one file, which `train`, `finetune` and
-/// `transfer_learning` write: architecture, weights, classes and normalization are all in it.
+/// Names the classes of images with a network from one file, which `train`, `finetune` and
+/// `transfer_learning` write: architecture, weights, classes, normalization and how images of any size are
+/// made to fit are all in it.
+///
+/// Files may be of any size and colour. They are written in their order, a batch at a time; one that cannot be
+/// read is told on standard error, and the exit status is 1 at the end.
 #[derive(Parser)]
 struct Args {
-    /// The file
+    /// The file of the network
     bundle: PathBuf,
-    /// How many images to show, from the first one on
+    /// Files of images, folders of them, and - for a list of files on standard input; without any, test
+    /// images of --dataset are shown
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    output: cli::PredictionArgs,
+    /// How many images of --dataset to show, from the first one on
     #[arg(long, default_value_t = 10)]
     count: usize,
     #[command(flatten)]
@@ -30,6 +39,14 @@ fn main() -> ExitCode {
 fn predict(args: &Args) -> Result<(), Box<dyn Error>> {
     let (context, _) = args.common.context("predicting")?;
     let bundle = Bundle::load(&args.bundle, &context.device)?;
+    if !args.files.is_empty() {
+        return cli::predict_files(&bundle, &args.files, &args.output, &context.stop);
+    }
+    test_images(args, &bundle)
+}
+
+/// Shows what the network makes of a published data set's test images, and how many of them are right.
+fn test_images(args: &Args, bundle: &Bundle) -> Result<(), Box<dyn Error>> {
     let split = args.data.split(&args.common.source())?;
     let test = split.test()?;
     let takes = bundle.network().architecture().input;

@@ -286,11 +286,12 @@ fn what_train_keeps_is_taken_by_predict_and_finetune() {
     let right = predicted.lines().last().unwrap().split(' ').next().unwrap();
     // Five classes: 20 would be right by chance, with a standard deviation of 4.
     assert!(right.parse::<u32>().unwrap() > 60, "{predicted}");
-    let arguments = ["--classes=fm1", "--fraction=5%", "--epochs=1", "--output-dir", &path("fm1")];
-    let tuned = run("finetune", &[&[model.as_str()][..], &arguments].concat());
+    let fraction = ["--classes=fm1", "--fraction=5%", "--epochs=1", "--output-dir", &path("fm1")];
+    let arguments = [&["--weights", model.as_str()][..], &fraction].concat();
+    let tuned = run("finetune", &arguments);
     assert!(tuned.contains("head alone: test") && tuned.contains("all layers: test"), "{tuned}");
     let first = std::fs::read(folder.path().join("fm1/model.safetensors")).unwrap();
-    let again = run("finetune", &[&[model.as_str()][..], &arguments, &["--lr=0.01"]].concat());
+    let again = run("finetune", &[&arguments[..], &["--lr=0.01"]].concat());
     let second = folder.path().join("fm12");
     assert!(again.contains(&format!("the network is in {}\n", second.display())), "{again}");
     assert!(second.join("model.safetensors").is_file());
@@ -312,5 +313,11 @@ fn wrong_arguments_of_train_predict_and_finetune_are_refused() {
     refused("train", &["--epochs=0"], &["epochs is 0"]);
     refused("train", &["--model=vgg16"], &["28 × 28"]);
     refused("predict", &[&file], &["no.safetensors"]);
-    refused("finetune", &[&file, "--output-dir", "/dev/null/x"], &["cannot write /dev/null/x"]);
+    let weights = ["--model=cnn2_small", "--weights", &file];
+    let nowhere = [&weights[..], &["--output-dir", "/dev/null/x"]].concat();
+    refused("finetune", &nowhere, &["cannot write /dev/null/x"]);
+    refused("finetune", &["--weights", &file], &["no.safetensors"]);
+    refused("finetune", &["no/photos", "--model=resnet18"], &["no/photos: not there"]);
+    refused("finetune", &["no/photos"], &["--model"]);
+    refused("predict", &[&file, "--top-k=0"], &["at least 1"]);
 }

@@ -58,7 +58,7 @@ pub use arch::{
     MaxPool, Mlp, MobileNetV2, Op, Padding, PreActNames, PreActResNet, ResNet, Shape, Stem,
     Summary, SummaryRow, TransferCnn, Vgg, catalog, named,
 };
-pub use bundle::{Bundle, DataSpec, Prediction};
+pub use bundle::{Bundle, DataSpec, ImageResize, Prediction};
 pub use error::ModelError;
 pub use model::Model;
 pub use network::transfer::Keep;

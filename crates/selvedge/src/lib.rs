@@ -5,7 +5,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`data`] | published data sets and IDX files, class subsets, splits, fractions, transforms, batches |
+//! | [`data`] | published data sets, folders of images and IDX files, class subsets, splits, fractions, transforms, batches |
 //! | [`models`] | networks as data, their weights in and out of files, bundles |
 //! | [`train`] | fit, evaluate, tasks and losses, features of a frozen trunk |
 //! | [`report`] | tables and pictures of what happened |
@@ -68,6 +68,11 @@ pub struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/runs.md")]
 pub struct Runs;
+
+/// Those of `docs/data.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/data.md")]
+pub struct Data;
 
 /// Those of `docs/onnx.md`.
 #[cfg(doctest)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::printable;
 
-use super::{Bundle, limits, predict};
+use super::{Bundle, ImageResize, limits, predict};
 use crate::weights::for_pytorch;
 use crate::{Architecture, ModelError};
 
@@ -23,6 +23,7 @@ const SELVEDGE: &str = "selvedge";
 const ARCHITECTURE: &str = "architecture";
 const CLASSES: &str = "classes";
 const NORMALIZATION: &str = "normalization";
+const RESIZE: &str = "resize";
 
 /// How pixels become values.
 #[derive(Serialize, Deserialize)]
@@ -37,6 +38,7 @@ pub(super) struct Described {
     pub architecture: Architecture,
     pub classes: Vec<String>,
     pub normalization: Normalization,
+    pub resize: Option<ImageResize>,
 }
 
 impl Bundle {
@@ -60,6 +62,9 @@ impl Bundle {
         ];
         let mut metadata = for_pytorch();
         metadata.extend(texts.map(|(key, text)| (key.to_string(), text)));
+        if let Some(resize) = &self.resize {
+            metadata.insert(RESIZE.into(), json(serde_json::to_string(resize))?);
+        }
         Ok(metadata)
     }
 }
@@ -77,14 +82,20 @@ pub(super) fn read(metadata: &BTreeMap<String, String>) -> Result<Described, Str
     let architecture: Architecture = parsed(metadata, ARCHITECTURE)?;
     let classes: Vec<String> = parsed(metadata, CLASSES)?;
     let normalization: Normalization = parsed(metadata, NORMALIZATION)?;
+    // Bundles of before it was kept have none, and are of the same version.
+    let resize: Option<ImageResize> = match metadata.contains_key(RESIZE) {
+        true => Some(parsed(metadata, RESIZE)?),
+        false => None,
+    };
     limits::check(&architecture)?;
     let fits = || {
         check_classes(&architecture, &classes)?;
+        resize.map_or(Ok(()), |resize| resize.check(architecture.input))?;
         let Normalization { mean, std } = &normalization;
         predict::affine(mean, std, architecture.input[0])
     };
     fits().map_err(|error| error.to_string())?;
-    Ok(Described { architecture, classes, normalization })
+    Ok(Described { architecture, classes, normalization, resize })
 }
 
 /// The value of which a text is the JSON.

@@ -32,6 +32,7 @@
 //! | `architecture` | an [`Architecture`](crate::Architecture) as JSON |
 //! | `classes` | a JSON list of names, in the order of the outputs |
 //! | `normalization` | `{"mean":[…],"std":[…]}`: a pixel p of 0 to 255 becomes (p / 255 − mean) / std; one value for all channels, or one for each |
+//! | `resize` | only where it is known: `{"shorter_side":256}` or `"stretch"`, how an image of any size becomes one that the network takes, see [`ImageResize`] |
 //!
 //! The same bundle gives the same bytes.
 //!
@@ -45,10 +46,12 @@
 mod limits;
 mod metadata;
 mod predict;
+mod resize;
 #[cfg(test)]
 mod tests;
 
 pub use predict::Prediction;
+pub use resize::ImageResize;
 
 #[cfg(feature = "files")]
 use std::path::Path;
@@ -78,6 +81,7 @@ pub struct Bundle {
     classes: Vec<String>,
     mean: Vec<f32>,
     std: Vec<f32>,
+    resize: Option<ImageResize>,
 }
 
 impl Bundle {
@@ -95,7 +99,13 @@ impl Bundle {
         mean: Vec<f32>,
         std: Vec<f32>,
     ) -> Self {
-        Self { network, classes, mean, std }
+        Self { network, classes, mean, std, resize: None }
+    }
+
+    /// The same, with how images of any size became those that the network learned from.
+    #[must_use]
+    pub fn with_resize(self, resize: Option<ImageResize>) -> Self {
+        Self { resize, ..self }
     }
 
     /// The network.
@@ -123,8 +133,14 @@ impl Bundle {
         &self.std
     }
 
+    /// How images of any size became those that the network learned from; `None` where it is not known, as
+    /// of images that were all of one size.
+    pub fn resize(&self) -> Option<ImageResize> {
+        self.resize
+    }
+
     /// `Ok` if there are as many classes as outputs, and a normalization for every channel that gives finite
-    /// values.
+    /// values, and images are not made smaller than the network takes them.
     ///
     /// # Errors
     ///
@@ -132,6 +148,7 @@ impl Bundle {
     pub fn check(&self) -> Result<(), ModelError> {
         let architecture = self.network.architecture();
         metadata::check_classes(architecture, &self.classes)?;
+        self.resize.map_or(Ok(()), |resize| resize.check(architecture.input))?;
         predict::affine(&self.mean, &self.std, architecture.input[0]).map(drop)
     }
 
@@ -180,12 +197,13 @@ impl Bundle {
             return Err(file.error(format!("a file of {}, {}", file.format, metadata::NO_BUNDLE)));
         }
         let described = metadata::read(&file.metadata).map_err(|reason| file.error(reason))?;
-        let metadata::Described { architecture, classes, normalization } = described;
+        let metadata::Described { architecture, classes, normalization, resize } = described;
         // Before memory is set aside for it: what is in the file bounds what the network takes.
         file.check_architecture(&architecture)?;
         let network = architecture.init(Initialization::PyTorch, 0, device);
         let network = network.map_err(|error| file.error(error.to_string()))?;
         let network = file.load_into(network)?;
-        Ok(Self::from_parts(network, classes, normalization.mean, normalization.std))
+        let bundle = Self::from_parts(network, classes, normalization.mean, normalization.std);
+        Ok(bundle.with_resize(resize))
     }
 }

@@ -19,12 +19,22 @@
 //! }
 //! ```
 
+mod fine_tuning;
+#[cfg(feature = "images")]
+mod images;
+#[cfg(feature = "images")]
+mod predictions;
 mod run_folder;
 mod settings;
 mod signals;
 mod threads;
 mod training;
 
+pub use fine_tuning::{FineTuneArgs, Pretrained, PretrainedArgs};
+#[cfg(feature = "images")]
+pub use images::{ChosenImages, ImageArgs, ImageNormalization, ResizeMode};
+#[cfg(feature = "images")]
+pub use predictions::{PredictionArgs, PredictionFormat, predict_files};
 pub use run_folder::{RunArgs, RunFolderArgs, ended};
 pub use settings::{Classes, DataArgs, Fraction, Normalization, prefetch};
 pub use training::{LossArgs, LrScheduler, Opt, TrainingArgs};

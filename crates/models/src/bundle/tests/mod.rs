@@ -257,3 +257,35 @@ fn outputs_that_are_not_finite_name_the_image() {
     let message = broken.predict(&[0; 64]).unwrap_err().to_string();
     assert_eq!(message, "`tiny`: its outputs for image 0 are not finite");
 }
+
+#[test]
+fn how_images_were_resized_comes_back_and_is_not_asked_of_older_bundles() {
+    let older = tiny().to_bytes().unwrap();
+    assert!(!String::from_utf8_lossy(&older).contains("resize"));
+    assert_eq!(Bundle::from_bytes(&older, &Device::flex()).unwrap().resize(), None);
+    for resize in [ImageResize::ShorterSide(4), ImageResize::ShorterSide(5), ImageResize::Stretch] {
+        let bytes = tiny().with_resize(Some(resize)).to_bytes().unwrap();
+        let bundle = Bundle::from_bytes(&bytes, &Device::flex()).unwrap();
+        assert_eq!(bundle.resize(), Some(resize));
+        assert_eq!(bundle.to_bytes().unwrap(), bytes);
+    }
+    for side in [3, 65_536] {
+        let error =
+            tiny().with_resize(Some(ImageResize::ShorterSide(side))).to_bytes().unwrap_err();
+        let expected = format!("shorter side of resized images is {side}, but must be 4 to 65535");
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn a_resize_that_cannot_be_read_is_refused() {
+    let bytes = tiny().with_resize(Some(ImageResize::ShorterSide(5))).to_bytes().unwrap();
+    let text = br#"{\"shorter_side\":5}"#;
+    let at = bytes.windows(text.len()).position(|window| window == text).unwrap();
+    for other in [&br#"{\"shorter_side\":3}"#[..], br#"{\"shorter_sidx\":5}"#] {
+        let mut changed = bytes.clone();
+        changed[at..at + other.len()].copy_from_slice(other);
+        let error = Bundle::from_bytes(&changed, &Device::flex()).unwrap_err().to_string();
+        assert!(error.contains("shorter"), "{error}");
+    }
+}

@@ -1,0 +1,242 @@
+//! Fine-tuning as fastai's `fine_tune` does it: the head first, then all layers.
+
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use selvedge_data::Normalization;
+use selvedge_models::state::parameters;
+use selvedge_models::{Architecture, Bundle, Initialization, Network, named};
+use selvedge_train::features::FeatureData;
+use selvedge_train::{
+    Context, FitConfig, FitData, Fitted, OneCycle, OptimizerConfig, ParamGroup, fit,
+};
+
+use crate::Error;
+
+/// Which network begins, and with which weights.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PretrainedArgs {
+    /// The network, by its name in the catalog [default: the one that --weights says it is of]
+    #[arg(long, value_name = "NAME", required_unless_present = "weights")]
+    pub model: Option<String>,
+    /// File of weights that were trained elsewhere: .pt, .pth, safetensors, burnpack, or what `train` and
+    /// `finetune` keep, which says its network [default: none; all layers are trained from the beginning]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+}
+
+/// What a run begins with, before the images are known.
+pub struct Pretrained {
+    /// The network, for the images and classes that it was made for.
+    pub architecture: Architecture,
+    /// How the images that it learned from were normalized, if that is known.
+    pub normalization: Option<Normalization>,
+    weights: Option<PathBuf>,
+}
+
+impl PretrainedArgs {
+    /// The network and what the file of weights says about it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Model`] for an unknown name, or a file that does not say its network where no name is given.
+    pub fn open(&self, device: &Device) -> Result<Pretrained, Error> {
+        let weights = self.weights.clone();
+        let bundle = weights.as_ref().map(|path| Bundle::load(path, device));
+        let (architecture, normalization) = match (&self.model, bundle) {
+            (Some(name), Some(Ok(bundle))) => (named(name)?, Some(normalization(&bundle))),
+            (Some(name), _) => (named(name)?, None),
+            (None, Some(bundle)) => {
+                let bundle = bundle?;
+                (bundle.network().architecture().clone(), Some(normalization(&bundle)))
+            }
+            (None, None) => {
+                let reason = "expected --model or --weights, to know the network";
+                return Err(Error::Terminal(reason.into()));
+            }
+        };
+        Ok(Pretrained { architecture, normalization, weights })
+    }
+}
+
+fn normalization(bundle: &Bundle) -> Normalization {
+    Normalization { mean: bundle.mean().to_vec(), std: bundle.std().to_vec() }
+}
+
+impl Pretrained {
+    /// Whether there are weights from elsewhere.
+    pub fn has_weights(&self) -> bool {
+        self.weights.is_some()
+    }
+
+    /// The network for images of `shape` and so many classes: under a fresh head if it has weights from
+    /// elsewhere, even those for the same classes; else all drawn.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Model`] if the network cannot take such images, or the weights are of another one.
+    pub fn network(
+        &self,
+        shape: [usize; 3],
+        classes: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Network, Error> {
+        let architecture = self.architecture.clone().with_input(shape)?.with_classes(classes)?;
+        let Some(weights) = &self.weights else {
+            return Ok(architecture.init(Initialization::PyTorch, seed, device)?);
+        };
+        let network = architecture.from_pretrained(weights, seed, device)?;
+        Ok(network.with_fresh_head(Initialization::PyTorch, seed)?)
+    }
+}
+
+/// How long the head is trained alone, and how much slower the first layers learn.
+///
+/// The settings are those of fastai's `fine_tune(epochs, base_lr=2e-3, freeze_epochs=1, lr_mult=100,
+/// pct_start=0.3, div=5)`: one cycle for the head alone, then one for all layers at half the rate, the
+/// first half of the layers at a hundredth and the second half at a tenth of that of the head; AdamW
+/// with betas 0.9 and 0.99, epsilon 1e-5 and a weight decay of 0.01, biases and norms without. Two
+/// things differ: the momentum stays 0.9, where fastai moves it against the rate; and the head learns
+/// from features that are computed once, so that batch normalizations below it do not learn meanwhile,
+/// and images are not augmented.
+#[derive(Clone, Debug, clap::Args)]
+pub struct FineTuneArgs {
+    /// Epochs of the head alone; 0 for none
+    #[arg(long, default_value_t = 1, value_name = "EPOCHS")]
+    pub freeze_epochs: usize,
+    /// How many times slower than the head the first layers learn
+    #[arg(long, default_value_t = 100.0, value_name = "FACTOR")]
+    pub lr_mult: f64,
+}
+
+/// `OneCycleLR` as fastai's `fit_one_cycle` has it, with the lowest rate 1e5 times below the highest.
+fn one_cycle(pct_start: f64, div_factor: f64) -> OneCycle {
+    OneCycle { pct_start, div_factor, final_div_factor: 1e5 / div_factor, ..OneCycle::default() }
+}
+
+impl FineTuneArgs {
+    /// The settings of all layers, where nothing else is given: 5 epochs in batches of 64.
+    pub fn defaults() -> FitConfig {
+        FitConfig {
+            epochs: 5,
+            batch_size: 64,
+            learning_rate: 2e-3,
+            schedule: one_cycle(0.3, 5.0).into(),
+            optimizer: OptimizerConfig::AdamW { betas: [0.9, 0.99], epsilon: 1e-5 },
+            weight_decay: 0.01,
+            decay_biases_and_norms: false,
+            ..FitConfig::default()
+        }
+    }
+
+    /// Trains the head alone, on features that are computed once: `config` with its own number of epochs, and
+    /// with its own cycle where the schedule is the default.
+    ///
+    /// A network whose head is its only layer, or none, is returned as it is, and with no epochs, too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Train`] if the features cannot be computed or the head not be trained.
+    pub fn train_head(
+        &self,
+        network: Network,
+        data: &FitData,
+        config: &FitConfig,
+        context: &Context,
+    ) -> Result<(Network, Option<Fitted<Network>>), Error> {
+        let architecture = network.architecture().clone();
+        let head = architecture.head().unwrap_or_default();
+        let trunk = architecture.layers.iter().position(|layer| layer.name == head);
+        if self.freeze_epochs == 0 || trunk.is_none_or(|layers| layers == 0) {
+            return Ok((network, None));
+        }
+        let usual = config.schedule == Self::defaults().schedule;
+        let schedule = if usual { one_cycle(0.99, 25.0).into() } else { config.schedule.clone() };
+        let config = FitConfig { epochs: self.freeze_epochs, schedule, ..config.clone() };
+        let (trunk, fresh) = network.cut_at(head)?;
+        let features = FeatureData::extract(&trunk, data, context)?;
+        let fitted = fit(fresh, &features, &config, context)?;
+        let network = trunk.join(fitted.model.clone())?;
+        Ok((network, Some(fitted)))
+    }
+
+    /// The settings for all layers of a network with a trained head: half the rate, and less for the layers
+    /// before the head.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Model`] if names of layers cannot be told apart.
+    pub fn all_layers(&self, network: &Network, config: &FitConfig) -> Result<FitConfig, Error> {
+        let head = network.architecture().head().unwrap_or_default();
+        // Layers in their order, a block of a residual network as one.
+        let names = parameters(network);
+        let layers = &network.architecture().layers;
+        let has = |layer: &str| {
+            names.iter().any(|p| p.name.strip_prefix(layer).is_some_and(|r| r.starts_with('.')))
+        };
+        let trunk: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+        let trunk: Vec<&str> =
+            trunk.into_iter().filter(|name| *name != head && has(name)).collect();
+        let (first, second) = trunk.split_at(trunk.len() / 2);
+        // Even steps, as fastai's `even_mults`: 1/100, 1/10 and 1 for the head.
+        let groups = [(second, self.lr_mult.powf(-0.5)), (first, 1.0 / self.lr_mult)];
+        let groups = groups.into_iter().filter(|(layers, _)| !layers.is_empty());
+        let groups = groups.map(|(layers, factor)| ParamGroup::new(&layers.join(", "), factor));
+        let mut param_groups = groups.collect::<Result<Vec<_>, _>>()?;
+        param_groups.extend(config.param_groups.iter().cloned());
+        let learning_rate = config.learning_rate / 2.0;
+        Ok(FitConfig { learning_rate, param_groups, ..config.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selvedge_train::{Position, Schedule};
+
+    use super::*;
+
+    const ARGS: FineTuneArgs = FineTuneArgs { freeze_epochs: 1, lr_mult: 100.0 };
+
+    #[test]
+    fn the_first_half_of_the_layers_learns_at_a_hundredth_and_the_second_at_a_tenth() {
+        let network = named("resnet18_cifar").unwrap();
+        let network = network.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
+        let config = ARGS.all_layers(&network, &FineTuneArgs::defaults()).unwrap();
+        assert_eq!(config.learning_rate, 1e-3);
+        let factor = |name: &str| {
+            let group = config.param_groups.iter().rfind(|group| group.parameters.matches(name));
+            group.map_or(1.0, |group| group.factor)
+        };
+        for (name, expected) in [
+            ("conv1.weight", 0.01),
+            ("bn1.bias", 0.01),
+            ("layer1.1.conv2.weight", 0.01),
+            ("layer4.0.conv1.weight", 0.1),
+            ("layer4.1.bn2.weight", 0.1),
+            ("fc.weight", 1.0),
+            ("linear.weight", 1.0),
+        ] {
+            assert!((factor(name) - expected).abs() < 1e-12, "{name}: {}", factor(name));
+        }
+        let groups = parameters(&network).into_iter().map(|p| factor(&p.name));
+        assert_eq!(groups.filter(|&factor| factor == 1.0).count(), 2, "the head has two tensors");
+    }
+
+    // fastai 2.8: `fine_tune` of 5 epochs of 20 steps; `learn.recorder.lrs` has the same ends, which follow
+    // from `combined_cos(pct, lr/div, lr, lr/1e5)`.
+    #[test]
+    fn the_rates_of_a_cycle_begin_and_end_as_those_of_fastai() {
+        let at = |schedule: &Schedule, step| {
+            let position = Position { step, steps_per_epoch: 20, epochs: 5, monitored: &[] };
+            schedule.factor(&position)
+        };
+        let all = FineTuneArgs::defaults().schedule;
+        assert!((at(&all, 0) - 0.2).abs() < 1e-12);
+        assert!((at(&all, 29) - 1.0).abs() < 1e-12);
+        assert!((at(&all, 99) - 1e-5).abs() < 1e-12);
+        let head: Schedule = one_cycle(0.99, 25.0).into();
+        assert!((at(&head, 0) - 0.04).abs() < 1e-12);
+        assert!((at(&head, 99) - 1e-5).abs() < 1e-12);
+    }
+}
