@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use selvedge::models::{Op, named};
+use selvedge::models::{Conv, named};
 use selvedge::prelude::*;
 
 /// Cargo builds the examples of a package before its tests, in the folder beside theirs.
@@ -82,7 +82,7 @@ fn what_cannot_be_inspected_or_converted_is_answered_on_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let [text, strange, out] = ["a.pt", "b.bpk", "out.bpk"].map(|name| folder.path().join(name));
     std::fs::write(&text, "no weights").unwrap();
-    let op = Op::Conv2d { out_channels: 1, kernel: 1, stride: 1, padding: 0, bias: false };
+    let op = Conv::new(1, 1).without_bias();
     let net = Architecture::new("strange", [1, 1, 1]).layer("strange", op);
     let device = selvedge::device::open("auto").unwrap();
     net.init(Initialization::PyTorch, 0, &device).unwrap().save_burnpack(&strange).unwrap();
