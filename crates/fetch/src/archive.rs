@@ -131,3 +131,6 @@ fn from_tar(file: File, wanted: &[(&str, u64)]) -> Result<Vec<Vec<u8>>, String> 
     let all = wanted.iter().zip(found).map(|((name, _), bytes)| bytes.ok_or_else(|| lacks(name)));
     all.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,12 @@
-//! An HTTP server on this machine for tests, which answers as it is told, also wrongly.
+//! For tests: an HTTP server on this machine, which answers as it is told, also wrongly; and small archives.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use flate2::write::{DeflateEncoder, GzEncoder};
+use flate2::{Compression, Crc};
 
 /// What a client asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,4 +171,72 @@ fn read_request(stream: &TcpStream) -> Option<Request> {
         }
     }
     Some(Request { file, from, if_range })
+}
+
+/// A zip archive of these members, the even ones stored and the odd ones compressed by deflate.
+///
+/// # Panics
+///
+/// If a member has more than 4 GiB.
+pub fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut archive, mut directory) = (Vec::new(), Vec::new());
+    for (index, (name, content)) in members.iter().enumerate() {
+        let mut crc = Crc::new();
+        crc.update(content);
+        let (method, packed) = match index % 2 {
+            0 => (0u16, content.to_vec()),
+            _ => (8, deflated(content)),
+        };
+        let size = |bytes: usize| u32::try_from(bytes).unwrap().to_le_bytes();
+        // Version, flags, method, time, date.
+        let mut entry = vec![20, 0, 0, 0];
+        entry.extend(method.to_le_bytes());
+        entry.extend([0; 4]);
+        entry.extend(crc.sum().to_le_bytes());
+        entry.extend(size(packed.len()));
+        entry.extend(size(content.len()));
+        entry.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
+        entry.extend([0; 2]);
+        directory.extend(b"PK\x01\x02\x14\0");
+        directory.extend(&entry);
+        // Comment, disk, attributes, then where the member is.
+        directory.extend([0; 10]);
+        directory.extend(size(archive.len()));
+        directory.extend(name.as_bytes());
+        archive.extend(b"PK\x03\x04");
+        archive.extend(&entry);
+        archive.extend(name.as_bytes());
+        archive.extend(packed);
+    }
+    let count = u16::try_from(members.len()).unwrap().to_le_bytes();
+    let start = u32::try_from(archive.len()).unwrap().to_le_bytes();
+    let length = u32::try_from(directory.len()).unwrap().to_le_bytes();
+    archive.extend(directory);
+    archive.extend(b"PK\x05\x06\0\0\0\0");
+    archive.extend([count, count].concat());
+    archive.extend([length, start].concat());
+    archive.extend([0; 2]);
+    archive
+}
+
+fn deflated(content: &[u8]) -> Vec<u8> {
+    let mut packer = DeflateEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(content).unwrap();
+    packer.finish().unwrap()
+}
+
+/// A tar archive of these members, compressed by gzip.
+///
+/// # Panics
+///
+/// If a name is too long for its header.
+pub fn tar_gz(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    for (name, content) in members {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, *content).unwrap();
+    }
+    archive.into_inner().unwrap().finish().unwrap()
 }

@@ -1,6 +1,7 @@
 //! Settings that several programs take.
 
 use crate::Error;
+use selvedge_data::published::SETS;
 use selvedge_data::{
     ClassSubset, DataError, FASHION_MNIST, NormalizationKind, PublishedSet, Source, Split,
 };
@@ -8,8 +9,8 @@ use selvedge_data::{
 /// Which images: arguments for a published data set and its classes.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DataArgs {
-    /// A published data set: fashion_mnist or mnist
-    #[arg(long, default_value = "fashion_mnist", value_name = "NAME")]
+    /// The name of a published data set, see [`PublishedSet`].
+    #[arg(long, default_value = "fashion_mnist", value_name = "NAME", help = dataset_help())]
     pub dataset: String,
     /// Its classes [default: all of them, unless the program says otherwise]
     #[arg(long)]
@@ -44,6 +45,12 @@ impl DataArgs {
             None => split,
         })
     }
+}
+
+/// The names that there are, from the table itself.
+fn dataset_help() -> String {
+    let names: Vec<_> = SETS.iter().map(|set| set.name).collect();
+    format!("A published data set: {}", names.join(", "))
 }
 
 /// How many batches to prepare ahead for this device: none for a CPU, which computes meanwhile.
@@ -119,6 +126,13 @@ impl From<Normalization> for NormalizationKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_help_names_every_data_set_of_the_table() {
+        let help = dataset_help();
+        assert!(help.starts_with("A published data set: fashion_mnist, mnist, "), "{help}");
+        assert!(SETS.iter().all(|set| help.contains(set.name)), "{help}");
+    }
 
     #[test]
     fn fractions_are_read_as_numbers_and_as_percentages() {
