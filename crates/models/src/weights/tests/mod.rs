@@ -1,7 +1,9 @@
 //! Files of every format, whole and damaged. `tests/data/README.md` says where the files come from.
 
+mod checkpoints;
 mod formats;
 mod hostile;
+mod mutated;
 
 use std::path::{Path, PathBuf};
 
