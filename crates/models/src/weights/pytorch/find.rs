@@ -44,6 +44,15 @@ const PARAMETERS: [&str; 14] = [
     "kernel",
 ];
 
+/// How the classes of TorchScript begin.
+const SCRIPT: &str = "__torch__.";
+
+/// Whether a value is a module of TorchScript.
+pub fn is_script(tree: &Tree, value: Value) -> bool {
+    let class = tree.object(value).and_then(|object| tree.global(object.class));
+    class.is_some_and(|class| class.starts_with(SCRIPT))
+}
+
 /// All sets of weights in a tree, in the order of the file.
 ///
 /// # Errors
@@ -192,7 +201,7 @@ impl Search<'_> {
     /// The state dict of an object that is a module, of PyTorch's or of TorchScript.
     fn module(&mut self, object: &Object) -> Result<Option<Vec<Named>>, String> {
         let class = self.tree.global(object.class).unwrap_or_default();
-        let is_script = class.starts_with("__torch__.");
+        let is_script = class.starts_with(SCRIPT);
         let is_module = |state| {
             ["_parameters", "_modules"].iter().all(|part| self.tree.get(state, part).is_some())
         };
@@ -217,7 +226,7 @@ impl Search<'_> {
         let mut passing = HashSet::new();
         for state in attributes(tree, module) {
             let is_script =
-                tree.global(module.class).is_some_and(|class| class.starts_with("__torch__."));
+                tree.global(module.class).is_some_and(|class| class.starts_with(SCRIPT));
             if is_script {
                 self.entries(state, &mut own)?;
             }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use self::archive::Archive;
 use self::choose::choose;
-use self::find::candidates;
+use self::find::{candidates, is_script};
 use self::tensor::{Tensor, tensor};
 use self::view::Storage;
 use super::format::Format;
@@ -59,7 +59,12 @@ pub(super) fn read_zip(input: &Input<'_>, options: &ReadOptions) -> Result<Conte
         Ok(Storage::new(entry.place(input)?, byteorder == b"big"))
     };
     let contents = contents(&tree, input, storage, options)?;
-    let is_script = entries.contains_key("constants.pkl");
+    let is_script = is_script(&tree, tree.root());
+    if is_script && contents.tensors.is_empty() {
+        let reason = "a TorchScript archive without parameters, as `torch.jit.freeze` makes constants of them; \
+                      take the module before it was frozen";
+        return Err(reason.into());
+    }
     Ok(Contents { format: is_script.then_some(Format::TorchScript), ..contents })
 }
 
@@ -153,7 +158,8 @@ fn contents(
         });
     }
     check_unfolded(unfolded, input.length())?;
-    if tensors.is_empty() && !is_empty_state_dict(tree) {
+    let is_empty = tensors.is_empty() && left_out.is_empty();
+    if tensors.is_empty() && !(is_empty && may_be_empty(tree)) {
         return Err(without_tensors(tree, &left_out));
     }
     left_out.truncate(MOST_NAMES);
@@ -168,8 +174,12 @@ fn contents(
     })
 }
 
-/// A network without parameters has an empty state dict, beside which the versions of its modules stand.
-fn is_empty_state_dict(tree: &Tree) -> bool {
+/// Whether there may be no tensors: a network without parameters has an empty state dict, beside which the
+/// versions of its modules stand. What to say of an archive of TorchScript is known to who knows that it is one.
+fn may_be_empty(tree: &Tree) -> bool {
+    if is_script(tree, tree.root()) {
+        return true;
+    }
     let entries = tree.dict(tree.root());
     entries
         .is_some_and(|entries| entries.iter().all(|(key, _)| tree.text(*key) == Some("_metadata")))

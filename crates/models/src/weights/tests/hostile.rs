@@ -37,7 +37,11 @@ fn assert_refused(bytes: &[u8], reason: &str) {
 }
 
 /// A file as `torch.save` writes it.
-fn torch_zip(pickle: &[u8], storages: &[(&str, &[u8])], method: CompressionMethod) -> Vec<u8> {
+pub(super) fn torch_zip(
+    pickle: &[u8],
+    storages: &[(&str, &[u8])],
+    method: CompressionMethod,
+) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(method);
     let pickle = ("data.pkl".to_string(), pickle);
@@ -50,22 +54,22 @@ fn torch_zip(pickle: &[u8], storages: &[(&str, &[u8])], method: CompressionMetho
 }
 
 /// The pickled `(2, 1, 1, 1)` and `(1, 1, 1, 1)`.
-const SHAPE: &[u8] = b"(K\x02K\x01K\x01K\x01t";
-const STRIDES: &[u8] = b"(K\x01K\x01K\x01K\x01t";
+pub(super) const SHAPE: &[u8] = b"(K\x02K\x01K\x01K\x01t";
+pub(super) const STRIDES: &[u8] = b"(K\x01K\x01K\x01K\x01t";
 
-fn stored(pickle: &[u8], storages: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn stored(pickle: &[u8], storages: &[(&str, &[u8])]) -> Vec<u8> {
     torch_zip(pickle, storages, CompressionMethod::Stored)
 }
 
 /// A network with one tensor, `c.weight` of shape `[2, 1, 1, 1]`.
-fn one() -> Network {
+pub(super) fn one() -> Network {
     let op = crate::Conv::new(2, 1).without_bias();
     network(&Architecture::new("one", [1, 1, 1]).layer("c", op), 0)
 }
 
 /// The pickle of `{"c.weight": tensor}` with a storage "0" of `elements`, the offset, and the
 /// pickled shape and strides.
-fn tensor_pickle(elements: u32, offset: u32, shape: &[u8], strides: &[u8]) -> Vec<u8> {
+pub(super) fn tensor_pickle(elements: u32, offset: u32, shape: &[u8], strides: &[u8]) -> Vec<u8> {
     let mut pickle =
         b"\x80\x02}X\x08\0\0\0c.weightctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storage\
                        ctorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuJ"

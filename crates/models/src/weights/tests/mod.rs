@@ -1,8 +1,10 @@
 //! Files of every format, whole and damaged. `tests/data/README.md` says where the files come from.
 
+mod checkpoints;
 mod dtypes;
 mod formats;
 mod hostile;
+mod mutated;
 mod names;
 
 use std::path::{Path, PathBuf};
