@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::format::{BEGINNING, Format};
+use super::format::Format;
 use super::input::Input;
 use super::names::{Names, Rename};
+use super::options::{Choice, ReadOptions};
 use super::spec::Convention;
-use super::stored::{Contents, Stored, TensorInfo};
+use super::stored::{Contents, Stored, TensorInfo, non_finite};
 use crate::ModelError;
 use crate::error::{origin, printable};
 
@@ -35,8 +36,12 @@ pub struct WeightFile<'a> {
     /// The tensors, sorted by name. Of a checkpoint, those of the state dict; without what wrappers such as
     /// `DataParallel` put into the names, see the [module](super).
     pub tensors: Vec<TensorInfo>,
-    /// The key under which a checkpoint keeps the state dict, such as `model_state_dict`.
-    pub key: Option<&'static str>,
+    /// The keys under which a checkpoint keeps the weights, joined by dots, such as `model_state_dict`.
+    pub key: Option<String>,
+    /// All sets of weights that a file of PyTorch holds, the one that was taken among them.
+    pub choices: Vec<Choice>,
+    /// Tensors beside the others that are not read, by name, and what they are instead: `a sparse tensor`.
+    pub left_out: Vec<(String, String)>,
     /// Python names that a pickle refers to besides those that build tensors, such as
     /// `argparse.Namespace`; nothing is done with them.
     pub ignored_names: Vec<String>,
@@ -46,6 +51,7 @@ pub struct WeightFile<'a> {
     /// By their names in the file.
     pub(super) stored: BTreeMap<String, Stored>,
     pub(super) names: Names,
+    pub(super) allow_non_finite: bool,
     pub(super) input: Input<'a>,
 }
 
@@ -55,12 +61,30 @@ pub struct WeightFile<'a> {
 ///
 /// [`ModelError::File`] if the file cannot be read, is damaged or of no known format.
 pub fn inspect(path: impl AsRef<Path>) -> Result<WeightFile<'static>, ModelError> {
-    let path = path.as_ref();
-    WeightFile::open(path, &[])
+    inspect_with(path, &ReadOptions::default())
 }
 
-/// As [`inspect`], of the bytes of a file: of safetensors or burnpack, since the reader of PyTorch's files
-/// takes files alone.
+/// As [`inspect`], with a choice among what a checkpoint holds.
+///
+/// ```no_run
+/// use selvedge_models::weights::{self, ReadOptions};
+///
+/// let options = ReadOptions { key: Some("ema.module".into()), ..ReadOptions::default() };
+/// println!("{}", weights::inspect_with("last.pth", &options)?);
+/// # Ok::<(), selvedge_models::ModelError>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`inspect`]; [`ModelError::File`] if nothing is under the key, with what there is.
+pub fn inspect_with(
+    path: impl AsRef<Path>,
+    options: &ReadOptions,
+) -> Result<WeightFile<'static>, ModelError> {
+    WeightFile::open_with(path.as_ref(), &[], options)
+}
+
+/// As [`inspect`], of the bytes of a file.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -79,28 +103,52 @@ pub fn inspect_bytes(bytes: &[u8]) -> Result<WeightFile<'_>, ModelError> {
     WeightFile::of_bytes(bytes)
 }
 
+/// As [`inspect_with`], of the bytes of a file.
+///
+/// # Errors
+///
+/// As [`inspect_with`].
+pub fn inspect_bytes_with<'a>(
+    bytes: &'a [u8],
+    options: &ReadOptions,
+) -> Result<WeightFile<'a>, ModelError> {
+    WeightFile::read(Input::bytes(bytes), None, &[], options)
+}
+
 impl WeightFile<'static> {
     /// Opens a file that must be of one of `formats`, or may be of any if none is given.
     pub(crate) fn open(path: &Path, formats: &[Format]) -> Result<Self, ModelError> {
+        Self::open_with(path, formats, &ReadOptions::default())
+    }
+
+    fn open_with(
+        path: &Path,
+        formats: &[Format],
+        options: &ReadOptions,
+    ) -> Result<Self, ModelError> {
         let input = Input::open(path).map_err(|reason| file_error(Some(path), reason))?;
-        Self::read(input, Some(path), formats)
+        Self::read(input, Some(path), formats, options)
     }
 }
 
 impl<'a> WeightFile<'a> {
     /// The file of which these are the bytes.
     pub(crate) fn of_bytes(bytes: &'a [u8]) -> Result<Self, ModelError> {
-        Self::read(Input::bytes(bytes), None, &[])
+        Self::read(Input::bytes(bytes), None, &[], &ReadOptions::default())
     }
 
-    fn read(input: Input<'a>, path: Option<&Path>, formats: &[Format]) -> Result<Self, ModelError> {
+    fn read(
+        input: Input<'a>,
+        path: Option<&Path>,
+        formats: &[Format],
+        options: &ReadOptions,
+    ) -> Result<Self, ModelError> {
         let failed = |reason: String| file_error(path, reason);
-        let beginning = input.beginning(BEGINNING).map_err(|e| failed(e.to_string()))?;
-        let format = Format::of(&beginning).map_err(failed)?;
+        let format = Format::of(&input).map_err(failed)?;
         if !formats.is_empty() && !formats.contains(&format) {
             return Err(failed(format!("a file of {format}, not of {}", formats[0])));
         }
-        let contents = contents(format, &input, path).map_err(failed)?;
+        let contents = contents(format, &input, path, options).map_err(failed)?;
         let convention = match format {
             Format::Burnpack => Convention::Burn,
             _ => Convention::PyTorch,
@@ -113,9 +161,12 @@ impl<'a> WeightFile<'a> {
         }
         Ok(Self {
             path: path.map(Into::into),
-            format,
+            format: contents.format.unwrap_or(format),
             tensors: listed(&names, &stored),
             key: contents.key,
+            choices: contents.choices,
+            left_out: contents.left_out,
+            allow_non_finite: options.allow_non_finite,
             ignored_names: contents.ignored_names,
             metadata: contents.metadata,
             convention,
@@ -140,6 +191,25 @@ impl<'a> WeightFile<'a> {
     pub fn renamed(self, rules: &[Rename]) -> Result<Self, ModelError> {
         let names = self.names.renamed(rules).map_err(|reason| self.error(reason))?;
         Ok(Self { tensors: listed(&names, &self.stored), names, ..self })
+    }
+
+    /// Reads all values and gives the tensors of floats in which some are NaN or infinite as f32, and how many
+    /// each.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::File`] if values cannot be read.
+    pub fn non_finite(&self) -> Result<Vec<(String, usize)>, ModelError> {
+        let mut found = Vec::new();
+        for (name, stored) in self.stored.iter().filter(|(_, stored)| stored.dtype.is_float()) {
+            let data = stored.read(&self.input);
+            let data = data.map_err(|reason| self.error(format!("{name}: {reason}")))?;
+            match non_finite(&data) {
+                0 => {}
+                count => found.push((name.clone(), count)),
+            }
+        }
+        Ok(found)
     }
 
     /// The values of every tensor, by name.
@@ -168,8 +238,18 @@ impl fmt::Display for WeightFile<'_> {
         let types = types.into_iter().collect::<Vec<_>>().join(", ");
         let (path, tensors) = (origin(&self.path), self.tensors.len());
         write!(f, "{path}: {}, {elements} elements in {tensors} tensors ({types})", self.format)?;
-        if let Some(key) = self.key {
-            write!(f, ", under the key `{key}`")?;
+        if let Some(key) = &self.key {
+            write!(f, ", under the key `{}`", printable(key))?;
+        }
+        let others = self.choices.iter().filter(|choice| Some(&choice.key) != self.key.as_ref());
+        let others: Vec<String> =
+            others.filter(|choice| !choice.key.is_empty()).take(3).map(Choice::to_string).collect();
+        if !others.is_empty() {
+            write!(f, "; not taken: {}", others.join(", "))?;
+        }
+        if let Some((name, reason)) = self.left_out.first() {
+            let count = self.left_out.len();
+            write!(f, "; left out: {count}, such as {}, {reason}", printable(name))?;
         }
         if !self.names.wrappers.is_empty() {
             write!(f, ", names without {}", self.names.wrappers.join(", "))?;
@@ -189,19 +269,23 @@ fn listed(names: &Names, stored: &BTreeMap<String, Stored>) -> Vec<TensorInfo> {
 }
 
 /// What a file holds.
-fn contents(format: Format, input: &Input<'_>, path: Option<&Path>) -> Result<Contents, String> {
+fn contents(
+    format: Format,
+    input: &Input<'_>,
+    path: Option<&Path>,
+    options: &ReadOptions,
+) -> Result<Contents, String> {
+    if let (Format::Safetensors | Format::Burnpack, Some(key)) = (format, &options.key) {
+        return Err(format!("a file of {format} has no keys, so that nothing is under `{key}`"));
+    }
     match (format, path) {
         (Format::Safetensors, _) => super::safetensors::read(input),
         #[cfg(feature = "burnpack")]
         (Format::Burnpack, path) => super::burnpack::read(input, path).map(Contents::from),
         #[cfg(feature = "pytorch")]
-        (Format::PyTorchZip, Some(path)) => super::pytorch::read_zip(path),
+        (Format::PyTorchZip | Format::TorchScript, _) => super::pytorch::read_zip(input, options),
         #[cfg(feature = "pytorch")]
-        (Format::PyTorchLegacy, Some(path)) => super::pytorch::read_legacy(path),
-        #[cfg(feature = "pytorch")]
-        (Format::PyTorchZip | Format::PyTorchLegacy, None) => {
-            Err(format!("a file of {format}, which is read from a path and not from bytes"))
-        }
+        (Format::PyTorchLegacy, _) => super::pytorch::read_legacy(input, options),
         #[cfg(not(all(feature = "burnpack", feature = "pytorch")))]
         (format, _) => {
             Err(format!("a file of {format}, which this program was built without a reader for"))

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use super::input::Input;
+
 /// As many bytes from the beginning of a file tell its format.
-pub(super) const BEGINNING: usize = 512;
+const BEGINNING: usize = 512;
 
 /// Where the headers of tar archives say what they are.
 const TAR_MAGIC: std::ops::Range<usize> = 257..262;
@@ -22,6 +24,8 @@ pub enum Format {
     PyTorchZip,
     /// What `torch.save` wrote before: pickles, then the values.
     PyTorchLegacy,
+    /// What `torch.jit.save` writes: a zip archive with the program beside the weights, which alone are read.
+    TorchScript,
     /// safetensors.
     Safetensors,
     /// Burn's own.
@@ -33,15 +37,44 @@ impl fmt::Display for Format {
         f.write_str(match self {
             Self::PyTorchZip => "PyTorch",
             Self::PyTorchLegacy => "PyTorch before 1.6",
+            Self::TorchScript => "TorchScript",
             Self::Safetensors => "safetensors",
             Self::Burnpack => "burnpack",
         })
     }
 }
 
+/// Beginnings of files that are not read, what these are, and what to do.
+const OTHERS: [(&[u8], &str); 14] = [
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes (.h5); save its weights as safetensors"),
+    (b"\x93NUMPY", "an array of NumPy (.npy); save it as safetensors"),
+    (b"GGUF", "a GGUF file, as llama.cpp reads; its weights are quantized, take the original ones"),
+    (b"ggml", "a GGML file, as llama.cpp read; take the original weights"),
+    (b"lmgg", "a GGML file, as llama.cpp read; take the original weights"),
+    (
+        b"model_checkpoint_path:",
+        "the list of a TensorFlow checkpoint; save its weights as safetensors",
+    ),
+    (b"\x1f\x8b", "packed by gzip; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "packed by Zstandard; unpack it first"),
+    (b"BZh", "packed by bzip2; unpack it first"),
+    (b"\xfd7zXZ\0", "packed by xz; unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "packed by 7-Zip; unpack it first"),
+    (
+        b"version https://git-lfs",
+        "a pointer of Git LFS and not the file itself; `git lfs pull` brings it",
+    ),
+    (b"<", "a web page or XML; the download brought a page instead of the file"),
+    (b"{", "a text in JSON, without weights"),
+];
+
+/// The last bytes of tables in TensorFlow's checkpoints: LevelDB's magic number.
+const TENSORFLOW_END: [u8; 8] = [0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb];
+
 impl Format {
-    /// The format of a file that begins like this, or why there is none.
-    pub(super) fn of(beginning: &[u8]) -> Result<Self, String> {
+    /// The format of a file by its first bytes, or why there is none.
+    pub(super) fn of(input: &Input<'_>) -> Result<Self, String> {
+        let beginning = input.beginning(BEGINNING).map_err(|e| e.to_string())?;
         let legacy = || {
             let mut windows = beginning.windows(LEGACY_MAGIC.len()).take(55);
             windows.any(|bytes| bytes == LEGACY_MAGIC)
@@ -54,8 +87,7 @@ impl Format {
             // The length of the header in eight bytes, then JSON.
             Ok(Self::Safetensors)
         } else if beginning.get(TAR_MAGIC) == Some(b"ustar".as_slice()) {
-            // Whatever stands before: the reader would take it for one, whose contents can unfold to
-            // any size.
+            // Whatever stands before, such as the magic number of the old format.
             let reason = "a tar archive, as the first versions of PyTorch wrote; save it anew with a \
                           later one";
             Err(reason.into())
@@ -64,9 +96,35 @@ impl Format {
         } else if beginning.is_empty() {
             Err("the file is empty".into())
         } else {
-            let reason = "neither a file of PyTorch nor safetensors nor burnpack, or its beginning \
-                          is damaged";
-            Err(reason.into())
+            Err(other(&beginning, input))
         }
+    }
+}
+
+/// What a file is that is not read.
+fn other(beginning: &[u8], input: &Input<'_>) -> String {
+    let text = beginning.trim_ascii_start();
+    if let Some((_, what)) = OTHERS.iter().find(|(start, _)| text.starts_with(start)) {
+        return (*what).into();
+    }
+    let end = input.length().checked_sub(TENSORFLOW_END.len() as u64);
+    let end = end.and_then(|at| input.read(at, TENSORFLOW_END.len()).ok());
+    match beginning {
+        _ if end.is_some_and(|end| end == TENSORFLOW_END) => {
+            "a checkpoint of TensorFlow; save its weights as safetensors".into()
+        }
+        [_, _, _, _, b'T', b'F', b'L', b'3', ..] => "a model of TensorFlow Lite".into(),
+        // The version of the format, a varint, then the producer's name or the graph.
+        [0x08, 1..=20, 0x12 | 0x3a | 0x42, ..] => {
+            "an ONNX file, which is written here but not read; take the weights that it was made of"
+                .into()
+        }
+        [0x80, 2..=5, ..] => {
+            "a pickle that `torch.save` did not write; save a state dict with it: \
+             `torch.save(model.state_dict(), path)`"
+                .into()
+        }
+        _ => "neither a file of PyTorch nor safetensors nor burnpack, or its beginning is damaged"
+            .into(),
     }
 }

@@ -79,6 +79,7 @@ mod load;
 mod load_options;
 mod matching;
 mod names;
+mod options;
 mod parameters;
 #[cfg(feature = "pytorch")]
 mod pickle;
@@ -94,12 +95,13 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-pub use file::{WeightFile, inspect, inspect_bytes};
+pub use file::{WeightFile, inspect, inspect_bytes, inspect_bytes_with, inspect_with};
 pub use fit::{Fit, FitKind};
 pub use float_type::FloatType;
 pub use format::Format;
 pub use load_options::{InputChannels, LoadOptions};
 pub use names::Rename;
+pub use options::{Choice, ReadOptions};
 pub use report::LoadReport;
 #[cfg(feature = "files")]
 pub use state_file::{load_state, save_state};
@@ -166,7 +168,7 @@ impl Network {
     ///
     /// As [`load`](Self::load).
     pub fn load_pytorch(self, path: impl AsRef<Path>) -> Result<Self, ModelError> {
-        let formats = [Format::PyTorchZip, Format::PyTorchLegacy];
+        let formats = [Format::PyTorchZip, Format::PyTorchLegacy, Format::TorchScript];
         WeightFile::open(path.as_ref(), &formats)?.load_into(self)
     }
 

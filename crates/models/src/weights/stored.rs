@@ -4,7 +4,9 @@ use std::fmt;
 
 use burn::tensor::{DType, TensorData};
 
+use super::format::Format;
 use super::input::Input;
+use super::options::Choice;
 use crate::error::printable;
 
 /// A tensor of a file.
@@ -41,8 +43,11 @@ pub(super) struct Stored {
 pub(super) enum Values {
     /// Little-endian, in the file itself.
     At { offset: u64, bytes: usize },
+    /// In a storage of a file of PyTorch.
+    #[cfg(feature = "pytorch")]
+    View(super::pytorch::View),
     /// Where a reader of Burn's keeps them.
-    #[cfg(any(feature = "burnpack", feature = "pytorch"))]
+    #[cfg(feature = "burnpack")]
     InReader(burn::store::burn_pack::Tensor),
 }
 
@@ -50,8 +55,14 @@ pub(super) enum Values {
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub tensors: Vec<Stored>,
-    /// The key of the checkpoint under which the state dict was found.
-    pub key: Option<&'static str>,
+    /// What the content says about the format beyond the first bytes.
+    pub format: Option<Format>,
+    /// The keys of the checkpoint under which the weights were found, joined by dots.
+    pub key: Option<String>,
+    /// All sets of weights in the file, of which one was taken.
+    pub choices: Vec<Choice>,
+    /// Tensors that are not read: the name, and what it is instead.
+    pub left_out: Vec<(String, String)>,
     /// Python names in a pickle besides those that build tensors.
     pub ignored_names: Vec<String>,
     /// The texts that a safetensors file holds besides.
@@ -86,7 +97,11 @@ impl Stored {
                 let bytes = input.read(*offset, *bytes).map_err(|e| e.to_string())?;
                 TensorData::from_bytes_vec(bytes, self.shape.clone(), self.dtype)
             }
-            #[cfg(any(feature = "burnpack", feature = "pytorch"))]
+            #[cfg(feature = "pytorch")]
+            Values::View(view) => {
+                TensorData::from_bytes_vec(view.read(input)?, self.shape.clone(), self.dtype)
+            }
+            #[cfg(feature = "burnpack")]
             Values::InReader(tensor) => {
                 burn::store::bridge::to_data(tensor).map_err(|e| e.to_string())?
             }
@@ -94,7 +109,13 @@ impl Stored {
     }
 }
 
-#[cfg(any(feature = "burnpack", feature = "pytorch"))]
+/// How many values are NaN or infinite.
+pub(super) fn non_finite(data: &TensorData) -> usize {
+    let values = data.as_slice::<f32>().unwrap_or_default();
+    values.iter().filter(|value| !value.is_finite()).count()
+}
+
+#[cfg(feature = "burnpack")]
 impl From<burn::store::burn_pack::Tensor> for Stored {
     fn from(tensor: burn::store::burn_pack::Tensor) -> Self {
         Self {

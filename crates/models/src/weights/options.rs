@@ -1,0 +1,45 @@
+//! What of a file is read, and how.
+
+use std::fmt;
+
+/// How a file of weights is read; [`Default`] is what [`inspect`](super::inspect) does.
+///
+/// ```
+/// use selvedge_models::weights::ReadOptions;
+///
+/// let averaged = ReadOptions { key: Some("model_ema".into()), ..ReadOptions::default() };
+/// assert!(!averaged.allow_non_finite);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The keys, joined by dots, under which a checkpoint of PyTorch keeps the weights that are meant, such as
+    /// `ema.module`; of several sets beneath a key all are taken. `None` takes those that are clearly meant.
+    pub key: Option<String>,
+    /// Whether a network takes values that are NaN or infinite, which otherwise is an error.
+    pub allow_non_finite: bool,
+}
+
+/// A set of weights in a file that may hold several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The keys that lead to it, joined by dots; empty for the whole file.
+    pub key: String,
+    /// The number of its tensors.
+    pub tensors: usize,
+    /// The number of their elements.
+    pub elements: u64,
+}
+
+impl fmt::Display for Choice {
+    /// The key, its control characters escaped, and how much is under it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LONGEST: usize = 80;
+        let Self { key, tensors, elements } = self;
+        let mut shown: String = key.chars().take(LONGEST).collect();
+        if shown.len() < key.len() {
+            shown.push('…');
+        }
+        let key = crate::error::printable(&shown);
+        write!(f, "`{key}` ({elements} elements in {tensors} tensors)")
+    }
+}
