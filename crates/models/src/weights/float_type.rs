@@ -65,17 +65,29 @@ impl FloatType {
                 TensorData::new(to, shape)
             }
             Self::F16 => {
-                let to: Vec<f16> = values.iter().map(|value| f16::from_f64(*value)).collect();
+                let to: Vec<f16> = values.iter().map(|value| f16::from_f32(odd(*value))).collect();
                 values.iter().zip(&to).try_for_each(|(from, to)| check(*from, to.is_infinite()))?;
                 TensorData::new(to, shape)
             }
             Self::Bf16 => {
-                let to: Vec<bf16> = values.iter().map(|value| bf16::from_f64(*value)).collect();
+                let to: Vec<bf16> =
+                    values.iter().map(|value| bf16::from_f32(odd(*value))).collect();
                 values.iter().zip(&to).try_for_each(|(from, to)| check(*from, to.is_infinite()))?;
                 TensorData::new(to, shape)
             }
         })
     }
+}
+
+/// The f32 from which a narrower type rounds to the same as from `value`: where f32 cannot hold it, the odd one of
+/// the two beside it (Boldo and Melquiond, 2008). The narrower types of `half` themselves cut an f64 short first.
+fn odd(value: f64) -> f32 {
+    let near = value as f32;
+    if f64::from(near) == value || value.is_nan() {
+        return near;
+    }
+    let is_larger = f64::from(near.abs()) > value.abs();
+    f32::from_bits((near.to_bits() - u32::from(is_larger)) | 1)
 }
 
 impl fmt::Display for FloatType {
@@ -128,6 +140,15 @@ mod tests {
         let value = 1.0 + 2f64.powi(-11) + 2f64.powi(-40);
         let half = FloatType::F16.convert(TensorData::new(vec![value], [1])).unwrap();
         assert_eq!(half.try_to_vec::<f16>().unwrap()[0].to_f64(), 1.0 + 2f64.powi(-10));
+        for (value, expected) in [
+            (1.0 + 2f64.powi(-8) + 2f64.powi(-40), 1.0 + 2f64.powi(-7)),
+            (1.0 + 2f64.powi(-8) - 2f64.powi(-40), 1.0),
+            (-1.0 - 2f64.powi(-8) - 2f64.powi(-40), -1.0 - 2f64.powi(-7)),
+            (1e-300, 0.0),
+        ] {
+            let brain = FloatType::Bf16.convert(TensorData::new(vec![value], [1])).unwrap();
+            assert_eq!(brain.try_to_vec::<bf16>().unwrap()[0].to_f64(), expected);
+        }
     }
 
     #[test]

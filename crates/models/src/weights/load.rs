@@ -38,7 +38,8 @@ impl WeightFile<'_> {
     /// # Errors
     ///
     /// [`ModelError::Mismatch`] with all that is missing, unexpected or of another shape if the file
-    /// belongs to another network; [`ModelError::File`] if values are not floats or cannot be read.
+    /// belongs to another network; [`ModelError::File`] if values are not floats, are NaN or infinite where
+    /// [`ReadOptions`](super::ReadOptions) does not allow it, or cannot be read.
     pub fn load_into(&self, network: Network) -> Result<Network, ModelError> {
         Ok(self.load_with(network, &LoadOptions::default())?.0)
     }
@@ -197,6 +198,14 @@ impl WeightFile<'_> {
     fn values(&self, spec: &Spec, taken: &Taken<'_>) -> Result<(TensorData, Option<u64>), String> {
         let Taken { stored, shape, conversion } = taken;
         let read = stored.read(&self.input).and_then(|data| {
+            let wrong = if self.allow_non_finite { 0 } else { non_finite(&data) };
+            if wrong > 0 {
+                let all = data.num_elements();
+                return Err(format!(
+                    "{wrong} of {all} values are NaN or infinite as f32: its training may have diverged; \
+                     `allow_non_finite` of `ReadOptions` takes them"
+                ));
+            }
             let (bytes, _, dtype) = data.into_parts();
             let data = TensorData::from_bytes(bytes, shape.clone(), dtype);
             let data = match conversion {
