@@ -102,8 +102,9 @@ fn a_folder_of_images_becomes_a_network_that_names_the_classes_of_other_files() 
     assert!(errors.ends_with("error: 2 of 6 files could not be read\n"), "{errors}");
 
     // JSON, a line for each file, with all classes.
-    let output = example("predict").arg(&bundle).arg(&one);
-    let output = output.args(["--format=json", "--top-k=5"]).output().unwrap();
+    let mut command = example("predict");
+    command.arg(&bundle).arg(&one).args(["--format=json", "--top-k=5"]);
+    let output = command.output().unwrap();
     let (printed, errors) = text(&output);
     assert!(output.status.success(), "{errors}");
     let record: serde_json::Value = serde_json::from_str(printed.trim_end()).unwrap();
