@@ -103,8 +103,8 @@ fn a_folder_of_images_becomes_a_network_that_names_the_classes_of_other_files() 
 
     // JSON, a line for each file, with all classes.
     let mut command = example("predict");
-    let output = command.arg(&bundle).arg(&one).args(["--format=json", "--top-k=5"]);
-    let output = output.output().unwrap();
+    command.arg(&bundle).arg(&one).args(["--format=json", "--top-k=5"]);
+    let output = command.output().unwrap();
     let (printed, errors) = text(&output);
     assert!(output.status.success(), "{errors}");
     let record: serde_json::Value = serde_json::from_str(printed.trim_end()).unwrap();
