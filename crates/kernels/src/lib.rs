@@ -5,6 +5,7 @@
 //! | [`conv_block`] | convolution + bias + ReLU + max-pool |
 //! | [`conv_block_scaled`] | the same, with channel dropout |
 //! | [`conv_transpose_block`] | nearest upsampling + transposed convolution + bias + ReLU |
+//! | [`depthwise_conv`] | convolution of every channel with a kernel of its own |
 //! | [`linear`] | linear layer + ReLU |
 //! | [`linear_of_channels`] | the same behind channel dropout, with less work for channels that are zero |
 //! | [`batch_norm`] | batch normalization + ReLU |
@@ -23,6 +24,7 @@
 //! | `optim/` | the optimizers: a rule for every element, and the one pass that applies it |
 //! | `cpu/flex/` | the operations on flex tensors: what the kernels cover, what is kept for the gradients |
 //! | `cpu/conv/` | convolution blocks: `forward` chooses by `method` among `direct` (its inner loop is `microkernel`), `winograd/` and `im2col`; `backward/` has the gradients |
+//! | `cpu/depthwise/` | depthwise convolutions and their gradients |
 //! | `cpu/norm/`, `cpu/pool/`, `cpu/matmul/` | batch normalization; max-pool; products of matrices and linear layers |
 //! | `cpu/layout/` | the sizes of a block; images interleaved, so that a vector holds one pixel of each |
 //! | `cpu/memory/`, `cpu/simd/` | aligned and recycled memory; vector instructions |
@@ -147,6 +149,7 @@ pub use ops::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
 pub use ops::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
 pub use ops::{ConvBlockOptions, PoolOptions};
 pub use ops::{ConvTransposeBlockOptions, conv_transpose_block};
+pub use ops::{DepthwiseConvBackend, DepthwiseConvOptions, depthwise_conv};
 pub use ops::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
 pub use ops::{MaxPoolBackend, max_pool};
 pub use optim::{AdamOptions, FusedAdam};

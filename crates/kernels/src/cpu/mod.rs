@@ -11,9 +11,11 @@
 //! | [`pool`] | ReLU and max-pool, of interleaved planes and of Burn's |
 //! | [`norm`] | batch normalization |
 //! | [`conv`] | convolution blocks: direct, by Winograd's method, as products of matrices; their gradients |
+//! | [`depthwise`] | depthwise convolutions and their gradients |
 //! | [`flex`] | the operations of [`ops`](crate::ops) on flex tensors, with their backward passes |
 
 mod conv;
+mod depthwise;
 mod flex;
 mod layout;
 mod matmul;

@@ -5,8 +5,8 @@ use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::nn::{GroupNorm, LayerNorm, Linear, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, ops::PadMode};
 use selvedge_kernels::{
-    ConvBlockOptions, ConvTransposeBlockOptions, conv_block, conv_block_scaled,
-    conv_transpose_block, linear, linear_of_channels,
+    ConvBlockOptions, ConvTransposeBlockOptions, DepthwiseConvOptions, conv_block,
+    conv_block_scaled, conv_transpose_block, depthwise_conv, linear, linear_of_channels,
 };
 
 use super::dropout;
@@ -128,7 +128,7 @@ impl Step {
                 let y = linear_step(&linear.module, x.into_features(), channel, *relu);
                 Activation::Features(y)
             }
-            Core::GroupedConv(conv) => Activation::Images(conv.module.forward(x.into_images())),
+            Core::GroupedConv(conv) => Activation::Images(grouped_step(&conv.module, x.into_images())),
             Core::Norm { norm, relu } => norm.module.run(x, *relu),
             Core::GroupNorm(norm) => group_norm(&norm.module, x),
             Core::LayerNorm(norm) => layer_norm(&norm.module, x),
@@ -229,6 +229,21 @@ fn conv_step(
         }
         None => conv_block(x, weight, bias, options),
     }
+}
+
+/// A convolution in groups, or with a dilated kernel.
+fn grouped_step(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    let [out_channels, in_a_group, _, _] = conv.weight.dims();
+    let PaddingConfig2d::Explicit(top, left, bottom, right) = conv.padding else {
+        return conv.forward(x);
+    };
+    if [in_a_group, conv.groups] != [1, out_channels] || conv.dilation != [1, 1] {
+        return conv.forward(x);
+    }
+    let padding = [[top, bottom], [left, right]];
+    let options = DepthwiseConvOptions { stride: conv.stride, padding };
+    let bias = conv.bias.as_ref().map(|bias| bias.val());
+    depthwise_conv(x, conv.weight.val(), bias, options)
 }
 
 /// A linear layer, with the ReLU that may follow it. `channel` is the number of adjacent features that

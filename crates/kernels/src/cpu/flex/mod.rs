@@ -3,6 +3,7 @@
 
 mod batch_norm;
 mod conv_block;
+mod depthwise_conv;
 mod linear;
 mod max_pool;
 mod tensor;
