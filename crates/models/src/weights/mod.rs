@@ -8,6 +8,7 @@
 //! | write for PyTorch and others | [`Network::save_safetensors`], [`Network::to_safetensors_bytes`] |
 //! | write for programs on Burn | [`Network::save_burnpack`] |
 //! | see what a file holds and which network it fits | [`inspect`], [`inspect_bytes`], [`WeightFile::fits`] |
+//! | choose among the weights of a checkpoint | [`inspect_with`], [`inspect_bytes_with`], [`ReadOptions::key`] |
 //! | write and read the tensors of any module | `save_state`, `load_state` (feature `files`) |
 //! | keep the architecture, the classes and the normalization with the weights | [`Bundle`](crate::Bundle) |
 //!
@@ -37,31 +38,51 @@
 //!
 //! What `torch.save` writes contains a pickle: a program for a small machine that can call any Python
 //! function, and with it run any command when Python reads the file. Here nothing in it is run: there
-//! is no Python and nothing that could be called by name. [`Network::load_pytorch`] reads, with Burn's
-//! reader, as follows.
+//! is no Python and nothing that could be called by name. A pickle is read as follows.
 //!
 //! | operation | what is done |
 //! |---|---|
-//! | numbers, strings, tuples, lists, dictionaries, memo | a value is built |
+//! | numbers, strings, tuples, lists, sets, dictionaries, memo | a value is built; what is used twice is shared |
 //! | `GLOBAL`, `STACK_GLOBAL` (names of Python objects) | the name is kept as text; nothing is imported |
-//! | `REDUCE` (a call) of `torch._utils._rebuild_tensor`, `…_v2`, `…_v3`, `_rebuild_parameter`, `torch._tensor._rebuild_from_type_v2` | a tensor is described: storage, offset, shape, strides |
-//! | `REDUCE` of `collections.OrderedDict`, `set`, `frozenset` | a dictionary or list is built |
-//! | `REDUCE`, `NEWOBJ`, `NEWOBJ_EX` of anything else | a placeholder with the name; an error if tensors are among the arguments |
-//! | `BUILD` (an object's attributes) | a module's parameters, buffers and parts are kept, other attributes dropped |
-//! | `PERSID`, `BINPERSID` | the name of a storage within the file; no other kind is accepted |
+//! | `REDUCE` (a call) of `torch._utils._rebuild_tensor`, `…_v2`, `…_v3`, `_rebuild_parameter`, `…_with_state`, `torch._tensor._rebuild_from_type_v2` | a tensor is described: storage, offset, shape, strides |
+//! | `REDUCE` of PyTorch's other functions that make tensors | the tensor is told and left out: sparse, quantized, nested, meta |
+//! | `REDUCE` of `collections.OrderedDict`, `defaultdict`, `Counter`, `dict` | a dictionary is built |
+//! | `REDUCE` of anything else | an object with the name; its arguments are not looked into |
+//! | `NEWOBJ`, `NEWOBJ_EX`, `INST`, `OBJ`, `copyreg._reconstructor` | an object with the name of its class and its arguments |
+//! | `BUILD`, `SETITEMS`, `APPENDS` | attributes, entries and items of an object are kept |
+//! | `PERSID`, `BINPERSID` | the name of a storage within the file |
 //! | `EXT1`, `EXT2`, `EXT4`, `NEXT_BUFFER`, `READONLY_BUFFER` | refused |
 //!
 //! [`WeightFile::ignored_names`] tells which names a file refers to besides those that build tensors.
-//! The whole module that `torch.save(model)` writes is read like its state dict, without its class.
+//!
+//! # Where the weights are
+//!
+//! Every dictionary of tensors that have names as parameters have them is a set of weights, at whatever depth,
+//! in lists and in the attributes of objects; so is a whole module, of `torch.save(model)` or of TorchScript.
+//! What an optimizer keeps is none. [`WeightFile::choices`] lists the sets; without [`ReadOptions::key`] the
+//! first of these is taken that there is:
+//!
+//! | what | example |
+//! |---|---|
+//! | the only set, averages (`ema`, `swa`) aside | `my_own` |
+//! | the file itself | `torch.save(model.state_dict(), path)` |
+//! | the one under the most usual key that is least deep: `state_dict`, `model_state_dict`, `model_state`, `model`, `net`, `network`, … | `model` beside `teacher` |
+//! | the one with ten times the elements of all others | `detector` beside `criterion` |
+//! | averages, if there is nothing else | `ema.module` |
+//!
+//! Otherwise the file is refused with a list of them.
 //!
 //! # Damaged and hostile files
 //!
 //! Lengths, offsets and shapes are checked against the size of the file before memory is set aside.
-//! A pickle whose objects would take more than 128 MiB is refused before they are built (the count is
-//! rough: of a dozen kinds of pickles just below the limit, the worst took 325 MiB), as is a file of
-//! PyTorch whose parts, unpacked, would take more than eight times its size. Truncated files and
-//! those with changed lengths are answered with [`ModelError::File`]. The tar archives of the first
-//! versions of PyTorch are refused, and so is a header of safetensors above 16 MiB.
+//! A pickle whose values would take more than 128 MiB, as counted before they are built, is refused, and so is
+//! a file of PyTorch whose storages and tensors, unpacked, would take more than eight times its size and 1 MiB;
+//! its table of contents takes a few times its own size. Truncated files and those with changed lengths are
+//! answered with [`ModelError::File`], as are archives of PyTorch whose values do not have their checksum. The
+//! tar archives of the first versions of PyTorch are refused, and so is a header of safetensors above 16 MiB.
+//!
+//! Values that are NaN, or infinite as f32, are an error when a network takes them, unless
+//! [`ReadOptions::allow_non_finite`] is set; [`WeightFile::non_finite`] counts them.
 //!
 //! Values are read when a network takes them; until then the file must not be changed.
 
@@ -140,8 +161,8 @@ impl Network {
         inspect(path)?.load_into(self)
     }
 
-    /// As [`load`](Self::load), from the bytes of a file of safetensors or burnpack: for programs without
-    /// files, and for weights that are part of a program.
+    /// As [`load`](Self::load), from the bytes of a file: for programs without files, and for weights that are
+    /// part of a program.
     ///
     /// # Errors
     ///
@@ -160,9 +181,9 @@ impl Network {
         inspect_bytes(bytes)?.load_into(self)
     }
 
-    /// Replaces the weights by those of a file that `torch.save` wrote: a state dict, a checkpoint
-    /// with one under `state_dict`, `model_state_dict`, `model`, `network` or `net`, or a whole
-    /// module. The prefixes of `DataParallel` and `torch.compile` are taken away.
+    /// Replaces the weights by those of a file that `torch.save` or `torch.jit.save` wrote: a state dict, a
+    /// checkpoint with one under [any key](crate::weights#where-the-weights-are), or a whole module. The prefixes of
+    /// `DataParallel` and `torch.compile` are taken away.
     ///
     /// # Errors
     ///

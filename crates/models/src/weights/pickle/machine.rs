@@ -130,9 +130,9 @@ impl<'r> Machine<'r> {
                 self.push(top)
             }
             // LIST, TUPLE, DICT, FROZENSET
-            b'l' => self.from_mark(Node::List),
-            b't' => self.from_mark(Node::Tuple),
-            0x91 => self.from_mark(Node::Set),
+            b'l' => self.make_from_mark(Node::List),
+            b't' => self.make_from_mark(Node::Tuple),
+            0x91 => self.make_from_mark(Node::Set),
             b'd' => {
                 let entries = pairs(self.pop_to_mark()?)?;
                 self.make(Node::Dict(entries))
@@ -303,7 +303,7 @@ impl<'r> Machine<'r> {
         Ok(self.stack.split_off(mark))
     }
 
-    fn from_mark(&mut self, container: fn(Vec<Value>) -> Node) -> Result<(), String> {
+    fn make_from_mark(&mut self, container: fn(Vec<Value>) -> Node) -> Result<(), String> {
         let items = self.pop_to_mark()?;
         self.make(container(items))
     }
