@@ -18,9 +18,8 @@ use selvedge::train::features::FeatureData;
 struct Args {
     /// The file of weights
     weights: PathBuf,
-    /// The network that they are for, by its name in the catalog; what `train` keeps says it itself
-    #[arg(long, default_value = "cnn2_small", value_name = "NAME")]
-    model: String,
+    #[command(flatten)]
+    network: cli::NetworkArgs,
     /// Share of the training images that is used
     #[arg(long, default_value = "10%")]
     fraction: cli::Fraction,
@@ -55,7 +54,7 @@ fn finetune(args: &Args) -> Result<(), Box<dyn Error>> {
     data.train = split.train.stratified_fraction(args.fraction.0, config.seed)?;
 
     // A bundle knows its network and how its images were normalized.
-    let mut architecture = named(&args.model)?;
+    let mut architecture = args.network.network_or("cnn2_small")?;
     if let Ok(bundle) = Bundle::load(&args.weights, &context.device) {
         architecture = bundle.network().architecture().clone();
         let (mean, std) = (bundle.mean().to_vec(), bundle.std().to_vec());

@@ -6,6 +6,7 @@ mod builder;
 mod catalog;
 mod cnn;
 mod course_cnn;
+mod json;
 mod mlp;
 mod names;
 mod op;

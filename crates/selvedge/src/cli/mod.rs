@@ -19,12 +19,14 @@
 //! }
 //! ```
 
+mod network;
 mod run_folder;
 mod settings;
 mod signals;
 mod threads;
 mod training;
 
+pub use network::{Channels, NetworkArgs, WeightArgs, WeightFormat};
 pub use run_folder::{RunArgs, RunFolderArgs, ended};
 pub use settings::{Classes, DataArgs, Fraction, Normalization, prefetch};
 pub use training::{LossArgs, LrScheduler, Opt, TrainingArgs};
