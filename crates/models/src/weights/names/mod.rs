@@ -9,6 +9,8 @@ pub(super) use listed::Names;
 pub use rename::Rename;
 pub(super) use sources::{SOURCES, Source};
 pub(super) use wrappers::{is_no_parameter, unwrapped};
+#[cfg(test)]
+pub(super) use wrappers::{ANYWHERE, BEFORE, COUNTS, LOSSES};
 
 use std::collections::BTreeMap;
 

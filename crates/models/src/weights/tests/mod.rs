@@ -1,5 +1,6 @@
 //! Files of every format, whole and damaged. `tests/data/README.md` says where the files come from.
 
+mod document;
 mod dtypes;
 mod formats;
 mod hostile;
