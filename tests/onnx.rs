@@ -122,17 +122,15 @@ fn filled(architecture: &Architecture) -> Network {
 /// An eighth of the channels and hidden features; every layer keeps its name, kind and place.
 fn an_eighth(architecture: Architecture) -> Architecture {
     let head = architecture.head().map(String::from);
-    let narrow = |layer: Layer| Layer {
-        op: match layer.op {
-            Op::Conv2d { out_channels, kernel, stride, padding, bias } => {
-                Op::Conv2d { out_channels: out_channels / 8, kernel, stride, padding, bias }
+    let narrow = |mut layer: Layer| {
+        match &mut layer.op {
+            Op::Conv2d { out_channels, .. } => *out_channels /= 8,
+            Op::Linear { out_features, .. } if Some(&layer.name) != head.as_ref() => {
+                *out_features /= 8;
             }
-            Op::Linear { out_features } if Some(&layer.name) != head.as_ref() => {
-                Op::Linear { out_features: out_features / 8 }
-            }
-            other => other,
-        },
-        ..layer
+            _ => {}
+        }
+        layer
     };
     Architecture {
         name: format!("{}_eighth", architecture.name),
@@ -166,7 +164,11 @@ fn other_settings() -> Architecture {
 fn networks() -> Vec<Architecture> {
     let small = |a: Architecture| match a.name.as_str() {
         name if name.starts_with("vgg") => Architecture { input: [3, 64, 64], ..an_eighth(a) },
-        "resnet18" | "resnet34" => Architecture { input: [3, 64, 64], ..a },
+        "resnet18" | "resnet34" | "resnet50" | "mobilenet_v2" => {
+            Architecture { input: [3, 64, 64], ..a }
+        }
+        // Its padding follows from the size, and differs between the sides and the axes here.
+        "efficientnet_lite0" => a.with_input([3, 70, 64]).unwrap(),
         _ => a,
     };
     let mut all: Vec<_> = catalog().into_iter().map(small).collect();
@@ -184,7 +186,19 @@ fn networks() -> Vec<Architecture> {
         all.push(Architecture { name: format!("{}_{height}x{width}", net.name), ..net });
     }
     all.push(other_settings());
+    all.extend(operations());
     all
+}
+
+/// The operations that `tests/parity/operations.rs` holds to PyTorch, each alone.
+fn operations() -> Vec<Architecture> {
+    #[derive(Deserialize)]
+    struct Case {
+        network: Architecture,
+    }
+    let cases: Vec<Case> = serde_json::from_str(&text("tests/data/operations.json")).unwrap();
+    let named = |Case { network }| Architecture { name: format!("op_{}", network.name), ..network };
+    cases.into_iter().map(named).collect()
 }
 
 /// Networks that are exported where a record is made, and not every day.

@@ -23,6 +23,11 @@ use selvedge::models::state::{self, State};
 use selvedge::prelude::*;
 use serde::Deserialize;
 
+#[path = "parity/networks.rs"]
+mod networks;
+#[path = "parity/operations.rs"]
+mod operations;
+
 /// Relative to the largest entry of what is compared; f32 against f64.
 const TOLERANCE: f64 = 1e-4;
 

@@ -122,15 +122,15 @@ pub enum ModelError {
     },
 }
 
-/// `Ok` for images from 32 × 32 up: networks that halve them five times leave nothing of smaller ones.
-pub(crate) fn require_32_pixels([_, height, width]: [usize; 3]) -> Result<(), ModelError> {
-    if height.min(width) >= 32 {
+/// `Ok` for images from 28 × 28 up, the smallest that residual networks and VGG are meant for.
+pub(crate) fn require_28_pixels([_, height, width]: [usize; 3]) -> Result<(), ModelError> {
+    if height.min(width) >= 28 {
         return Ok(());
     }
     Err(ModelError::Setting {
         name: "image size",
         value: format!("{height} × {width}"),
-        expected: "at least 32 × 32".into(),
+        expected: "at least 28 × 28".into(),
     })
 }
 

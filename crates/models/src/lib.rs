@@ -2,10 +2,10 @@
 //!
 //! | to | use | in |
 //! |---|---|---|
-//! | take a known network | [`Cnn`], [`TransferCnn`], [`CourseCnn`], [`ConvAutoencoder`], [`LinearAutoencoder`], [`Mlp`], [`ResNet`], [`Vgg`] | `arch` |
+//! | take a known network | [`Cnn`], [`TransferCnn`], [`CourseCnn`], [`ConvAutoencoder`], [`LinearAutoencoder`], [`Mlp`], [`LeNet5`], [`ResNet`], [`PreActResNet`], [`Vgg`], [`MobileNetV2`], [`EfficientNetLite`] | `arch` |
 //! | find one by its name | [`named`], [`catalog`] | `arch/catalog` |
 //! | fit it to other classes or images | [`Architecture::with_classes`], [`Architecture::with_input`] | `arch/resize` |
-//! | describe one of your own | [`Architecture`] and its methods, [`Op`], [`Conv`], [`MaxPool`] | `arch/builder` |
+//! | describe one of your own | [`Architecture`] and its methods, [`Op`], [`Conv`], [`ConvTranspose`], [`BatchNorm`], [`MaxPool`], [`AvgPool`] | `arch/builder` |
 //! | know what is refused, and why | [`Architecture::shapes`], [`ModelError`] | `arch/architecture`, `arch/names` |
 //! | see its layers, sizes and cost | [`Architecture::summary`] | `arch/summary` |
 //! | choose the initial weights | [`Initialization`] | `network/initialization` |
@@ -53,9 +53,10 @@ pub mod onnx;
 pub mod weights;
 
 pub use arch::{
-    Architecture, Cnn, Conv, ConvAutoencoder, CourseCnn, HiddenActivation, Layer,
-    LinearAutoencoder, MaxPool, Mlp, Op, ResNet, Shape, Stem, Summary, SummaryRow, TransferCnn,
-    Vgg, catalog, named,
+    Architecture, AvgPool, BatchNorm, Block, Cnn, Conv, ConvAutoencoder, ConvTranspose, CourseCnn,
+    EfficientNetLite, GeluApproximation, HiddenActivation, Layer, LeNet5, LinearAutoencoder,
+    MaxPool, Mlp, MobileNetV2, Op, Padding, PreActNames, PreActResNet, ResNet, Shape, Stem,
+    Summary, SummaryRow, TransferCnn, Vgg, catalog, named,
 };
 pub use bundle::{Bundle, DataSpec, Prediction};
 pub use error::ModelError;

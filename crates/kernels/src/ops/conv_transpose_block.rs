@@ -16,13 +16,21 @@ pub struct ConvTransposeBlockOptions {
     pub stride: [usize; 2],
     /// Border that is cut off the result, on each side.
     pub padding: [usize; 2],
+    /// Rows and columns that the result has more at its lower and right side.
+    pub output_padding: [usize; 2],
     /// Whether negative results become zero.
     pub relu: bool,
 }
 
 impl Default for ConvTransposeBlockOptions {
     fn default() -> Self {
-        ConvTransposeBlockOptions { upsample: [1; 2], stride: [1; 2], padding: [0; 2], relu: false }
+        ConvTransposeBlockOptions {
+            upsample: [1; 2],
+            stride: [1; 2],
+            padding: [0; 2],
+            output_padding: [0; 2],
+            relu: false,
+        }
     }
 }
 
@@ -38,7 +46,7 @@ impl Default for ConvTransposeBlockOptions {
 /// - `weight`: `[in_channels, out_channels, kernel_height, kernel_width]`, as in PyTorch and Burn
 /// - `bias`: `[out_channels]`
 /// - result: `[batch, out_channels, h, w]` with
-///   `h = (height · upsample − 1) · stride − 2 · padding + kernel_height`, and `w` alike
+///   `h = (height · upsample − 1) · stride − 2 · padding + kernel_height + output_padding`, and `w` alike
 ///
 /// # Panics
 ///
@@ -53,7 +61,9 @@ pub fn conv_transpose_block(
     let [_, _, kernel_height, kernel_width] = weight.dims();
     let border = |axis: usize, kernel: usize| kernel.checked_sub(1 + options.padding[axis]);
     let borders = (border(0, kernel_height), border(1, kernel_width));
-    if let ([1, 1], (Some(vertical), Some(horizontal))) = (options.stride, borders) {
+    if let ([1, 1], [0, 0], (Some(vertical), Some(horizontal))) =
+        (options.stride, options.output_padding, borders)
+    {
         let turned = weight.swap_dims(0, 1).flip([2, 3]);
         let options = ConvBlockOptions {
             upsample: options.upsample,
@@ -68,7 +78,13 @@ pub fn conv_transpose_block(
         .reshape([batch, channels, height, 1, width, 1])
         .expand([batch, channels, height, rows, width, columns])
         .reshape([batch, channels, height * rows, width * columns]);
-    let settings = ConvTransposeOptions::new(options.stride, options.padding, [0, 0], [1, 1], 1);
+    let settings = ConvTransposeOptions::new(
+        options.stride,
+        options.padding,
+        options.output_padding,
+        [1, 1],
+        1,
+    );
     let y = conv_transpose2d(x, weight, bias, settings);
     if options.relu { relu(y) } else { y }
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::names;
-use super::op::elements;
+use super::op_shape::elements;
 use crate::error::printable;
 use crate::{ModelError, Op, Shape};
 
@@ -128,10 +128,10 @@ impl Architecture {
 fn largest(layers: &[Layer], input: Shape) -> usize {
     let mut shape = input;
     let sizes = layers.iter().map(|Layer { op, .. }| {
-        let inner = match op {
-            Op::Residual { main, shortcut } => largest(main, shape).max(largest(shortcut, shape)),
-            _ => 1,
-        };
+        let (before, paths) = op.paths();
+        let reaches = op.inside(shape).expect("the architecture was checked");
+        let inner = paths.iter().map(|path| largest(path, reaches)).max().unwrap_or(1);
+        let inner = inner.max(largest(before, shape));
         shape = op.apply(shape).expect("the architecture was checked");
         shape.size().max(inner)
     });
@@ -247,9 +247,9 @@ mod tests {
                 "stide",
             ),
             (r#"{"name": "relu1", "op": "relu", "slope": 0.1}"#, "slope"),
-            (r#"{"name": "bn", "op": "batch_norm2d", "momentum": 0.1}"#, "momentum"),
+            (r#"{"name": "bn", "op": "batch_norm2d", "affine": true}"#, "affine"),
             (r#"{"name": "f", "op": "flatten", "start": 1}"#, "start"),
-            (r#"{"name": "fc", "op": "linear", "out_features": 2, "bias": false}"#, "bias"),
+            (r#"{"name": "fc", "op": "linear", "out_features": 2, "biass": false}"#, "biass"),
             (
                 r#"{"name": "b", "op": "residual", "main": [{"name": "t", "op": "tanh", "x": 1}]}"#,
                 "x",

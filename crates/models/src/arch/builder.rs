@@ -44,19 +44,20 @@ impl Architecture {
     /// Adds a transposed convolution with stride 1 and a bias: images grow by `kernel - 1`.
     #[must_use]
     pub fn conv_transpose(self, name: &str, out_channels: usize, kernel: usize) -> Self {
-        self.layer(name, Op::ConvTranspose2d { out_channels, kernel })
+        self.layer(name, crate::ConvTranspose::new(out_channels, kernel))
     }
 
-    /// Adds a batch normalization.
+    /// Adds a batch normalization of images; [`layer`](Self::layer) takes other settings as a
+    /// [`BatchNorm`](crate::BatchNorm).
     #[must_use]
     pub fn batch_norm(self, name: &str) -> Self {
-        self.layer(name, Op::BatchNorm2d)
+        self.layer(name, crate::BatchNorm::new())
     }
 
-    /// Adds a linear layer.
+    /// Adds a linear layer with a bias.
     #[must_use]
     pub fn linear(self, name: &str, out_features: usize) -> Self {
-        self.layer(name, Op::Linear { out_features })
+        self.layer(name, Op::Linear { out_features, bias: true })
     }
 
     /// Adds max(x, 0).
@@ -149,11 +150,60 @@ impl Architecture {
         main: impl FnOnce(Self) -> Self,
         shortcut: impl FnOnce(Self) -> Self,
     ) -> Self {
-        // What is wrong before the block is found when the whole is checked.
-        let reaches = self.output_shape().unwrap_or(Shape::Images(self.input));
-        let path = || Self::new(name, reaches.as_images());
+        let path = || self.path(name);
         let (mut main, mut shortcut) = (main(path()).layers, shortcut(path()).layers);
         names::settle(&mut main, &mut shortcut);
-        self.layer(name, Op::Residual { main, shortcut })
+        self.layer(name, Op::Residual { before: Vec::new(), main, shortcut })
+    }
+
+    /// Adds a residual block that activates first (He et al., 2016, "Identity mappings"): what `before` adds
+    /// stands before both paths. Its layers need other names than those of the paths: automatic ones are
+    /// counted from 1 in each.
+    #[must_use]
+    pub fn residual_after(
+        self,
+        name: &str,
+        before: impl FnOnce(Self) -> Self,
+        main: impl FnOnce(Self) -> Self,
+        shortcut: impl FnOnce(Self) -> Self,
+    ) -> Self {
+        let before = before(self.path(name));
+        let inner = || before.path(name);
+        let (mut main, mut shortcut) = (main(inner()).layers, shortcut(inner()).layers);
+        names::settle(&mut main, &mut shortcut);
+        self.layer(name, Op::Residual { before: before.layers, main, shortcut })
+    }
+
+    /// Adds a squeeze-and-excite block (Hu et al., 2018) with torchvision's names, `fc1` and `fc2`: the
+    /// mean of each channel, two convolutions of 1 × 1 with `squeezed` channels and `activation` between
+    /// them, and the input times `scale` of the result.
+    ///
+    /// ```
+    /// use selvedge_models::{Architecture, Op};
+    ///
+    /// // As in MobileNetV3.
+    /// let net = Architecture::new("net", [16, 8, 8]);
+    /// let net = net.squeeze_excite("se", 8, Op::Relu, Op::HardSigmoid);
+    /// assert_eq!(net.summary()?.parameters(), 16 * 8 + 8 + 8 * 16 + 16);
+    /// # Ok::<(), selvedge_models::ModelError>(())
+    /// ```
+    #[must_use]
+    pub fn squeeze_excite(self, name: &str, squeezed: usize, activation: Op, scale: Op) -> Self {
+        let path = self.path(name);
+        let channels = path.input[0];
+        let path = path
+            .layer("avgpool", Op::AdaptiveAvgPool2d { size: 1 })
+            .layer("fc1", crate::Conv::new(squeezed, 1))
+            .layer("activation", activation)
+            .layer("fc2", crate::Conv::new(channels, 1))
+            .layer("scale_activation", scale);
+        self.layer(name, Op::Gate { path: path.layers })
+    }
+
+    /// An architecture without layers, for what reaches the next one: a path of a block. What is wrong
+    /// before the block is found when the whole is checked.
+    fn path(&self, name: &str) -> Self {
+        let reaches = self.output_shape().unwrap_or(Shape::Images(self.input));
+        Self::new(name, reaches.as_images())
     }
 }

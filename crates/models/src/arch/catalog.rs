@@ -1,8 +1,8 @@
 //! The networks that are known by name.
 
 use crate::{
-    Architecture, Cnn, ConvAutoencoder, CourseCnn, HiddenActivation, LinearAutoencoder, Mlp,
-    ModelError, ResNet, TransferCnn, Vgg,
+    Architecture, Cnn, ConvAutoencoder, CourseCnn, EfficientNetLite, HiddenActivation, LeNet5,
+    LinearAutoencoder, Mlp, MobileNetV2, ModelError, PreActResNet, ResNet, TransferCnn, Vgg,
 };
 
 /// A network of the catalog.
@@ -20,7 +20,7 @@ const GREY: [usize; 3] = [1, 28, 28];
 const IMAGENET: [usize; 3] = [3, 224, 224];
 
 #[rustfmt::skip]
-const ENTRIES: [Entry; 30] = [
+const ENTRIES: [Entry; 36] = [
     entry("cnn2_small", GREY, 5, |i, n| Ok(Cnn::cnn2_small(n).with_input(i).architecture())),
     entry("cnn2", GREY, 5, |i, n| Ok(Cnn::cnn2(n).with_input(i).architecture())),
     entry("cnn3", GREY, 5, |i, n| Ok(Cnn::cnn3(n).with_input(i).architecture())),
@@ -39,10 +39,16 @@ const ENTRIES: [Entry; 30] = [
     entry("mlp_sigmoid", GREY, 10, |i, n| Ok(mlp(i, n, HiddenActivation::Sigmoid))),
     entry("mlp_tanh", GREY, 10, |i, n| Ok(mlp(i, n, HiddenActivation::Tanh))),
     entry("mlp_identity", GREY, 10, |i, n| Ok(mlp(i, n, HiddenActivation::Identity))),
+    entry("lenet5", GREY, 10, |i, n| Ok(LeNet5::new(n).with_input(i).architecture())),
     entry("resnet18_cifar", [3, 32, 32], 10, |i, n| ResNet::resnet18_cifar(n).with_input(i).architecture()),
     entry("resnet18_cifar_avg", [3, 32, 32], 10, |i, n| ResNet::resnet18_cifar_avg(n).with_input(i).architecture()),
     entry("resnet18", IMAGENET, 1000, |i, n| ResNet::resnet18(n).with_input(i).architecture()),
     entry("resnet34", IMAGENET, 1000, |i, n| ResNet::resnet34(n).with_input(i).architecture()),
+    entry("resnet50", IMAGENET, 1000, |i, n| ResNet::resnet50(n).with_input(i).architecture()),
+    entry("preact_resnet20", [3, 32, 32], 10, |i, n| Ok(PreActResNet::resnet20(n).with_input(i).architecture())),
+    entry("wide_resnet16_4", [3, 32, 32], 10, |i, n| Ok(PreActResNet::wide_resnet16_4(n).with_input(i).architecture())),
+    entry("mobilenet_v2", IMAGENET, 1000, |i, n| Ok(MobileNetV2::new(n).with_input(i).architecture())),
+    entry("efficientnet_lite0", IMAGENET, 1000, |i, n| EfficientNetLite::lite0(n).with_input(i).architecture()),
     entry("vgg11", IMAGENET, 1000, |i, n| Vgg::vgg11(n).with_input(i).architecture()),
     entry("vgg13", IMAGENET, 1000, |i, n| Vgg::vgg13(n).with_input(i).architecture()),
     entry("vgg16", IMAGENET, 1000, |i, n| Vgg::vgg16(n).with_input(i).architecture()),

@@ -41,10 +41,9 @@ pub(super) fn check(architecture: &str, layers: &[Layer]) -> Result<(), ModelErr
 fn add_paths(layers: &[Layer], block: Option<&str>, paths: &mut Vec<(String, Option<String>)>) {
     for Layer { name, op } in layers {
         let path = block.map_or(name.clone(), |block| format!("{block}.{name}"));
-        if let Op::Residual { main, shortcut } = op {
-            add_paths(main, Some(&path), paths);
-            add_paths(shortcut, Some(&path), paths);
-        }
+        let (before, inner) = op.paths();
+        add_paths(before, Some(&path), paths);
+        inner.into_iter().for_each(|layers| add_paths(layers, Some(&path), paths));
         paths.push((path, block.map(String::from)));
     }
 }
@@ -253,7 +252,7 @@ mod tests {
             |shortcut| shortcut.relu().sigmoid().conv("tanh1", 4, 3, 1),
         );
         net.shapes().unwrap();
-        let Op::Residual { main, shortcut } = &net.layers[1].op else { panic!("a block") };
+        let Op::Residual { main, shortcut, .. } = &net.layers[1].op else { panic!("a block") };
         let names = |layers: &[Layer]| {
             layers.iter().map(|layer| layer.name.clone()).collect::<Vec<_>>().join(" ")
         };

@@ -1,62 +1,164 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::padding::Padding;
 use crate::Layer;
 
 /// One operation of a network. Channels and features that come in follow from what stands before.
+///
+/// In a file, a setting that is left out has PyTorch's default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "op", deny_unknown_fields)]
 pub enum Op {
-    /// 2-d convolution with a square kernel; weight `[out_channels, in_channels, kernel, kernel]`.
+    /// 2-d convolution with a square kernel; weight `[out_channels, in_channels / groups, kernel,
+    /// kernel]`. [`Conv`](crate::Conv) builds one.
     Conv2d {
         /// Channels that come out.
         out_channels: usize,
         /// Side of the kernel, in pixels.
         kernel: usize,
-        /// Step of the kernel, in pixels; 1 where a file does not say.
+        /// Step of the kernel, in pixels.
         #[serde(default = "one")]
         stride: usize,
-        /// Rows and columns of zeros added on every side; none where a file does not say.
+        /// Rows and columns of zeros around the image.
         #[serde(default)]
-        padding: usize,
-        /// Whether a bias is added; so it is where a file does not say.
+        padding: Padding,
+        /// Whether a bias is added.
         #[serde(default = "yes")]
         bias: bool,
+        /// Distance between the pixels that neighbouring entries of the kernel meet, in pixels.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        dilation: usize,
+        /// Into how many groups the channels are divided, each with kernels of its own; as many as
+        /// channels are a depthwise convolution.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        groups: usize,
     },
-    /// Transposed 2-d convolution with a square kernel, stride 1 and a bias: images grow by
-    /// `kernel - 1`; weight `[in_channels, out_channels, kernel, kernel]`.
+    /// Transposed 2-d convolution with a square kernel: a side of n pixels becomes one of (n - 1) · stride -
+    /// 2 · padding + kernel + output_padding; weight `[in_channels, out_channels, kernel, kernel]`.
+    /// [`ConvTranspose`](crate::ConvTranspose) builds one.
     ConvTranspose2d {
         /// Channels that come out.
         out_channels: usize,
         /// Side of the kernel, in pixels.
         kernel: usize,
+        /// Distance between the places that neighbouring pixels are spread to, in pixels.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        stride: usize,
+        /// Rows and columns that are cut off the result on every side.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        padding: usize,
+        /// Rows and columns that the result has more at its lower and right side; less than the stride.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        output_padding: usize,
+        /// Whether a bias is added.
+        #[serde(default = "yes", skip_serializing_if = "is_yes")]
+        bias: bool,
     },
-    /// Batch normalization over each channel (Ioffe and Szegedy, 2015); ε 1e-5, momentum 0.1.
-    #[serde(deserialize_with = "no_settings")]
-    BatchNorm2d,
+    /// Batch normalization over each channel of images (Ioffe and Szegedy, 2015).
+    /// [`BatchNorm`](crate::BatchNorm) builds one.
+    BatchNorm2d {
+        /// What is added to the variance.
+        #[serde(default = "epsilon", skip_serializing_if = "is_epsilon")]
+        epsilon: f64,
+        /// How far the running statistics move towards those of a batch.
+        #[serde(default = "momentum", skip_serializing_if = "is_momentum")]
+        momentum: f64,
+    },
+    /// The same over each feature, as behind a linear layer.
+    BatchNorm1d {
+        /// What is added to the variance.
+        #[serde(default = "epsilon", skip_serializing_if = "is_epsilon")]
+        epsilon: f64,
+        /// How far the running statistics move towards those of a batch.
+        #[serde(default = "momentum", skip_serializing_if = "is_momentum")]
+        momentum: f64,
+    },
+    /// Normalization over groups of channels of each image (Wu and He, 2018), with a weight and a bias
+    /// a channel.
+    GroupNorm {
+        /// Into how many groups the channels are divided.
+        groups: usize,
+        /// What is added to the variance.
+        #[serde(default = "epsilon", skip_serializing_if = "is_epsilon")]
+        epsilon: f64,
+    },
+    /// Normalization over the channels of each pixel, as ConvNeXt has it, or over the features of each
+    /// image (Ba et al., 2016), with a weight and a bias a channel or feature.
+    LayerNorm {
+        /// What is added to the variance.
+        #[serde(default = "epsilon", skip_serializing_if = "is_epsilon")]
+        epsilon: f64,
+    },
     /// Linear layer; PyTorch's weight is `[out_features, in_features]`.
     Linear {
         /// Features that come out.
         out_features: usize,
+        /// Whether a bias is added.
+        #[serde(default = "yes", skip_serializing_if = "is_yes")]
+        bias: bool,
     },
     /// max(x, 0).
     #[serde(deserialize_with = "no_settings")]
     Relu,
+    /// min(max(x, 0), 6).
+    #[serde(deserialize_with = "no_settings")]
+    Relu6,
+    /// x above 0, `negative_slope` · x below.
+    LeakyRelu {
+        /// The slope below 0.
+        #[serde(default = "hundredth")]
+        negative_slope: f64,
+    },
+    /// x · Φ(x), with the normal distribution function Φ (Hendrycks and Gimpel, 2016).
+    Gelu {
+        /// How Φ is computed.
+        #[serde(default)]
+        approximate: GeluApproximation,
+    },
+    /// x / (1 + exp(-x)), known as swish, too.
+    #[serde(deserialize_with = "no_settings")]
+    Silu,
+    /// x · min(max(x + 3, 0), 6) / 6 (Howard et al., 2019).
+    #[serde(deserialize_with = "no_settings")]
+    HardSwish,
+    /// min(max(x + 3, 0), 6) / 6.
+    #[serde(deserialize_with = "no_settings")]
+    HardSigmoid,
     /// 1 / (1 + exp(-x)).
     #[serde(deserialize_with = "no_settings")]
     Sigmoid,
     /// The hyperbolic tangent.
     #[serde(deserialize_with = "no_settings")]
     Tanh,
+    /// x as it is: it keeps a name, or a place in a count, of what is left out.
+    #[serde(deserialize_with = "no_settings")]
+    Identity,
     /// The largest of each `kernel` × `kernel` window; sizes round down, as in PyTorch.
     MaxPool2d {
         /// Side of the window, in pixels.
         kernel: usize,
         /// Step of the window, in pixels.
         stride: usize,
-        /// Rows and columns of minus infinity added on every side; at most half the kernel; none
-        /// where a file does not say.
+        /// Rows and columns of minus infinity added on every side; at most half the kernel.
         #[serde(default)]
         padding: usize,
+    },
+    /// The mean of each `kernel` × `kernel` window. [`AvgPool`](crate::AvgPool) builds one.
+    AvgPool2d {
+        /// Side of the window, in pixels.
+        kernel: usize,
+        /// Step of the window, in pixels.
+        stride: usize,
+        /// Rows and columns of zeros added on every side; at most half the kernel.
+        #[serde(default)]
+        padding: usize,
+        /// Whether sizes round up: a last window may reach over the border, but not begin beyond the
+        /// image and its padding on the left.
+        #[serde(default)]
+        ceil_mode: bool,
+        /// Whether zeros of the padding count as pixels.
+        #[serde(default = "yes")]
+        count_include_pad: bool,
     },
     /// The mean of each of `size` × `size` windows that cover the image.
     AdaptiveAvgPool2d {
@@ -78,26 +180,93 @@ pub enum Op {
         /// The probability that a channel is 0.
         probability: f64,
     },
+    /// Sets all values of an image to 0 while training, those of others are divided by 1 -
+    /// `probability` (Huang et al., 2016); torchvision's mode `row`. At the end of a path of a
+    /// [`Residual`](Self::Residual) it leaves the path out for this image.
+    StochasticDepth {
+        /// The probability that an image's values are 0.
+        probability: f64,
+    },
     /// `[batch, channels, height, width]` to `[batch, channels · height · width]`.
     #[serde(deserialize_with = "no_settings")]
     Flatten,
     /// The sum of two paths from the same input (He et al., 2016); an empty path is the input
     /// itself. Parameters are called `<name>.<layer>.weight`.
     Residual {
+        /// What stands before both paths, as in blocks that activate first; empty in most.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        before: Vec<Layer>,
         /// The longer path.
         main: Vec<Layer>,
         /// The shorter path; empty where a file does not say.
         #[serde(default)]
         shortcut: Vec<Layer>,
     },
+    /// The channels, or features, of several paths from the same input one after the other (Szegedy et
+    /// al., 2015). Parameters are called `<name>.<layer>.weight`.
+    Concat {
+        /// The paths.
+        branches: Vec<Vec<Layer>>,
+    },
+    /// The input times what a path makes of it: of the same shape, or one number a channel, as in
+    /// squeeze-and-excite (Hu et al., 2018). Parameters are called `<name>.<layer>.weight`.
+    Gate {
+        /// The path.
+        path: Vec<Layer>,
+    },
+}
+
+/// How [`Op::Gelu`] is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GeluApproximation {
+    /// By the error function: x / 2 · (1 + erf(x / √2)).
+    #[default]
+    None,
+    /// x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 · x³))).
+    Tanh,
 }
 
 fn one() -> usize {
     1
 }
 
+fn is_one(n: &usize) -> bool {
+    *n == 1
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
 fn yes() -> bool {
     true
+}
+
+fn is_yes(is: &bool) -> bool {
+    *is
+}
+
+/// PyTorch's ε of all normalizations.
+pub(super) fn epsilon() -> f64 {
+    1e-5
+}
+
+fn is_epsilon(value: &f64) -> bool {
+    *value == epsilon()
+}
+
+/// PyTorch's momentum of a batch normalization.
+pub(super) fn momentum() -> f64 {
+    0.1
+}
+
+fn is_momentum(value: &f64) -> bool {
+    *value == momentum()
+}
+
+fn hundredth() -> f64 {
+    0.01
 }
 
 /// Refuses settings of an operation that has none.
@@ -110,24 +279,59 @@ fn no_settings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Erro
 }
 
 impl Op {
+    /// The layers within it: those that its input reaches first, and the paths from there.
+    pub(crate) fn paths(&self) -> (&[Layer], Vec<&[Layer]>) {
+        match self {
+            Self::Residual { before, main, shortcut } => (before, vec![main, shortcut]),
+            Self::Concat { branches } => (&[], branches.iter().map(Vec::as_slice).collect()),
+            Self::Gate { path } => (&[], vec![path]),
+            _ => (&[], Vec::new()),
+        }
+    }
+
     /// Whether it has no parameters, nor layers that might have some.
     pub(crate) fn is_plain(&self) -> bool {
         match self {
             Self::Conv2d { .. }
             | Self::ConvTranspose2d { .. }
-            | Self::BatchNorm2d
+            | Self::BatchNorm2d { .. }
+            | Self::BatchNorm1d { .. }
+            | Self::GroupNorm { .. }
+            | Self::LayerNorm { .. }
             | Self::Linear { .. }
-            | Self::Residual { .. } => false,
+            | Self::Residual { .. }
+            | Self::Concat { .. }
+            | Self::Gate { .. } => false,
             Self::Relu
+            | Self::Relu6
+            | Self::LeakyRelu { .. }
+            | Self::Gelu { .. }
+            | Self::Silu
+            | Self::HardSwish
+            | Self::HardSigmoid
             | Self::Sigmoid
             | Self::Tanh
+            | Self::Identity
             | Self::MaxPool2d { .. }
+            | Self::AvgPool2d { .. }
             | Self::AdaptiveAvgPool2d { .. }
             | Self::Upsample { .. }
             | Self::Dropout { .. }
             | Self::ChannelDropout { .. }
+            | Self::StochasticDepth { .. }
             | Self::Flatten => true,
         }
+    }
+
+    /// Whether it changes nothing once training is over.
+    pub(crate) fn is_identity_in_inference(&self) -> bool {
+        matches!(
+            self,
+            Self::Identity
+                | Self::Dropout { .. }
+                | Self::ChannelDropout { .. }
+                | Self::StochasticDepth { .. }
+        )
     }
 
     /// The first part of the name of a layer that has no better one.
@@ -135,167 +339,32 @@ impl Op {
         match self {
             Self::Conv2d { .. } => "conv",
             Self::ConvTranspose2d { .. } => "t_conv",
-            Self::BatchNorm2d => "bn",
+            Self::BatchNorm2d { .. } | Self::BatchNorm1d { .. } => "bn",
+            Self::GroupNorm { .. } => "gn",
+            Self::LayerNorm { .. } => "ln",
             Self::Linear { .. } => "fc",
             Self::Relu => "relu",
+            // A count follows.
+            Self::Relu6 => "relu6_",
+            Self::LeakyRelu { .. } => "leaky_relu",
+            Self::Gelu { .. } => "gelu",
+            Self::Silu => "silu",
+            Self::HardSwish => "hard_swish",
+            Self::HardSigmoid => "hard_sigmoid",
             Self::Sigmoid => "sigmoid",
             Self::Tanh => "tanh",
+            Self::Identity => "identity",
             Self::MaxPool2d { .. } => "pool",
+            Self::AvgPool2d { .. } => "avg_pool",
             Self::AdaptiveAvgPool2d { .. } => "avgpool",
             Self::Upsample { .. } => "upsample",
             Self::Dropout { .. } => "dropout",
             Self::ChannelDropout { .. } => "channel_dropout",
+            Self::StochasticDepth { .. } => "stochastic_depth",
             Self::Flatten => "flatten",
             Self::Residual { .. } => "residual",
-        }
-    }
-
-    /// The shape after this operation, or why there is none.
-    pub(crate) fn apply(&self, input: Shape) -> Result<Shape, String> {
-        let output = self.output(input)?;
-        match output {
-            Shape::Images(sides) => elements(&sides),
-            Shape::Features(n) => elements(&[n]),
-        }?;
-        Ok(output)
-    }
-
-    fn output(&self, input: Shape) -> Result<Shape, String> {
-        use Shape::{Features, Images};
-        self.check()?;
-        match (self, input) {
-            (Self::Relu | Self::Sigmoid | Self::Tanh | Self::Dropout { .. }, _) => Ok(input),
-            (Self::BatchNorm2d | Self::ChannelDropout { .. }, Images(_)) => Ok(input),
-            (&Self::Conv2d { out_channels, kernel, stride, padding, .. }, Images([c, h, w])) => {
-                let along = |size| windows(size, kernel, stride, padding);
-                elements(&[out_channels, c, kernel, kernel])?;
-                Ok(Images([out_channels, along(h)?, along(w)?]))
-            }
-            (&Self::ConvTranspose2d { out_channels, kernel }, Images([c, h, w])) => {
-                elements(&[c, out_channels, kernel, kernel])?;
-                Ok(Images([out_channels, h + (kernel - 1), w + (kernel - 1)]))
-            }
-            (&Self::MaxPool2d { kernel, stride, padding }, Images([c, h, w])) => {
-                let along = |size| windows(size, kernel, stride, padding);
-                Ok(Images([c, along(h)?, along(w)?]))
-            }
-            (&Self::AdaptiveAvgPool2d { size }, Images([c, _, _])) => Ok(Images([c, size, size])),
-            (&Self::Upsample { scale }, Images([c, h, w])) => {
-                elements(&[h, w, scale, scale])?;
-                Ok(Images([c, h * scale, w * scale]))
-            }
-            (Self::Flatten, Images(_)) => Ok(Features(input.size())),
-            (&Self::Linear { out_features }, Features(n)) => {
-                elements(&[out_features, n])?;
-                Ok(Features(out_features))
-            }
-            (Self::Residual { main, shortcut }, _) => {
-                let [main, shortcut] = [path_shape(main, input)?, path_shape(shortcut, input)?];
-                match main == shortcut {
-                    true => Ok(main),
-                    false => Err(format!("the paths give {main} and {shortcut}")),
-                }
-            }
-            (op, shape) => Err(format!("`{}` cannot follow {shape}", op.kind())),
-        }
-    }
-
-    /// Refuses settings that are wrong whatever comes in.
-    fn check(&self) -> Result<(), String> {
-        match *self {
-            Self::Dropout { probability: p } | Self::ChannelDropout { probability: p } => {
-                ensure((0.0..1.0).contains(&p), || {
-                    format!("dropout probability {p} is not in [0, 1)")
-                })
-            }
-            Self::Conv2d { out_channels: n, .. }
-            | Self::ConvTranspose2d { out_channels: n, .. } => {
-                ensure(n > 0, || "a convolution needs at least one output channel".into())
-            }
-            Self::Linear { out_features: n } => {
-                ensure(n > 0, || "a linear layer needs at least one output feature".into())
-            }
-            Self::MaxPool2d { kernel, padding, .. } => ensure(padding <= kernel / 2, || {
-                format!("padding {padding} is more than half the window, {kernel}")
-            }),
-            Self::AdaptiveAvgPool2d { size: n } | Self::Upsample { scale: n } => {
-                ensure(n > 0, || "its size must be at least 1".into())
-            }
-            _ => Ok(()),
-        }?;
-        match self {
-            Self::ConvTranspose2d { kernel: 0, .. } => Err("its kernel must be at least 1".into()),
-            _ => Ok(()),
-        }
-    }
-}
-
-fn ensure(holds: bool, reason: impl FnOnce() -> String) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(reason()) }
-}
-
-/// The shape at the end of a path.
-fn path_shape(layers: &[Layer], input: Shape) -> Result<Shape, String> {
-    layers.iter().try_fold(input, |shape, layer| {
-        layer.op.apply(shape).map_err(|reason| format!("layer `{}`: {reason}", layer.name))
-    })
-}
-
-/// Refuses tensors that no memory holds, so that the sizes of others can be computed.
-pub(super) fn elements(sides: &[usize]) -> Result<(), String> {
-    let count = sides.iter().try_fold(1usize, |count, side| count.checked_mul(*side));
-    ensure(count.is_some_and(|count| count <= isize::MAX as usize / size_of::<f32>()), || {
-        let sides: Vec<String> = sides.iter().map(usize::to_string).collect();
-        format!("{} values are more than any memory holds", sides.join(" × "))
-    })
-}
-
-/// How many windows of `kernel` fit into the padded `size` at every `stride`.
-fn windows(size: usize, kernel: usize, stride: usize, padding: usize) -> Result<usize, String> {
-    let size = size.saturating_add(padding.saturating_mul(2));
-    match (kernel, stride) {
-        (0, _) | (_, 0) => Err(format!("kernel {kernel} and stride {stride} must be at least 1")),
-        _ if kernel > size => {
-            Err(format!("kernel {kernel} is larger than the padded input, {size}"))
-        }
-        _ => Ok((size - kernel) / stride + 1),
-    }
-}
-
-/// The shape of what flows between two layers, without the batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Shape {
-    /// `[channels, height, width]`
-    Images([usize; 3]),
-    /// The number of features.
-    Features(usize),
-}
-
-impl Shape {
-    /// `[channels, height, width]` of images that hold the same values: features are as many channels
-    /// of one pixel.
-    pub(crate) fn as_images(self) -> [usize; 3] {
-        match self {
-            Self::Images(sides) => sides,
-            Self::Features(n) => [n, 1, 1],
-        }
-    }
-
-    /// The number of values an image.
-    pub fn size(self) -> usize {
-        match self {
-            Self::Images([c, h, w]) => c * h * w,
-            Self::Features(n) => n,
-        }
-    }
-}
-
-impl std::fmt::Display for Shape {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Images([c, h, w]) => write!(f, "images of {c} × {h} × {w}"),
-            Self::Features(n) => write!(f, "{n} features"),
+            Self::Concat { .. } => "concat",
+            Self::Gate { .. } => "gate",
         }
     }
 }

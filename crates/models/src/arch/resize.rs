@@ -22,7 +22,7 @@ impl Architecture {
     /// ```
     pub fn with_classes(mut self, classes: usize) -> Result<Self, ModelError> {
         match self.layers.last_mut() {
-            Some(Layer { op: Op::Linear { out_features }, .. }) => *out_features = classes,
+            Some(Layer { op: Op::Linear { out_features, .. }, .. }) => *out_features = classes,
             _ => return Err(ModelError::NoHead { architecture: self.name }),
         }
         self.shapes()?;
@@ -36,7 +36,7 @@ impl Architecture {
     /// # Errors
     ///
     /// [`ModelError::Setting`] for a size that the network of the catalog does not take: a residual
-    /// network or VGG from 32 × 32 up; [`ModelError::Layer`] names the first layer that the images
+    /// network or VGG from 28 × 28 up; [`ModelError::Layer`] names the first layer that the images
     /// are too small for.
     ///
     /// ```
@@ -44,8 +44,8 @@ impl Architecture {
     ///
     /// let net = named("resnet18_cifar")?.with_input([1, 64, 64])?;
     /// assert_eq!(net, ResNet::resnet18_cifar(10).with_input([1, 64, 64]).architecture()?);
-    /// let error = named("resnet18")?.with_input([1, 28, 28]).unwrap_err();
-    /// assert_eq!(error.to_string(), "image size is 28 × 28, but must be at least 32 × 32");
+    /// let error = named("resnet18")?.with_input([1, 8, 8]).unwrap_err();
+    /// assert_eq!(error.to_string(), "image size is 8 × 8, but must be at least 28 × 28");
     /// # Ok::<(), selvedge_models::ModelError>(())
     /// ```
     pub fn with_input(self, input: [usize; 3]) -> Result<Self, ModelError> {
@@ -114,9 +114,9 @@ mod tests {
             let (same, input) = (net.clone(), net.input);
             assert_eq!(net.clone().with_input(input).unwrap(), same, "{name}");
             let smaller = net.with_input([3, 20, 20]).map(drop).map_err(|e| e.to_string());
-            let refused = Err("image size is 20 × 20, but must be at least 32 × 32".to_string());
-            let at_least_32 = name.starts_with("resnet") || name.starts_with("vgg");
-            assert_eq!(smaller, if at_least_32 { refused } else { Ok(()) }, "{name}");
+            let refused = Err("image size is 20 × 20, but must be at least 28 × 28".to_string());
+            let at_least_28 = name.starts_with("resnet") || name.starts_with("vgg");
+            assert_eq!(smaller, if at_least_28 { refused } else { Ok(()) }, "{name}");
         }
         let error = Cnn::cnn3(5).architecture().with_input([1, 4, 4]).unwrap_err().to_string();
         assert_eq!(error, "layer `pool3` of `cnn3`: kernel 2 is larger than the padded input, 1");

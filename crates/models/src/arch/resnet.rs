@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::error::require_32_pixels;
+use crate::error::require_28_pixels;
 use crate::{Architecture, Conv, MaxPool, ModelError, Op};
 
 /// How a [`ResNet`] begins and ends.
@@ -19,16 +19,32 @@ pub enum Stem {
     ImageNet,
 }
 
-/// A residual network of basic blocks (He et al., 2016) with torchvision's parameter names.
+/// What the paths of a [`ResNet`] are made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Block {
+    /// Two convolutions of 3 × 3.
+    #[default]
+    Basic,
+    /// A convolution of 1 × 1, one of 3 × 3, which has the stride, and one of 1 × 1 to four times as many
+    /// channels: torchvision's form, known as version 1.5.
+    Bottleneck,
+}
+
+/// A residual network (He et al., 2016) with torchvision's parameter names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResNet {
     /// The name, for messages and reports.
     pub name: String,
-    /// `[channels, height, width]` of an image, from 32 × 32 up.
+    /// `[channels, height, width]` of an image, from 28 × 28 up.
     pub input: [usize; 3],
-    /// Blocks in each of the four stages of 64, 128, 256 and 512 channels.
+    /// Blocks in each of the four stages of 64, 128, 256 and 512 channels; four times as many come out of
+    /// bottlenecks.
     pub blocks: [usize; 4],
+    /// What the blocks are made of; basic ones where a file does not say.
+    #[serde(default)]
+    pub block: Block,
     /// How it begins and ends.
     pub stem: Stem,
     /// Number of classes.
@@ -39,7 +55,8 @@ impl ResNet {
     /// ResNet-18 for 32 × 32 colour images with the largest value of each channel at the end.
     pub fn resnet18_cifar(classes: usize) -> Self {
         let name = "resnet18_cifar".into();
-        Self { name, input: [3, 32, 32], blocks: [2; 4], stem: Stem::Cifar, classes }
+        let block = Block::Basic;
+        Self { name, input: [3, 32, 32], blocks: [2; 4], block, stem: Stem::Cifar, classes }
     }
 
     /// ResNet-18 for 32 × 32 colour images as most train it: with the mean of each channel at the end.
@@ -51,13 +68,35 @@ impl ResNet {
     /// torchvision's ResNet-18, for 224 × 224 colour images.
     pub fn resnet18(classes: usize) -> Self {
         let name = "resnet18".into();
-        Self { name, input: [3, 224, 224], blocks: [2; 4], stem: Stem::ImageNet, classes }
+        let (input, block) = ([3, 224, 224], Block::Basic);
+        Self { name, input, blocks: [2; 4], block, stem: Stem::ImageNet, classes }
     }
 
     /// torchvision's ResNet-34, for 224 × 224 colour images.
     pub fn resnet34(classes: usize) -> Self {
         let name = "resnet34".into();
         Self { name, blocks: [3, 4, 6, 3], ..Self::resnet18(classes) }
+    }
+
+    /// torchvision's ResNet-50, for 224 × 224 colour images.
+    pub fn resnet50(classes: usize) -> Self {
+        let name = "resnet50".into();
+        Self { name, block: Block::Bottleneck, ..Self::resnet34(classes) }
+    }
+
+    /// The same network with another beginning and end; [`Stem::CifarAverage`] for small images.
+    ///
+    /// ```
+    /// use selvedge_models::{ResNet, Shape, Stem};
+    ///
+    /// // ResNet-50 for MNIST.
+    /// let net = ResNet::resnet50(10).with_stem(Stem::CifarAverage).with_input([1, 28, 28]);
+    /// assert_eq!(net.architecture()?.output_shape()?, Shape::Features(10));
+    /// # Ok::<(), selvedge_models::ModelError>(())
+    /// ```
+    #[must_use]
+    pub fn with_stem(self, stem: Stem) -> Self {
+        Self { stem, ..self }
     }
 
     /// The same network for other images, `[channels, height, width]`.
@@ -70,9 +109,9 @@ impl ResNet {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Setting`] for images smaller than 32 × 32.
+    /// [`ModelError::Setting`] for images smaller than 28 × 28.
     pub fn architecture(&self) -> Result<Architecture, ModelError> {
-        require_32_pixels(self.input)?;
+        require_28_pixels(self.input)?;
         let mut net = Architecture::new(&self.name, self.input);
         net = match self.stem {
             Stem::Cifar | Stem::CifarAverage => {
@@ -90,8 +129,12 @@ impl ResNet {
             for block in 0..blocks {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                 let name = format!("layer{}.{block}", stage + 1);
-                net = basic_block(net, &name, [in_channels, channels], stride).relu();
-                in_channels = channels;
+                let block = match self.block {
+                    Block::Basic => basic_block,
+                    Block::Bottleneck => bottleneck,
+                };
+                net = block(net, &name, [in_channels, channels], stride).relu();
+                in_channels = channels * self.block.expansion();
             }
         }
         net = match self.stem {
@@ -128,13 +171,54 @@ fn basic_block(
                 .layer("conv2", conv(channels, 3, 1))
                 .batch_norm("bn2")
         },
-        |shortcut| match stride != 1 || in_channels != channels {
-            true => {
-                shortcut.layer("downsample.0", conv(channels, 1, stride)).batch_norm("downsample.1")
-            }
-            false => shortcut,
-        },
+        |path| shortcut(path, [in_channels, channels], stride),
     )
+}
+
+/// Convolutions of 1 × 1, 3 × 3 and 1 × 1 beside the same.
+fn bottleneck(
+    net: Architecture,
+    name: &str,
+    [in_channels, channels]: [usize; 2],
+    stride: usize,
+) -> Architecture {
+    let out_channels = channels * Block::Bottleneck.expansion();
+    net.residual(
+        name,
+        |main| {
+            main.layer("conv1", conv(channels, 1, 1))
+                .batch_norm("bn1")
+                .layer("relu1", Op::Relu)
+                .layer("conv2", conv(channels, 3, stride))
+                .batch_norm("bn2")
+                .layer("relu2", Op::Relu)
+                .layer("conv3", conv(out_channels, 1, 1))
+                .batch_norm("bn3")
+        },
+        |path| shortcut(path, [in_channels, out_channels], stride),
+    )
+}
+
+/// The input, or a convolution of 1 × 1 where sizes change.
+fn shortcut(
+    path: Architecture,
+    [in_channels, out_channels]: [usize; 2],
+    stride: usize,
+) -> Architecture {
+    if stride == 1 && in_channels == out_channels {
+        return path;
+    }
+    path.layer("downsample.0", conv(out_channels, 1, stride)).batch_norm("downsample.1")
+}
+
+impl Block {
+    /// How many times its channels come out of it.
+    fn expansion(self) -> usize {
+        match self {
+            Self::Basic => 1,
+            Self::Bottleneck => 4,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -143,18 +227,30 @@ mod tests {
     use crate::Shape;
 
     #[test]
-    fn any_size_from_32_up_gives_one_logit_a_class() {
-        for size in [32, 33, 40, 64, 224] {
-            for net in [ResNet::resnet18_cifar(7), ResNet::resnet18(7), ResNet::resnet34(7)] {
-                let net = net.with_input([1, size, size]).architecture().unwrap();
-                assert_eq!(net.output_shape().unwrap(), Shape::Features(7), "{} {size}", net.name);
+    fn any_size_from_28_up_gives_one_logit_a_class_with_any_stem() {
+        for size in [28, 29, 32, 33, 40, 64, 224] {
+            for net in [ResNet::resnet18(7), ResNet::resnet34(7), ResNet::resnet50(7)] {
+                for stem in [Stem::Cifar, Stem::CifarAverage, Stem::ImageNet] {
+                    let net = net.clone().with_stem(stem).with_input([1, size, size]);
+                    let net = net.architecture().unwrap();
+                    let output = net.output_shape().unwrap();
+                    assert_eq!(output, Shape::Features(7), "{} {stem:?} {size}", net.name);
+                }
             }
         }
     }
 
     #[test]
+    fn a_file_from_before_there_were_bottlenecks_is_read() {
+        let text = r#"{"name": "resnet18", "input": [3, 224, 224], "blocks": [2, 2, 2, 2],
+            "stem": "image_net", "classes": 10}"#;
+        let net: ResNet = serde_json::from_str(text).unwrap();
+        assert_eq!(net, ResNet::resnet18(10));
+    }
+
+    #[test]
     fn smaller_images_are_refused() {
-        let error = ResNet::resnet18(10).with_input([3, 28, 28]).architecture().unwrap_err();
-        assert_eq!(error.to_string(), "image size is 28 × 28, but must be at least 32 × 32");
+        let error = ResNet::resnet18(10).with_input([3, 28, 27]).architecture().unwrap_err();
+        assert_eq!(error.to_string(), "image size is 28 × 27, but must be at least 28 × 28");
     }
 }

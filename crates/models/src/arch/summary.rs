@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Architecture, Layer, ModelError, Op, Shape};
+use crate::{Architecture, GeluApproximation, Layer, ModelError, Op, Shape};
 
 /// A layer in a [`Summary`].
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +24,7 @@ pub struct Summary {
     pub name: String,
     /// `[channels, height, width]` of an image.
     pub input: [usize; 3],
-    /// The layers in their order; those of a residual block stand before the block.
+    /// The layers in their order; those of a block stand before the block.
     pub rows: Vec<SummaryRow>,
 }
 
@@ -68,10 +68,11 @@ fn add_rows(layers: &[Layer], prefix: &str, input: Shape, rows: &mut Vec<Summary
     let mut shape = input;
     for Layer { name, op } in layers {
         let name = format!("{prefix}{name}");
-        if let Op::Residual { main, shortcut } = op {
-            let inner = format!("{name}.");
-            add_rows(main, &inner, shape, rows);
-            add_rows(shortcut, &inner, shape, rows);
+        let (before, paths) = op.paths();
+        let inner = format!("{name}.");
+        let reaches = add_rows(before, &inner, shape, rows);
+        for path in paths {
+            add_rows(path, &inner, reaches, rows);
         }
         let output = op.apply(shape).expect("the architecture was checked");
         let (parameters, multiply_adds) = cost(op, shape, output);
@@ -81,19 +82,39 @@ fn add_rows(layers: &[Layer], prefix: &str, input: Shape, rows: &mut Vec<Summary
     shape
 }
 
-/// Parameters and multiply-adds of one layer; those of a residual block are its layers'.
+/// Parameters and multiply-adds of one layer; those of a block are its layers'.
 fn cost(op: &Op, input: Shape, output: Shape) -> (usize, u64) {
+    let with_bias =
+        |weights: usize, bias: bool, count: usize| weights + if bias { count } else { 0 };
     match (op, input, output) {
-        (&Op::Conv2d { kernel, bias, .. }, Shape::Images([i, ..]), Shape::Images([o, h, w])) => {
-            let weights = o * i * kernel * kernel;
-            (weights + if bias { o } else { 0 }, times(&[weights, h, w]))
+        (
+            &Op::Conv2d { kernel, bias, groups, .. },
+            Shape::Images([i, ..]),
+            Shape::Images([o, h, w]),
+        ) => {
+            let weights = o * (i / groups) * kernel * kernel;
+            (with_bias(weights, bias, o), times(&[weights, h, w]))
         }
-        (&Op::ConvTranspose2d { kernel, .. }, Shape::Images([i, h, w]), Shape::Images([o, ..])) => {
+        (
+            &Op::ConvTranspose2d { kernel, bias, .. },
+            Shape::Images([i, h, w]),
+            Shape::Images([o, ..]),
+        ) => {
             let weights = o * i * kernel * kernel;
-            (weights + o, times(&[weights, h, w]))
+            (with_bias(weights, bias, o), times(&[weights, h, w]))
         }
-        (Op::BatchNorm2d, Shape::Images([c, h, w]), _) => (2 * c, times(&[c, h, w])),
-        (Op::Linear { .. }, Shape::Features(i), Shape::Features(o)) => (i * o + o, times(&[i, o])),
+        (
+            Op::BatchNorm2d { .. }
+            | Op::BatchNorm1d { .. }
+            | Op::GroupNorm { .. }
+            | Op::LayerNorm { .. },
+            input,
+            _,
+        ) => (2 * input.as_images()[0], times(&[input.size()])),
+        (&Op::Linear { bias, .. }, Shape::Features(i), Shape::Features(o)) => {
+            (with_bias(i * o, bias, o), times(&[i, o]))
+        }
+        (Op::Gate { .. }, input, _) => (0, times(&[input.size()])),
         _ => (0, 0),
     }
 }
@@ -105,22 +126,49 @@ fn times(factors: &[usize]) -> u64 {
 
 fn describe(op: &Op) -> String {
     match op {
-        Op::Conv2d { kernel, stride, padding, .. } => {
-            format!("convolution {kernel} × {kernel}, stride {stride}, padding {padding}")
+        Op::Conv2d { kernel, stride, padding, dilation, groups, .. } => {
+            let mut text =
+                format!("convolution {kernel} × {kernel}, stride {stride}, padding {padding}");
+            if *dilation != 1 {
+                text += &format!(", dilation {dilation}");
+            }
+            if *groups != 1 {
+                text += &format!(", {groups} groups");
+            }
+            text
         }
-        Op::ConvTranspose2d { kernel, .. } => format!("transposed convolution {kernel} × {kernel}"),
-        Op::BatchNorm2d => "batch normalization".into(),
+        Op::ConvTranspose2d { kernel, stride: 1, .. } => {
+            format!("transposed convolution {kernel} × {kernel}")
+        }
+        Op::ConvTranspose2d { kernel, stride, .. } => {
+            format!("transposed convolution {kernel} × {kernel}, stride {stride}")
+        }
+        Op::BatchNorm2d { .. } | Op::BatchNorm1d { .. } => "batch normalization".into(),
+        Op::GroupNorm { groups, .. } => format!("group normalization, {groups} groups"),
+        Op::LayerNorm { .. } => "layer normalization".into(),
         Op::Linear { .. } => "linear".into(),
         Op::Relu => "ReLU".into(),
+        Op::Relu6 => "ReLU6".into(),
+        Op::LeakyRelu { negative_slope } => format!("leaky ReLU, slope {negative_slope}"),
+        Op::Gelu { approximate: GeluApproximation::None } => "GELU".into(),
+        Op::Gelu { approximate: GeluApproximation::Tanh } => "GELU by tanh".into(),
+        Op::Silu => "SiLU".into(),
+        Op::HardSwish => "hard swish".into(),
+        Op::HardSigmoid => "hard sigmoid".into(),
         Op::Sigmoid => "sigmoid".into(),
         Op::Tanh => "tanh".into(),
+        Op::Identity => "identity".into(),
         Op::MaxPool2d { kernel, stride, .. } => format!("max-pool {kernel}, stride {stride}"),
+        Op::AvgPool2d { kernel, stride, .. } => format!("average pool {kernel}, stride {stride}"),
         Op::AdaptiveAvgPool2d { size } => format!("average to {size} × {size}"),
         Op::Upsample { scale } => format!("upsample {scale} times"),
         Op::Dropout { probability } => format!("dropout {probability}"),
         Op::ChannelDropout { probability } => format!("channel dropout {probability}"),
+        Op::StochasticDepth { probability } => format!("stochastic depth {probability}"),
         Op::Flatten => "flatten".into(),
         Op::Residual { .. } => "sum of two paths".into(),
+        Op::Concat { branches } => format!("{} paths one after the other", branches.len()),
+        Op::Gate { .. } => "input times a path".into(),
     }
 }
 
@@ -176,7 +224,7 @@ fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::{ConvAutoencoder, ResNet, Vgg};
+    use crate::{ConvAutoencoder, MobileNetV2, ResNet, Vgg};
 
     #[test]
     fn parameters_and_multiply_adds_are_the_published_ones() {
@@ -185,6 +233,8 @@ mod tests {
         for (net, parameters, giga) in [
             (ResNet::resnet18(1000).architecture(), 11_689_512, 1.814),
             (ResNet::resnet34(1000).architecture(), 21_797_672, 3.664),
+            (ResNet::resnet50(1000).architecture(), 25_557_032, 4.089),
+            (Ok(MobileNetV2::new(1000).architecture()), 3_504_872, 0.301),
             (Vgg::vgg11(1000).architecture(), 132_863_336, 7.609),
             (Vgg::vgg13(1000).architecture(), 133_047_848, 11.308),
             (Vgg::vgg16(1000).architecture(), 138_357_544, 15.47),

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::error::require_32_pixels;
-use crate::{Architecture, Conv, MaxPool, ModelError, Op};
+use crate::error::require_28_pixels;
+use crate::{Architecture, BatchNorm, Conv, MaxPool, ModelError, Op};
 
 /// Channels of the convolutions; 0 is a max-pool.
 const VGG11: &[usize] = &[64, 0, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0];
@@ -17,7 +17,7 @@ const VGG19: &[usize] =
 pub struct Vgg {
     /// The name, for messages and reports.
     pub name: String,
-    /// `[channels, height, width]` of an image, from 32 × 32 up.
+    /// `[channels, height, width]` of an image, from 28 × 28 up.
     pub input: [usize; 3],
     /// Channels of the convolutions in their order; 0 is a max-pool.
     pub plan: Vec<usize>,
@@ -81,26 +81,32 @@ impl Vgg {
 
     /// The network as data; names count every layer, as torchvision's `Sequential` does.
     ///
+    /// Of images below 32 × 32, one pixel is left for the last pool, which torchvision's network fails at:
+    /// here it does nothing then, and what is left goes through the adaptive pool to 7 × 7 as any size does.
+    ///
     /// # Errors
     ///
-    /// [`ModelError::Setting`] for images smaller than 32 × 32, of which nothing would be left.
+    /// [`ModelError::Setting`] for images smaller than 28 × 28.
     pub fn architecture(&self) -> Result<Architecture, ModelError> {
-        require_32_pixels(self.input)?;
-        let mut features = Vec::new();
+        require_28_pixels(self.input)?;
+        let mut features: Vec<Op> = Vec::new();
+        let [_, height, width] = self.input;
+        let mut side = height.min(width);
         for &out_channels in &self.plan {
             if out_channels == 0 {
-                features.push(MaxPool::new(2).into());
+                features.push(if side < 2 { Op::Identity } else { MaxPool::new(2).into() });
+                side = (side / 2).max(1);
                 continue;
             }
             features.push(Conv::new(out_channels, 3).padding(1).into());
             if self.batch_norm {
-                features.push(Op::BatchNorm2d);
+                features.push(BatchNorm::new().into());
             }
             features.push(Op::Relu);
         }
         let dropout = Op::Dropout { probability: self.dropout };
-        let hidden = Op::Linear { out_features: 4096 };
-        let head = Op::Linear { out_features: self.classes };
+        let hidden = Op::Linear { out_features: 4096, bias: true };
+        let head = Op::Linear { out_features: self.classes, bias: true };
         let classifier =
             [hidden.clone(), Op::Relu, dropout.clone(), hidden, Op::Relu, dropout, head];
 
@@ -122,9 +128,9 @@ mod tests {
     use crate::Shape;
 
     #[test]
-    fn any_size_from_32_up_gives_one_logit_a_class() {
+    fn any_size_from_28_up_gives_one_logit_a_class() {
         for net in [Vgg::vgg11(3), Vgg::vgg13(3), Vgg::vgg16(3), Vgg::vgg19(3)] {
-            for size in [32, 50, 224] {
+            for size in [28, 31, 32, 50, 224] {
                 let net = net.clone().with_batch_norm().with_input([1, size, size]);
                 let net = net.architecture().unwrap();
                 assert_eq!(net.output_shape().unwrap(), Shape::Features(3), "{} {size}", net.name);

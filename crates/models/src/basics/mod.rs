@@ -10,13 +10,17 @@
 //! |---|---|---|
 //! | [`unfold`] | k² shifted slices of the padded images, stacked | [`burn::tensor::module::unfold4d`] |
 //! | [`conv2d`] | [`unfold`], then one matrix product an image | [`burn::nn::conv::Conv2d`] |
+//! | [`grouped_conv2d`] | [`unfold`], then one matrix product an image and group | [`burn::nn::conv::Conv2d`] |
 //! | [`conv_transpose2d`] | [`conv2d`] with the kernel turned around | [`burn::nn::conv::ConvTranspose2d`] |
 //! | [`max_pool2d`] | [`unfold`], then the largest of each window | [`burn::nn::pool::MaxPool2d`] |
+//! | [`avg_pool2d`] | [`unfold`], then the mean of each window | [`burn::nn::pool::AvgPool2d`] |
 //! | [`adaptive_avg_pool2d`] | a matrix of means on the left, one on the right | [`burn::nn::pool::AdaptiveAvgPool2d`] |
 //! | [`upsample`] | every row and every column repeated | [`burn::nn::interpolate::Interpolate2d`] |
 //! | [`linear`] | a matrix product and a sum | [`burn::nn::Linear`] |
 //! | [`batch_norm2d`], [`batch_norm2d_train`] | means over batch, height and width | [`burn::nn::BatchNorm`] |
-//! | [`relu`] | a mask | [`burn::tensor::activation::relu`] |
+//! | [`group_norm`], [`layer_norm`] | means over channels, or over groups of them | [`burn::nn::GroupNorm`], [`burn::nn::LayerNorm`] |
+//! | [`relu`], [`relu6`], [`leaky_relu`] | masks | [`burn::tensor::activation`] |
+//! | [`sigmoid`], [`silu`], [`gelu`], [`gelu_tanh`], [`hard_sigmoid`], [`hard_swish`] | their formulas | [`burn::tensor::activation`] |
 //! | [`log_softmax`], [`cross_entropy`] | exp, sum, log; a gather | [`burn::nn::loss::CrossEntropyLoss`] |
 //! | [`forward`](fn@forward) | all of the above, layer after layer | [`Network::forward`](crate::Network::forward) |
 //!
@@ -61,22 +65,32 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod activations;
+mod avg_pool;
 mod batch_norm;
 mod conv;
 mod difference;
 mod forward;
+mod groups;
 mod linear;
 mod loss;
+mod norms;
 mod pool;
 #[cfg(test)]
 mod testing;
 mod unfold;
 
+pub use activations::{
+    gelu, gelu_tanh, hard_sigmoid, hard_swish, leaky_relu, relu6, sigmoid, silu,
+};
+pub use avg_pool::avg_pool2d;
 pub use batch_norm::{EPSILON, MOMENTUM, Running, batch_norm2d, batch_norm2d_train};
 pub use conv::{conv_transpose2d, conv2d};
 pub use difference::relative_difference;
 pub use forward::forward;
+pub use groups::{grouped_conv2d, pad2d, spread};
 pub use linear::{linear, relu};
 pub use loss::{cross_entropy, log_softmax};
+pub use norms::{group_norm, layer_norm};
 pub use pool::{adaptive_avg_pool2d, max_pool2d, upsample};
 pub use unfold::{Window, unfold};

@@ -41,9 +41,10 @@ fn walk(path: &[Layer], input: Shape, layers: &mut usize) -> Result<Shape, Strin
             return Err(at(format!("it has more than {MOST_VALUES} features")));
         }
         // The paths first: the block computes with their sizes.
-        if let Op::Residual { main, shortcut } = &layer.op {
-            walk(main, shape, layers)?;
-            walk(shortcut, shape, layers)?;
+        let (before, paths) = layer.op.paths();
+        let reaches = walk(before, shape, layers)?;
+        for path in paths {
+            walk(path, reaches, layers)?;
         }
         if let (Op::Upsample { scale }, Shape::Images([_, height, width])) = (&layer.op, shape) {
             // On 32 bits the product of the largest two is one too many.
@@ -59,14 +60,19 @@ fn walk(path: &[Layer], input: Shape, layers: &mut usize) -> Result<Shape, Strin
 /// The sides and channels, and the counts of features, that an operation has.
 fn sizes(op: &Op) -> [Vec<usize>; 2] {
     let sides = match *op {
-        Op::Conv2d { out_channels, kernel, stride, padding, .. } => {
-            vec![out_channels, kernel, stride, padding]
+        Op::Conv2d { out_channels, kernel, stride, padding, dilation, groups, .. } => {
+            let sides = [out_channels, kernel, stride, dilation, groups];
+            sides.into_iter().chain(padding.sides()).collect()
         }
-        Op::ConvTranspose2d { out_channels, kernel } => vec![out_channels, kernel],
-        Op::MaxPool2d { kernel, stride, padding } => vec![kernel, stride, padding],
+        Op::ConvTranspose2d { out_channels, kernel, stride, padding, output_padding, .. } => {
+            vec![out_channels, kernel, stride, padding, output_padding]
+        }
+        Op::MaxPool2d { kernel, stride, padding }
+        | Op::AvgPool2d { kernel, stride, padding, .. } => vec![kernel, stride, padding],
+        Op::GroupNorm { groups, .. } => vec![groups],
         Op::AdaptiveAvgPool2d { size } => vec![size],
         Op::Upsample { scale } => vec![scale],
-        Op::Linear { out_features } => return [Vec::new(), vec![out_features]],
+        Op::Linear { out_features, .. } => return [Vec::new(), vec![out_features]],
         _ => Vec::new(),
     };
     [sides, Vec::new()]

@@ -2,78 +2,124 @@
 
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
-use burn::nn::{Linear, PaddingConfig2d};
+use burn::nn::{GroupNormConfig, LayerNormConfig, Linear, PaddingConfig2d};
 use burn::tensor::Device;
 use selvedge_kernels::{ConvBlockOptions, ConvTransposeBlockOptions, PoolOptions};
 
 use super::initialization::{Fan, Sampler};
 use super::norm::Norm;
 use super::path::transposed;
-use super::plain::{Plain, Pointwise, Spatial};
-use super::sequence::{Paths, Sequence};
+use super::paths::Paths;
+use super::plain::{AvgPool, Plain, Pointwise, Spatial};
 use super::step::{Built, Core};
-use crate::{Layer, Op, Shape};
+use crate::{GeluApproximation, Layer, Op, Padding, Shape};
 
 impl Core {
     /// Builds a layer that `input` reaches. The architecture has been checked before.
     pub fn new(layer: &Layer, input: Shape, sampler: &mut Sampler, device: &Device) -> Self {
         let [channels, ..] = input.as_images();
         let layer = layer.clone();
-        let plain = match layer.op {
-            Op::Conv2d { out_channels, kernel, stride, padding, bias } => {
-                let conv = Conv2dConfig::new([channels, out_channels], [kernel; 2])
-                    .with_stride([stride; 2])
-                    .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
-                    .with_bias(bias);
-                let options = ConvBlockOptions {
+        if let Some(paths) = Paths::new(&layer.op, input, sampler, device) {
+            return Self::Paths(Built { module: Box::new(paths), layer });
+        }
+        match layer.op {
+            Op::Conv2d { .. } => conv(layer, channels, sampler, device),
+            Op::ConvTranspose2d { stride, padding, output_padding, .. } => {
+                let options = ConvTransposeBlockOptions {
                     stride: [stride; 2],
                     padding: [padding; 2],
-                    ..ConvBlockOptions::default()
+                    output_padding: [output_padding; 2],
+                    ..Default::default()
                 };
-                let conv = Built { module: conv2d(&conv, sampler, device), layer };
-                return Self::Conv { conv, options, dropout: None };
+                let module = conv_transpose2d(&layer.op, channels, sampler, device);
+                Self::Decoder { conv: Built { module, layer }, options }
             }
-            Op::ConvTranspose2d { out_channels, kernel } => {
-                let sides = [channels, out_channels, kernel];
-                let conv = Built { module: conv_transpose2d(sides, sampler, device), layer };
-                return Self::Decoder { conv, options: ConvTransposeBlockOptions::default() };
+            Op::BatchNorm2d { epsilon, momentum } | Op::BatchNorm1d { epsilon, momentum } => {
+                let module = Norm::new(channels, [epsilon, momentum], device);
+                Self::Norm { norm: Built { module, layer }, relu: false }
             }
-            Op::BatchNorm2d => {
-                let norm = Built { module: Norm::new(channels, device), layer };
-                return Self::Norm { norm, relu: false };
+            Op::GroupNorm { groups, epsilon } => {
+                let config = GroupNormConfig::new(groups, channels).with_epsilon(epsilon);
+                Self::GroupNorm(Built { module: config.init(device), layer })
             }
-            Op::Linear { out_features } => {
-                let module = linear([input.size(), out_features], sampler, device);
-                return Self::Linear { linear: Built { module, layer }, relu: false };
+            Op::LayerNorm { epsilon } => {
+                let config = LayerNormConfig::new(channels).with_epsilon(epsilon);
+                Self::LayerNorm(Built { module: config.init(device), layer })
             }
-            Op::Residual { ref main, ref shortcut } => {
-                let module = Box::new(Paths {
-                    main: Sequence::new(main, input, sampler, device),
-                    shortcut: Sequence::new(shortcut, input, sampler, device),
-                });
-                return Self::Residual(Built { module, layer });
+            Op::Linear { out_features, bias } => {
+                let module = linear([input.size(), out_features], bias, sampler, device);
+                Self::Linear { linear: Built { module, layer }, relu: false }
             }
-            Op::Relu => Plain::Pointwise(Pointwise::Relu),
-            Op::Sigmoid => Plain::Pointwise(Pointwise::Sigmoid),
-            Op::Tanh => Plain::Pointwise(Pointwise::Tanh),
-            Op::Dropout { probability } => Plain::Pointwise(Pointwise::Dropout { probability }),
-            Op::MaxPool2d { kernel, stride, padding } => {
-                let (kernel, stride, padding) = ([kernel; 2], [stride; 2], [padding; 2]);
-                Plain::Spatial(Spatial::MaxPool(PoolOptions { kernel, stride, padding }))
+            ref op => {
+                let module = plain(op).expect("every operation with weights is built above");
+                Self::Plain(Built { module, layer })
             }
-            Op::AdaptiveAvgPool2d { size } => Plain::Spatial(Spatial::AdaptiveAvgPool { size }),
-            Op::Upsample { scale } => Plain::Spatial(Spatial::Upsample { scale }),
-            Op::ChannelDropout { probability } => {
-                Plain::Spatial(Spatial::ChannelDropout { probability })
-            }
-            Op::Flatten => Plain::Flatten,
-        };
-        Self::Plain(Built { module: plain, layer })
+        }
+    }
+}
+
+/// A convolution: in one operation with what follows it where its kernel is a solid block for all channels.
+fn conv(layer: Layer, channels: usize, sampler: &mut Sampler, device: &Device) -> Core {
+    let Op::Conv2d { out_channels, kernel, stride, padding, bias, dilation, groups } = layer.op
+    else {
+        unreachable!("it is called for convolutions alone")
+    };
+    let Padding { top, bottom, left, right } = padding;
+    let config = Conv2dConfig::new([channels, out_channels], [kernel; 2])
+        .with_stride([stride; 2])
+        .with_padding(PaddingConfig2d::Explicit(top, left, bottom, right))
+        .with_dilation([dilation; 2])
+        .with_groups(groups)
+        .with_bias(bias);
+    let conv = Built { module: conv2d(&config, sampler, device), layer };
+    if [dilation, groups] != [1, 1] {
+        return Core::GroupedConv(conv);
+    }
+    let padding = if [top, left] == [bottom, right] { [top, left] } else { [0; 2] };
+    let options = ConvBlockOptions { stride: [stride; 2], padding, ..Default::default() };
+    Core::Conv { conv, options, dropout: None }
+}
+
+/// An operation without weights; `None` for others.
+fn plain(op: &Op) -> Option<Plain> {
+    let pointwise = |op| Some(Plain::Pointwise(op));
+    let spatial = |op| Some(Plain::Spatial(op));
+    match *op {
+        Op::Relu => pointwise(Pointwise::Relu),
+        Op::Relu6 => pointwise(Pointwise::Relu6),
+        Op::LeakyRelu { negative_slope } => pointwise(Pointwise::LeakyRelu { negative_slope }),
+        Op::Gelu { approximate: GeluApproximation::None } => pointwise(Pointwise::Gelu),
+        Op::Gelu { approximate: GeluApproximation::Tanh } => pointwise(Pointwise::GeluTanh),
+        Op::Silu => pointwise(Pointwise::Silu),
+        Op::HardSwish => pointwise(Pointwise::HardSwish),
+        Op::HardSigmoid => pointwise(Pointwise::HardSigmoid),
+        Op::Sigmoid => pointwise(Pointwise::Sigmoid),
+        Op::Tanh => pointwise(Pointwise::Tanh),
+        Op::Identity => pointwise(Pointwise::Identity),
+        Op::Dropout { probability } => pointwise(Pointwise::Dropout { probability }),
+        Op::StochasticDepth { probability } => {
+            pointwise(Pointwise::StochasticDepth { probability })
+        }
+        Op::MaxPool2d { kernel, stride, padding } => {
+            let (kernel, stride, padding) = ([kernel; 2], [stride; 2], [padding; 2]);
+            spatial(Spatial::MaxPool(PoolOptions { kernel, stride, padding }))
+        }
+        Op::AvgPool2d { kernel, stride, padding, ceil_mode, count_include_pad } => {
+            let pool = AvgPool { kernel, stride, padding, ceil_mode, count_include_pad };
+            spatial(Spatial::AvgPool(pool))
+        }
+        Op::AdaptiveAvgPool2d { size } => spatial(Spatial::AdaptiveAvgPool { size }),
+        Op::Upsample { scale } => spatial(Spatial::Upsample { scale }),
+        Op::ChannelDropout { probability } => spatial(Spatial::ChannelDropout { probability }),
+        Op::Flatten => Some(Plain::Flatten),
+        _ => None,
     }
 }
 
 fn conv2d(config: &Conv2dConfig, sampler: &mut Sampler, device: &Device) -> Conv2d {
     let ([in_channels, out_channels], [height, width]) = (config.channels, config.kernel_size);
+    // As PyTorch counts: all outputs, although an input reaches those of its group alone.
+    let in_channels = in_channels / config.groups;
     let fan = Fan { input: in_channels * height * width, output: out_channels * height * width };
     let weight = sampler.weight(&[out_channels, in_channels, height, width], fan);
     let bias = config.bias.then(|| sampler.bias(out_channels, fan));
@@ -85,30 +131,41 @@ fn conv2d(config: &Conv2dConfig, sampler: &mut Sampler, device: &Device) -> Conv
 }
 
 fn conv_transpose2d(
-    [in_channels, out_channels, kernel]: [usize; 3],
+    op: &Op,
+    in_channels: usize,
     sampler: &mut Sampler,
     device: &Device,
 ) -> ConvTranspose2d {
+    let &Op::ConvTranspose2d { out_channels, kernel, stride, padding, output_padding, bias } = op
+    else {
+        unreachable!("it is called for transposed convolutions alone")
+    };
     // PyTorch takes the second dimension of the weight, here the outputs, for the fan's input.
     let area = kernel * kernel;
     let fan = Fan { input: out_channels * area, output: in_channels * area };
     let weight = sampler.weight(&[in_channels, out_channels, kernel, kernel], fan);
-    let bias = sampler.bias(out_channels, fan);
+    let bias_values = bias.then(|| sampler.bias(out_channels, fan));
+    let config = ConvTranspose2dConfig::new([in_channels, out_channels], [kernel; 2])
+        .with_stride([stride; 2])
+        .with_padding([padding; 2])
+        .with_padding_out([output_padding; 2])
+        .with_bias(bias);
     ConvTranspose2d {
         weight: Param::from_data(weight, device),
-        bias: Some(Param::from_data(bias, device)),
-        ..ConvTranspose2dConfig::new([in_channels, out_channels], [kernel, kernel]).init(device)
+        bias: bias_values.map(|values| Param::from_data(values, device)),
+        ..config.init(device)
     }
 }
 
 /// Burn stores `[in_features, out_features]`; the values are drawn in PyTorch's order.
 pub(super) fn linear(
     [input, output]: [usize; 2],
+    bias: bool,
     sampler: &mut Sampler,
     device: &Device,
 ) -> Linear {
     let fan = Fan { input, output };
     let weight = transposed(sampler.weight(&[output, input], fan)).expect("it is a matrix");
-    let bias = sampler.bias(output, fan);
-    Linear { weight: Param::from_data(weight, device), bias: Some(Param::from_data(bias, device)) }
+    let bias = bias.then(|| Param::from_data(sampler.bias(output, fan), device));
+    Linear { weight: Param::from_data(weight, device), bias }
 }

@@ -20,6 +20,14 @@ pub(crate) fn channels(x: Tensor<4>, probability: f64, rng: &mut Rng) -> Tensor<
     x * factors.reshape([batch, channels, 1, 1])
 }
 
+/// Sets all values of an image to 0 with `probability` and scales the others by 1 / (1 - probability).
+pub(crate) fn rows<const D: usize>(x: Tensor<D>, probability: f64, rng: &mut Rng) -> Tensor<D> {
+    let mut shape = [1; D];
+    shape[0] = x.dims()[0];
+    let mask = Tensor::from_data(mask(&shape, probability, rng), &x.device());
+    x * mask
+}
+
 /// The factors of [`channels`], `[batch, channels]`, for whoever applies them.
 pub(crate) fn factors(
     shape: [usize; 2],
@@ -64,6 +72,22 @@ mod tests {
         }
         // 1000 draws with p = .2: mean 200, standard deviation 12.6; five deviations allowed.
         assert!((137..=263).contains(&dropped), "{dropped}");
+    }
+
+    #[test]
+    fn an_image_is_left_out_as_a_whole() {
+        let x = Tensor::<4>::ones([500, 2, 2, 3], &Device::flex());
+        let y = rows(x, 0.2, &mut Rng::seed_from_u64(7)).into_data().try_to_vec::<f32>().unwrap();
+        let is_one_of = |image: &[f32], v: f32| image.iter().all(|value| *value == v);
+        assert!(y.chunks(12).all(|image| is_one_of(image, 0.0) || is_one_of(image, 1.25)));
+        let dropped = y.chunks(12).filter(|image| image[0] == 0.0).count();
+        // 500 draws with p = .2: mean 100, standard deviation 8.9; five deviations allowed.
+        assert!((55..=145).contains(&dropped), "{dropped}");
+        let features =
+            rows(Tensor::<2>::ones([9, 4], &Device::flex()), 0.5, &mut Rng::seed_from_u64(1));
+        assert!(
+            features.into_data().try_to_vec::<f32>().unwrap().chunks(4).all(|r| is_one_of(r, r[0]))
+        );
     }
 
     #[test]

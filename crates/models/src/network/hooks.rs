@@ -2,8 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use super::sequence::{Sequence, add};
-use super::step::{Node, Params};
+use super::sequence::Sequence;
+use super::step::{self, Node, Params};
 use crate::{Activation, Network};
 
 /// What a pass shows: the path of a layer within the network, and its output.
@@ -59,12 +59,13 @@ impl Node<'_> {
         match self.params {
             Params::Conv2d(conv) => Images(conv.forward(x.into_images())),
             Params::ConvTranspose2d(conv) => Images(conv.forward(x.into_images())),
-            Params::BatchNorm(norm) => Images(norm.forward(x.into_images(), false)),
+            Params::BatchNorm(norm) => norm.run(x, false),
+            Params::GroupNorm(norm) => step::group_norm(norm, x),
+            Params::LayerNorm(norm) => step::layer_norm(norm, x),
             Params::Linear(linear) => Features(linear.forward(x.into_features())),
-            Params::Residual(paths) => {
+            Params::Paths(paths) => {
                 let inner = format!("{path}.");
-                let main = paths.main.run_hooked(x.clone(), &inner, hook);
-                add(main, paths.shortcut.run_hooked(x, &inner, hook))
+                paths.run(x, |path, x| path.run_hooked(x, &inner, hook))
             }
             Params::None(plain) => plain.run_in_burn(x, &mut None),
         }

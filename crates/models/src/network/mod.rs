@@ -10,9 +10,11 @@ pub(crate) mod initialization;
 mod norm;
 pub(crate) mod parameter;
 pub(crate) mod path;
+pub(crate) mod paths;
 mod pattern;
 mod plain;
 mod plan;
+mod pointwise;
 pub(crate) mod sequence;
 pub mod state;
 pub(crate) mod step;
@@ -144,7 +146,8 @@ impl Network {
                 && linear.layer.name == name
             {
                 let sizes = linear.module.weight.lazy_shape().dims();
-                linear.module = build::linear(sizes, &mut sampler, &device);
+                let bias = linear.module.bias.is_some();
+                linear.module = build::linear(sizes, bias, &mut sampler, &device);
             }
         }
     }

@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use selvedge_kernels::{BatchNormOptions, batch_norm};
 
 use super::parameter::is_trainable;
+use crate::Activation;
 
 /// Burn's batch normalization, but for two things.
 ///
@@ -17,8 +18,21 @@ use super::parameter::is_trainable;
 pub(crate) struct Norm(BatchNorm);
 
 impl Norm {
-    pub fn new(channels: usize, device: &Device) -> Self {
-        Self(BatchNormConfig::new(channels).init(device))
+    pub fn new(channels: usize, [epsilon, momentum]: [f64; 2], device: &Device) -> Self {
+        let config = BatchNormConfig::new(channels).with_epsilon(epsilon).with_momentum(momentum);
+        Self(config.init(device))
+    }
+
+    /// The output, with or without ReLU, for images or features.
+    pub fn run(&self, x: Activation, with_relu: bool) -> Activation {
+        match x {
+            Activation::Images(x) => Activation::Images(self.forward(x, with_relu)),
+            Activation::Features(x) => {
+                let [batch, features] = x.dims();
+                let y = self.forward(x.reshape([batch, features, 1, 1]), with_relu);
+                Activation::Features(y.reshape([batch, features]))
+            }
+        }
     }
 
     /// The parameters and the running statistics.
@@ -28,7 +42,7 @@ impl Norm {
 
     /// The output, with or without ReLU; of a frozen one as in inference. So it is where a channel has a
     /// single value, as in a last batch of one image: a value has no variance. PyTorch refuses it.
-    pub fn forward(&self, x: Tensor<4>, with_relu: bool) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>, with_relu: bool) -> Tensor<4> {
         let norm = &self.0;
         let [batch, _, height, width] = x.dims();
         let n = (batch * height * width) as f64;

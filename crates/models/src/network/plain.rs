@@ -2,11 +2,11 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{relu, sigmoid, tanh};
-use burn::tensor::module::{adaptive_avg_pool2d, interpolate, max_pool2d};
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
+use burn::tensor::module::{adaptive_avg_pool2d, avg_pool2d, interpolate, max_pool2d};
+use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use selvedge_kernels::{PoolOptions, max_pool};
 
-use super::dropout;
+use super::{dropout, pointwise};
 use crate::{Activation, Rng};
 
 /// What a layer without parameters computes.
@@ -21,18 +21,38 @@ pub(crate) enum Plain {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Pointwise {
     Relu,
+    Relu6,
+    LeakyRelu { negative_slope: f64 },
+    Gelu,
+    GeluTanh,
+    Silu,
+    HardSwish,
+    HardSigmoid,
     Sigmoid,
     Tanh,
+    Identity,
     Dropout { probability: f64 },
+    StochasticDepth { probability: f64 },
 }
 
 /// What acts on images alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Spatial {
     MaxPool(PoolOptions),
+    AvgPool(AvgPool),
     AdaptiveAvgPool { size: usize },
     Upsample { scale: usize },
     ChannelDropout { probability: f64 },
+}
+
+/// An average pool of square windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AvgPool {
+    pub kernel: usize,
+    pub stride: usize,
+    pub padding: usize,
+    pub ceil_mode: bool,
+    pub count_include_pad: bool,
 }
 
 impl Plain {
@@ -63,10 +83,22 @@ impl Pointwise {
     fn run<const D: usize>(self, x: Tensor<D>, rng: &mut Option<&mut Rng>) -> Tensor<D> {
         match self {
             Self::Relu => relu(x),
+            Self::Relu6 => pointwise::relu6(x),
+            Self::LeakyRelu { negative_slope } => pointwise::leaky_relu(x, negative_slope),
+            Self::Gelu => pointwise::gelu(x),
+            Self::GeluTanh => pointwise::gelu_tanh(x),
+            Self::Silu => x.clone() * sigmoid(x),
+            Self::HardSwish => x.clone() * pointwise::hard_sigmoid(x),
+            Self::HardSigmoid => pointwise::hard_sigmoid(x),
             Self::Sigmoid => sigmoid(x),
             Self::Tanh => tanh(x),
+            Self::Identity => x,
             Self::Dropout { probability } => match rng {
                 Some(rng) => dropout::values(x, probability, rng),
+                None => x,
+            },
+            Self::StochasticDepth { probability } => match rng {
+                Some(rng) => dropout::rows(x, probability, rng),
                 None => x,
             },
         }
@@ -80,6 +112,14 @@ impl Spatial {
             Self::MaxPool(PoolOptions { kernel, stride, padding }) => {
                 let options = MaxPoolOptions::new(kernel).with_stride(stride).with_padding(padding);
                 max_pool2d(x, options)
+            }
+            Self::AvgPool(pool) => {
+                let options = AvgPoolOptions::new([pool.kernel; 2])
+                    .with_stride([pool.stride; 2])
+                    .with_padding([pool.padding; 2])
+                    .with_ceil_mode(pool.ceil_mode)
+                    .with_count_include_pad(pool.count_include_pad);
+                avg_pool2d(x, options)
             }
             Self::AdaptiveAvgPool { size } => adaptive_avg_pool2d(x, [size; 2]),
             Self::Upsample { scale } => {

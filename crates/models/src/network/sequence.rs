@@ -1,4 +1,4 @@
-//! Layers one after the other, and the two paths of a residual block.
+//! Layers one after the other.
 
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
 use burn::tensor::Device;
@@ -13,13 +13,6 @@ use crate::{Activation, Layer, Rng, Shape};
 #[derive(Clone, Debug)]
 pub(crate) struct Sequence {
     pub(super) steps: Vec<Step>,
-}
-
-/// The two paths of a residual block.
-#[derive(Clone, Debug)]
-pub(crate) struct Paths {
-    pub main: Sequence,
-    pub shortcut: Sequence,
 }
 
 impl Sequence {
@@ -58,9 +51,8 @@ impl Sequence {
         for step in &mut self.steps {
             match &mut step.core {
                 Core::Norm { norm, .. } => change(&mut norm.module),
-                Core::Residual(paths) => {
-                    paths.module.main.change_norms(change);
-                    paths.module.shortcut.change_norms(change);
+                Core::Paths(paths) => {
+                    paths.module.sequences_mut().for_each(|path| path.change_norms(change));
                 }
                 _ => {}
             }
@@ -69,14 +61,6 @@ impl Sequence {
 
     fn each(self, change: impl FnMut(Step) -> Step) -> Self {
         Self { steps: self.steps.into_iter().map(change).collect() }
-    }
-}
-
-/// The sum of two paths, which were checked to give the same shape.
-pub(super) fn add(a: Activation, b: Activation) -> Activation {
-    match (a, b) {
-        (Activation::Images(a), Activation::Images(b)) => Activation::Images(a + b),
-        (a, b) => Activation::Features(a.into_features() + b.into_features()),
     }
 }
 
@@ -111,47 +95,6 @@ impl Module for Sequence {
 
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
         self.each(|step| step.map(mapper))
-    }
-}
-
-impl Paths {
-    fn both(self, mut change: impl FnMut(Sequence) -> Sequence) -> Self {
-        Self { main: change(self.main), shortcut: change(self.shortcut) }
-    }
-}
-
-impl Module for Paths {
-    fn collect_devices(&self, devices: Devices) -> Devices {
-        self.shortcut.collect_devices(self.main.collect_devices(devices))
-    }
-
-    fn fork(self, device: &Device) -> Self {
-        self.both(|path| path.fork(device))
-    }
-
-    fn to_device(self, device: &Device) -> Self {
-        self.both(|path| path.to_device(device))
-    }
-
-    fn train(self) -> Self {
-        self.both(Module::train)
-    }
-
-    fn valid(&self) -> Self {
-        Self { main: self.main.valid(), shortcut: self.shortcut.valid() }
-    }
-
-    fn materialize(self) -> Self {
-        self.both(Module::materialize)
-    }
-
-    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        self.main.visit(visitor);
-        self.shortcut.visit(visitor);
-    }
-
-    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
-        self.both(|path| path.map(mapper))
     }
 }
 

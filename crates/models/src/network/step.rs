@@ -1,9 +1,9 @@
 //! Layers with their parameters, and those that are computed together.
 
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
-use burn::nn::Linear;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
-use burn::tensor::{Device, Tensor};
+use burn::nn::{GroupNorm, LayerNorm, Linear, PaddingConfig2d};
+use burn::tensor::{Device, Tensor, ops::PadMode};
 use selvedge_kernels::{
     ConvBlockOptions, ConvTransposeBlockOptions, conv_block, conv_block_scaled,
     conv_transpose_block, linear, linear_of_channels,
@@ -11,8 +11,8 @@ use selvedge_kernels::{
 
 use super::dropout;
 use super::norm::Norm;
+use super::paths::Paths;
 use super::plain::Plain;
-use super::sequence::{Paths, add};
 use crate::{Activation, Layer, Rng};
 
 /// A layer of an architecture with what it computes with.
@@ -55,6 +55,8 @@ pub(crate) enum Core {
     /// probability, is applied after them: it multiplies by a number that is not negative, which may
     /// trade places with both.
     Conv { conv: Built<Conv2d>, options: ConvBlockOptions, dropout: Option<f64> },
+    /// A convolution in groups, or with a dilated kernel.
+    GroupedConv(Built<Conv2d>),
     /// A transposed convolution, with the upsampling before it and the ReLU that follows it.
     Decoder { conv: Built<ConvTranspose2d>, options: ConvTransposeBlockOptions },
     /// A linear layer, with the ReLU that follows it. The flattening before it is part of the step
@@ -62,8 +64,12 @@ pub(crate) enum Core {
     Linear { linear: Built<Linear>, relu: bool },
     /// A batch normalization, with the ReLU that follows it.
     Norm { norm: Built<Norm>, relu: bool },
-    /// A residual block.
-    Residual(Built<Box<Paths>>),
+    /// A normalization over groups of channels.
+    GroupNorm(Built<GroupNorm>),
+    /// A normalization over the channels of a pixel, or over features.
+    LayerNorm(Built<LayerNorm>),
+    /// A block of several paths.
+    Paths(Built<Box<Paths>>),
     /// A layer without parameters, on its own.
     Plain(Built<Plain>),
 }
@@ -81,8 +87,10 @@ pub(crate) enum Params<'a> {
     Conv2d(&'a Conv2d),
     ConvTranspose2d(&'a ConvTranspose2d),
     BatchNorm(&'a Norm),
+    GroupNorm(&'a GroupNorm),
+    LayerNorm(&'a LayerNorm),
     Linear(&'a Linear),
-    Residual(&'a Paths),
+    Paths(&'a Paths),
     None(Plain),
 }
 
@@ -120,13 +128,11 @@ impl Step {
                 let y = linear_step(&linear.module, x.into_features(), channel, *relu);
                 Activation::Features(y)
             }
-            Core::Norm { norm, relu } => {
-                Activation::Images(norm.module.forward(x.into_images(), *relu))
-            }
-            Core::Residual(paths) => {
-                let main = paths.module.main.run(x.clone(), rng);
-                add(main, paths.module.shortcut.run(x, rng))
-            }
+            Core::GroupedConv(conv) => Activation::Images(conv.module.forward(x.into_images())),
+            Core::Norm { norm, relu } => norm.module.run(x, *relu),
+            Core::GroupNorm(norm) => group_norm(&norm.module, x),
+            Core::LayerNorm(norm) => layer_norm(&norm.module, x),
+            Core::Paths(paths) => paths.module.run(x, |path, x| path.run(x, rng)),
             Core::Plain(plain) => plain.module.run(x, rng),
         }
     }
@@ -153,8 +159,11 @@ impl Core {
             Self::Conv { conv, .. } => &conv.layer,
             Self::Decoder { conv, .. } => &conv.layer,
             Self::Linear { linear, .. } => &linear.layer,
+            Self::GroupedConv(conv) => &conv.layer,
             Self::Norm { norm, .. } => &norm.layer,
-            Self::Residual(paths) => &paths.layer,
+            Self::GroupNorm(norm) => &norm.layer,
+            Self::LayerNorm(norm) => &norm.layer,
+            Self::Paths(paths) => &paths.layer,
             Self::Plain(plain) => &plain.layer,
         }
     }
@@ -164,8 +173,11 @@ impl Core {
             Self::Conv { conv, .. } => Params::Conv2d(&conv.module),
             Self::Decoder { conv, .. } => Params::ConvTranspose2d(&conv.module),
             Self::Linear { linear, .. } => Params::Linear(&linear.module),
+            Self::GroupedConv(conv) => Params::Conv2d(&conv.module),
             Self::Norm { norm, .. } => Params::BatchNorm(&norm.module),
-            Self::Residual(paths) => Params::Residual(&paths.module),
+            Self::GroupNorm(norm) => Params::GroupNorm(&norm.module),
+            Self::LayerNorm(norm) => Params::LayerNorm(&norm.module),
+            Self::Paths(paths) => Params::Paths(&paths.module),
             Self::Plain(plain) => Params::None(plain.module),
         }
     }
@@ -177,12 +189,18 @@ impl Core {
                 let options = ConvBlockOptions { relu: false, pool: None, ..options };
                 Self::Conv { conv, options, dropout: None }
             }
-            Self::Decoder { conv, .. } => {
-                Self::Decoder { conv, options: ConvTransposeBlockOptions::default() }
+            Self::Decoder { conv, options } => {
+                let options =
+                    ConvTransposeBlockOptions { upsample: [1; 2], relu: false, ..options };
+                Self::Decoder { conv, options }
             }
             Self::Linear { linear, .. } => Self::Linear { linear, relu: false },
             Self::Norm { norm, .. } => Self::Norm { norm, relu: false },
-            Self::Residual(_) | Self::Plain(_) => self,
+            Self::GroupedConv(_)
+            | Self::GroupNorm(_)
+            | Self::LayerNorm(_)
+            | Self::Paths(_)
+            | Self::Plain(_) => self,
         }
     }
 }
@@ -196,6 +214,13 @@ fn conv_step(
     dropout: Option<(f64, &mut Rng)>,
 ) -> Tensor<4> {
     let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(|bias| bias.val()));
+    let x = match conv.padding {
+        // Padding that differs is not among the options: they have none then.
+        PaddingConfig2d::Explicit(top, left, bottom, right) if [top, left] != [bottom, right] => {
+            x.pad([(top, bottom), (left, right)], PadMode::Constant(0.0))
+        }
+        _ => x,
+    };
     match dropout {
         Some((probability, rng)) => {
             let shape = [x.dims()[0], weight.dims()[0]];
@@ -216,6 +241,25 @@ fn linear_step(layer: &Linear, x: Tensor<2>, channel: Option<usize>, relu: bool)
     }
 }
 
+/// The normalization over groups of channels, of images or features.
+pub(super) fn group_norm(norm: &GroupNorm, x: Activation) -> Activation {
+    match x {
+        Activation::Images(x) => Activation::Images(norm.forward(x)),
+        Activation::Features(x) => Activation::Features(norm.forward(x)),
+    }
+}
+
+/// The normalization over the channels of each pixel, or over the features of each image.
+pub(super) fn layer_norm(norm: &LayerNorm, x: Activation) -> Activation {
+    match x {
+        Activation::Images(x) => {
+            let y = norm.forward(x.permute([0, 2, 3, 1]));
+            Activation::Images(y.permute([0, 3, 1, 2]))
+        }
+        Activation::Features(x) => Activation::Features(norm.forward(x)),
+    }
+}
+
 /// The same core, its module `$m` replaced by `$call`.
 macro_rules! each {
     ($core:expr, $m:ident => $call:expr) => {
@@ -227,8 +271,11 @@ macro_rules! each {
                 Core::Decoder { conv: conv.map(|$m| $call), options }
             }
             Core::Linear { linear, relu } => Core::Linear { linear: linear.map(|$m| $call), relu },
+            Core::GroupedConv(conv) => Core::GroupedConv(conv.map(|$m| $call)),
             Core::Norm { norm, relu } => Core::Norm { norm: norm.map(|$m| $call), relu },
-            Core::Residual(paths) => Core::Residual(paths.map(|paths| {
+            Core::GroupNorm(norm) => Core::GroupNorm(norm.map(|$m| $call)),
+            Core::LayerNorm(norm) => Core::LayerNorm(norm.map(|$m| $call)),
+            Core::Paths(paths) => Core::Paths(paths.map(|paths| {
                 let $m = *paths;
                 Box::new($call)
             })),
@@ -252,8 +299,11 @@ impl Module for Step {
             Core::Conv { conv, .. } => conv.module.collect_devices(devices),
             Core::Decoder { conv, .. } => conv.module.collect_devices(devices),
             Core::Linear { linear, .. } => linear.module.collect_devices(devices),
+            Core::GroupedConv(conv) => conv.module.collect_devices(devices),
             Core::Norm { norm, .. } => norm.module.collect_devices(devices),
-            Core::Residual(paths) => paths.module.collect_devices(devices),
+            Core::GroupNorm(norm) => norm.module.collect_devices(devices),
+            Core::LayerNorm(norm) => norm.module.collect_devices(devices),
+            Core::Paths(paths) => paths.module.collect_devices(devices),
             Core::Plain(_) => devices,
         }
     }
@@ -286,8 +336,11 @@ impl Module for Step {
             Core::Conv { conv, .. } => conv.module.visit(visitor),
             Core::Decoder { conv, .. } => conv.module.visit(visitor),
             Core::Linear { linear, .. } => linear.module.visit(visitor),
+            Core::GroupedConv(conv) => conv.module.visit(visitor),
             Core::Norm { norm, .. } => norm.module.visit(visitor),
-            Core::Residual(paths) => paths.module.visit(visitor),
+            Core::GroupNorm(norm) => norm.module.visit(visitor),
+            Core::LayerNorm(norm) => norm.module.visit(visitor),
+            Core::Paths(paths) => paths.module.visit(visitor),
             Core::Plain(_) => {}
         }
         visitor.exit_module(name, CONTAINER);

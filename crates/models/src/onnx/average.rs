@@ -16,21 +16,70 @@ fn window(i: usize, size: usize, windows: usize) -> Range<usize> {
 
 /// `[windows, height]`: what to multiply an image with from the left.
 pub(super) fn rows(height: usize, windows: usize) -> Vec<f32> {
+    let shares = |i| (window(i, height, windows), 1.0 / window(i, height, windows).len() as f32);
+    by_rows(height, windows, shares)
+}
+
+/// `[width, windows]`: what to multiply an image with from the right.
+pub(super) fn columns(width: usize, windows: usize) -> Vec<f32> {
+    let shares = |i| (window(i, width, windows), 1.0 / window(i, width, windows).len() as f32);
+    by_columns(width, windows, shares)
+}
+
+/// An average pool whose windows may reach over the border, as matrices: what a window divides by is the
+/// product of a number of rows and one of columns.
+#[derive(Clone, Copy)]
+pub(super) struct Pool {
+    pub kernel: usize,
+    pub stride: usize,
+    pub padding: usize,
+    pub count_include_pad: bool,
+}
+
+impl Pool {
+    /// `[windows, height]`: what to multiply an image with from the left.
+    pub fn rows(self, height: usize, windows: usize) -> Vec<f32> {
+        by_rows(height, windows, |i| self.shares(i, height))
+    }
+
+    /// `[width, windows]`: what to multiply an image with from the right.
+    pub fn columns(self, width: usize, windows: usize) -> Vec<f32> {
+        by_columns(width, windows, |i| self.shares(i, width))
+    }
+
+    /// The pixels of window `i` over `size` pixels, and the share of each. PyTorch does not count what is
+    /// beyond the padding.
+    fn shares(self, i: usize, size: usize) -> (Range<usize>, f32) {
+        let Self { kernel, stride, padding, count_include_pad } = self;
+        let begin = i * stride;
+        let padded = begin..(begin + kernel).min(size + 2 * padding);
+        let inside = begin.max(padding) - padding..(begin + kernel - padding).min(size);
+        let count = if count_include_pad { padded.len() } else { inside.len() };
+        (inside, 1.0 / count as f32)
+    }
+}
+
+fn by_rows(
+    height: usize,
+    windows: usize,
+    shares: impl Fn(usize) -> (Range<usize>, f32),
+) -> Vec<f32> {
     let mut of = vec![0.0; windows * height];
     for i in 0..windows {
-        let window = window(i, height, windows);
-        let share = 1.0 / window.len() as f32;
+        let (window, share) = shares(i);
         of[i * height..][window].fill(share);
     }
     of
 }
 
-/// `[width, windows]`: what to multiply an image with from the right.
-pub(super) fn columns(width: usize, windows: usize) -> Vec<f32> {
+fn by_columns(
+    width: usize,
+    windows: usize,
+    shares: impl Fn(usize) -> (Range<usize>, f32),
+) -> Vec<f32> {
     let mut of = vec![0.0; width * windows];
     for i in 0..windows {
-        let window = window(i, width, windows);
-        let share = 1.0 / window.len() as f32;
+        let (window, share) = shares(i);
         window.for_each(|x| of[x * windows + i] = share);
     }
     of

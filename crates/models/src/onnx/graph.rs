@@ -3,15 +3,14 @@
 use std::collections::HashSet;
 
 use burn::module::Param;
-use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
 
+use super::INPUT;
 use super::proto::{Node, Value};
 use super::tensor::{Initializer, Values};
-use super::{INPUT, average};
 use crate::network::sequence::Sequence;
 use crate::network::step::{self, Params};
-use crate::{ModelError, Network, Op, Shape};
+use crate::{ModelError, Network, Op, Padding, Shape};
 
 /// A network as nodes, with its tensors not yet read from the device.
 pub(super) struct Graph {
@@ -25,9 +24,9 @@ pub(super) struct Graph {
 
 /// What flows from one node to the next.
 #[derive(Clone)]
-struct Flow {
-    name: String,
-    shape: Shape,
+pub(super) struct Flow {
+    pub name: String,
+    pub shape: Shape,
 }
 
 impl Graph {
@@ -68,9 +67,9 @@ impl Graph {
     }
 }
 
-struct Builder<'a> {
+pub(super) struct Builder<'a> {
     architecture: &'a str,
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
     initializers: Vec<Initializer>,
     values: Vec<Value>,
     /// Values and initializers share one space of names.
@@ -94,19 +93,22 @@ impl Builder<'_> {
         let op = &node.layer.op;
         let shape = op.apply(input.shape).map_err(|reason| self.refused(path, reason))?;
         let new = match (node.params, op) {
-            (Params::Conv2d(conv), &Op::Conv2d { kernel, stride, padding, .. }) => {
+            (Params::Conv2d(conv), op @ &Op::Conv2d { kernel, stride, padding, .. }) => {
                 let weight = Values::Kernels(conv.weight.val());
-                Node::new("Conv", path)
+                let Padding { top, bottom, left, right } = padding;
+                let node = Node::new("Conv", path)
                     .reads(self.weighted(input, path, weight, &conv.bias)?)
                     .with("kernel_shape", [kernel; 2])
-                    .with("pads", [padding; 4])
-                    .with("strides", [stride; 2])
+                    .with("pads", [top, left, bottom, right])
+                    .with("strides", [stride; 2]);
+                grouped(node, op)
             }
-            (Params::ConvTranspose2d(conv), &Op::ConvTranspose2d { kernel, .. }) => {
+            (Params::ConvTranspose2d(conv), op @ &Op::ConvTranspose2d { kernel, .. }) => {
                 let weight = Values::Kernels(conv.weight.val());
-                Node::new("ConvTranspose", path)
+                let node = Node::new("ConvTranspose", path)
                     .reads(self.weighted(input, path, weight, &conv.bias)?)
-                    .with("kernel_shape", [kernel; 2])
+                    .with("kernel_shape", [kernel; 2]);
+                spread(node, op)
             }
             (Params::Linear(linear), _) => {
                 let weight = Values::Transposed(linear.weight.val());
@@ -115,13 +117,25 @@ impl Builder<'_> {
                     .with("transB", 1)
             }
             (Params::BatchNorm(norm), _) => self.batch_norm(norm.inner(), path, input)?,
-            (Params::Residual(paths), _) => {
-                let inner = format!("{path}.");
-                let main = self.sequence(&paths.main, &inner, input.clone())?;
-                let shortcut = self.sequence(&paths.shortcut, &inner, input)?;
-                Node::new("Add", path).reads([main.name, shortcut.name])
+            (Params::GroupNorm(norm), _) => self.group_norm(norm, path, input)?,
+            (Params::LayerNorm(norm), &Op::LayerNorm { epsilon }) => {
+                self.layer_norm(norm, epsilon, path, input)?
             }
-            (Params::None(_), Op::Dropout { .. } | Op::ChannelDropout { .. }) => return Ok(input),
+            (Params::Paths(paths), op) => {
+                let inner = format!("{path}.");
+                let reaches = self.sequence(&paths.before, &inner, input)?;
+                let ends = paths.branches.iter();
+                let ends = ends.map(|p| Ok(self.sequence(p, &inner, reaches.clone())?.name));
+                let ends = ends.collect::<Result<Vec<String>, ModelError>>()?;
+                match op {
+                    Op::Gate { .. } => {
+                        Node::new("Mul", path).reads([reaches.name].into_iter().chain(ends))
+                    }
+                    Op::Concat { .. } => Node::new("Concat", path).reads(ends).with("axis", 1),
+                    _ => Node::new("Add", path).reads(ends),
+                }
+            }
+            (Params::None(_), op) if op.is_identity_in_inference() => return Ok(input),
             (Params::None(_), op) => self.plain(op, path, input)?,
             (_, op) => return Err(self.refused(path, format!("`{}` lacks weights", op.kind()))),
         };
@@ -143,86 +157,30 @@ impl Builder<'_> {
         Ok(inputs)
     }
 
-    fn batch_norm(
-        &mut self,
-        norm: &BatchNorm,
-        path: &str,
-        input: Flow,
-    ) -> Result<Node, ModelError> {
-        let mut inputs = vec![input.name];
-        for (name, value) in [
-            ("weight", norm.gamma.val()),
-            ("bias", norm.beta.val()),
-            ("running_mean", norm.running_mean.value()),
-            ("running_var", norm.running_var.value()),
-        ] {
-            inputs.push(self.initializer(path, name, Values::Vector(value))?);
-        }
-        let node = Node::new("BatchNormalization", path).reads(inputs);
-        Ok(node.with("epsilon", norm.epsilon as f32))
-    }
-
-    /// An operation without weights of its own.
-    fn plain(&mut self, op: &Op, path: &str, input: Flow) -> Result<Node, ModelError> {
-        let node = |op_type| Node::new(op_type, path).reads([&input.name]);
-        match (op, input.shape) {
-            (Op::Relu, _) => Ok(node("Relu")),
-            (Op::Sigmoid, _) => Ok(node("Sigmoid")),
-            (Op::Tanh, _) => Ok(node("Tanh")),
-            (Op::Flatten, _) => Ok(node("Flatten")),
-            (&Op::MaxPool2d { kernel, stride, padding }, _) => Ok(node("MaxPool")
-                .with("kernel_shape", [kernel; 2])
-                .with("pads", [padding; 4])
-                .with("strides", [stride; 2])),
-            (&Op::Upsample { scale }, _) => {
-                // Pixel x of the output is pixel ⌊x / scale⌋ of the input: each is repeated.
-                let scales =
-                    Values::Given { dims: vec![4], of: vec![1.0, 1.0, scale as f32, scale as f32] };
-                let scales = self.initializer(path, "scales", scales)?;
-                Ok(Node::new("Resize", path)
-                    .reads([&input.name, "", &scales])
-                    .with("coordinate_transformation_mode", "asymmetric")
-                    .with("mode", "nearest")
-                    .with("nearest_mode", "floor"))
-            }
-            (&Op::AdaptiveAvgPool2d { size: 1 }, _) => Ok(node("GlobalAveragePool")),
-            (&Op::AdaptiveAvgPool2d { size }, Shape::Images([channels, height, width])) => {
-                if height.is_multiple_of(size) && width.is_multiple_of(size) {
-                    let window = [height / size, width / size];
-                    return Ok(node("AveragePool")
-                        .with("kernel_shape", window)
-                        .with("strides", window));
-                }
-                let (rows, columns) = (average::rows(height, size), average::columns(width, size));
-                let rows = Values::Given { dims: vec![size, height], of: rows };
-                let columns = Values::Given { dims: vec![width, size], of: columns };
-                let rows = self.initializer(path, "rows", rows)?;
-                let columns = self.initializer(path, "columns", columns)?;
-                let over_rows = Node::new("MatMul", &format!("{path}.over_rows"));
-                let shape = Shape::Images([channels, size, width]);
-                let averaged = self.push(over_rows.reads([rows, input.name]), shape)?;
-                Ok(Node::new("MatMul", path).reads([averaged.name, columns]))
-            }
-            (op, shape) => {
-                Err(self.refused(path, format!("`{}` cannot follow {shape}", op.kind())))
-            }
-        }
-    }
-
     /// Adds a node, whose output is named after it.
-    fn push(&mut self, mut node: Node, shape: Shape) -> Result<Flow, ModelError> {
-        let path = node.name.clone().unwrap_or_default();
-        let name = self.claim(&path, "output")?;
-        self.values.push(match shape {
-            Shape::Images(sizes) => Value::batch_of(&name, &sizes),
-            Shape::Features(size) => Value::batch_of(&name, &[size]),
-        });
-        node.output = vec![name.clone()];
-        self.nodes.push(node);
+    pub(super) fn push(&mut self, node: Node, shape: Shape) -> Result<Flow, ModelError> {
+        let name = match shape {
+            Shape::Images(sizes) => self.push_sized(node, &sizes),
+            Shape::Features(size) => self.push_sized(node, &[size]),
+        }?;
         Ok(Flow { name, shape })
     }
 
-    fn initializer(
+    /// Adds a node whose output is a batch of tensors of these sizes, and gives the output's name.
+    pub(super) fn push_sized(
+        &mut self,
+        mut node: Node,
+        sizes: &[usize],
+    ) -> Result<String, ModelError> {
+        let path = node.name.clone().unwrap_or_default();
+        let name = self.claim(&path, "output")?;
+        self.values.push(Value::batch_of(&name, sizes));
+        node.output = vec![name.clone()];
+        self.nodes.push(node);
+        Ok(name)
+    }
+
+    pub(super) fn initializer(
         &mut self,
         path: &str,
         name: &str,
@@ -235,7 +193,7 @@ impl Builder<'_> {
 
     /// The name of a value or tensor of the layer at `path`. All end with what they are, so that none
     /// is that of the input or of the output; two are alike only where two layers are.
-    fn claim(&mut self, path: &str, what: &str) -> Result<String, ModelError> {
+    pub(super) fn claim(&mut self, path: &str, what: &str) -> Result<String, ModelError> {
         let name = format!("{path}.{what}");
         if self.taken.insert(name.clone()) {
             return Ok(name);
@@ -244,7 +202,34 @@ impl Builder<'_> {
         Err(ModelError::DuplicateLayer { architecture, layer })
     }
 
-    fn refused(&self, path: &str, reason: String) -> ModelError {
+    pub(super) fn refused(&self, path: &str, reason: String) -> ModelError {
         ModelError::Layer { architecture: self.architecture.into(), layer: path.into(), reason }
     }
+}
+
+/// A convolution with what is not as in most.
+fn grouped(mut node: Node, op: &Op) -> Node {
+    let &Op::Conv2d { dilation, groups, .. } = op else { return node };
+    if dilation != 1 {
+        node = node.with("dilations", [dilation; 2]);
+    }
+    if groups != 1 {
+        node = node.with("group", groups as i64);
+    }
+    node
+}
+
+/// A transposed convolution with what is not as in most.
+fn spread(mut node: Node, op: &Op) -> Node {
+    let &Op::ConvTranspose2d { stride, padding, output_padding, .. } = op else { return node };
+    if stride != 1 {
+        node = node.with("strides", [stride; 2]);
+    }
+    if padding != 0 {
+        node = node.with("pads", [padding; 4]);
+    }
+    if output_padding != 0 {
+        node = node.with("output_padding", [output_padding; 2]);
+    }
+    node
 }

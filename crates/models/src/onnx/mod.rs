@@ -21,7 +21,7 @@
 //! | input | `images`, `[batch, channels, height, width]` of `f32`, for any batch |
 //! | output | what [`Network::forward`] gives after [`valid`](burn::module::Module::valid), `[batch, features]` |
 //! | name of the output | `reconstruction` if it has as many values as an image, else `logits` if the last layer is linear, else `features` |
-//! | nodes | one a layer, under the layer's path (`layer1.0.conv1`); dropout is left out |
+//! | nodes | one a layer, under the layer's path (`layer1.0.conv1`); dropout, stochastic depth and identities are left out |
 //! | weights | under PyTorch's names and in its layouts (`fc.weight` is `[out_features, in_features]`) |
 //! | operators | those of ONNX's own set, version 17; IR version 8 |
 //! | metadata | what [`OnnxExport`] was given |
@@ -30,14 +30,19 @@
 //! the order of the input's. The version is the one that PyTorch's exporter long wrote, and is read
 //! by every ONNX Runtime from 1.12 (2022), in the browser too.
 //!
-//! Two layers need more than an operator of the same name. Nearest-neighbour upsampling is a
+//! Some layers need more than an operator of the same name. GELU, SiLU and group normalization, which the
+//! version has no operators for, are composed of others, and a layer normalization of images has a
+//! transposition before and after it. Nearest-neighbour upsampling is a
 //! `Resize` with the mode `asymmetric` and rounding down, so that pixel x comes from ⌊x / scale⌋.
 //! An adaptive average pool is a `GlobalAveragePool` to one pixel, an `AveragePool` where its result
 //! divides the image, and for all other sizes the image between two constant matrices that average
-//! its rows and its columns: the same windows as PyTorch's, which no pool of ONNX has.
+//! its rows and its columns: the same windows as PyTorch's, which no pool of ONNX has. So is an average
+//! pool whose last windows may reach over the border.
 
 mod average;
 mod graph;
+mod norms;
+mod plain;
 mod proto;
 mod tensor;
 #[cfg(test)]
@@ -128,7 +133,7 @@ impl<'a> OnnxExport<'a> {
     /// The name of the output: `reconstruction`, `logits` or `features`; see [`onnx`](self).
     pub fn output_name(&self) -> &'static str {
         let architecture = self.network.architecture();
-        let passes = |op: &&Op| !matches!(op, Op::Dropout { .. } | Op::ChannelDropout { .. });
+        let passes = |op: &&Op| !op.is_identity_in_inference();
         let last = architecture.layers.iter().map(|layer| &layer.op).rfind(passes);
         let pixels: usize = architecture.input.iter().product();
         if architecture.output_shape().is_ok_and(|shape| shape.size() == pixels) {

@@ -125,6 +125,12 @@ impl From<&'static str> for Setting {
     }
 }
 
+impl From<Vec<i64>> for Setting {
+    fn from(values: Vec<i64>) -> Self {
+        Self::Ints(values)
+    }
+}
+
 impl<const N: usize> From<[usize; N]> for Setting {
     fn from(values: [usize; N]) -> Self {
         Self::Ints(values.map(|value| value as i64).to_vec())

@@ -152,8 +152,10 @@ impl WeightFile<'_> {
             && features == expected[1]
         {
             let is_head = |layer: &&mut Layer| layer.name == head;
-            if let Some(layer) = adapted.layers.iter_mut().find(is_head) {
-                layer.op = Op::Linear { out_features: classes };
+            if let Some(layer) = adapted.layers.iter_mut().find(is_head)
+                && let Op::Linear { out_features, .. } = &mut layer.op
+            {
+                *out_features = classes;
             }
         }
         match adapted.shapes() {

@@ -71,10 +71,11 @@ fn add(layers: &[Layer], prefix: &str, input: Shape, specs: &mut Vec<Spec>) {
     let mut shape = input;
     for Layer { name, op } in layers {
         let layer = format!("{prefix}{name}");
-        if let Op::Residual { main, shortcut } = op {
-            let inner = format!("{layer}.");
-            add(main, &inner, shape, specs);
-            add(shortcut, &inner, shape, specs);
+        let (before, paths) = op.paths();
+        let inner = format!("{layer}.");
+        add(before, &inner, shape, specs);
+        if let Ok(reaches) = op.inside(shape) {
+            paths.into_iter().for_each(|path| add(path, &inner, reaches, specs));
         }
         for (part, dims) in parts(op, shape) {
             specs.push(Spec {
@@ -82,7 +83,13 @@ fn add(layers: &[Layer], prefix: &str, input: Shape, specs: &mut Vec<Spec>) {
                 part,
                 shape: dims,
                 is_linear: matches!(op, Op::Linear { .. }),
-                is_norm: matches!(op, Op::BatchNorm2d),
+                is_norm: matches!(
+                    op,
+                    Op::BatchNorm2d { .. }
+                        | Op::BatchNorm1d { .. }
+                        | Op::GroupNorm { .. }
+                        | Op::LayerNorm { .. }
+                ),
             });
         }
         match op.apply(shape) {
@@ -94,22 +101,27 @@ fn add(layers: &[Layer], prefix: &str, input: Shape, specs: &mut Vec<Spec>) {
 
 /// The tensors of one layer.
 fn parts(op: &Op, input: Shape) -> Vec<(&'static str, Vec<usize>)> {
+    let with_bias = |weight: Vec<usize>, bias: bool, count| {
+        let weight = ("weight", weight);
+        if bias { vec![weight, ("bias", vec![count])] } else { vec![weight] }
+    };
     match (op, input) {
-        (&Op::Conv2d { out_channels: o, kernel: k, bias, .. }, Shape::Images([i, ..])) => {
-            let mut parts = vec![("weight", vec![o, i, k, k])];
-            if bias {
-                parts.push(("bias", vec![o]));
-            }
-            parts
+        (&Op::Conv2d { out_channels: o, kernel: k, bias, groups, .. }, Shape::Images([i, ..])) => {
+            with_bias(vec![o, i / groups.max(1), k, k], bias, o)
         }
-        (&Op::ConvTranspose2d { out_channels: o, kernel: k }, Shape::Images([i, ..])) => {
-            vec![("weight", vec![i, o, k, k]), ("bias", vec![o])]
+        (&Op::ConvTranspose2d { out_channels: o, kernel: k, bias, .. }, Shape::Images([i, ..])) => {
+            with_bias(vec![i, o, k, k], bias, o)
         }
-        (Op::BatchNorm2d, Shape::Images([channels, ..])) => {
+        (Op::BatchNorm2d { .. } | Op::BatchNorm1d { .. }, input) => {
+            let channels = input.as_images()[0];
             ["weight", "bias", "running_mean", "running_var"].map(|p| (p, vec![channels])).into()
         }
-        (&Op::Linear { out_features: o }, Shape::Features(i)) => {
-            vec![("weight", vec![o, i]), ("bias", vec![o])]
+        (Op::GroupNorm { .. } | Op::LayerNorm { .. }, input) => {
+            let channels = input.as_images()[0];
+            ["weight", "bias"].map(|p| (p, vec![channels])).into()
+        }
+        (&Op::Linear { out_features: o, bias }, Shape::Features(i)) => {
+            with_bias(vec![o, i], bias, o)
         }
         _ => Vec::new(),
     }
@@ -126,7 +138,8 @@ mod tests {
     fn they_are_the_tensors_that_the_network_has() {
         for architecture in catalog() {
             // The larger ones have no kind of layer that these do not.
-            if architecture.name.starts_with("vgg") || architecture.name == "resnet34" {
+            let name = architecture.name.as_str();
+            if name.starts_with("vgg") || ["resnet34", "resnet50"].contains(&name) {
                 continue;
             }
             let net = architecture.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();

@@ -5,7 +5,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::*;
 use crate::weights::inspect;
-use crate::{ModelError, Op, state};
+use crate::{ModelError, state};
 
 /// What the malicious files of `make_weights.py` create when Python loads them.
 const MARKER: &str = "selvedge_pickle_was_run";
@@ -59,7 +59,7 @@ fn stored(pickle: &[u8], storages: &[(&str, &[u8])]) -> Vec<u8> {
 
 /// A network with one tensor, `c.weight` of shape `[2, 1, 1, 1]`.
 fn one() -> Network {
-    let op = Op::Conv2d { out_channels: 2, kernel: 1, stride: 1, padding: 0, bias: false };
+    let op = crate::Conv::new(2, 1).without_bias();
     network(&Architecture::new("one", [1, 1, 1]).layer("c", op), 0)
 }
 

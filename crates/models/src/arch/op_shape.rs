@@ -1,0 +1,249 @@
+//! The shape after an operation, or why there is none.
+
+use super::padding::Padding;
+use crate::{Layer, Op, Shape};
+
+impl Op {
+    /// The shape after this operation, or why there is none.
+    pub(crate) fn apply(&self, input: Shape) -> Result<Shape, String> {
+        let output = self.output(input)?;
+        match output {
+            Shape::Images(sides) => elements(&sides),
+            Shape::Features(n) => elements(&[n]),
+        }?;
+        Ok(output)
+    }
+
+    /// The shape in which its input reaches its paths.
+    pub(crate) fn inside(&self, input: Shape) -> Result<Shape, String> {
+        path_shape(self.paths().0, input)
+    }
+
+    fn output(&self, input: Shape) -> Result<Shape, String> {
+        use Shape::{Features, Images};
+        self.check()?;
+        match (self, input) {
+            (op, _) if op.is_pointwise() => Ok(input),
+            (Self::BatchNorm2d { .. } | Self::ChannelDropout { .. }, Images(_)) => Ok(input),
+            (Self::BatchNorm1d { .. }, Features(_)) => Ok(input),
+            (Self::LayerNorm { .. } | Self::StochasticDepth { .. }, _) => Ok(input),
+            (&Self::GroupNorm { groups, .. }, _) => {
+                divides(groups, input.as_images()[0])?;
+                Ok(input)
+            }
+            (
+                &Self::Conv2d { out_channels, kernel, stride, padding, dilation, groups, .. },
+                Images([c, h, w]),
+            ) => {
+                divides(groups, c)?;
+                divides(groups, out_channels)?;
+                let reach = dilated(kernel, dilation)?;
+                let Padding { top, bottom, left, right } = padding;
+                let along = |size, around| windows(size, reach, stride, around);
+                elements(&[out_channels, c / groups, kernel, kernel])?;
+                Ok(Images([out_channels, along(h, [top, bottom])?, along(w, [left, right])?]))
+            }
+            (&Self::ConvTranspose2d { out_channels, kernel, .. }, Images([c, h, w])) => {
+                elements(&[c, out_channels, kernel, kernel])?;
+                Ok(Images([out_channels, self.spread(h)?, self.spread(w)?]))
+            }
+            (&Self::MaxPool2d { kernel, stride, padding }, Images([c, h, w])) => {
+                let along = |size| windows(size, kernel, stride, [padding; 2]);
+                Ok(Images([c, along(h)?, along(w)?]))
+            }
+            (&Self::AvgPool2d { kernel, stride, padding, ceil_mode, .. }, Images([c, h, w])) => {
+                let along = |size| {
+                    let whole = windows(size, kernel, stride, [padding; 2])?;
+                    // PyTorch's rule: the last window begins within the image or its padding on the left.
+                    let reaches_over = (size + 2 * padding - kernel) % stride != 0;
+                    let begins = whole * stride < size + padding;
+                    Ok::<usize, String>(whole + usize::from(ceil_mode && reaches_over && begins))
+                };
+                Ok(Images([c, along(h)?, along(w)?]))
+            }
+            (&Self::AdaptiveAvgPool2d { size }, Images([c, _, _])) => Ok(Images([c, size, size])),
+            (&Self::Upsample { scale }, Images([c, h, w])) => {
+                elements(&[h, w, scale, scale])?;
+                Ok(Images([c, h * scale, w * scale]))
+            }
+            (Self::Flatten, Images(_)) => Ok(Features(input.size())),
+            (&Self::Linear { out_features, .. }, Features(n)) => {
+                elements(&[out_features, n])?;
+                Ok(Features(out_features))
+            }
+            (Self::Residual { .. } | Self::Concat { .. } | Self::Gate { .. }, _) => {
+                let reaches = self.inside(input)?;
+                let (_, paths) = self.paths();
+                let ends = paths.into_iter().map(|path| path_shape(path, reaches));
+                self.joined(input, &ends.collect::<Result<Vec<Shape>, String>>()?)
+            }
+            (op, shape) => Err(format!("`{}` cannot follow {shape}", op.kind())),
+        }
+    }
+
+    /// Whether it acts on single values, of images or of features.
+    fn is_pointwise(&self) -> bool {
+        matches!(
+            self,
+            Self::Relu
+                | Self::Relu6
+                | Self::LeakyRelu { .. }
+                | Self::Gelu { .. }
+                | Self::Silu
+                | Self::HardSwish
+                | Self::HardSigmoid
+                | Self::Sigmoid
+                | Self::Tanh
+                | Self::Identity
+                | Self::Dropout { .. }
+        )
+    }
+
+    /// What its paths, which end with these shapes, make together of the input.
+    fn joined(&self, input: Shape, ends: &[Shape]) -> Result<Shape, String> {
+        match (self, ends) {
+            (Self::Residual { .. }, &[main, shortcut]) => {
+                ensure(main == shortcut, || format!("the paths give {main} and {shortcut}"))?;
+                Ok(main)
+            }
+            (Self::Gate { .. }, &[gate]) => {
+                let a_channel = match input {
+                    Shape::Images([c, ..]) => Shape::Images([c, 1, 1]),
+                    features => features,
+                };
+                ensure(gate == input || gate == a_channel, || {
+                    format!("the path gives {gate}, but {input} or {a_channel} are needed")
+                })?;
+                Ok(input)
+            }
+            (Self::Concat { .. }, [first, others @ ..]) => {
+                others.iter().try_fold(*first, |sum, next| match (sum, *next) {
+                    (Shape::Images([a, h, w]), Shape::Images([b, y, x])) if [h, w] == [y, x] => {
+                        Ok(Shape::Images([a.saturating_add(b), h, w]))
+                    }
+                    (Shape::Features(a), Shape::Features(b)) => {
+                        Ok(Shape::Features(a.saturating_add(b)))
+                    }
+                    (sum, next) => Err(format!("a path gives {next}, those before it {sum}")),
+                })
+            }
+            _ => Err("it has no paths".into()),
+        }
+    }
+
+    /// A side of `size` pixels after a transposed convolution.
+    fn spread(&self, size: usize) -> Result<usize, String> {
+        let &Self::ConvTranspose2d { kernel, stride, padding, output_padding, .. } = self else {
+            return Ok(size);
+        };
+        let beyond = || format!("a side of {size} becomes too large");
+        let grown = size.saturating_sub(1).checked_mul(stride).ok_or_else(beyond)?;
+        let grown = grown.checked_add(kernel).ok_or_else(beyond)?;
+        let grown = grown.checked_add(output_padding).ok_or_else(beyond)?;
+        let cut = padding.checked_mul(2).ok_or_else(beyond)?;
+        match grown.checked_sub(cut) {
+            None | Some(0) => Err(format!("padding {padding} leaves nothing of {grown} pixels")),
+            Some(size) => Ok(size),
+        }
+    }
+
+    /// Refuses settings that are wrong whatever comes in.
+    fn check(&self) -> Result<(), String> {
+        match *self {
+            Self::Dropout { probability: p } | Self::ChannelDropout { probability: p } => {
+                ensure((0.0..1.0).contains(&p), || {
+                    format!("dropout probability {p} is not in [0, 1)")
+                })
+            }
+            Self::StochasticDepth { probability: p } => ensure((0.0..1.0).contains(&p), || {
+                format!("the probability {p} of stochastic depth is not in [0, 1)")
+            }),
+            Self::Conv2d { out_channels: n, .. } => {
+                ensure(n > 0, || "a convolution needs at least one output channel".into())
+            }
+            Self::ConvTranspose2d { out_channels: n, kernel, stride, output_padding, .. } => {
+                ensure(n > 0, || "a convolution needs at least one output channel".into())?;
+                ensure(kernel > 0, || "its kernel must be at least 1".into())?;
+                ensure(stride > 0, || "its stride must be at least 1".into())?;
+                ensure(output_padding < stride, || {
+                    format!("output_padding {output_padding} is not less than the stride, {stride}")
+                })
+            }
+            Self::BatchNorm2d { epsilon, momentum } | Self::BatchNorm1d { epsilon, momentum } => {
+                ensure((0.0..=1.0).contains(&momentum), || {
+                    format!("momentum {momentum} is not in [0, 1]")
+                })?;
+                positive(epsilon)
+            }
+            Self::GroupNorm { epsilon, .. } | Self::LayerNorm { epsilon } => positive(epsilon),
+            Self::Linear { out_features: n, .. } => {
+                ensure(n > 0, || "a linear layer needs at least one output feature".into())
+            }
+            Self::LeakyRelu { negative_slope: slope } => {
+                ensure(slope.is_finite(), || format!("slope {slope} is not a finite number"))
+            }
+            Self::MaxPool2d { kernel, padding, .. } | Self::AvgPool2d { kernel, padding, .. } => {
+                ensure(padding <= kernel / 2, || {
+                    format!("padding {padding} is more than half the window, {kernel}")
+                })
+            }
+            Self::AdaptiveAvgPool2d { size: n } | Self::Upsample { scale: n } => {
+                ensure(n > 0, || "its size must be at least 1".into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn ensure(holds: bool, reason: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(reason()) }
+}
+
+fn positive(epsilon: f64) -> Result<(), String> {
+    // What f32 takes for 0 would divide by it.
+    ensure(epsilon.is_finite() && epsilon as f32 > 0.0, || {
+        format!("epsilon {epsilon} is not above 0 and finite")
+    })
+}
+
+fn divides(groups: usize, channels: usize) -> Result<(), String> {
+    ensure(groups > 0 && channels.is_multiple_of(groups), || {
+        format!("{channels} channels cannot be divided into {groups} groups")
+    })
+}
+
+/// The pixels that a kernel spans whose entries are `dilation` pixels apart.
+fn dilated(kernel: usize, dilation: usize) -> Result<usize, String> {
+    ensure(dilation > 0, || "its dilation must be at least 1".into())?;
+    let between = kernel.saturating_sub(1).saturating_mul(dilation);
+    Ok(if kernel == 0 { 0 } else { between.saturating_add(1) })
+}
+
+/// The shape at the end of a path.
+fn path_shape(layers: &[Layer], input: Shape) -> Result<Shape, String> {
+    layers.iter().try_fold(input, |shape, layer| {
+        layer.op.apply(shape).map_err(|reason| format!("layer `{}`: {reason}", layer.name))
+    })
+}
+
+/// Refuses tensors that no memory holds, so that the sizes of others can be computed.
+pub(super) fn elements(sides: &[usize]) -> Result<(), String> {
+    let count = sides.iter().try_fold(1usize, |count, side| count.checked_mul(*side));
+    ensure(count.is_some_and(|count| count <= isize::MAX as usize / size_of::<f32>()), || {
+        let sides: Vec<String> = sides.iter().map(usize::to_string).collect();
+        format!("{} values are more than any memory holds", sides.join(" × "))
+    })
+}
+
+/// How many windows of `kernel` fit into `size` with what is added before and after it, at every
+/// `stride`.
+fn windows(size: usize, kernel: usize, stride: usize, around: [usize; 2]) -> Result<usize, String> {
+    let size = size.saturating_add(around[0]).saturating_add(around[1]);
+    match (kernel, stride) {
+        (0, _) | (_, 0) => Err(format!("kernel {kernel} and stride {stride} must be at least 1")),
+        _ if kernel > size => {
+            Err(format!("kernel {kernel} is larger than the padded input, {size}"))
+        }
+        _ => Ok((size - kernel) / stride + 1),
+    }
+}

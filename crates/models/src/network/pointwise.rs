@@ -1,0 +1,39 @@
+//! Functions of single values whose gradients, too, are PyTorch's.
+//!
+//! Burn has most of them. Its gradient of GELU is that of an approximation, and its clamps let a gradient
+//! through at their ends, where PyTorch's give 0.
+
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+
+/// min(max(x, 0), 6); the gradient at 0 and at 6 is 0. A NaN stays one.
+pub(super) fn relu6<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let above = x.clone().greater_equal_elem(6.0);
+    relu(x).mask_fill(above, 6.0)
+}
+
+/// x above 0, `slope` · x elsewhere; the gradient at 0 is the slope.
+pub(super) fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
+    let below = x.clone().lower_equal_elem(0.0);
+    x.clone().mask_where(below, x * slope)
+}
+
+/// x / 2 · (1 + erf(x / √2)).
+pub(super) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let phi = (x.clone() * FRAC_1_SQRT_2).erf() + 1.0;
+    x * phi * 0.5
+}
+
+/// x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 · x³))).
+pub(super) fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let cube = x.clone() * x.clone() * x.clone();
+    let inner = (x.clone() + cube * 0.044715) * (FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
+    x * (inner.tanh() + 1.0) * 0.5
+}
+
+/// min(max(x + 3, 0), 6) / 6.
+pub(super) fn hard_sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    relu6(x + 3.0) / 6.0
+}
