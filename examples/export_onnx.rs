@@ -7,20 +7,18 @@ use std::process::ExitCode;
 use clap::Parser;
 use selvedge::cli;
 use selvedge::models::onnx::{INPUT, OnnxExport};
-use selvedge::models::{named, weights};
-use selvedge::prelude::*;
 
 /// Writes a network with the weights of a file (PyTorch's .pt and .pth, safetensors, burnpack) as
 /// ONNX, and says how to run it. Nothing in a file is executed.
 #[derive(Parser)]
 struct Args {
-    /// The network, by its name in the catalog: transfer_cnn, resnet18, vgg16, …; the file tells
-    /// the numbers of classes and of image channels
-    #[arg(long, value_name = "NAME")]
-    network: String,
-    /// The file of its weights
+    #[command(flatten)]
+    network: cli::NetworkArgs,
+    /// The file of its weights, which tells the numbers of classes and of image channels
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
+    #[command(flatten)]
+    reading: cli::WeightArgs,
     /// The ONNX file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -40,15 +38,20 @@ fn main() -> ExitCode {
 }
 
 fn export(args: &Args) -> Result<(), Box<dyn Error>> {
-    let named = named(&args.network)?;
-    let file = weights::inspect(&args.weights)?;
+    let Some(asked) = args.network.network()? else {
+        return Err("which network? --model NAME or --architecture NET.json".into());
+    };
+    let file = args.reading.open(&args.weights)?;
     if file.is_at(&args.out) {
         return Err(format!("{} holds the weights; write to another", args.out.display()).into());
     }
-    // The network of the catalog with as many classes and image channels as the file has.
-    let architecture = file.fits(&named).architecture;
+    // The network with as many classes and image channels as the file has.
+    let mut architecture = file.fits(&asked).architecture;
+    if args.reading.input_channels.is_some() {
+        architecture = architecture.with_input(asked.input)?;
+    }
     let device = selvedge::device::open("auto")?;
-    let network = file.load_into(architecture.init(Initialization::PyTorch, 0, &device)?)?;
+    let (network, _) = file.network(&architecture, &args.reading.options(0), &device)?;
 
     let mut export = OnnxExport::new(&network);
     if let Some(classes) = &args.classes {

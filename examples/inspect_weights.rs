@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use selvedge::cli;
-use selvedge::models::weights::{self, Fit, FitKind, WeightFile};
-use selvedge::models::{catalog, named};
+use selvedge::cli::{self, WeightFormat};
+use selvedge::models::catalog;
+use selvedge::models::weights::{Fit, FitKind, FloatType, WeightFile};
 use selvedge::prelude::*;
 
 /// Prints what a file of weights holds (PyTorch's .pt and .pth, safetensors, burnpack) and which of
@@ -19,25 +19,30 @@ struct Args {
     /// Also list every tensor
     #[arg(long, requires = "file")]
     tensors: bool,
-    /// The network, if it is not the best fit; a name of the list
-    #[arg(long, value_name = "NAME", requires = "file")]
-    network: Option<String>,
+    #[command(flatten)]
+    network: cli::NetworkArgs,
+    #[command(flatten)]
+    weights: cli::WeightArgs,
     /// Also write the weights to OUT, another file: as burnpack if it ends in .bpk, as safetensors
-    /// that PyTorch's load_state_dict takes as they are if it ends in .safetensors
+    /// that PyTorch's load_state_dict takes as they are if it ends in .safetensors. They are those of the
+    /// network that was named or else fits; if none fits, all tensors of the file under their names
     #[arg(long, value_name = "OUT", requires = "file")]
     convert: Option<PathBuf>,
+    /// The type in which floats are written: f32, f16 or bf16 [default: that of the file]
+    #[arg(long, value_name = "TYPE", requires = "convert")]
+    dtype: Option<FloatType>,
 }
 
 fn main() -> ExitCode {
     cli::run(|args: Args| match &args.file {
-        None => list(),
-        Some(path) => describe(&weights::inspect(path)?, &args),
+        None => list(&args),
+        Some(path) => describe(&args.weights.open(path)?, &args),
     })
 }
 
-fn list() -> Result<(), Box<dyn Error>> {
+fn list(args: &Args) -> Result<(), Box<dyn Error>> {
     let mut text = String::new();
-    for net in catalog() {
+    for net in args.network.network()?.map_or_else(catalog, |net| vec![net]) {
         let [channels, height, width] = net.input;
         let (parameters, size) = (net.summary()?.parameters(), format!("{height} × {width}"));
         text += &format!("{:26} {parameters:>11}  {channels} × {size}\n", net.name);
@@ -47,11 +52,12 @@ fn list() -> Result<(), Box<dyn Error>> {
 
 fn describe(file: &WeightFile, args: &Args) -> Result<(), Box<dyn Error>> {
     let target = match args.convert.as_deref() {
-        Some(out) => Some((out, target(file, out)?)),
+        Some(out) => Some((out, WeightFormat::of(out, file, args.dtype)?)),
         None => None,
     };
-    let fits = match &args.network {
-        Some(name) => vec![file.fits(&named(name)?)],
+    let asked = args.network.network()?;
+    let fits = match &asked {
+        Some(network) => vec![file.fits(network)],
         None => file.best_fits(&catalog()),
     };
     let mut text = format!("{file}\n");
@@ -68,33 +74,41 @@ fn describe(file: &WeightFile, args: &Args) -> Result<(), Box<dyn Error>> {
         None => {}
     }
     cli::print(&text)?;
-    let Some((out, target)) = target else { return Ok(()) };
-    let Some(fit) = fits.first() else { return Err("no network to convert it with".into()) };
+    let Some((out, format)) = target else { return Ok(()) };
+    let report = match (&asked, fits.first()) {
+        // Images keep the channels that were asked for, if the weights are to be changed for them.
+        (Some(network), Some(fit)) if args.weights.input_channels.is_some() => {
+            let network = fit.architecture.clone().with_input(network.input)?;
+            convert(file, &network, out, format, args)?
+        }
+        (_, Some(fit)) if asked.is_some() || exact(&fit) => {
+            convert(file, &fit.architecture, out, format, args)?
+        }
+        _ => {
+            match format {
+                WeightFormat::Burnpack => file.save_burnpack(out, args.dtype)?,
+                WeightFormat::Safetensors => file.save_safetensors(out, args.dtype)?,
+            }
+            format!("taken {}: all tensors, under their names", file.tensors.len())
+        }
+    };
+    Ok(cli::print(&format!("\n{report}\nwritten to {}\n", out.display()))?)
+}
+
+/// Writes the weights of the file as those of `network`, and says what was taken.
+fn convert(
+    file: &WeightFile,
+    network: &Architecture,
+    out: &Path,
+    format: WeightFormat,
+    args: &Args,
+) -> Result<String, Box<dyn Error>> {
     let device = selvedge::device::open("auto")?;
-    let network = file.load_into(fit.architecture.init(Initialization::PyTorch, 0, &device)?)?;
-    match target {
-        Target::Burnpack => network.save_burnpack(out)?,
-        Target::Safetensors => network.save_safetensors(out)?,
+    let (network, report) = file.network(network, &args.weights.options(0), &device)?;
+    let float_type = args.dtype.or(file.float_type()).unwrap_or_default();
+    match format {
+        WeightFormat::Burnpack => network.save_burnpack(out)?,
+        WeightFormat::Safetensors => network.save_safetensors_as(out, float_type)?,
     }
-    Ok(cli::print(&format!("\nwritten to {}\n", out.display()))?)
-}
-
-/// What to convert to.
-enum Target {
-    Burnpack,
-    Safetensors,
-}
-
-/// What the name of `out` asks for.
-fn target(file: &WeightFile, out: &Path) -> Result<Target, String> {
-    let path = out.display();
-    if file.is_at(out) {
-        return Err(format!("{path} is the file itself; convert it to another"));
-    }
-    let is = |extension| out.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension));
-    match () {
-        () if is("bpk") => Ok(Target::Burnpack),
-        () if is("safetensors") => Ok(Target::Safetensors),
-        () => Err(format!("{path}: the name must end in .safetensors or .bpk")),
-    }
+    Ok(report.to_string())
 }

@@ -14,9 +14,8 @@ use selvedge::train::{fit_task, predictions};
 /// of Adam. Stopped or killed, it goes on with `--resume`.
 #[derive(Parser)]
 struct Args {
-    /// The network: cnn2_small, cnn5, mlp_relu, resnet18_cifar, …; `inspect_weights` lists all
-    #[arg(long, default_value = "cnn2_small", value_name = "NAME")]
-    model: String,
+    #[command(flatten)]
+    network: cli::NetworkArgs,
     #[command(flatten)]
     data: cli::DataArgs,
     /// How pixels are normalized
@@ -43,13 +42,14 @@ fn train(args: &Args) -> Result<(), Box<dyn Error>> {
     let base = FitConfig { epochs: 30, seed: args.seed, ..FitConfig::default() };
     let config = args.training.config(base);
     config.check()?;
-    let (context, device) = args.common.context(&args.model)?;
+    let network = args.network.network_or("cnn2_small")?;
+    let (context, device) = args.common.context(&network.name)?;
     let split = args.data.or_classes(Classes::Fm1).split(&args.common.source())?;
     let normalization = NormalizationKind::from(args.normalization).normalization(&split.train);
     let data = FitData::from(&split).with_normalization(normalization);
     let data = data.with_prefetch(cli::prefetch(device));
-    let architecture =
-        named(&args.model)?.with_input(split.shape())?.with_classes(split.classes().len())?;
+    let model = network.name.clone();
+    let architecture = network.with_input(split.shape())?.with_classes(split.classes().len())?;
     let network = architecture.init(Initialization::PyTorch, args.seed, &context.device)?;
     let folder = args.run.folder("runs/train");
 
@@ -69,7 +69,7 @@ fn train(args: &Args) -> Result<(), Box<dyn Error>> {
         cli::print(&format!("{name:>10}: {score}\n"))?;
     }
     cli::print(&format!("\n{}\n", test.confusion().report().classification()))?;
-    write_evaluation(&folder, &args.model, split.test()?, &test)?;
+    write_evaluation(&folder, &model, split.test()?, &test)?;
     cli::print(&format!("model, curves and pictures are in {}\n", folder.display()))?;
     cli::ended(&fitted)
 }

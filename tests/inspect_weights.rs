@@ -91,13 +91,83 @@ fn what_cannot_be_inspected_or_converted_is_answered_on_one_line() {
     for (arguments, part) in [
         (vec![text.as_path()], "neither a file of PyTorch"),
         (vec![folder.path().join("nothing.pt").as_path()], "No such file"),
-        (vec![&strange, convert, &out], "no network to convert it with"),
         (vec![&strange, network[0], network[1], convert, &out], "unexpected strange.weight"),
         (vec![convert, &out], "required"),
     ] {
         assert_refused(&inspect_weights(&arguments), part);
         assert!(!out.exists());
     }
+}
+
+#[test]
+fn a_network_that_is_not_known_is_converted_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, half, pack, last] = ["a.safetensors", "b.safetensors", "c.bpk", "d.safetensors"]
+        .map(|name| folder.path().join(name));
+    let net =
+        Architecture::new("own", [1, 4, 4]).conv("strange", 2, 3, 0).flatten().linear("odd", 3);
+    let device = selvedge::device::open("auto").unwrap();
+    net.init(Initialization::PyTorch, 0, &device).unwrap().save_safetensors(&first).unwrap();
+    let convert = Path::new("--convert");
+    let text = printed(&[&first, convert, &half, Path::new("--dtype=f16")]);
+    assert!(text.contains("no known network has any of these tensors"), "{text}");
+    assert!(text.contains("taken 4: all tensors, under their names"), "{text}");
+    let types = |path: &Path| printed(&[path]).lines().next().unwrap().to_string();
+    assert!(types(&half).ends_with("41 elements in 4 tensors (F16)"), "{}", types(&half));
+    // Without a type that of the file stays.
+    printed(&[&half, convert, &pack]);
+    printed(&[&pack, convert, &last, Path::new("--rename=odd=fc")]);
+    assert!(types(&last).ends_with("(F16)"), "{}", types(&last));
+    let names = printed(&[&last, Path::new("--tensors")]);
+    assert!(names.contains("\nfc.bias ") && names.contains("\nstrange.weight "), "{names}");
+    let refused = inspect_weights(&[&first, convert, &pack, Path::new("--dtype=bf16")]);
+    assert_refused(&refused, "burnpack is written as f32");
+    let refused = inspect_weights(&[&first, convert, &half, Path::new("--dtype=f8")]);
+    assert_refused(&refused, "type of the weights is f8, but must be f32, f16 or bf16");
+}
+
+#[test]
+fn a_network_described_as_json_is_found_in_its_file_and_converted_in_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let [json, weights, out, onnx] = ["net.json", "own.safetensors", "out.safetensors", "net.onnx"]
+        .map(|name| folder.path().join(name));
+    let text = r#"{"name": "own", "input": [1, 4, 4], "layers": [
+        {"name": "first", "op": "conv2d", "out_channels": 2, "kernel": 3},
+        {"name": "flatten", "op": "flatten"},
+        {"name": "last", "op": "linear", "out_features": 3}]}"#;
+    std::fs::write(&json, text).unwrap();
+    let net =
+        Architecture::new("other", [3, 4, 4]).conv("first", 2, 3, 0).flatten().linear("odd", 3);
+    let device = selvedge::device::open("auto").unwrap();
+    net.init(Initialization::PyTorch, 0, &device).unwrap().save_safetensors(&weights).unwrap();
+    let [architecture, convert, rename, partial, sum] =
+        ["--architecture", "--convert", "--rename=odd=last", "--partial", "--input-channels=sum"]
+            .map(Path::new);
+    let found = printed(&[&weights, architecture, &json, rename]);
+    let line = "all names and shapes fit: own with 3 outputs for images of 3 × 4 × 4";
+    assert!(found.lines().any(|l| l == line), "{found}");
+    let refused = inspect_weights(&[&weights, architecture, &json, convert, &out]);
+    assert_refused(&refused, "missing last.weight, last.bias; unexpected odd.bias, odd.weight");
+    let text = printed(&[&weights, architecture, &json, convert, &out, partial]);
+    for line in ["taken 2: first", "missing 2: last", "unexpected 2: odd.bias, odd.weight"] {
+        assert!(text.lines().any(|l| l == line), "no `{line}` in {text}");
+    }
+    let text = printed(&[&weights, architecture, &json, convert, &out, rename, sum]);
+    assert!(text.contains("first.weight is the sum over 3 channels"), "{text}");
+    let [weights_of, out_of] = ["--weights", "--out"].map(Path::new);
+    let exported = example("export_onnx", &[architecture, &json, weights_of, &out, out_of, &onnx]);
+    assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+
+    std::fs::write(
+        &json,
+        r#"{"name": "own", "input": [1, 4, 4], "layers": [{"name": "a", "op": "conv3d"}]}"#,
+    )
+    .unwrap();
+    let place = format!("{}: line 1, column ", json.display());
+    assert_refused(&inspect_weights(&[&weights, architecture, &json]), &place);
+    assert_refused(&inspect_weights(&[&weights, architecture, &json]), "unknown variant `conv3d`");
+    let both = inspect_weights(&[&weights, architecture, &json, Path::new("--model=cnn3")]);
+    assert_refused(&both, "cannot be used with");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod catalog;
 mod cnn;
 mod course_cnn;
 mod efficientnet_lite;
+mod json;
 mod lenet;
 mod mlp;
 mod mobilenet;

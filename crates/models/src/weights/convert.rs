@@ -78,6 +78,13 @@ impl WeightFile<'_> {
         written.map_err(|error| file_error(Some(path), error.to_string()))
     }
 
+    /// The type of the file's floats, if all are of one in which weights are written.
+    pub fn float_type(&self) -> Option<FloatType> {
+        let mut floats = self.tensors.iter().map(|t| t.dtype).filter(|dtype| dtype.is_float());
+        let first = floats.next().filter(|first| floats.all(|dtype| dtype == *first))?;
+        FloatType::ALL.into_iter().find(|float_type| float_type.dtype() == first)
+    }
+
     /// `path`, unless it leads to this file.
     fn other<'p>(&self, path: &'p Path) -> Result<&'p Path, ModelError> {
         match self.is_at(path) {

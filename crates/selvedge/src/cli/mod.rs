@@ -22,6 +22,7 @@
 mod fine_tuning;
 #[cfg(feature = "images")]
 mod images;
+mod network;
 #[cfg(feature = "images")]
 mod predictions;
 mod run_folder;
@@ -33,6 +34,7 @@ mod training;
 pub use fine_tuning::{FineTuneArgs, Pretrained, PretrainedArgs};
 #[cfg(feature = "images")]
 pub use images::{ChosenImages, ImageArgs, ImageNormalization, ResizeMode};
+pub use network::{Channels, NetworkArgs, WeightArgs, WeightFormat};
 #[cfg(feature = "images")]
 pub use predictions::{PredictionArgs, PredictionFormat, predict_files};
 pub use run_folder::{RunArgs, RunFolderArgs, ended};

@@ -8,6 +8,8 @@ mod wrappers;
 pub(super) use listed::Names;
 pub use rename::Rename;
 pub(super) use sources::{SOURCES, Source};
+#[cfg(test)]
+pub(super) use wrappers::{ANYWHERE, BEFORE, COUNTS, LOSSES};
 pub(super) use wrappers::{is_no_parameter, unwrapped};
 
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! Files of every format, whole and damaged. `tests/data/README.md` says where the files come from.
 
 mod checkpoints;
+mod document;
 mod dtypes;
 mod formats;
 mod hostile;
