@@ -5,24 +5,28 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use selvedge_data::Normalization;
 use selvedge_models::state::parameters;
-use selvedge_models::{Architecture, Bundle, Initialization, Network, named};
+use selvedge_models::{Architecture, Bundle, Initialization, Network};
 use selvedge_train::features::FeatureData;
 use selvedge_train::{
     Context, FitConfig, FitData, Fitted, OneCycle, OptimizerConfig, ParamGroup, fit,
 };
 
+use super::{NetworkArgs, WeightArgs};
 use crate::Error;
 
 /// Which network begins, and with which weights.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PretrainedArgs {
-    /// The network, by its name in the catalog [default: the one that --weights says it is of]
-    #[arg(long, value_name = "NAME", required_unless_present = "weights")]
-    pub model: Option<String>,
+    /// The network; left out it is the one that the weights say they are of.
+    #[command(flatten)]
+    pub network: NetworkArgs,
     /// File of weights that were trained elsewhere: .pt, .pth, safetensors, burnpack, or what `train` and
     /// `finetune` keep, which says its network [default: none; all layers are trained from the beginning]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// How the weights are taken.
+    #[command(flatten)]
+    pub taken: WeightArgs,
 }
 
 /// What a run begins with, before the images are known.
@@ -32,6 +36,7 @@ pub struct Pretrained {
     /// How the images that it learned from were normalized, if that is known.
     pub normalization: Option<Normalization>,
     weights: Option<PathBuf>,
+    taken: WeightArgs,
 }
 
 impl PretrainedArgs {
@@ -43,19 +48,19 @@ impl PretrainedArgs {
     pub fn open(&self, device: &Device) -> Result<Pretrained, Error> {
         let weights = self.weights.clone();
         let bundle = weights.as_ref().map(|path| Bundle::load(path, device));
-        let (architecture, normalization) = match (&self.model, bundle) {
-            (Some(name), Some(Ok(bundle))) => (named(name)?, Some(normalization(&bundle))),
-            (Some(name), _) => (named(name)?, None),
+        let (architecture, normalization) = match (self.network.network()?, bundle) {
+            (Some(network), Some(Ok(bundle))) => (network, Some(normalization(&bundle))),
+            (Some(network), _) => (network, None),
             (None, Some(bundle)) => {
                 let bundle = bundle?;
                 (bundle.network().architecture().clone(), Some(normalization(&bundle)))
             }
             (None, None) => {
-                let reason = "expected --model or --weights, to know the network";
+                let reason = "expected --model, --architecture or --weights, to know the network";
                 return Err(Error::Terminal(reason.into()));
             }
         };
-        Ok(Pretrained { architecture, normalization, weights })
+        Ok(Pretrained { architecture, normalization, weights, taken: self.taken.clone() })
     }
 }
 
@@ -86,7 +91,11 @@ impl Pretrained {
         let Some(weights) = &self.weights else {
             return Ok(architecture.init(Initialization::PyTorch, seed, device)?);
         };
-        let network = architecture.from_pretrained(weights, seed, device)?;
+        let options = self.taken.load_options(seed);
+        let (network, report) = architecture.from_pretrained_with(weights, &options, device)?;
+        if self.taken.partial {
+            eprintln!("{report}");
+        }
         Ok(network.with_fresh_head(Initialization::PyTorch, seed)?)
     }
 }
@@ -192,6 +201,7 @@ impl FineTuneArgs {
 
 #[cfg(test)]
 mod tests {
+    use selvedge_models::named;
     use selvedge_train::{Position, Schedule};
 
     use super::*;

@@ -78,8 +78,7 @@ impl WeightArgs {
     ///
     /// As [`inspect_with`](weights::inspect_with) and [`WeightFile::renamed`].
     pub fn open(&self, path: &Path) -> Result<WeightFile<'static>, ModelError> {
-        let options = ReadOptions { key: self.key.clone(), ..ReadOptions::default() };
-        let file = weights::inspect_with(path, &options)?;
+        let file = weights::inspect_with(path, &self.read_options())?;
         match self.rename.is_empty() {
             true => Ok(file),
             false => file.renamed(&self.rename),
@@ -88,12 +87,27 @@ impl WeightArgs {
 
     /// How a network takes a file that [`open`](Self::open) opened: its names are changed already.
     pub fn options(&self, seed: u64) -> LoadOptions {
+        LoadOptions { rename: Vec::new(), ..self.load_options(seed) }
+    }
+
+    /// How a network takes a file that has not been opened.
+    pub fn load_options(&self, seed: u64) -> LoadOptions {
         let input_channels = match self.input_channels {
             None => InputChannels::Refuse,
             Some(Channels::Sum) => InputChannels::Sum,
             Some(Channels::Mean) => InputChannels::Mean,
         };
-        LoadOptions { partial: self.partial, input_channels, seed, ..LoadOptions::default() }
+        LoadOptions {
+            read: self.read_options(),
+            rename: self.rename.clone(),
+            partial: self.partial,
+            input_channels,
+            seed,
+        }
+    }
+
+    fn read_options(&self) -> ReadOptions {
+        ReadOptions { key: self.key.clone(), ..ReadOptions::default() }
     }
 }
 
