@@ -183,7 +183,10 @@ pub(crate) enum FileRepr {
         reason: String,
     },
     /// Something was ended before it was done.
-    #[cfg_attr(not(feature = "download"), expect(dead_code, reason = "nothing is downloaded"))]
+    #[cfg_attr(
+        not(any(feature = "download", feature = "images")),
+        expect(dead_code, reason = "nothing takes long")
+    )]
     #[error("stopped while {doing}")]
     Interrupted {
         /// What.
