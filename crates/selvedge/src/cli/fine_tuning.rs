@@ -105,10 +105,10 @@ impl Pretrained {
 /// The settings are those of fastai's `fine_tune(epochs, base_lr=2e-3, freeze_epochs=1, lr_mult=100,
 /// pct_start=0.3, div=5)`: one cycle for the head alone, then one for all layers at half the rate, the
 /// first half of the layers at a hundredth and the second half at a tenth of that of the head; AdamW
-/// with betas 0.9 and 0.99, epsilon 1e-5 and a weight decay of 0.01, biases and norms without. Two
-/// things differ: the momentum stays 0.9, where fastai moves it against the rate; and the head learns
-/// from features that are computed once, so that batch normalizations below it do not learn meanwhile,
-/// and images are not augmented.
+/// with betas 0.9 and 0.99, epsilon 1e-5 and a weight decay of 0.01, biases and norms without. What
+/// differs: the momentum stays 0.9, where fastai moves it against the rate; the head is the network's own
+/// last layer, where fastai puts two; and it learns from features that are computed once, so that batch
+/// normalizations below it do not learn meanwhile, and images are not augmented.
 #[derive(Clone, Debug, clap::Args)]
 pub struct FineTuneArgs {
     /// Epochs of the head alone; 0 for none
@@ -233,8 +233,8 @@ mod tests {
         assert_eq!(groups.filter(|&factor| factor == 1.0).count(), 2, "the head has two tensors");
     }
 
-    // fastai 2.8: `fine_tune` of 5 epochs of 20 steps; `learn.recorder.lrs` has the same ends, which follow
-    // from `combined_cos(pct, lr/div, lr, lr/1e5)`.
+    // Expected: the ends of fastai's `combined_cos(pct_start, lr/div, lr, lr/div_final)`, with `div` 5 for all
+    // layers and 25 for the head, and `div_final` 1e5.
     #[test]
     fn the_rates_of_a_cycle_begin_and_end_as_those_of_fastai() {
         let at = |schedule: &Schedule, step| {

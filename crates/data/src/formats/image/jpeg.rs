@@ -7,8 +7,7 @@
 pub(super) fn is_whole(bytes: &[u8]) -> bool {
     // After the start of the image, FF D8.
     let mut at = 2;
-    while let Some(found) = bytes.get(at..).and_then(|rest| marker(rest)) {
-        let (offset, code) = found;
+    while let Some((offset, code)) = bytes.get(at..).and_then(marker) {
         at += offset + 2;
         match code {
             0xD9 => return true,
