@@ -1,3 +1,7 @@
+use std::collections::HashSet;
+
+use rayon::prelude::*;
+
 use crate::error::Repr;
 use crate::{ClassSubset, DataError, View, fraction};
 
@@ -30,26 +34,54 @@ pub struct Split {
 }
 
 impl Split {
-    /// A split of these parts. Images of different data sets are not compared here; see
-    /// [`Dataset::new`](crate::Dataset::new).
+    /// A split of these parts. Those of one data set are compared by the places of their images there, those of
+    /// different ones by pixels: a copy of an image is the same image, whatever its label.
+    ///
+    /// # Errors
+    ///
+    /// If two parts have an image in common, other classes or another shape.
+    pub fn new(train: View, validation: View, test: Option<View>) -> Result<Self, DataError> {
+        let split = Self::with_shared_images(train, validation, test)?;
+        for (a, b, parts) in split.pairs() {
+            if let Some(index) = common_pixels(a, b) {
+                let name = b.dataset().name().to_owned();
+                return Err(Repr::SharedPixels { parts, name, index }.into());
+            }
+        }
+        Ok(split)
+    }
+
+    /// As [`new`](Self::new), but copies of an image may be in several parts, as they are in many a published data
+    /// set: images of different data sets are not compared.
     ///
     /// # Errors
     ///
     /// If two parts have an image of one data set in common, other classes or another shape.
-    pub fn new(train: View, validation: View, test: Option<View>) -> Result<Self, DataError> {
-        let mut pairs = vec![(&train, &validation, "training and validation images")];
-        if let Some(test) = &test {
-            pairs.push((&train, test, "training and test images"));
-            pairs.push((&validation, test, "validation and test images"));
-        }
-        for (a, b, parts) in pairs {
+    pub fn with_shared_images(
+        train: View,
+        validation: View,
+        test: Option<View>,
+    ) -> Result<Self, DataError> {
+        let split = Self { train, validation, test };
+        for (a, b, parts) in split.pairs() {
             same_form(a, b, parts)?;
             if let Some(index) = common_image(a, b) {
                 let name = a.dataset().name().to_owned();
                 return Err(Repr::SharedImage { parts, name, index }.into());
             }
         }
-        Ok(Self { train, validation, test })
+        Ok(split)
+    }
+
+    /// Each two parts, and what they are called together.
+    fn pairs(&self) -> Vec<(&View, &View, &'static str)> {
+        let Self { train, validation, .. } = self;
+        let mut pairs = vec![(train, validation, "training and validation images")];
+        if let Some(test) = &self.test {
+            pairs.push((train, test, "training and test images"));
+            pairs.push((validation, test, "validation and test images"));
+        }
+        pairs
     }
 
     /// The test images.
@@ -218,6 +250,26 @@ fn common_image(a: &View, b: &View) -> Option<u32> {
     b.indices().iter().copied().find(|&index| there[index as usize])
 }
 
+/// The first image of `b`, by its index in its data set, whose pixels are those of an image of `a` in another one.
+/// (Within one data set two images may be alike.)
+fn common_pixels(a: &View, b: &View) -> Option<u32> {
+    if a.dataset().is(b.dataset()) {
+        return None;
+    }
+    // Each image is hashed once.
+    let (small, large) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    let known: HashSet<&[u8]> = (0..small.len()).map(|position| small.image(position)).collect();
+    let common: HashSet<&[u8]> = (0..large.len())
+        .into_par_iter()
+        .map(|position| large.image(position))
+        .filter(|image| known.contains(image))
+        .collect();
+    if common.is_empty() {
+        return None;
+    }
+    (0..b.len()).find(|&position| common.contains(b.image(position))).map(|p| b.indices()[p])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,9 +344,24 @@ mod tests {
         // An image that a view holds twice.
         let twice = view.take(&[0, 1, 2, 0]).unwrap();
         assert!(message(twice.split_at(3)).contains("found image 0 of synthetic"));
-        // The same pixels in another data set are not known to be the same images.
-        let (a, b) = (synthetic(&[3]).view(), synthetic(&[3]).view());
-        assert!(Split::new(a, b, None).is_ok());
+    }
+
+    #[test]
+    fn a_copy_of_an_image_in_another_part_is_refused_unless_it_is_meant() {
+        let (a, b) = (synthetic(&[9]), synthetic(&[9]));
+        // Both have the same pixels: the third image of one is the third of the other.
+        let (train, test) = (a.view().range(2..3).unwrap(), b.view().range(1..5).unwrap());
+        let validation = a.view().range(6..8).unwrap();
+        let parts = || (train.clone(), validation.clone(), Some(test.clone()));
+        let (x, y, z) = parts();
+        assert_eq!(
+            message(Split::new(x, y, z)),
+            "split: expected training and test images without common images, found image 2 of synthetic in both, by its pixels (Split::with_shared_images takes them all the same)"
+        );
+        let (x, y, z) = parts();
+        assert_eq!(Split::with_shared_images(x, y, z).unwrap().test().unwrap().len(), 4);
+        let apart = b.view().range(3..5).unwrap();
+        assert!(Split::new(train.clone(), validation.clone(), Some(apart)).is_ok());
     }
 
     #[test]

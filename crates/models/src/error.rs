@@ -82,6 +82,10 @@ pub enum ModelError {
         /// What went wrong.
         reason: String,
     },
+    /// Published weights are not found, or cannot be downloaded.
+    #[cfg(feature = "pretrained")]
+    #[error(transparent)]
+    Fetch(#[from] selvedge_fetch::FetchError),
     /// The tensors of a file are not those of the network.
     #[error("{}: the weights do not fit `{}`: {}", origin(path), printable(architecture), printable(&describe(missing, unexpected, shapes)))]
     Mismatch {

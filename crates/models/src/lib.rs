@@ -18,6 +18,7 @@
 //! | carry weights from one network to another | [`Network::transfer_from`], [`transfer`] | `network/transfer` |
 //! | cut a network in two | [`Network::cut_at`], [`Network::join`] | `network/cut` |
 //! | move weights in and out of files | [`weights`] | `weights` |
+//! | begin with the weights that others have trained on ImageNet | `pretrained` (feature `pretrained`) | `pretrained` |
 //! | keep a trained classifier with its classes and normalization, and use it | [`Bundle`] | `bundle` |
 //! | take a network to another program, or into the browser | [`onnx`] | `onnx` |
 //! | read how every layer is made of basic operations | [`basics`] | `basics` |
@@ -50,6 +51,8 @@ mod error;
 mod model;
 mod network;
 pub mod onnx;
+#[cfg(feature = "pretrained")]
+pub mod pretrained;
 pub mod weights;
 
 pub use arch::{

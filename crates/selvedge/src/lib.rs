@@ -81,6 +81,7 @@ pub struct Onnx;
 
 pub use burn;
 pub use selvedge_data as data;
+pub use selvedge_fetch as fetch;
 pub use selvedge_files as files;
 pub use selvedge_models as models;
 pub use selvedge_report as report;

@@ -197,7 +197,8 @@ impl Dataset {
 
     fn with_test(&self, split: Split) -> Result<Split, DataError> {
         let test: Option<View> = self.test.as_ref().map(ImageDataset::view);
-        Split::new(split.train, split.validation, test)
+        // Those of this data set have been compared, or are meant to be as they are.
+        Split::with_shared_images(split.train, split.validation, test)
     }
 }
 

@@ -162,6 +162,18 @@ pub(crate) enum Repr {
         /// The image's index there.
         index: u32,
     },
+    /// A copy of an image is in two parts of a split that are of different data sets.
+    #[error(
+        "split: expected {parts} without common images, found image {index} of {name} in both, by its pixels (Split::with_shared_images takes them all the same)"
+    )]
+    SharedPixels {
+        /// Which parts.
+        parts: &'static str,
+        /// The data set of the second part.
+        name: String,
+        /// The image's index there.
+        index: u32,
+    },
     /// Fractions of a split that are not 1 in all.
     #[error("fractions of the split: expected a sum of 1, found {found}")]
     FractionSum {

@@ -308,4 +308,41 @@ mod tests {
             }
         }
     }
+    /// The table of `docs/data.md`.
+    const TABLE: &str = include_str!("../../../../docs/data.md");
+
+    #[test]
+    fn the_documented_table_is_that_of_the_code() {
+        let rows: Vec<&str> =
+            TABLE.lines().filter(|line| line.ends_with(" |") && line.starts_with("| `")).collect();
+        let expected: Vec<String> = SETS.iter().map(row).collect();
+        assert_eq!(rows, expected);
+    }
+
+    fn row(set: &PublishedSet) -> String {
+        let official = set.official.unwrap();
+        let (train, test) = (official.train + official.validation, official.test);
+        let [channels, height, width] = set.shape;
+        let known_by = match set.files()[0].checksum {
+            Some(Checksum::Content(_)) => "content",
+            Some(Checksum::Md5(_)) => "MD5 of compressed files",
+            Some(_) => "compressed files",
+            None => "archive",
+        };
+        format!(
+            "| `{}` | {} + {} | {} | {channels} × {height} × {width} | {known_by} | {} |",
+            set.name,
+            thousands(train),
+            thousands(test),
+            set.classes.len(),
+            set.license.split(" (").next().unwrap(),
+        )
+    }
+
+    fn thousands(number: usize) -> String {
+        match number / 1000 {
+            0 => number.to_string(),
+            thousands => format!("{thousands},{:03}", number % 1000),
+        }
+    }
 }
