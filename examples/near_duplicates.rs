@@ -19,7 +19,7 @@ struct Args {
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     /// The least correlation of two images that count as nearly the same, above 0 and at most 1
-    #[arg(long, default_value_t = 0.99)]
+    #[arg(long, default_value_t = 0.995)]
     threshold: f64,
     /// How many pairs to list, the most similar ones
     #[arg(long, default_value_t = 10)]

@@ -9,9 +9,9 @@ use clap::Parser;
 use selvedge::cli;
 use selvedge::data::SplitMix64;
 use selvedge::data::transform::{
-    ColorJitter, ColorOp, GaussianBlur, GaussianNoise, Grayscale, ImageRef, RandAugment, RandomAffine,
-    RandomCrop, RandomErasing, RandomHorizontalFlip, RandomResizedCrop, RandomRotation, Resize,
-    Transform, TrivialAugmentWide,
+    ColorJitter, ColorOp, GaussianBlur, GaussianNoise, Grayscale, ImageRef, RandAugment,
+    RandomAffine, RandomCrop, RandomErasing, RandomHorizontalFlip, RandomResizedCrop,
+    RandomRotation, Resize, Transform, TrivialAugmentWide,
 };
 
 /// Times transforms of images.

@@ -198,7 +198,8 @@ mod tests {
             names.insert(value["name"].as_str().unwrap().to_owned());
         }
         let written = serde_json::to_value(all()).unwrap();
-        let all = written.as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap().to_owned());
+        let all =
+            written.as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap().to_owned());
         assert_eq!(names, all.collect());
     }
 
