@@ -93,10 +93,11 @@ fn require_linear(interpolation: Interpolation) -> Result<(), DataError> {
     require(holds, "interpolation of an affine map", "nearest or bilinear", "bicubic")
 }
 
-/// Places in an image are computed in f32.
+/// Places in an image are computed in f32, and counted in 32 bits.
 fn require_side([_, height, width]: [usize; 3]) -> Result<(), DataError> {
-    let most = height.max(width);
-    require(most <= 1 << 16, "affine map", "images of at most 65536 rows and columns", most)
+    let holds = height.max(width) <= 1 << 16 && height * width <= 1 << 30;
+    let expected = "images of at most 65536 rows and columns and 2^30 pixels";
+    require(holds, "affine map", expected, format_args!("{height} x {width}"))
 }
 
 /// Turns an image about its centre by an angle drawn uniformly, as torchvision's `RandomRotation`.

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::lanes::{nearest, wide};
+use super::lanes::{to_bytes, wide};
 use super::{ImageRef, PaddingMode, Transform, between, require, require_range};
 use crate::{DataError, SplitMix64};
 
@@ -85,14 +85,6 @@ wide! {
     fn add_scaled(sums: &mut [f32], values: &[f32], weight: f32) {
         for (sum, value) in sums.iter_mut().zip(values) {
             *sum += weight * value;
-        }
-    }
-}
-
-wide! {
-    fn to_bytes(values: &[f32], output: &mut [u8]) {
-        for (output, value) in output.iter_mut().zip(values) {
-            *output = nearest(*value) as i32 as u8;
         }
     }
 }

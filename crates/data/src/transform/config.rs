@@ -185,6 +185,25 @@ mod tests {
     }
 
     #[test]
+    fn the_table_in_the_documentation_has_every_transform_and_is_read() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/transforms.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let cells = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+        let mut names = std::collections::BTreeSet::new();
+        for (json, _) in cells {
+            let transforms = Transforms::from_json(&format!("[{json}]")).unwrap();
+            let shape = transforms.output_shape([3, 28, 28]);
+            assert!(shape.is_ok(), "{json}: {shape:?}");
+            let value: serde_json::Value = serde_json::from_str(json).unwrap();
+            names.insert(value["name"].as_str().unwrap().to_owned());
+        }
+        let written = serde_json::to_value(all()).unwrap();
+        let all =
+            written.as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap().to_owned());
+        assert_eq!(names, all.collect());
+    }
+
+    #[test]
     fn unknown_names_settings_and_values_are_refused_on_one_line() {
         let message = |text: &str| {
             let message = Transforms::from_json(text).unwrap_err().to_string();

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::lanes::wide;
 use super::{ImageRef, Transform, Visit, require_probability};
 use crate::{DataError, SplitMix64};
 
@@ -108,10 +109,20 @@ impl Transform for AlternatingFlip {
 
 /// Copies an image, left and right exchanged if it is to be.
 fn mirror(image: ImageRef<'_>, flipped: bool, output: &mut [u8]) {
-    output.copy_from_slice(image.pixels);
-    if flipped {
-        let [_, _, width] = image.shape;
-        output.chunks_exact_mut(width).for_each(<[u8]>::reverse);
+    let [_, _, width] = image.shape;
+    match flipped {
+        true => mirror_rows(image.pixels, output, width),
+        false => output.copy_from_slice(image.pixels),
+    }
+}
+
+wide! {
+    fn mirror_rows(pixels: &[u8], output: &mut [u8], width: usize) {
+        for (row, output) in pixels.chunks_exact(width).zip(output.chunks_exact_mut(width)) {
+            for (output, pixel) in output.iter_mut().zip(row.iter().rev()) {
+                *output = *pixel;
+            }
+        }
     }
 }
 

@@ -37,6 +37,15 @@ pub(super) fn nearest(value: f32) -> f32 {
     (value + SHIFT) - SHIFT
 }
 
+wide! {
+    /// Values from 0 to 255 as bytes, rounded to the nearest.
+    pub(super) fn to_bytes(values: &[f32], output: &mut [u8]) {
+        for (output, value) in output.iter_mut().zip(values) {
+            *output = nearest(*value) as i32 as u8;
+        }
+    }
+}
+
 /// A value as a byte, cut off below 0, above 255 and after the point.
 #[inline(always)]
 pub(super) fn truncated(value: f32) -> u8 {

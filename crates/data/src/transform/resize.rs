@@ -153,14 +153,19 @@ pub(super) fn resize_part(
         ResizeOptions::new().resize_alg(algorithm).crop(part[0], part[1], part[2], part[3])
     };
     RESIZER.with_borrow_mut(|(resizer, wide)| {
-        wide.resize(rows * out_width, 0);
         for (plane, output) in image.planes().zip(outputs) {
-            // Along the rows first, as torchvision does; what is between is rounded to bytes.
-            let target = [rows, out_width];
+            let (source, target) = ((plane, [height, width]), (output, [out_height, out_width]));
             let part = options(top, left, rows, columns);
-            convolve(resizer, (plane, [height, width]), (wide, target), &part);
-            let part = options(0, 0, rows, out_width);
-            convolve(resizer, (wide, target), (output, [out_height, out_width]), &part);
+            // torchvision goes along the rows first, and rounds and cuts off what is between to bytes. The
+            // other way round is faster, and differs by 1 at most where nothing is cut off.
+            if interpolation == Interpolation::Bilinear {
+                convolve(resizer, source, target, &part);
+                continue;
+            }
+            wide.resize(rows * out_width, 0);
+            let between = [rows, out_width];
+            convolve(resizer, source, (wide, between), &part);
+            convolve(resizer, (wide, between), target, &options(0, 0, rows, out_width));
         }
     });
 }

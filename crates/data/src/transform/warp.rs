@@ -1,7 +1,7 @@
 //! An image seen through an affine map, as torchvision's `affine` and `rotate` compute it: by
 //! `grid_sample` with zeros beyond the edge, in f32.
 
-use super::lanes::nearest;
+use super::lanes::{nearest, to_bytes, wide};
 use super::{ImageRef, Interpolation};
 
 /// What is shown at each pixel of the output, in coordinates with their origin in the image's centre:
@@ -48,6 +48,18 @@ impl Line {
     }
 }
 
+/// What the pixels of an output row show.
+struct Places {
+    /// The pixel of a plane, of four the upper left one; negative where (one of) it lies beyond the image.
+    pixel: Vec<i32>,
+    /// Row and column of that pixel, from the upper left corner of the image.
+    at: [Vec<i32>; 2],
+    /// How far below and to the right of it.
+    beside: [Vec<f32>; 2],
+    /// The values of the row, before they are bytes.
+    values: Vec<f32>,
+}
+
 /// Draws the image as the map shows it into an output of its size. `fill` is what lies beyond the image;
 /// `None` fades to 0 at the edge only once where values are interpolated.
 pub(super) fn warp(
@@ -57,79 +69,114 @@ pub(super) fn warp(
     fill: Option<u8>,
     output: &mut [u8],
 ) {
-    let [channels, height, width] = image.shape;
+    let [_, height, width] = image.shape;
     let [a, b, c, d, e, f] = matrix.map(|value| value as f32);
     let [half_height, half_width] = [height, width].map(|side| 0.5 * side as f32);
     let rows = [d, e, f].map(|value| value / half_height);
     let columns = [a, b, c].map(|value| value / half_width);
+    let mut places = Places {
+        pixel: vec![0; width],
+        at: [vec![0; width], vec![0; width]],
+        beside: [vec![0.0; width], vec![0.0; width]],
+        values: vec![0.0; width],
+    };
+    let size = [height, width];
     for row in 0..height {
         // From the middle of the image to that of the pixel.
         let y = row as f32 - (half_height - 0.5);
         let map = |[by_x, by_y, by]: [f32; 3], half| [by_x, y * by_y, by, half];
         let maps = [map(rows, half_height), map(columns, half_width)];
         let line = Line { maps, start: 0.5 - half_width };
-        for channel in 0..channels {
-            let plane = &image.pixels[channel * height * width..][..height * width];
-            let row = &mut output[(channel * height + row) * width..][..width];
+        match interpolation {
+            Interpolation::Nearest => nearest_places(&line, size, &mut places.pixel),
+            _ => bilinear_places(&line, size, &mut places),
+        }
+        let outputs = output.chunks_exact_mut(height * width);
+        for (plane, output) in image.planes().zip(outputs) {
+            let output = &mut output[row * width..][..width];
             match interpolation {
-                Interpolation::Nearest => row_nearest(plane, [height, width], &line, fill, row),
-                _ => row_bilinear(plane, [height, width], &line, fill, row),
+                Interpolation::Nearest => {
+                    let beyond = fill.unwrap_or(0);
+                    for (output, &pixel) in output.iter_mut().zip(&places.pixel) {
+                        // A negative one is far beyond as an unsigned one.
+                        *output = plane.get(pixel as usize).copied().unwrap_or(beyond);
+                    }
+                }
+                _ => bilinear(plane, size, fill, &mut places, output),
             }
         }
     }
 }
 
-fn row_nearest(
-    plane: &[u8],
-    [height, width]: [usize; 2],
-    line: &Line,
-    fill: Option<u8>,
-    row: &mut [u8],
-) {
-    let fill = fill.unwrap_or(0);
-    for (column, output) in row.iter_mut().enumerate() {
-        let [y, x] = line.at(column).map(|at| nearest(at) as i32 as usize);
-        // A negative one is far beyond as an unsigned one.
-        *output = if y < height && x < width { plane[y * width + x] } else { fill };
+wide! {
+    fn nearest_places(line: &Line, size: [usize; 2], pixels: &mut [i32]) {
+        let [height, width] = size.map(|side| side as i32);
+        for (column, pixel) in pixels.iter_mut().enumerate() {
+            let [y, x] = line.at(column).map(|at| nearest(at) as i32);
+            let inside = (y >= 0) & (y < height) & (x >= 0) & (x < width);
+            *pixel = if inside { y.wrapping_mul(width).wrapping_add(x) } else { -1 };
+        }
     }
 }
 
-fn row_bilinear(
+wide! {
+    fn bilinear_places(line: &Line, size: [usize; 2], places: &mut Places) {
+        let [height, width] = size.map(|side| side as i32);
+        let [rows, columns] = &mut places.at;
+        let [down, right] = &mut places.beside;
+        let at = rows.iter_mut().zip(columns).zip(down.iter_mut().zip(right));
+        for (column, (((row, left), (down, right)), pixel)) in at.zip(&mut places.pixel).enumerate() {
+            let [y, x] = line.at(column);
+            let [top, first] = [y, x].map(floor);
+            (*down, *right) = (y - top, x - first);
+            (*row, *left) = (top as i32, first as i32);
+            let inside = (*row >= 0) & (*row < height - 1) & (*left >= 0) & (*left < width - 1);
+            *pixel = if inside { row.wrapping_mul(width).wrapping_add(*left) } else { -1 };
+        }
+    }
+}
+
+/// The greatest whole number that is no greater, of a number below 2²² in size; without the call that
+/// `f32::floor` is where a processor is not known.
+#[inline(always)]
+fn floor(value: f32) -> f32 {
+    let whole = nearest(value);
+    if whole > value { whole - 1.0 } else { whole }
+}
+
+fn bilinear(
     plane: &[u8],
     [height, width]: [usize; 2],
-    line: &Line,
     fill: Option<u8>,
-    row: &mut [u8],
+    places: &mut Places,
+    output: &mut [u8],
 ) {
-    for (column, output) in row.iter_mut().enumerate() {
-        let [y, x] = line.at(column);
-        let [top, left] = [y.floor(), x.floor()];
-        let [down, right] = [y - top, x - left];
-        let [up, rest] = [1.0 - down, 1.0 - right];
-        let weights = [up * rest, up * right, down * rest, down * right];
-        let [top, left] = [top as i32, left as i32];
-        let inside = top >= 0
-            && left >= 0
-            && (top as usize) < height.saturating_sub(1)
-            && (left as usize) < width.saturating_sub(1);
-        let value = if inside {
-            let first = top as usize * width + left as usize;
-            let (above, below) =
-                (&plane[first..first + 2], &plane[first + width..first + width + 2]);
-            let values = [above[0], above[1], below[0], below[1]].map(f32::from);
-            values[0] * weights[0]
-                + values[1] * weights[1]
-                + values[2] * weights[2]
-                + values[3] * weights[3]
-        } else {
-            edge(plane, [height, width], [top, left], weights, fill)
+    let Places { pixel, at: [rows, columns], beside: [down, right], values } = places;
+    let beside = down.iter().zip(right.iter());
+    for (i, ((value, &pixel), (&down, &right))) in
+        values.iter_mut().zip(pixel.iter()).zip(beside).enumerate()
+    {
+        let four =
+            usize::try_from(pixel).ok().and_then(|first| plane.get(first..first + width + 2));
+        *value = match four {
+            Some(four) => {
+                let [a, b] = [f32::from(four[0]), f32::from(four[1])];
+                let [c, d] = [f32::from(four[width]), f32::from(four[width + 1])];
+                let above = a + (b - a) * right;
+                let below = c + (d - c) * right;
+                above + (below - above) * down
+            }
+            None => {
+                let [up, left] = [1.0 - down, 1.0 - right];
+                let weights = [up * left, up * right, down * left, down * right];
+                edge(plane, [height, width], [rows[i], columns[i]], weights, fill)
+            }
         };
-        *output = nearest(value) as i32 as u8;
     }
+    to_bytes(values, output);
 }
 
 /// The value where some of the four neighbours lie beyond the image.
-#[cold]
 fn edge(
     plane: &[u8],
     [height, width]: [usize; 2],
@@ -148,4 +195,16 @@ fn edge(
     }
     // torchvision weighs what is covered a second time.
     fill.map(f32::from).map_or(value, |fill| (value - fill) * covered + fill)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_rounded_down() {
+        for value in [0.0, 0.49, 0.5, 0.99, 1.0, -0.01, -0.5, -1.0, -1.5, 1e6 + 0.75, -70_000.25] {
+            assert_eq!(floor(value), value.floor(), "{value}");
+        }
+    }
 }
