@@ -128,7 +128,9 @@ impl Step {
                 let y = linear_step(&linear.module, x.into_features(), channel, *relu);
                 Activation::Features(y)
             }
-            Core::GroupedConv(conv) => Activation::Images(grouped_step(&conv.module, x.into_images())),
+            Core::GroupedConv(conv) => {
+                Activation::Images(grouped_step(&conv.module, x.into_images()))
+            }
             Core::Norm { norm, relu } => norm.module.run(x, *relu),
             Core::GroupNorm(norm) => group_norm(&norm.module, x),
             Core::LayerNorm(norm) => layer_norm(&norm.module, x),

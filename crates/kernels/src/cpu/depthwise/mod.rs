@@ -17,8 +17,8 @@ mod weight_grad;
 
 use rayon::prelude::*;
 
-pub(crate) use self::frame::Sizes;
 use self::frame::Frame;
+pub(crate) use self::frame::Sizes;
 use self::rows::Planes;
 pub(crate) use self::weight_grad::weight_grad;
 use super::memory::Recycled;
@@ -28,7 +28,13 @@ use super::simd::Isa;
 const PIECE: usize = 500_000;
 
 /// The outputs, `[batch, channels, output height, output width]`.
-pub(crate) fn forward(isa: Isa, sizes: &Sizes, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Recycled {
+pub(crate) fn forward(
+    isa: Isa,
+    sizes: &Sizes,
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+) -> Recycled {
     run(isa, sizes, Frame::of_input(sizes, isa.lanes()), x, weight, bias)
 }
 

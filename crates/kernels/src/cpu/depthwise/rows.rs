@@ -22,7 +22,8 @@ impl Task for Planes<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let frame = self.frame;
-        let [source, output] = [frame.source[0] * frame.source[1], frame.output[0] * frame.output[1]];
+        let [source, output] =
+            [frame.source[0] * frame.source[1], frame.output[0] * frame.output[1]];
         let area = self.kernel[0] * self.kernel[1];
         let mut framed = frame.zeros();
         let count = self.to.len() / output;
@@ -114,7 +115,8 @@ impl Convolved<'_> {
                 sums
             };
             for r in 0..R {
-                let to = &mut self.output[(row + r) * width + column..][..S::LANES.min(width - column)];
+                let to =
+                    &mut self.output[(row + r) * width + column..][..S::LANES.min(width - column)];
                 // SAFETY: a whole vector fits; else into the array, which holds 16 elements.
                 unsafe {
                     if to.len() == S::LANES {
