@@ -9,7 +9,7 @@ use burn::tensor::TensorData;
 
 use super::format::Format;
 use super::input::Input;
-use super::options::{Choice, ReadOptions};
+use super::options::{Choice, ReadOptions, shortened};
 use super::parameters;
 use super::spec::{Convention, Spec, specs};
 use super::stored::{Contents, Stored, TensorInfo, non_finite};
@@ -314,7 +314,7 @@ impl fmt::Display for WeightFile<'_> {
         let (path, tensors) = (origin(&self.path), self.tensors.len());
         write!(f, "{path}: {}, {elements} elements in {tensors} tensors ({types})", self.format)?;
         if let Some(key) = &self.key {
-            write!(f, ", under the key `{}`", printable(key))?;
+            write!(f, ", under the key `{}`", printable(&shortened(key, 80)))?;
         }
         let others = self.choices.iter().filter(|choice| Some(&choice.key) != self.key.as_ref());
         let others: Vec<String> =
@@ -324,10 +324,14 @@ impl fmt::Display for WeightFile<'_> {
         }
         if let Some((name, reason)) = self.left_out.first() {
             let count = self.left_out.len();
-            write!(f, "; left out: {count}, such as {}, {reason}", printable(name))?;
+            write!(
+                f,
+                "; left out: {count}, such as {}, {reason}",
+                printable(&shortened(name, 80))
+            )?;
         }
         if !self.ignored_names.is_empty() {
-            let names = printable(&self.ignored_names.join(", "));
+            let names = printable(&shortened(&self.ignored_names.join(", "), 400));
             write!(f, "; not read: objects of {names}")?;
         }
         Ok(())
@@ -386,5 +390,7 @@ fn strip_wrappers(tensors: &mut [Stored]) {
 }
 
 pub(crate) fn file_error(path: Option<&Path>, reason: impl Into<Cow<'static, str>>) -> ModelError {
-    ModelError::File { path: path.map(Into::into), reason: reason.into().into_owned() }
+    // A name in a file can be of any length.
+    let reason = shortened(&reason.into(), 1500);
+    ModelError::File { path: path.map(Into::into), reason }
 }
