@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::format::Format;
 use super::input::Input;
 use super::names::{Names, Rename};
-use super::options::{Choice, ReadOptions};
+use super::options::{Choice, ReadOptions, shortened};
 use super::spec::Convention;
 use super::stored::{Contents, Stored, TensorInfo, non_finite};
 use crate::ModelError;
@@ -239,7 +239,7 @@ impl fmt::Display for WeightFile<'_> {
         let (path, tensors) = (origin(&self.path), self.tensors.len());
         write!(f, "{path}: {}, {elements} elements in {tensors} tensors ({types})", self.format)?;
         if let Some(key) = &self.key {
-            write!(f, ", under the key `{}`", printable(key))?;
+            write!(f, ", under the key `{}`", printable(&shortened(key, 80)))?;
         }
         let others = self.choices.iter().filter(|choice| Some(&choice.key) != self.key.as_ref());
         let others: Vec<String> =
@@ -249,13 +249,17 @@ impl fmt::Display for WeightFile<'_> {
         }
         if let Some((name, reason)) = self.left_out.first() {
             let count = self.left_out.len();
-            write!(f, "; left out: {count}, such as {}, {reason}", printable(name))?;
+            write!(
+                f,
+                "; left out: {count}, such as {}, {reason}",
+                printable(&shortened(name, 80))
+            )?;
         }
         if !self.names.wrappers.is_empty() {
             write!(f, ", names without {}", self.names.wrappers.join(", "))?;
         }
         if !self.ignored_names.is_empty() {
-            let names = printable(&self.ignored_names.join(", "));
+            let names = printable(&shortened(&self.ignored_names.join(", "), 400));
             write!(f, "; not read: objects of {names}")?;
         }
         Ok(())
@@ -294,5 +298,7 @@ fn contents(
 }
 
 pub(crate) fn file_error(path: Option<&Path>, reason: impl Into<Cow<'static, str>>) -> ModelError {
-    ModelError::File { path: path.map(Into::into), reason: reason.into().into_owned() }
+    // A name in a file can be of any length.
+    let reason = shortened(&reason.into(), 1500);
+    ModelError::File { path: path.map(Into::into), reason }
 }

@@ -36,13 +36,16 @@ pub struct Choice {
 impl fmt::Display for Choice {
     /// The key, its control characters escaped, and how much is under it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LONGEST: usize = 80;
         let Self { key, tensors, elements } = self;
-        let mut shown: String = key.chars().take(LONGEST).collect();
-        if shown.len() < key.len() {
-            shown.push('…');
-        }
-        let key = crate::error::printable(&shown);
+        let key = crate::error::printable(&shortened(key, 80));
         write!(f, "`{key}` ({elements} elements in {tensors} tensors)")
+    }
+}
+
+/// A text of a file for a message, cut after `most` characters.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.into(),
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }

@@ -47,20 +47,22 @@ pub(super) fn read(input: &Input<'_>) -> Result<Contents, String> {
             "it is {what}: {there} bytes of values where {described} are described"
         ));
     }
-    let tensor = |name: String| {
+    let (mut tensors, mut left_out) = (Vec::new(), Vec::new());
+    for name in header.offset_keys() {
         let info = header.info(&name).ok_or_else(|| format!("no tensor `{name}`"))?;
         let (start, end) = info.data_offsets;
-        let dtype = dtype(info.dtype)
-            .ok_or_else(|| format!("`{name}` is of {:?}, which is not read", info.dtype))?;
+        let Some(dtype) = dtype(info.dtype) else {
+            left_out.push((name, format!("of the type {:?}", info.dtype)));
+            continue;
+        };
         let values = Values::At { offset: values + start as u64, bytes: end - start };
-        Ok(Stored { shape: info.shape.clone(), dtype, id: None, values, name })
-    };
-    let tensors: Result<Vec<Stored>, String> =
-        header.offset_keys().into_iter().map(tensor).collect();
+        tensors.push(Stored { shape: info.shape.clone(), dtype, id: None, values, name });
+    }
     let texts = header.metadata().iter().flatten();
     Ok(Contents {
         metadata: texts.map(|(key, text)| (key.clone(), text.clone())).collect(),
-        ..Contents::from(tensors?)
+        left_out,
+        ..Contents::from(tensors)
     })
 }
 

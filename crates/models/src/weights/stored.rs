@@ -94,18 +94,26 @@ impl Stored {
     pub fn data(&self, input: &Input<'_>) -> Result<TensorData, String> {
         Ok(match &self.values {
             Values::At { offset, bytes } => {
-                let bytes = input.read(*offset, *bytes).map_err(|e| e.to_string())?;
-                TensorData::from_bytes_vec(bytes, self.shape.clone(), self.dtype)
+                self.data(input.read(*offset, *bytes).map_err(|e| e.to_string())?)
             }
             #[cfg(feature = "pytorch")]
-            Values::View(view) => {
-                TensorData::from_bytes_vec(view.read(input)?, self.shape.clone(), self.dtype)
-            }
+            Values::View(view) => self.data(view.read(input)?),
             #[cfg(feature = "burnpack")]
             Values::InReader(tensor) => {
                 burn::store::bridge::to_data(tensor).map_err(|e| e.to_string())?
             }
         })
+    }
+}
+
+impl Stored {
+    /// The values of which these are the bytes.
+    fn data(&self, mut bytes: Vec<u8>) -> TensorData {
+        if let DType::Bool(_) = self.dtype {
+            // Other bytes than 0 and 1 are no truth values in Rust.
+            bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
+        }
+        TensorData::from_bytes_vec(bytes, self.shape.clone(), self.dtype)
     }
 }
 

@@ -1,9 +1,11 @@
 //! The machine that a pickle is a program for.
 
-use std::collections::HashMap;
-use std::io::{self, Read};
+mod arguments;
 
-use super::{BUDGET, LONGEST_TEXT, Made, Node, Object, Tree, Value, damaged};
+use std::collections::HashMap;
+use std::io::Read;
+
+use super::{BUDGET, Made, Node, Object, Tree, Value, damaged};
 
 /// Bytes counted for a value on the stack, in a container or in the memo, with what a growing vector keeps in
 /// reserve.
@@ -370,93 +372,6 @@ impl<'r> Machine<'r> {
         };
         self.tree.sequence(first).unwrap_or_default().iter().filter_map(pair).collect()
     }
-
-    fn byte(&mut self) -> Result<u8, String> {
-        self.number(1).map(|number| number as u8)
-    }
-
-    /// A little-endian number of `width` bytes.
-    fn number(&mut self, width: usize) -> Result<u64, String> {
-        let mut bytes = [0; 8];
-        self.input.read_exact(&mut bytes[..width]).map_err(|e| failed(&e))?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn int(&mut self, width: usize) -> Result<(), String> {
-        let number = self.number(width)?;
-        self.push(Value::Int(number as i64))
-    }
-
-    /// An integer whose length stands before it.
-    fn long(&mut self, width: usize) -> Result<(), String> {
-        let length = self.number(width)?;
-        if length > 8 {
-            self.skip(length)?;
-            return self.make(Node::Skipped);
-        }
-        let number = self.number(length as usize)?;
-        // The sign is that of the topmost byte.
-        let unused = 64 - 8 * length as u32;
-        let number = if length == 0 { 0 } else { (number << unused) as i64 >> unused };
-        self.push(Value::Int(number))
-    }
-
-    /// `I01` and `I00` are how the first protocol writes truth values.
-    fn int_of_line(&mut self) -> Result<(), String> {
-        let line = self.line()?;
-        match line.trim_end_matches('L') {
-            "01" => self.push(Value::Bool(true)),
-            "00" => self.push(Value::Bool(false)),
-            number => match number.trim().parse() {
-                Ok(number) => self.push(Value::Int(number)),
-                Err(_) => self.make(Node::Skipped),
-            },
-        }
-    }
-
-    /// Text or bytes whose length stands before them.
-    fn counted(&mut self, width: usize, is_text: bool) -> Result<(), String> {
-        let length = self.number(width)?;
-        if length > LONGEST_TEXT {
-            self.skip(length)?;
-            return self.make(Node::Skipped);
-        }
-        let mut bytes = vec![0; length as usize];
-        self.input.read_exact(&mut bytes).map_err(|e| failed(&e))?;
-        self.make(match is_text {
-            true => Node::Text(text(bytes)),
-            false => Node::Bytes(bytes),
-        })
-    }
-
-    /// Text up to the end of the line; what is beyond the longest text is dropped.
-    fn line(&mut self) -> Result<String, String> {
-        let mut kept = Vec::new();
-        loop {
-            match self.byte()? {
-                b'\n' => return Ok(text(kept)),
-                byte if (kept.len() as u64) < LONGEST_TEXT => kept.push(byte),
-                _ => {}
-            }
-        }
-    }
-
-    fn skip(&mut self, length: u64) -> Result<(), String> {
-        let input: &mut dyn Read = self.input;
-        let skipped = io::copy(&mut input.take(length), &mut io::sink()).map_err(|e| failed(&e))?;
-        match skipped == length {
-            true => Ok(()),
-            false => Err(failed(&io::ErrorKind::UnexpectedEof.into())),
-        }
-    }
-
-    fn index(&mut self, op: u8) -> Result<u32, String> {
-        match op {
-            b'h' | b'q' => self.number(1).map(|n| n as u32),
-            b'j' | b'r' => self.number(4).map(|n| n as u32),
-            _ => self.line()?.trim().parse().map_err(|_| damaged("memo index")),
-        }
-    }
 }
 
 fn object(class: Value, made: Made, args: Vec<Value>) -> Object {
@@ -469,17 +384,5 @@ fn pairs(items: Vec<Value>) -> Result<Vec<(Value, Value)>, String> {
     match pairs.remainder() {
         [] => Ok(pairs.map(|pair| (pair[0], pair[1])).collect()),
         _ => Err(damaged("a key without a value")),
-    }
-}
-
-/// Python 2 wrote bytes of any kind as text.
-fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into())
-}
-
-fn failed(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => damaged("it ends in the middle of something"),
-        _ => error.to_string(),
     }
 }

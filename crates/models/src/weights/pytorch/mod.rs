@@ -19,7 +19,7 @@ use self::tensor::{Tensor, tensor};
 use self::view::Storage;
 use super::format::Format;
 use super::input::{Input, damaged};
-use super::options::ReadOptions;
+use super::options::{ReadOptions, shortened};
 use super::pickle::{self, Tree};
 use super::stored::{Contents, Stored, Values};
 
@@ -163,7 +163,8 @@ fn contents(
         return Err(without_tensors(tree, &left_out));
     }
     left_out.truncate(MOST_NAMES);
-    let ignored = tree.names.iter().filter(|name| !builds_tensors(name)).cloned();
+    let ignored = tree.names.iter().filter(|name| !builds_tensors(name));
+    let ignored = ignored.map(|name| shortened(name, 200));
     Ok(Contents {
         tensors,
         key: chosen.key,

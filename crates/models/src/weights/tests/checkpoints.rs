@@ -107,6 +107,55 @@ fn an_unknown_key_is_answered_with_those_that_there_are() {
     }
 }
 
+/// A checkpoint with a set of weights of so many elements under each of these keys.
+fn sets(sets: &[(&str, u8)]) -> Vec<u8> {
+    let mut pickle = b"\x80\x02}".to_vec();
+    for &(key, elements) in sets {
+        let shape = [b'K', elements, 0x85];
+        let tensor = tensor_pickle(100, 0, &shape, b"K\x01\x85");
+        pickle.extend([b'X', key.len() as u8, 0, 0, 0]);
+        pickle.extend(key.as_bytes());
+        // Without the beginning and the end of a pickle of its own.
+        pickle.extend(&tensor[2..tensor.len() - 1]);
+        pickle.push(b's');
+    }
+    pickle.push(b'.');
+    stored(&pickle, &[("0", &[0; 400])])
+}
+
+#[test]
+fn the_set_that_is_clearly_meant_is_taken() {
+    for (keys, expected) in [
+        (&[("my_own", 3)][..], "my_own"),
+        (&[("ema", 3), ("my_own", 3)], "my_own"),
+        (&[("teacher", 3), ("model", 3)], "model"),
+        (&[("net", 3), ("model_state_dict", 3), ("model", 3)], "model_state_dict"),
+        (&[("criterion", 3), ("detector", 30)], "detector"),
+        (&[("model_ema", 3)], "model_ema"),
+        (&[("optimizer_buffers", 90), ("mine", 3)], "mine"),
+    ] {
+        let bytes = sets(keys);
+        let file = inspect_bytes_with(&bytes, &ReadOptions::default()).unwrap();
+        assert_eq!(file.key.as_deref(), Some(expected));
+    }
+    for keys in [&[("criterion", 4), ("detector", 30)][..], &[("ema", 3), ("swa", 3)]] {
+        let bytes = sets(keys);
+        let error = inspect_bytes_with(&bytes, &ReadOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("chosen by its key"), "{error}");
+    }
+}
+
+#[test]
+fn a_safetensors_file_is_read_but_for_tensors_of_types_that_are_not() {
+    let header = r#"{"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F16","shape":[1],"data_offsets":[1,3]}}"#;
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend([0; 3]);
+    let file = inspect_bytes_with(&bytes, &ReadOptions::default()).unwrap();
+    assert_eq!(file.tensors.len(), 1);
+    assert_eq!(file.left_out, [("a".to_string(), "of the type F8_E4M3".to_string())]);
+}
+
 #[test]
 fn tensors_that_are_not_read_are_told_and_the_others_read() {
     let file = inspect(checkpoint("kinds.pt")).unwrap();

@@ -281,6 +281,32 @@ fn copies_of_a_long_name_cost_nothing() {
 }
 
 #[test]
+fn a_message_is_short_whatever_a_file_says() {
+    // An object of a class with a long name, and a tensor with one whose storage is missing.
+    let mut class = b"\x80\x02c".to_vec();
+    class.resize(60_000, b'x');
+    class.extend(b"\ny\n)\x81.");
+    let tensor = tensor_pickle(2, 0, SHAPE, STRIDES);
+    let name = [&60_000u32.to_le_bytes()[..], &[b'n'; 59_993], b".weight"].concat();
+    let at = tensor.windows(4).position(|bytes| bytes == b"\x08\0\0\0").unwrap();
+    let tensor = [&tensor[..at], &name, &tensor[at + 12..]].concat();
+    for pickle in [class, tensor] {
+        let message = load(&stored(&pickle, &[])).unwrap_err().to_string();
+        assert!(message.len() < 2_000, "{} bytes", message.len());
+    }
+}
+
+#[test]
+fn truth_values_are_of_any_byte() {
+    let pickle = tensor_pickle(2, 0, SHAPE, STRIDES);
+    let at = pickle.windows(5).position(|bytes| bytes == b"Float").unwrap();
+    let pickle = [&pickle[..at], b"Bool", &pickle[at + 5..]].concat();
+    let bytes = stored(&pickle, &[("0", &[0, 0xa5])]);
+    let state = crate::weights::inspect_bytes(&bytes).unwrap().state().unwrap();
+    assert_eq!(state["c.weight"].clone().try_to_vec::<f32>().unwrap(), [0.0, 1.0]);
+}
+
+#[test]
 fn deeply_nested_pickles_are_looked_into_as_deep_as_is_allowed() {
     for depth in [1_001, 100_000] {
         let mut pickle = b"\x80\x02}".to_vec();
