@@ -87,7 +87,7 @@ fn what_cannot_be_inspected_or_converted_is_answered_on_one_line() {
     let device = selvedge::device::open("auto").unwrap();
     net.init(Initialization::PyTorch, 0, &device).unwrap().save_burnpack(&strange).unwrap();
     let convert = Path::new("--convert");
-    let network = [Path::new("--network"), Path::new("resnet18")];
+    let network = [Path::new("--model"), Path::new("resnet18")];
     for (arguments, part) in [
         (vec![text.as_path()], "neither a file of PyTorch"),
         (vec![folder.path().join("nothing.pt").as_path()], "No such file"),
@@ -214,7 +214,7 @@ fn a_name_that_would_steer_the_terminal_is_printed_escaped() {
     std::fs::write(&path, bytes).unwrap();
     let listed = printed(&[&path, Path::new("--tensors")]);
     assert!(listed.contains(r"\u{1b}[2Jname") && !listed.contains('\u{1b}'), "{listed:?}");
-    let network = [Path::new("--network"), Path::new("cnn3")];
+    let network = [Path::new("--model"), Path::new("cnn3")];
     let out = folder.path().join("out.bpk");
     let output = inspect_weights(&[&path, network[0], network[1], Path::new("--convert"), &out]);
     assert_refused(&output, r"unexpected \u{1b}[2Jname");

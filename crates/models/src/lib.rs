@@ -5,6 +5,7 @@
 //! | take a known network | [`Cnn`], [`TransferCnn`], [`CourseCnn`], [`ConvAutoencoder`], [`LinearAutoencoder`], [`Mlp`], [`LeNet5`], [`ResNet`], [`PreActResNet`], [`Vgg`], [`MobileNetV2`], [`EfficientNetLite`] | `arch` |
 //! | find one by its name | [`named`], [`catalog`] | `arch/catalog` |
 //! | fit it to other classes or images | [`Architecture::with_classes`], [`Architecture::with_input`] | `arch/resize` |
+//! | read one from a file of JSON | [`Architecture::read`] | `arch/json` |
 //! | describe one of your own | [`Architecture`] and its methods, [`Op`], [`Conv`], [`ConvTranspose`], [`BatchNorm`], [`MaxPool`], [`AvgPool`] | `arch/builder` |
 //! | know what is refused, and why | [`Architecture::shapes`], [`ModelError`] | `arch/architecture`, `arch/names` |
 //! | see its layers, sizes and cost | [`Architecture::summary`] | `arch/summary` |

@@ -5,7 +5,12 @@
 //! | read any file | [`Network::load`] |
 //! | read one format and no other | [`Network::load_pytorch`], [`Network::load_safetensors`], [`Network::load_burnpack`] |
 //! | read bytes, where there are no files | [`Network::load_bytes`] |
+//! | build a network with a file's weights | [`Architecture::from_pretrained`](crate::Architecture::from_pretrained), [`WeightFile::network`] |
+//! | take what fits, or weights for images of other channels | [`WeightFile::load_partial_into`], [`LoadOptions`] |
+//! | give the tensors of a file other names | [`WeightFile::renamed`], [`Rename`] |
 //! | write for PyTorch and others | [`Network::save_safetensors`], [`Network::to_safetensors_bytes`] |
+//! | write in half precision or bfloat16 | [`Network::save_safetensors_as`] |
+//! | convert a file of any network | [`WeightFile::save_safetensors`], [`WeightFile::save_burnpack`] |
 //! | write for programs on Burn | [`Network::save_burnpack`] |
 //! | see what a file holds and which network it fits | [`inspect`], [`inspect_bytes`], [`WeightFile::fits`] |
 //! | choose among the weights of a checkpoint | [`inspect_with`], [`inspect_bytes_with`], [`ReadOptions::key`] |
@@ -29,6 +34,11 @@
 //! `running_var`. Its `num_batches_tracked` may be there, but is not read: it has no effect with a
 //! fixed momentum, the only one there is here. Neither is it written; `load_state_dict` does without
 //! and leaves the module's own, 0 in a new one.
+//!
+//! Names of other sources, and what wrappers such as `DataParallel` put into names, are understood: a file is taken in
+//! the way in which most names and shapes fit, and [`Fit::sources`] and [`LoadReport::sources`] say whose names they
+//! are. What is no parameter of any network, such as the weights of a loss, is left out and told. `docs/weights.md` of
+//! the repository lists all of it.
 //!
 //! Burn's own format has Burn's layouts and names, `[in_features, out_features]`, `gamma` and `beta`:
 //! the files of a module that derives [`Module`](burn::module::Module) and has fields of the same
