@@ -94,21 +94,19 @@ impl Stored {
     pub fn data(&self, input: &Input<'_>) -> Result<TensorData, String> {
         Ok(match &self.values {
             Values::At { offset, bytes } => {
-                self.data(input.read(*offset, *bytes).map_err(|e| e.to_string())?)
+                self.of_bytes(input.read(*offset, *bytes).map_err(|e| e.to_string())?)
             }
             #[cfg(feature = "pytorch")]
-            Values::View(view) => self.data(view.read(input)?),
+            Values::View(view) => self.of_bytes(view.read(input)?),
             #[cfg(feature = "burnpack")]
             Values::InReader(tensor) => {
                 burn::store::bridge::to_data(tensor).map_err(|e| e.to_string())?
             }
         })
     }
-}
 
-impl Stored {
     /// The values of which these are the bytes.
-    fn data(&self, mut bytes: Vec<u8>) -> TensorData {
+    fn of_bytes(&self, mut bytes: Vec<u8>) -> TensorData {
         if let DType::Bool(_) = self.dtype {
             // Other bytes than 0 and 1 are no truth values in Rust.
             bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
