@@ -48,8 +48,8 @@
 //! # Features
 //!
 //! - `download` (on in the crate `selvedge`): downloads data sets that are not found on this machine.
-//! - `https`: allows `https` addresses in [`Source::with_urls`]. The official hosts speak plain
-//!   `http`; what is downloaded is checked against a SHA-256 that is part of this crate.
+//! - `https`: allows `https` addresses in [`Source::with_urls`], and those of the official hosts of EMNIST, QMNIST and
+//!   CIFAR; the others speak plain `http`. What is downloaded is checked against a digest that is part of this crate.
 
 mod batch;
 mod dataset;
