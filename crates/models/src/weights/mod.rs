@@ -87,9 +87,10 @@
 //! Lengths, offsets and shapes are checked against the size of the file before memory is set aside.
 //! A pickle whose values would take more than 128 MiB, as counted before they are built, is refused (the count
 //! is rough: of six kinds of pickles at the limit, the worst took 202 MiB), and so is a file of PyTorch whose
-//! storages and tensors, unpacked, would take more than eight times its size and 1 MiB; its table of contents takes a few times its own size. Truncated files and those with changed lengths are
-//! answered with [`ModelError::File`], as are archives of PyTorch whose values do not have their checksum. The
-//! tar archives of the first versions of PyTorch are refused, and so is a header of safetensors above 16 MiB.
+//! storages and tensors, unpacked, would take more than eight times its size and 1 MiB; its table of contents
+//! takes a few times its own size. Truncated files and those with changed lengths are answered with
+//! [`ModelError::File`], as are archives of PyTorch whose values do not have their checksum. The tar archives of
+//! the first versions of PyTorch are refused, and so is a header of safetensors above 16 MiB.
 //!
 //! Values that are NaN, or infinite as f32, are an error when a network takes them, unless
 //! [`ReadOptions::allow_non_finite`] is set; [`WeightFile::non_finite`] counts them.
