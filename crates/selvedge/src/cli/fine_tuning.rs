@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use burn::tensor::Device;
-use selvedge_data::Normalization;
+use selvedge_data::{Normalization, Source};
+use selvedge_models::pretrained::{FoundWeights, Pretrained as Published};
 use selvedge_models::state::parameters;
 use selvedge_models::{Architecture, Bundle, Initialization, Network};
 use selvedge_train::features::FeatureData;
@@ -11,7 +12,7 @@ use selvedge_train::{
     Context, FitConfig, FitData, Fitted, OneCycle, OptimizerConfig, ParamGroup, fit,
 };
 
-use super::{NetworkArgs, WeightArgs};
+use super::{NetworkArgs, WeightArgs, signals};
 use crate::Error;
 
 /// Which network begins, and with which weights.
@@ -24,6 +25,10 @@ pub struct PretrainedArgs {
     /// `finetune` keep, which says its network [default: none; all layers are trained from the beginning]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Published weights, of ImageNet: resnet18, resnet50, vgg16, mobilenet_v2 or efficientnet_lite0; looked
+    /// for in $SELVEDGE_WEIGHTS, else in weights/ and in caches, and downloaded if there are none
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["model", "architecture", "weights"])]
+    pub pretrained: Option<String>,
     /// How the weights are taken.
     #[command(flatten)]
     pub taken: WeightArgs,
@@ -36,6 +41,8 @@ pub struct Pretrained {
     /// How the images that it learned from were normalized, if that is known.
     pub normalization: Option<Normalization>,
     weights: Option<PathBuf>,
+    /// Keeps published weights where they are.
+    _found: Option<FoundWeights>,
     taken: WeightArgs,
 }
 
@@ -44,8 +51,12 @@ impl PretrainedArgs {
     ///
     /// # Errors
     ///
-    /// [`Error::Model`] for an unknown name, or a file that does not say its network where no name is given.
+    /// [`Error::Model`] for an unknown name, a file that does not say its network where no name is given, or
+    /// published weights that are not found.
     pub fn open(&self, device: &Device) -> Result<Pretrained, Error> {
+        if let Some(name) = &self.pretrained {
+            return self.published(Published::named(name)?);
+        }
         let weights = self.weights.clone();
         let bundle = weights.as_ref().map(|path| Bundle::load(path, device));
         let (architecture, normalization) = match (self.network.network()?, bundle) {
@@ -56,11 +67,26 @@ impl PretrainedArgs {
                 (bundle.network().architecture().clone(), Some(normalization(&bundle)))
             }
             (None, None) => {
-                let reason = "expected --model, --architecture or --weights, to know the network";
+                let reason = "expected --model, --architecture, --weights or --pretrained, to know the network";
                 return Err(Error::Terminal(reason.into()));
             }
         };
-        Ok(Pretrained { architecture, normalization, weights, taken: self.taken.clone() })
+        let taken = self.taken.clone();
+        Ok(Pretrained { architecture, normalization, weights, _found: None, taken })
+    }
+
+    fn published(&self, published: &Published) -> Result<Pretrained, Error> {
+        let stop = signals::stop();
+        let source = Source::default().with_interrupt(move || stop.is_requested());
+        let found = published.find(&source)?;
+        let (mean, std) = (published.preprocessing.mean, published.preprocessing.std);
+        Ok(Pretrained {
+            architecture: published.architecture()?,
+            normalization: Some(Normalization { mean: mean.to_vec(), std: std.to_vec() }),
+            weights: Some(found.path().to_owned()),
+            _found: Some(found),
+            taken: self.taken.clone(),
+        })
     }
 }
 
