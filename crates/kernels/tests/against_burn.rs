@@ -238,18 +238,20 @@ fn transposed_convolutions_equal_burns() {
     let device = Device::flex();
     device.seed(9);
     let device = device.autodiff();
-    for (upsample, stride, padding, relu_on) in [
-        (2, 1, 0, true), // experiment A4's decoder
-        (1, 1, 0, false),
-        (1, 1, 2, true),
-        (2, 1, 4, true),
-        (1, 2, 1, true),
-        (2, 3, 5, false),
+    for (upsample, stride, padding, output_padding, relu_on) in [
+        (2, 1, 0, 0, true), // experiment A4's decoder
+        (1, 1, 0, 0, false),
+        (1, 1, 2, 0, true),
+        (2, 1, 4, 0, true),
+        (1, 2, 1, 0, true),
+        (1, 2, 1, 1, false),
+        (2, 3, 5, 2, false),
     ] {
         let options = ConvTransposeBlockOptions {
             upsample: [upsample; 2],
             stride: [stride; 2],
             padding: [padding; 2],
+            output_padding: [output_padding; 2],
             relu: relu_on,
         };
         let x = random([11, 4, 7, 8], &device).require_grad();
@@ -263,8 +265,13 @@ fn transposed_convolutions_equal_burns() {
                 let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
                 let nearest = nearest.with_output_size([7 * upsample, 8 * upsample]);
                 let x = interpolate(inputs.0, nearest);
-                let settings =
-                    ConvTransposeOptions::new([stride; 2], [padding; 2], [0, 0], [1, 1], 1);
+                let settings = ConvTransposeOptions::new(
+                    [stride; 2],
+                    [padding; 2],
+                    [output_padding; 2],
+                    [1, 1],
+                    1,
+                );
                 let y = conv_transpose2d(x, inputs.1, inputs.2, settings);
                 if relu_on { relu(y) } else { y }
             };
