@@ -51,7 +51,7 @@ def check(folder, case):
 
 def short(error):
     """Two digits, as `{:.1e}` prints them in Rust: 3.2e-7."""
-    return f"{error:.1e}".replace("e-0", "e-")
+    return f"{error:.1e}".replace("e-0", "e-").replace("e+0", "e")
 
 
 def main():

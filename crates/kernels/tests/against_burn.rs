@@ -238,20 +238,20 @@ fn transposed_convolutions_equal_burns() {
     let device = Device::flex();
     device.seed(9);
     let device = device.autodiff();
-    for (upsample, stride, padding, relu_on) in [
-        (2, 1, 0, true), // experiment A4's decoder
-        (1, 1, 0, false),
-        (1, 1, 2, true),
-        (2, 1, 4, true),
-        (1, 2, 1, true),
-        (2, 3, 5, false),
+    for (upsample, stride, padding, output_padding, relu_on) in [
+        (2, 1, 0, 0, true), // experiment A4's decoder
+        (1, 1, 0, 0, false),
+        (1, 1, 2, 0, true),
+        (2, 1, 4, 0, true),
+        (1, 2, 1, 0, true),
+        (1, 2, 1, 1, false),
+        (2, 3, 5, 2, false),
     ] {
         let options = ConvTransposeBlockOptions {
             upsample: [upsample; 2],
             stride: [stride; 2],
             padding: [padding; 2],
-            // Less than the stride, as PyTorch demands.
-            output_padding: [stride - 1; 2],
+            output_padding: [output_padding; 2],
             relu: relu_on,
         };
         let x = random([11, 4, 7, 8], &device).require_grad();
@@ -268,7 +268,7 @@ fn transposed_convolutions_equal_burns() {
                 let settings = ConvTransposeOptions::new(
                     [stride; 2],
                     [padding; 2],
-                    [stride - 1; 2],
+                    [output_padding; 2],
                     [1, 1],
                     1,
                 );

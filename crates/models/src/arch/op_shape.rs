@@ -55,8 +55,9 @@ impl Op {
                 let along = |size| {
                     let whole = windows(size, kernel, stride, [padding; 2])?;
                     // PyTorch's rule: the last window begins within the image or its padding on the left.
-                    let reaches_over = (size + 2 * padding - kernel) % stride != 0;
-                    let begins = whole * stride < size + padding;
+                    let padded = size.saturating_add(padding.saturating_mul(2));
+                    let reaches_over = !(padded - kernel).is_multiple_of(stride);
+                    let begins = whole.saturating_mul(stride) < size.saturating_add(padding);
                     Ok::<usize, String>(whole + usize::from(ceil_mode && reaches_over && begins))
                 };
                 Ok(Images([c, along(h)?, along(w)?]))
@@ -245,5 +246,108 @@ fn windows(size: usize, kernel: usize, stride: usize, around: [usize; 2]) -> Res
             Err(format!("kernel {kernel} is larger than the padded input, {size}"))
         }
         _ => Ok((size - kernel) / stride + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        Architecture, AvgPool, BatchNorm, Conv, ConvTranspose, ModelError, Op, Padding, Shape,
+    };
+
+    fn net() -> Architecture {
+        Architecture::new("a", [4, 9, 8])
+    }
+
+    fn refusal(op: impl Into<Op>) -> String {
+        let net = net().layer("x", op);
+        let ModelError::Layer { reason, .. } = net.shapes().unwrap_err() else {
+            panic!("the layer is refused")
+        };
+        reason
+    }
+
+    #[test]
+    fn settings_that_make_no_operation_are_refused() {
+        let path = |path: Architecture| path.layers;
+        for (op, reason) in [
+            (Conv::new(6, 3).groups(3).into(), "4 channels cannot be divided into 3 groups"),
+            (Conv::new(6, 3).groups(4).into(), "6 channels cannot be divided into 4 groups"),
+            (Conv::new(6, 3).groups(0).into(), "4 channels cannot be divided into 0 groups"),
+            (Conv::new(6, 3).dilation(0).into(), "its dilation must be at least 1"),
+            (Conv::new(6, 3).dilation(4).into(), "kernel 9 is larger than the padded input, 8"),
+            (ConvTranspose::new(6, 3).stride(0).into(), "its stride must be at least 1"),
+            (
+                ConvTranspose::new(6, 3).stride(2).output_padding(2).into(),
+                "output_padding 2 is not less than the stride, 2",
+            ),
+            (ConvTranspose::new(6, 3).padding(9).into(), "padding 9 leaves nothing of 11 pixels"),
+            (BatchNorm::new().epsilon(0.0).into(), "epsilon 0 is not above 0 and finite"),
+            (BatchNorm::new().epsilon(f64::NAN).into(), "epsilon NaN is not above 0 and finite"),
+            (BatchNorm::new().momentum(1.5).into(), "momentum 1.5 is not in [0, 1]"),
+            (BatchNorm::new().of_features(), "`bn` cannot follow images of 4 × 9 × 8"),
+            (
+                Op::GroupNorm { groups: 3, epsilon: 1e-5 },
+                "4 channels cannot be divided into 3 groups",
+            ),
+            (Op::LayerNorm { epsilon: -1.0 }, "epsilon -1 is not above 0 and finite"),
+            (Op::LeakyRelu { negative_slope: f64::INFINITY }, "slope inf is not a finite number"),
+            (
+                Op::StochasticDepth { probability: 1.0 },
+                "the probability 1 of stochastic depth is not in [0, 1)",
+            ),
+            (AvgPool::new(2).padding(2).into(), "padding 2 is more than half the window, 2"),
+            (AvgPool::new(2).stride(0).into(), "kernel 2 and stride 0 must be at least 1"),
+            (Op::Concat { branches: vec![] }, "it has no paths"),
+            (
+                Op::Concat { branches: vec![vec![], path(net().flatten())] },
+                "a path gives 288 features, those before it images of 4 × 9 × 8",
+            ),
+            (
+                Op::Gate { path: path(net().adaptive_avg_pool(2)) },
+                "the path gives images of 4 × 2 × 2, but images of 4 × 9 × 8 or images of 4 × 1 × 1 \
+                 are needed",
+            ),
+        ] {
+            assert_eq!(refusal(op), reason);
+        }
+    }
+
+    #[test]
+    fn sizes_that_overflow_are_refused() {
+        let huge = usize::MAX;
+        let sides = Padding { top: huge, bottom: huge, left: 0, right: huge };
+        for op in [
+            Conv::new(4, 3).padding(sides).into(),
+            Conv::new(4, huge).dilation(huge).into(),
+            Conv::new(huge, 1).into(),
+            ConvTranspose::new(4, huge).stride(huge).into(),
+            ConvTranspose::new(4, 2).stride(huge).output_padding(huge - 1).into(),
+            ConvTranspose::new(4, 2).padding(huge).into(),
+            Op::from(AvgPool::new(huge).padding(huge / 2).ceil_mode()),
+        ] {
+            let text = format!("{op:?}");
+            // No more than that nothing panics: some of these are one window over all.
+            if let Ok(shape) = op.apply(Shape::Images([4, 9, 8])) {
+                assert_eq!(shape, Shape::Images([4, 1, 1]), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn settings_that_most_do_not_have_are_left_out_of_files() {
+        // As files were before there were these settings.
+        let net = net().conv("c", 2, 3, 1).batch_norm("bn").relu().flatten().linear("fc", 3);
+        let net = net.residual("b", |main| main.layer("r", Op::Relu), |shortcut| shortcut);
+        let text = serde_json::to_string(&net.layers).unwrap();
+        let expected = concat!(
+            r#"[{"name":"c","op":"conv2d","out_channels":2,"kernel":3,"stride":1,"padding":1,"bias":true},"#,
+            r#"{"name":"bn","op":"batch_norm2d"},{"name":"relu1","op":"relu"},"#,
+            r#"{"name":"flatten1","op":"flatten"},{"name":"fc","op":"linear","out_features":3},"#,
+            r#"{"name":"b","op":"residual","main":[{"name":"r","op":"relu"}],"shortcut":[]}]"#,
+        );
+        assert_eq!(text, expected);
+        let up = serde_json::to_string(&Op::from(ConvTranspose::new(2, 3))).unwrap();
+        assert_eq!(up, r#"{"op":"conv_transpose2d","out_channels":2,"kernel":3}"#);
     }
 }

@@ -23,15 +23,37 @@ impl Core {
             return Self::Paths(Built { module: Box::new(paths), layer });
         }
         match layer.op {
-            Op::Conv2d { .. } => conv(layer, channels, sampler, device),
-            Op::ConvTranspose2d { stride, padding, output_padding, .. } => {
+            Op::Conv2d { out_channels, kernel, stride, padding, bias, dilation, groups } => {
+                let Padding { top, bottom, left, right } = padding;
+                let config = Conv2dConfig::new([channels, out_channels], [kernel; 2])
+                    .with_stride([stride; 2])
+                    .with_padding(PaddingConfig2d::Explicit(top, left, bottom, right))
+                    .with_dilation([dilation; 2])
+                    .with_groups(groups)
+                    .with_bias(bias);
+                let conv = Built { module: conv2d(&config, sampler, device), layer };
+                if [dilation, groups] != [1, 1] {
+                    return Self::GroupedConv(conv);
+                }
+                // Where its sides differ, the padding is a step of its own.
+                let padding = if [top, left] == [bottom, right] { [top, left] } else { [0; 2] };
+                let options =
+                    ConvBlockOptions { stride: [stride; 2], padding, ..Default::default() };
+                Self::Conv { conv, options, dropout: None }
+            }
+            Op::ConvTranspose2d { out_channels, kernel, stride, padding, output_padding, bias } => {
                 let options = ConvTransposeBlockOptions {
                     stride: [stride; 2],
                     padding: [padding; 2],
                     output_padding: [output_padding; 2],
                     ..Default::default()
                 };
-                let module = conv_transpose2d(&layer.op, channels, sampler, device);
+                let config = ConvTranspose2dConfig::new([channels, out_channels], [kernel; 2])
+                    .with_stride(options.stride)
+                    .with_padding(options.padding)
+                    .with_padding_out(options.output_padding)
+                    .with_bias(bias);
+                let module = conv_transpose2d(&config, sampler, device);
                 Self::Decoder { conv: Built { module, layer }, options }
             }
             Op::BatchNorm2d { epsilon, momentum } | Op::BatchNorm1d { epsilon, momentum } => {
@@ -56,28 +78,6 @@ impl Core {
             }
         }
     }
-}
-
-/// A convolution: in one operation with what follows it where its kernel is a solid block for all channels.
-fn conv(layer: Layer, channels: usize, sampler: &mut Sampler, device: &Device) -> Core {
-    let Op::Conv2d { out_channels, kernel, stride, padding, bias, dilation, groups } = layer.op
-    else {
-        unreachable!("it is called for convolutions alone")
-    };
-    let Padding { top, bottom, left, right } = padding;
-    let config = Conv2dConfig::new([channels, out_channels], [kernel; 2])
-        .with_stride([stride; 2])
-        .with_padding(PaddingConfig2d::Explicit(top, left, bottom, right))
-        .with_dilation([dilation; 2])
-        .with_groups(groups)
-        .with_bias(bias);
-    let conv = Built { module: conv2d(&config, sampler, device), layer };
-    if [dilation, groups] != [1, 1] {
-        return Core::GroupedConv(conv);
-    }
-    let padding = if [top, left] == [bottom, right] { [top, left] } else { [0; 2] };
-    let options = ConvBlockOptions { stride: [stride; 2], padding, ..Default::default() };
-    Core::Conv { conv, options, dropout: None }
 }
 
 /// An operation without weights; `None` for others.
@@ -131,28 +131,18 @@ fn conv2d(config: &Conv2dConfig, sampler: &mut Sampler, device: &Device) -> Conv
 }
 
 fn conv_transpose2d(
-    op: &Op,
-    in_channels: usize,
+    config: &ConvTranspose2dConfig,
     sampler: &mut Sampler,
     device: &Device,
 ) -> ConvTranspose2d {
-    let &Op::ConvTranspose2d { out_channels, kernel, stride, padding, output_padding, bias } = op
-    else {
-        unreachable!("it is called for transposed convolutions alone")
-    };
+    let ([in_channels, out_channels], [height, width]) = (config.channels, config.kernel_size);
     // PyTorch takes the second dimension of the weight, here the outputs, for the fan's input.
-    let area = kernel * kernel;
-    let fan = Fan { input: out_channels * area, output: in_channels * area };
-    let weight = sampler.weight(&[in_channels, out_channels, kernel, kernel], fan);
-    let bias_values = bias.then(|| sampler.bias(out_channels, fan));
-    let config = ConvTranspose2dConfig::new([in_channels, out_channels], [kernel; 2])
-        .with_stride([stride; 2])
-        .with_padding([padding; 2])
-        .with_padding_out([output_padding; 2])
-        .with_bias(bias);
+    let fan = Fan { input: out_channels * height * width, output: in_channels * height * width };
+    let weight = sampler.weight(&[in_channels, out_channels, height, width], fan);
+    let bias = config.bias.then(|| sampler.bias(out_channels, fan));
     ConvTranspose2d {
         weight: Param::from_data(weight, device),
-        bias: bias_values.map(|values| Param::from_data(values, device)),
+        bias: bias.map(|values| Param::from_data(values, device)),
         ..config.init(device)
     }
 }

@@ -24,7 +24,7 @@ pub(crate) use self::weight_grad::weight_grad;
 use super::memory::Recycled;
 use super::simd::Isa;
 
-/// Multiply-adds that a thread takes at a time, if a plane has no more: about 20 µs of one core.
+/// Multiply-adds that a thread takes at a time, if a plane has no more.
 const PIECE: usize = 500_000;
 
 /// The outputs, `[batch, channels, output height, output width]`.

@@ -89,6 +89,7 @@ impl<const K: usize> Task for Together<'_, K> {
         assert!(to.len() == frame.offsets.len() && to.len().is_multiple_of(K));
         let mut first = 0;
         while first < to.len() {
+            // SAFETY: this runs where the processor has `S`.
             let mut sums = [unsafe { S::splat(0.0) }; K];
             for y in 0..rows {
                 let from = (y * frame.row_step + row) * frame.row_len;
