@@ -9,6 +9,7 @@ use std::time::Instant;
 use clap::Parser;
 use selvedge::cli;
 use selvedge::data::near_duplicates;
+use selvedge::data::transform::{RandomHorizontalFlip, RandomShift};
 use selvedge::prelude::*;
 use selvedge::train::Tta;
 
@@ -27,6 +28,9 @@ struct Args {
     /// Epochs for which a small network is trained and then measured; 0 for none
     #[arg(long, default_value_t = 3)]
     epochs: usize,
+    /// Shifts and mirrors the training images at random
+    #[arg(long)]
+    augment: bool,
     /// Seeds with which it is trained
     #[arg(long, default_value_t = 1)]
     seeds: u64,
@@ -59,7 +63,12 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     }
 
     let context = Context::new(&selvedge::device::open(&args.device)?);
-    let data = FitData::from(&split);
+    let mut data = FitData::from(&split);
+    if args.augment {
+        let shift = RandomShift::new(1);
+        data = data
+            .with_transforms(Transforms::new().with(shift).with(RandomHorizontalFlip::default()));
+    }
     for seed in 0..if args.epochs > 0 { args.seeds } else { 0 } {
         let network = named("mnist_cnn")?.init(Initialization::PyTorch, seed, &context.device)?;
         let config = FitConfig { epochs: args.epochs, seed, ..FitConfig::default() };

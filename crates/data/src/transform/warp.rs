@@ -184,6 +184,11 @@ fn edge(
     weights: [f32; 4],
     fill: Option<u8>,
 ) -> f32 {
+    let beyond =
+        |first: i32, side: usize| first < -1 || usize::try_from(first).is_ok_and(|f| f >= side);
+    if beyond(top, height) || beyond(left, width) {
+        return fill.map_or(0.0, f32::from);
+    }
     let (mut value, mut covered) = (0.0, 0.0);
     for (weight, [down, right]) in weights.into_iter().zip([[0, 0], [0, 1], [1, 0], [1, 1]]) {
         let y = usize::try_from(top.saturating_add(down)).ok().filter(|&y| y < height);
