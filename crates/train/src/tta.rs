@@ -10,6 +10,9 @@ use crate::{Context, Evaluation, Predictions, TrainError, predictions_on};
 /// The variants are weighed equally. Those that are random draw from a seed of their own each, so that the
 /// same transform may stand several times.
 ///
+/// It helps with variants like those that the model learned from. One that never saw a mirrored image takes
+/// mirrored shoes for something else: averaged over flips it is worse by far.
+///
 /// ```
 /// use selvedge_train::Tta;
 ///

@@ -174,7 +174,10 @@ fn log_gamma(alpha: f64, rng: &mut SplitMix64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
+    use crate::{BatchLoader, ImageDataset, Targets};
 
     // Mean 1/2 and variance 1/(4(2α + 1)) of Beta(α, α).
     #[test]
@@ -225,5 +228,39 @@ mod tests {
         }
         // Half the image at most, 4 × 4 pixels of 6 × 8, and less at the edges.
         assert!(areas.len() > 4 && areas.iter().all(|area| (32..48).contains(area)), "{areas:?}");
+    }
+
+    #[test]
+    fn a_loader_mixes_the_same_whether_an_epoch_is_begun_or_gone_on_with() {
+        let pixels = (0..23 * 64).map(|i| (i * 31 % 256) as u8).collect();
+        let labels = (0..23).map(|i| u16::from(i % 3 == 0)).collect();
+        let classes = vec!["a".to_owned(), "b".to_owned()];
+        let view = ImageDataset::new("t", pixels, [1, 8, 8], labels, classes).unwrap().view();
+        let unit = crate::Normalization::unit();
+        let plain = BatchLoader::new(view, 5, &unit, &Device::flex()).unwrap().with_shuffle(1);
+        let read = |loader: &BatchLoader, epoch, first| -> Vec<(Vec<f32>, Vec<f32>)> {
+            let batches = loader.epoch_from(epoch, first).map(|batch| {
+                let batch = batch.unwrap();
+                let Targets::Soft(targets) = batch.targets else { panic!("expected soft targets") };
+                let values = |data: burn::tensor::TensorData| data.try_to_vec::<f32>().unwrap();
+                (values(batch.images.into_data()), values(targets.into_data()))
+            });
+            batches.collect()
+        };
+        for mix in [
+            Mix::Mixup { alpha: 0.4 },
+            Mix::Cutmix { alpha: 1.0 },
+            Mix::Either { mixup_alpha: 0.2, cutmix_alpha: 1.0 },
+        ] {
+            let mixed = plain.clone().with_mix(mix).unwrap();
+            let whole = read(&mixed, 3, 0);
+            assert_eq!(whole[2..], read(&mixed, 3, 2));
+            assert_ne!(whole, read(&mixed, 4, 0));
+            for (_, targets) in &whole {
+                assert!(targets.chunks(2).all(|row| (row[0] + row[1] - 1.0).abs() < 1e-6));
+            }
+            assert!(whole.iter().any(|(_, targets)| targets.iter().any(|p| *p > 0.0 && *p < 1.0)));
+        }
+        assert!(plain.with_mix(Mix::Mixup { alpha: f64::NAN }).is_err());
     }
 }
