@@ -85,7 +85,8 @@ fn a_source_does_not_prove_which_of_two_networks_it_is() {
 fn parameters_are_found_whatever_wraps_them() {
     let folder = tempfile::tempdir().unwrap();
     let before = |prefix: &'static str| move |name: &str| format!("{prefix}{name}");
-    let all: [(&str, Box<dyn Fn(&str) -> String>, &[&str]); 9] = [
+    type Case = (&'static str, Box<dyn Fn(&str) -> String>, &'static [&'static str]);
+    let all: [Case; 9] = [
         ("parallel", Box::new(before("module.")), &[]),
         ("averaged", Box::new(before("module.")), &["n_averaged"]),
         ("compiled", Box::new(before("model._orig_mod.")), &["criterion.weight"]),
