@@ -311,7 +311,7 @@ fn wrong_arguments_of_train_predict_and_finetune_are_refused() {
     refused("train", &["--dataset=minst"], &["minst", "fashion_mnist"]);
     refused("train", &["--dataset=mnist", "--classes=fm1"], &["FM-1", "Fashion-MNIST"]);
     refused("train", &["--epochs=0"], &["epochs is 0"]);
-    refused("train", &["--model=vgg16"], &["28 × 28"]);
+    refused("train", &["--model=conv_autoencoder"], &["conv_autoencoder", "no linear layer"]);
     refused("predict", &[&file], &["no.safetensors"]);
     let weights = ["--model=cnn2_small", "--weights", &file];
     let nowhere = [&weights[..], &["--output-dir", "/dev/null/x"]].concat();
