@@ -310,7 +310,12 @@ fn wrong_arguments_of_train_predict_and_finetune_are_refused() {
     refused("train", &["--dataset=minst"], &["minst", "fashion_mnist"]);
     refused("train", &["--dataset=mnist", "--classes=fm1"], &["FM-1", "Fashion-MNIST"]);
     refused("train", &["--epochs=0"], &["epochs is 0"]);
-    refused("train", &["--model=vgg16"], &["28 × 28"]);
+    refused(
+        "train",
+        &["--model=conv_autoencoder"],
+        &["no linear layer that could serve as its head"],
+    );
+    refused("train", &["--architecture=nothing.json"], &["nothing.json: No such file"]);
     refused("predict", &[&file], &["no.safetensors"]);
     refused("finetune", &[&file, "--output-dir", "/dev/null/x"], &["cannot write /dev/null/x"]);
 }
