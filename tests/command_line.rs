@@ -312,6 +312,7 @@ fn wrong_arguments_of_train_predict_and_finetune_are_refused() {
     refused("train", &["--dataset=mnist", "--classes=fm1"], &["FM-1", "Fashion-MNIST"]);
     refused("train", &["--epochs=0"], &["epochs is 0"]);
     refused("train", &["--model=conv_autoencoder"], &["conv_autoencoder", "no linear layer"]);
+    refused("train", &["--architecture=nothing.json"], &["nothing.json: No such file"]);
     refused("predict", &[&file], &["no.safetensors"]);
     let weights = ["--model=cnn2_small", "--weights", &file];
     let nowhere = [&weights[..], &["--output-dir", "/dev/null/x"]].concat();

@@ -151,10 +151,12 @@ impl FolderImages {
     pub fn split(&self, validation_fraction: f64, seed: u64) -> Result<Split, DataError> {
         let test = self.test.as_ref().map(ImageDataset::view);
         match &self.validation {
-            Some(validation) => Split::new(self.train.view(), validation.view(), test),
+            Some(validation) => {
+                Split::with_shared_images(self.train.view(), validation.view(), test)
+            }
             None => {
                 let split = self.train.view().split_stratified(1.0 - validation_fraction, seed)?;
-                Split::new(split.train, split.validation, test)
+                Split::with_shared_images(split.train, split.validation, test)
             }
         }
     }
