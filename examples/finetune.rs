@@ -29,6 +29,8 @@ struct Args {
     tuning: cli::FineTuneArgs,
     #[command(flatten)]
     training: cli::TrainingArgs,
+    #[command(flatten)]
+    augmentation: cli::AugmentationArgs,
     /// Folder for the network; if it is taken, the next of FOLDER2, FOLDER3 …
     #[arg(long, default_value = "runs/finetune", value_name = "FOLDER")]
     output_dir: PathBuf,
@@ -61,6 +63,7 @@ fn finetune(args: &Args) -> Result<(), Box<dyn Error>> {
     };
     let mut data = FitData::from(&split).with_normalization(normalization);
     data.train = split.train.stratified_fraction(args.fraction.0, config.seed)?;
+    let augmented = args.augmentation.of(data.clone())?;
     let (judge, part) = match &split.test {
         Some(test) => (test, "test"),
         None => (&split.validation, "validation"),
@@ -83,7 +86,7 @@ fn finetune(args: &Args) -> Result<(), Box<dyn Error>> {
         }
         config = args.tuning.all_layers(&network, &config)?;
     }
-    let fitted = fit(network, &data, &config, &context)?;
+    let fitted = fit(network, &augmented, &config, &context)?;
     let score = evaluate(&fitted.model, judge, &data.normalization, &context)?;
     cli::print(&format!("all layers: {part} {}\n", score.metrics))?;
     let bundle = Bundle::new(fitted.model.clone(), &data).with_resize(resize);

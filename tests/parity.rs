@@ -330,10 +330,23 @@ fn compare_gradients(what: &str, found: &State, expected: &Gradients) -> Result<
     Ok(())
 }
 
-/// Checks networks of the catalog under their names there, on every CPU device.
+/// The devices that are checked: those that `$SELVEDGE_DEVICES` names, such as `wgpu`, or else every CPU that was
+/// compiled in. (A GPU that was compiled in need not be there.)
+fn devices() -> Vec<String> {
+    match std::env::var("SELVEDGE_DEVICES") {
+        Ok(names) => names.split(',').map(String::from).collect(),
+        Err(_) => {
+            let compiled = selvedge::device::compiled().into_iter();
+            compiled.filter(|name| selvedge::device::is_cpu(name)).map(String::from).collect()
+        }
+    }
+}
+
+/// Checks networks of the catalog under their names there, on every device.
 fn check_everywhere(names: &[&str]) {
-    let cpus = selvedge::device::compiled().into_iter().filter(|d| ["flex", "ndarray"].contains(d));
-    for (device, name) in cpus.flat_map(|device| names.iter().map(move |name| (device, name))) {
+    let devices = devices();
+    let pairs = devices.iter().flat_map(|device| names.iter().map(move |name| (device, name)));
+    for (device, name) in pairs {
         let input = expected(name).input_shape;
         let architecture = selvedge::models::named(name).unwrap();
         let architecture = Architecture { input: [input[1], input[2], input[3]], ..architecture };

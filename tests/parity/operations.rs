@@ -72,11 +72,8 @@ fn network(case: &Case, device: &Device) -> Network {
 
 #[test]
 fn outputs_gradients_and_statistics_are_pytorchs() {
-    for device in selvedge::device::compiled() {
-        if !["flex", "ndarray"].contains(&device) {
-            continue;
-        }
-        let device = selvedge::device::open(device).unwrap().autodiff();
+    for device in super::devices() {
+        let device = selvedge::device::open(&device).unwrap().autodiff();
         for case in cases() {
             let name = &case.network.name;
             let network = network(&case, &device);

@@ -19,6 +19,7 @@
 //! }
 //! ```
 
+mod augmentation;
 mod fine_tuning;
 #[cfg(feature = "images")]
 mod images;
@@ -31,6 +32,7 @@ mod signals;
 mod threads;
 mod training;
 
+pub use augmentation::AugmentationArgs;
 pub use fine_tuning::{FineTuneArgs, Pretrained, PretrainedArgs};
 #[cfg(feature = "images")]
 pub use images::{ChosenImages, ImageArgs, ImageNormalization, ResizeMode};
