@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 }
 
 fn finetune(args: &Args) -> Result<(), Box<dyn Error>> {
-    let config = args.training.config(cli::FineTuneArgs::defaults());
+    let mut config = args.training.config(cli::FineTuneArgs::defaults());
     config.check()?;
     let (context, _) = args.common.context("fine-tuning")?;
     let start = args.network.open(&context.device)?;
@@ -75,22 +75,25 @@ fn finetune(args: &Args) -> Result<(), Box<dyn Error>> {
     ))?;
 
     let mut network = start.network(split.shape(), classes, config.seed, &context.device)?;
-    let mut config = config;
+    let mut end = Ok(());
     if start.has_weights() {
         let (trained, head) = args.tuning.train_head(network, &data, &config, &context)?;
         network = trained;
         if let Some(head) = head {
             let score = evaluate(&network, judge, &data.normalization, &context)?;
             cli::print(&format!("head alone: {part} {}\n", score.metrics))?;
-            cli::ended(&head)?;
+            end = cli::ended(&head);
         }
         config = args.tuning.all_layers(&network, &config)?;
     }
-    let fitted = fit(network, &augmented, &config, &context)?;
-    let score = evaluate(&fitted.model, judge, &data.normalization, &context)?;
-    cli::print(&format!("all layers: {part} {}\n", score.metrics))?;
-    let bundle = Bundle::new(fitted.model.clone(), &data).with_resize(resize);
-    bundle.save(output.path("model.safetensors"))?;
+    if end.is_ok() && !args.tuning.head_only {
+        let fitted = fit(network, &augmented, &config, &context)?;
+        let score = evaluate(&fitted.model, judge, &data.normalization, &context)?;
+        cli::print(&format!("all layers: {part} {}\n", score.metrics))?;
+        end = cli::ended(&fitted);
+        network = fitted.model;
+    }
+    Bundle::new(network, &data).with_resize(resize).save(output.path("model.safetensors"))?;
     cli::print(&format!("the network is in {}\n", folder.display()))?;
-    cli::ended(&fitted)
+    end
 }

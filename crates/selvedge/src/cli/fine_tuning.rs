@@ -23,11 +23,11 @@ pub struct PretrainedArgs {
     pub network: NetworkArgs,
     /// File of weights that were trained elsewhere: .pt, .pth, safetensors, burnpack, or what `train` and
     /// `finetune` keep, which says its network [default: none; all layers are trained from the beginning]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "trained")]
     pub weights: Option<PathBuf>,
     /// Published weights, of ImageNet: resnet18, resnet50, vgg16, mobilenet_v2 or efficientnet_lite0; looked
     /// for in $SELVEDGE_WEIGHTS, else in weights/ and in caches, and downloaded if there are none
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["model", "architecture", "weights"])]
+    #[arg(long, value_name = "NAME", group = "trained", conflicts_with_all = ["model", "architecture"])]
     pub pretrained: Option<String>,
     /// How the weights are taken.
     #[command(flatten)]
@@ -140,6 +140,9 @@ pub struct FineTuneArgs {
     /// Epochs of the head alone; 0 for none
     #[arg(long, default_value_t = 1, value_name = "EPOCHS")]
     pub freeze_epochs: usize,
+    /// Trains the head alone, on weights from elsewhere: seconds, once the features are computed
+    #[arg(long, requires = "trained")]
+    pub head_only: bool,
     /// How many times slower than the head the first layers learn
     #[arg(long, default_value_t = 100.0, value_name = "FACTOR")]
     pub lr_mult: f64,
@@ -232,7 +235,7 @@ mod tests {
 
     use super::*;
 
-    const ARGS: FineTuneArgs = FineTuneArgs { freeze_epochs: 1, lr_mult: 100.0 };
+    const ARGS: FineTuneArgs = FineTuneArgs { freeze_epochs: 1, head_only: false, lr_mult: 100.0 };
 
     #[test]
     fn the_first_half_of_the_layers_learns_at_a_hundredth_and_the_second_at_a_tenth() {
