@@ -18,7 +18,7 @@
 //!
 //! [`Transforms`] are several of them, one after the other, read from and written as JSON or TOML. What is
 //! drawn for an image is a function of seed, epoch and the image's position alone (see
-//! [`EpochSeed`](crate::EpochSeed)). [`augmented_set`] makes a larger data set of one. Whole batches are
+//! [`EpochSeed`]). [`augmented_set`] makes a larger data set of one. Whole batches are
 //! mixed by [`Mix`](crate::Mix).
 //!
 //! Where torchvision has a transform of the same name, a deterministic one gives its bytes (those of
