@@ -73,7 +73,7 @@ mod tests {
         std::fs::write(file.path(), r#"[{"name": "random_horizontal_flip"}]"#).unwrap();
         assert!(!arguments.of(data()).unwrap().transforms.is_empty());
         for wrong in
-            ["[{", r#"[{"name": "mirror"}]"#, r#"[{"name": "center_crop", "size": [3, 3]}]"#]
+            ["[{", r#"[{"name": "mirror"}]"#, r#"[{"name": "random_crop", "size": [3, 3]}]"#]
         {
             std::fs::write(file.path(), wrong).unwrap();
             let error = arguments.of(data()).unwrap_err().to_string();
