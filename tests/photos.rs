@@ -101,6 +101,15 @@ fn a_folder_of_images_becomes_a_network_that_names_the_classes_of_other_files() 
     assert!(errors.contains("cannot open") && errors.contains("none.png"), "{errors}");
     assert!(errors.ends_with("error: 2 of 6 files could not be read\n"), "{errors}");
 
+    // Whoever read the answers has gone: the rest of an endless list is not taken.
+    let mut child = example("predict");
+    let child = child.arg(&bundle).arg("-").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = child.spawn().unwrap();
+    drop(child.stdout.take());
+    let (mut list, line) = (child.stdin.take().unwrap(), format!("{}\n", one.display()));
+    assert!((0..200_000).any(|_| list.write_all(line.as_bytes()).is_err()));
+    assert!(child.wait().unwrap().success());
+
     // JSON, a line for each file, with all classes.
     let mut command = example("predict");
     command.arg(&bundle).arg(&one).args(["--format=json", "--top-k=5"]);

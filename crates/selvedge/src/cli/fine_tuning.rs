@@ -146,6 +146,9 @@ pub struct FineTuneArgs {
     /// How many times slower than the head the first layers learn
     #[arg(long, default_value_t = 100.0, value_name = "FACTOR")]
     pub lr_mult: f64,
+    /// Decides the split, the head's initial weights, the order of the images and the dropout
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
 }
 
 /// `OneCycleLR` as fastai's `fit_one_cycle` has it, with the lowest rate 1e5 times below the highest.
@@ -154,6 +157,24 @@ fn one_cycle(pct_start: f64, div_factor: f64) -> OneCycle {
 }
 
 impl FineTuneArgs {
+    /// The [defaults](Self::defaults), with the seed that was given.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Terminal`] for a factor that is not above 0 and finite, and if the head is to be trained alone in
+    /// no epochs.
+    pub fn base(&self) -> Result<FitConfig, Error> {
+        let refused = |reason: String| Err(Error::Terminal(reason));
+        if !(self.lr_mult > 0.0 && self.lr_mult.is_finite()) {
+            let found = self.lr_mult;
+            return refused(format!("--lr-mult: expected a number above 0, found {found}"));
+        }
+        if self.head_only && self.freeze_epochs == 0 {
+            return refused("--head-only: expected --freeze-epochs of at least 1, found 0".into());
+        }
+        Ok(FitConfig { seed: self.seed, ..Self::defaults() })
+    }
+
     /// The settings of all layers, where nothing else is given: 5 epochs in batches of 64.
     pub fn defaults() -> FitConfig {
         FitConfig {
@@ -235,7 +256,20 @@ mod tests {
 
     use super::*;
 
-    const ARGS: FineTuneArgs = FineTuneArgs { freeze_epochs: 1, head_only: false, lr_mult: 100.0 };
+    const ARGS: FineTuneArgs =
+        FineTuneArgs { freeze_epochs: 1, head_only: false, lr_mult: 100.0, seed: 0 };
+
+    #[test]
+    fn settings_that_train_nothing_or_at_no_rate_are_refused_before_anything_is_read() {
+        let message = |args: FineTuneArgs| args.base().unwrap_err().to_string();
+        for lr_mult in [0.0, -3.0, f64::NAN, f64::INFINITY] {
+            let found = message(FineTuneArgs { lr_mult, ..ARGS });
+            assert_eq!(found, format!("--lr-mult: expected a number above 0, found {lr_mult}"));
+        }
+        let found = message(FineTuneArgs { head_only: true, freeze_epochs: 0, ..ARGS });
+        assert_eq!(found, "--head-only: expected --freeze-epochs of at least 1, found 0");
+        assert_eq!(FineTuneArgs { seed: 7, ..ARGS }.base().unwrap().seed, 7);
+    }
 
     #[test]
     fn the_first_half_of_the_layers_learns_at_a_hundredth_and_the_second_at_a_tenth() {

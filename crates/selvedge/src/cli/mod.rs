@@ -177,12 +177,18 @@ pub struct Failed(pub String);
 ///
 /// [`Terminal`](crate::Error::Terminal) if standard output cannot be written to for another reason.
 pub fn print(text: &str) -> Result<(), crate::Error> {
+    print_to_reader(text).map(drop)
+}
+
+/// As [`print`]; also says whether the reader is still there.
+pub(crate) fn print_to_reader(text: &str) -> Result<bool, crate::Error> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => {
             Err(crate::Error::Terminal(format!("cannot write to standard output: {error}")))
         }
-        _ => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use selvedge_models::{Bundle, ImageResize, Prediction};
 use selvedge_train::{Progress, Stop};
 use serde::Serialize;
 
-use super::{Failed, Stopped, print};
+use super::{Failed, Stopped, print, print_to_reader};
 
 /// How predictions are written.
 #[derive(Clone, Debug, clap::Args)]
@@ -167,7 +167,10 @@ pub fn predict_files(
         let predictions = bundle.predict(&pixels)?;
         let lines = names.iter().zip(&predictions);
         let lines = lines.map(|(path, prediction)| args.line(path, bundle.classes(), prediction));
-        print(&lines.collect::<String>())?;
+        // Nobody would read the rest.
+        if !print_to_reader(&lines.collect::<String>())? {
+            break;
+        }
     }
     match failed {
         0 => Ok(()),
