@@ -1,7 +1,4 @@
-use std::collections::HashSet;
-
-use rayon::prelude::*;
-
+use crate::dataset::shared_positions;
 use crate::error::Repr;
 use crate::{ClassSubset, DataError, View, fraction};
 
@@ -256,18 +253,7 @@ fn common_pixels(a: &View, b: &View) -> Option<u32> {
     if a.dataset().is(b.dataset()) {
         return None;
     }
-    // Each image is hashed once.
-    let (small, large) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    let known: HashSet<&[u8]> = (0..small.len()).map(|position| small.image(position)).collect();
-    let common: HashSet<&[u8]> = (0..large.len())
-        .into_par_iter()
-        .map(|position| large.image(position))
-        .filter(|image| known.contains(image))
-        .collect();
-    if common.is_empty() {
-        return None;
-    }
-    (0..b.len()).find(|&position| common.contains(b.image(position))).map(|p| b.indices()[p])
+    shared_positions(a, b).first().map(|&position| b.indices()[position])
 }
 
 #[cfg(test)]

@@ -1,46 +1,36 @@
 //! A data set that is an entry of a program's own, of another form than MNIST's.
 
+mod common;
+
 use std::fs;
 use std::path::Path;
 
-use selvedge_data::published::{Checksum, PublishedFile, PublishedPart, PublishedSet};
-use selvedge_data::{
-    DataErrorKind, Dataset, IdxArray, IdxData, ImageDataset, OfficialSplit, Source,
-};
+use selvedge_data::published::{PublishedFile, PublishedPart, PublishedSet};
+use selvedge_data::{DataErrorKind, Dataset, IdxData, ImageDataset, OfficialSplit, Source};
+
+use common::{content, gzip, idx};
 
 /// Writes an IDX file, compressed, and describes its content.
 fn put(folder: &Path, name: &'static str, shape: &[usize], bytes: Vec<u8>) -> PublishedFile {
-    let array = IdxArray::new(shape.to_vec(), IdxData::U8(bytes)).unwrap();
-    let (mut raw, mut gzip) = (Vec::new(), Vec::new());
-    array.write(&mut raw).unwrap();
-    array.write_gzip(&mut gzip).unwrap();
-    fs::write(folder.join(format!("{name}.gz")), gzip).unwrap();
-    let sha256 = selvedge_files::sha256(&raw).leak();
-    PublishedFile { name, bytes: raw.len() as u64, checksum: Some(Checksum::Content(sha256)) }
+    let raw = idx(shape, IdxData::U8(bytes));
+    fs::write(folder.join(format!("{name}.gz")), gzip(&raw)).unwrap();
+    content(name, &raw)
 }
 
 /// 30 colour images of 5 × 4 pixels in three classes, without test images.
 fn colours(folder: &Path) -> PublishedSet {
     let pixels = (0..30 * 3 * 5 * 4).map(|i| (i % 251) as u8).collect();
     let labels = (0..30).map(|i| i % 3).collect();
+    let train = PublishedPart::Idx {
+        images: put(folder, "images", &[30, 3, 5, 4], pixels),
+        labels: put(folder, "labels", &[30], labels),
+    };
     PublishedSet {
         name: "colours",
         display_name: "Colours",
         folder: "colours",
-        places: &[],
-        shape: [3, 5, 4],
         classes: &["red", "green", "blue"],
-        train: PublishedPart::Idx {
-            images: put(folder, "images", &[30, 3, 5, 4], pixels),
-            labels: put(folder, "labels", &[30], labels),
-        },
-        test: None,
-        official: None,
-        archive: None,
-        hosts: &[],
-        debian: None,
-        homepage: "",
-        license: "",
+        ..common::set(train, [3, 5, 4])
     }
 }
 
@@ -112,9 +102,7 @@ fn a_changed_pixel_or_label_is_refused_and_the_file_is_named_raw_and_compressed(
     // One bit of one pixel of a raw file, which has no check sum of its own.
     let mut pixels = published.train.images().to_vec();
     pixels[1234] ^= 1;
-    let array = IdxArray::new(vec![30, 3, 5, 4], IdxData::U8(pixels)).unwrap();
-    let mut raw = Vec::new();
-    array.write(&mut raw).unwrap();
+    let raw = idx(&[30, 3, 5, 4], IdxData::U8(pixels));
     let path = folder.path().join("images");
     fs::write(&path, &raw).unwrap();
     let error = set.load(&source).unwrap_err();

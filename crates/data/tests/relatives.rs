@@ -1,5 +1,7 @@
 //! Data sets of the forms of EMNIST, QMNIST and CIFAR, small ones: archives, spellings and hosts.
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,48 +10,18 @@ use selvedge_data::formats::cifar::CifarLabels;
 use selvedge_data::published::{
     Checksum, FASHION_MNIST, MNIST, PublishedArchive, PublishedFile, PublishedPart, PublishedSet,
 };
-use selvedge_data::{DataError, DataErrorKind, IdxArray, IdxData, Source};
+use selvedge_data::{DataError, DataErrorKind, IdxData, Source};
 use selvedge_fetch::testing::{Reply, Server, tar_gz, zip};
 
-fn idx(shape: &[usize], data: IdxData) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    IdxArray::new(shape.to_vec(), data).unwrap().write(&mut bytes).unwrap();
-    bytes
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    use std::io::Write;
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    packer.write_all(bytes).unwrap();
-    packer.finish().unwrap()
-}
+use common::{content, gzip, idx};
 
 fn file(name: &'static str, bytes: &[u8], checksum: Option<Checksum>) -> PublishedFile {
     PublishedFile { name, bytes: bytes.len() as u64, checksum }
 }
 
-fn content(name: &'static str, bytes: &[u8]) -> PublishedFile {
-    file(name, bytes, Some(Checksum::Content(selvedge_files::sha256(bytes).leak())))
-}
-
-/// A set of nothing yet.
+/// A set of training images alone.
 fn set(train: PublishedPart, shape: [usize; 3]) -> PublishedSet {
-    PublishedSet {
-        name: "small",
-        display_name: "Small",
-        folder: "small",
-        places: &["Small/raw"],
-        shape,
-        classes: &["x", "y", "z"],
-        train,
-        test: None,
-        official: None,
-        archive: None,
-        hosts: &[],
-        debian: None,
-        homepage: "",
-        license: "",
-    }
+    PublishedSet { places: &["Small/raw"], ..common::set(train, shape) }
 }
 
 fn put(path: PathBuf, bytes: &[u8]) {

@@ -25,6 +25,14 @@ pub struct Wanted<'a> {
     pub spellings: &'a str,
 }
 
+impl Wanted<'_> {
+    /// The error of the only folder to look into, named by `variable` if it was one: it lacks the file at `path`.
+    pub(crate) fn missing(&self, path: PathBuf, variable: Option<&'static str>) -> FetchError {
+        let (name, spellings) = (self.name.to_owned(), self.spellings.to_owned());
+        FetchError::MissingFile { name, path, spellings, variable }
+    }
+}
+
 /// What a folder holds of what is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Held<T> {
@@ -109,10 +117,7 @@ pub(crate) fn given_folder<T>(
         }
     }
     match partly {
-        Some(path) => {
-            let (name, spellings) = (wanted.name.to_owned(), wanted.spellings.to_owned());
-            Err(FetchError::MissingFile { name, path, spellings, variable: None })
-        }
+        Some(path) => Err(wanted.missing(path, None)),
         None => Ok(Err(last)),
     }
 }

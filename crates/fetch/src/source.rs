@@ -196,22 +196,17 @@ impl Source {
         files: &[RemoteFile],
     ) -> Result<T, FetchError> {
         let mut searched = Vec::new();
-        // The only folder to look into: the error names the file that it lacks.
-        let missing = |path, variable| {
-            let (name, spellings) = (wanted.name.to_owned(), wanted.spellings.to_owned());
-            FetchError::MissingFile { name, path, spellings, variable }
-        };
         if let Some(folder) = &self.folder {
             match given_folder("data folder", folder, wanted, look)? {
                 Ok(found) => return Ok(found),
-                Err(first) if !self.search => return Err(missing(first, None)),
+                Err(first) if !self.search => return Err(wanted.missing(first, None)),
                 Err(_) => searched.push(folder.clone()),
             }
         }
         if let Some(folder) = env.variable.as_ref().filter(|_| self.search) {
             // Who names a folder means it: another copy must not take its place unseen.
             let found = given_folder(wanted.variable, folder, wanted, look)?;
-            return found.map_err(|first| missing(first, Some(wanted.variable)));
+            return found.map_err(|first| wanted.missing(first, Some(wanted.variable)));
         }
         if self.search {
             for place in env.workspace_folders(wanted.workspace) {
@@ -250,22 +245,20 @@ impl Source {
         cache: Option<PathBuf>,
         searched: Vec<PathBuf>,
     ) -> Result<T, FetchError> {
-        let name = wanted.name.to_owned();
         let hint = match cache {
             Some(cache) if self.download => {
                 crate::download::fetch(wanted, files, &cache, self)?;
                 return match look(&cache)? {
                     crate::Held::All(found) => Ok(found),
                     crate::Held::Some { missing: path } | crate::Held::Nothing { first: path } => {
-                        let spellings = wanted.spellings.to_owned();
-                        Err(FetchError::MissingFile { name, path, spellings, variable: None })
+                        Err(wanted.missing(path, None))
                     }
                 };
             }
             None if self.download => "not downloaded for want of a cache folder",
             _ => "allow its download, or name a folder that holds it",
         };
-        Err(FetchError::NotFound { name, searched, hint })
+        Err(FetchError::NotFound { name: wanted.name.to_owned(), searched, hint })
     }
 
     #[cfg(not(feature = "download"))]

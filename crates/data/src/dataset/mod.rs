@@ -11,6 +11,7 @@ use crate::{DataError, Split, View};
 pub use images::ImageDataset;
 #[cfg(feature = "images")]
 pub(crate) use pixels::PixelWriter;
+pub(crate) use shared::shared_positions;
 
 /// A data set: images to learn from, and test images where there are any.
 ///
@@ -109,7 +110,8 @@ impl Dataset {
     /// # Ok::<(), selvedge_data::DataError>(())
     /// ```
     pub fn shared_images(&self) -> Vec<usize> {
-        self.test.as_ref().map_or_else(Vec::new, |test| shared::images(&self.train, test))
+        let shared = |test: &ImageDataset| shared_positions(&self.train.view(), &test.view());
+        self.test.as_ref().map_or_else(Vec::new, shared)
     }
 
     /// Gives the data set an [official split](Self::split_official).

@@ -1,28 +1,25 @@
-//! Images that two data sets have in common.
+//! Images that two parts have in common.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use rayon::prelude::*;
 
-use crate::ImageDataset;
+use crate::View;
 
-/// The positions of the images of `test` that are in `train` as well, in ascending order; of data sets
-/// of one shape.
+/// The positions of the images of `b` that are in `a` as well, byte by byte, in ascending order; of views of one
+/// shape.
 ///
-/// Every image is hashed once, so that the cost is that of reading both, even where all are blank.
-pub(super) fn images(train: &ImageDataset, test: &ImageDataset) -> Vec<usize> {
-    let mut groups: HashMap<&[u8], Vec<usize>> = HashMap::new();
-    for position in 0..test.len() {
-        groups.entry(test.image(position)).or_default().push(position);
-    }
-    let mut firsts: Vec<usize> = (0..train.len())
+/// Every image is hashed three times at most, so that the cost is that of reading both, even where all are blank.
+pub(crate) fn shared_positions(a: &View, b: &View) -> Vec<usize> {
+    let (small, large) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    let known: HashSet<&[u8]> = (0..small.len()).map(|position| small.image(position)).collect();
+    let common: HashSet<&[u8]> = (0..large.len())
         .into_par_iter()
-        .filter_map(|i| groups.get(train.image(i)).map(|group| group[0]))
+        .map(|position| large.image(position))
+        .filter(|image| known.contains(image))
         .collect();
-    firsts.sort_unstable();
-    firsts.dedup();
-    let mut shared: Vec<usize> =
-        firsts.into_iter().flat_map(|first| &groups[test.image(first)]).copied().collect();
-    shared.sort_unstable();
-    shared
+    if common.is_empty() {
+        return Vec::new();
+    }
+    (0..b.len()).into_par_iter().filter(|&position| common.contains(b.image(position))).collect()
 }

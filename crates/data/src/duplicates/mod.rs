@@ -124,7 +124,7 @@ pub fn near_duplicates(
     let holds = threshold > 0.0 && threshold <= 1.0;
     let expected = "a correlation above 0 and at most 1";
     require(holds, "threshold of near-duplicates", expected, threshold)?;
-    let shapes = format_args!("{:?} and {:?}", train.shape(), test.shape()).to_string();
+    let shapes = format!("{:?} and {:?}", train.shape(), test.shape());
     let same = train.shape() == test.shape();
     require(same, "near-duplicates", "training and test images of one shape", shapes)?;
 
@@ -174,8 +174,7 @@ impl Search<'_> {
                 }
             }
         }
-        let even = (first..end).filter(|&test| self.of_test.is_even(test)).collect::<Vec<_>>();
-        for test in even {
+        for test in (first..end).filter(|&test| self.of_test.is_even(test)) {
             for train in (0..self.train.len()).filter(|&train| self.of_train.is_even(train)) {
                 if self.train.image(train) == self.test.image(test) {
                     add(&mut found[test - first], [test, train], 1.0);

@@ -3,16 +3,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use selvedge_fetch::{Checksum, FetchError};
+use selvedge_fetch::FetchError;
 
 use super::DataErrorKind;
 use crate::IdxError;
-use crate::published::PublishedFile;
 
 /// Each defect with the parts of its message.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileRepr {
-    /// One of finding or downloading files.
+    /// One of finding, reading or downloading files.
     #[error(transparent)]
     Fetch(FetchError),
     /// A file is not the IDX array it should be.
@@ -22,16 +21,6 @@ pub(crate) enum FileRepr {
         path: PathBuf,
         /// The defect, with its byte offset.
         error: IdxError,
-    },
-    /// The operating system refused to open, read, create, lock or rename something.
-    #[error("cannot {action} {path}: {error}")]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On which file or folder.
-        path: PathBuf,
-        /// The system's answer.
-        error: io::Error,
     },
     /// An IDX file holds elements of another type.
     #[error("{path}: element type at byte {offset}: expected {expected}, found {found}")]
@@ -107,18 +96,6 @@ pub(crate) enum FileRepr {
         /// The label.
         found: i64,
     },
-    /// The content of a data set is not the published one.
-    #[error("{origin}: {digest}: expected {expected}, found {found}")]
-    Checksum {
-        /// The file or address.
-        origin: String,
-        /// Which digest of what.
-        digest: &'static str,
-        /// The published content's digest, in hexadecimal.
-        expected: String,
-        /// The digest found.
-        found: String,
-    },
     /// A file on disk is another one of a known data set than the one that it should be.
     #[error("{path}: {found}, not {expected}")]
     OtherFile {
@@ -148,13 +125,6 @@ pub(crate) enum FileRepr {
 }
 
 impl FileRepr {
-    /// A content that is not the published one of `file`.
-    pub fn checksum(origin: String, file: &PublishedFile, found: String) -> Self {
-        let digest = file.checksum.map_or("content", Checksum::what);
-        let expected = file.checksum.map_or("another", Checksum::digits).to_owned();
-        Self::Checksum { origin, digest, expected, found }
-    }
-
     /// A label that is not one of `classes` from `first` on.
     pub fn file_label(path: &Path, offset: u64, first: usize, classes: usize, found: i64) -> Self {
         let expected = match first {
@@ -168,10 +138,7 @@ impl FileRepr {
     pub fn kind(&self) -> DataErrorKind {
         match self {
             Self::Fetch(error) => fetch_kind(error),
-            Self::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
-                DataErrorKind::NotFound
-            }
-            Self::Io { .. } | Self::Idx { error: IdxError::Io { .. }, .. } => DataErrorKind::Io,
+            Self::Idx { error: IdxError::Io { .. }, .. } => DataErrorKind::Io,
             Self::Idx { .. }
             | Self::ElementType { .. }
             | Self::FileShape { .. }
@@ -179,9 +146,7 @@ impl FileRepr {
             | Self::CountMismatch { .. }
             | Self::CifarLength { .. }
             | Self::FileLabel { .. } => DataErrorKind::Format,
-            Self::Checksum { .. } | Self::Changed { .. } | Self::OtherFile { .. } => {
-                DataErrorKind::Checksum
-            }
+            Self::Changed { .. } | Self::OtherFile { .. } => DataErrorKind::Checksum,
         }
     }
 
@@ -190,7 +155,6 @@ impl FileRepr {
         match self {
             Self::Fetch(error) => error.path(),
             Self::Idx { path, .. }
-            | Self::Io { path, .. }
             | Self::CifarLength { path, .. }
             | Self::ChannelsLast { path, .. }
             | Self::Changed { path, .. }
@@ -199,7 +163,6 @@ impl FileRepr {
             | Self::FileShape { path, .. }
             | Self::CountMismatch { labels_path: path, .. }
             | Self::FileLabel { path, .. } => Some(path),
-            Self::Checksum { .. } => None,
         }
     }
 

@@ -7,6 +7,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use selvedge_fetch::FetchError;
+
 pub(crate) use file::FileRepr;
 pub(crate) use repr::Repr;
 
@@ -111,13 +113,12 @@ impl DataError {
     }
 
     /// What was handed over does not fit.
-    #[cfg_attr(not(feature = "images"), expect(dead_code, reason = "no files of images"))]
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(DataErrorKind::InvalidInput, message)
     }
 
     pub(crate) fn io(action: &'static str, path: &Path, error: io::Error) -> Self {
-        FileRepr::Io { action, path: path.to_owned(), error }.into()
+        FetchError::Io { action, path: path.to_owned(), error }.into()
     }
 }
 
@@ -127,8 +128,8 @@ impl From<Repr> for DataError {
     }
 }
 
-impl From<selvedge_fetch::FetchError> for DataError {
-    fn from(error: selvedge_fetch::FetchError) -> Self {
+impl From<FetchError> for DataError {
+    fn from(error: FetchError) -> Self {
         FileRepr::Fetch(error).into()
     }
 }

@@ -83,16 +83,10 @@ fn file(folder: &Path, name: &str) -> Result<Option<PathBuf>, FetchError> {
     let other = name.replace("-idx", ".idx");
     let mut names = vec![name];
     names.extend((other != name).then_some(other.as_str()));
-    for name in &names {
-        for name in [(*name).to_owned(), format!("{name}.gz")] {
-            if let Some(path) = file_in(folder, &name)? {
-                return Ok(Some(path));
-            }
-        }
-    }
-    for name in &names {
-        for name in [format!("{name}/{name}"), format!("{name}/{name}.gz")] {
-            if let Some(path) = file_in(folder, &name)? {
+    let beside = names.iter().map(|name| (*name).to_owned());
+    for name in beside.chain(names.iter().map(|name| format!("{name}/{name}"))) {
+        for name in [&name, &format!("{name}.gz")] {
+            if let Some(path) = file_in(folder, name)? {
                 return Ok(Some(path));
             }
         }

@@ -9,7 +9,7 @@ use super::{FoundFile, Source};
 use crate::error::FileRepr;
 use crate::formats::cifar::{CifarLabels, Records};
 use crate::formats::idx::{IdxForm, IdxLabels, IdxReader};
-use crate::published::{PublishedFile, PublishedPart, PublishedSet};
+use crate::published::{PublishedFile, PublishedPart, PublishedSet, idx_shape};
 use crate::{DataError, DataErrorKind, Dataset, ImageDataset, ImageLayout};
 
 impl PublishedSet {
@@ -167,15 +167,11 @@ impl PublishedSet {
         if data.shape() == self.shape {
             return Ok(());
         }
-        let [channels, height, width] = data.shape();
         let expected = match self.shape {
             [1, height, width] => format!("[images, {height}, {width}]"),
             [channels, height, width] => format!("[images, {channels}, {height}, {width}]"),
         };
-        let found = match channels {
-            1 => vec![data.len(), height, width],
-            _ => vec![data.len(), channels, height, width],
-        };
+        let found = idx_shape(data);
         // The number of images comes first, at byte 4.
         Err(FileRepr::FileShape { path: path.to_owned(), offset: 8, expected, found }.into())
     }

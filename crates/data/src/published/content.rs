@@ -43,7 +43,7 @@ pub(super) fn first_changed(part: &PublishedPart, data: Option<&ImageDataset>) -
 /// SHA-256 of the part's file at this position, if these images and labels make one.
 fn rebuild(part: &PublishedPart, position: usize, data: &ImageDataset) -> Option<String> {
     match *part {
-        PublishedPart::Idx { .. } if position == 0 => Some(digest(&shape(data), data.images())),
+        PublishedPart::Idx { .. } if position == 0 => Some(digest(&idx_shape(data), data.images())),
         PublishedPart::Idx { .. } => Some(digest(&[data.len()], &bytes(data, 0)?)),
         PublishedPart::Transposed { .. } if position == 0 => {
             let [_, height, width] = data.shape();
@@ -58,7 +58,8 @@ fn rebuild(part: &PublishedPart, position: usize, data: &ImageDataset) -> Option
     }
 }
 
-fn shape(data: &ImageDataset) -> Vec<usize> {
+/// The dimensions of the IDX file of these images.
+pub(crate) fn idx_shape(data: &ImageDataset) -> Vec<usize> {
     match data.shape() {
         [1, height, width] => vec![data.len(), height, width],
         [channels, height, width] => vec![data.len(), channels, height, width],
@@ -143,8 +144,7 @@ impl PublishedSet {
         if let Some(other) = SETS.iter().find(|set| set.files().iter().any(is_found)) {
             return self.others(path, other).into();
         }
-        let digest = file.checksum.map_or("content", Checksum::what);
-        let expected = file.checksum.map_or("another", Checksum::digits).to_owned();
+        let (digest, expected) = file.known_by();
         let (path, name) = (path.to_owned(), self.display_name.to_owned());
         FileRepr::Changed { path, name, digest, expected, found }.into()
     }

@@ -56,11 +56,14 @@
 mod content;
 mod sets;
 
-use crate::error::{FileRepr, Repr};
+use selvedge_fetch::FetchError;
+
+use crate::error::Repr;
 use crate::formats::cifar::CifarLabels;
 use crate::{DataError, Dataset, OfficialSplit};
 use content::{Changed, first_changed};
 
+pub(crate) use content::idx_shape;
 pub use selvedge_fetch::Checksum;
 pub use sets::{
     CIFAR10, CIFAR100, CIFAR100_COARSE, EMNIST_BALANCED, EMNIST_BYCLASS, EMNIST_BYMERGE,
@@ -179,6 +182,12 @@ impl PublishedFile {
             _ => None,
         }
     }
+
+    /// Which digest of what it is known by, and the digest, for messages.
+    fn known_by(&self) -> (&'static str, String) {
+        let digest = self.checksum.map_or("content", Checksum::what);
+        (digest, self.checksum.map_or("another", Checksum::digits).to_owned())
+    }
 }
 
 impl PublishedPart {
@@ -234,7 +243,8 @@ impl PublishedSet {
         for (part, data) in [Some((&self.train, Some(&data.train))), test].into_iter().flatten() {
             if let Some(Changed { file, found, .. }) = first_changed(part, data) {
                 let origin = file.name.to_owned();
-                return Err(FileRepr::checksum(origin, &file, found).into());
+                let (digest, expected) = file.known_by();
+                return Err(FetchError::Checksum { origin, digest, expected, found }.into());
             }
         }
         Ok(())
@@ -308,6 +318,7 @@ mod tests {
             }
         }
     }
+
     /// The table of `docs/data.md`.
     const TABLE: &str = include_str!("../../../../docs/data.md");
 

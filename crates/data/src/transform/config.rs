@@ -81,14 +81,14 @@ impl<'de> Deserialize<'de> for Transforms {
     }
 }
 
-/// What a reader says, on one line of bounded length.
-fn said(error: impl Display) -> String {
+/// What a reader or writer says, on one line of bounded length.
+fn wrong(error: impl Display) -> DataError {
     let text: String =
         error.to_string().chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+    DataError::invalid(match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("transforms: {}…", &text[..end]),
+        None => format!("transforms: {text}"),
+    })
 }
 
 /// Characters of a message: enough for all names of transforms.
@@ -115,9 +115,6 @@ impl Transforms {
     /// If it is no such list, or there is no such transform or setting. Whether a setting is in its range is
     /// looked at with the images, by [`output_shape`](Self::output_shape).
     pub fn from_json(text: &str) -> Result<Self, DataError> {
-        let wrong = |error| {
-            DataError::new(DataErrorKind::InvalidInput, format!("transforms: {}", said(error)))
-        };
         serde_json::from_str(text).map_err(wrong)
     }
 
@@ -127,9 +124,6 @@ impl Transforms {
     ///
     /// If one of them is a program's own, or has a setting that is not a finite number.
     pub fn to_json(&self) -> Result<String, DataError> {
-        let wrong = |error| {
-            DataError::new(DataErrorKind::InvalidInput, format!("transforms: {}", said(error)))
-        };
         serde_json::to_string(self).map_err(wrong)
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{ImageRef, Transform, between, require, require_probability, require_range, round};
+use super::{ImageRef, Transform, draw_part, require, require_probability, require_range};
 use crate::{DataError, SplitMix64};
 
 /// Hides a square at a random place (T. DeVries and G. Taylor, *Improved regularization of convolutional
@@ -77,19 +77,9 @@ impl Default for RandomErasing {
 impl RandomErasing {
     /// The rectangle, `[top, left, height, width]`; `None` if no draw fits.
     fn part(&self, [height, width]: [usize; 2], rng: &mut SplitMix64) -> Option<[usize; 4]> {
-        let area = (height * width) as f64;
-        let log_ratio = self.ratio.map(f64::ln);
-        for _ in 0..10 {
-            let area = area * between(self.scale, rng);
-            let ratio = between(log_ratio, rng).exp();
-            let rows = round((area * ratio).sqrt()) as usize;
-            let columns = round((area / ratio).sqrt()) as usize;
-            if rows < height && columns < width {
-                let mut place = |room: usize| rng.below(room as u64 + 1) as usize;
-                return Some([place(height - rows), place(width - columns), rows, columns]);
-            }
-        }
-        None
+        draw_part([height, width], self.scale, self.ratio, rng, |[rows, columns]| {
+            (rows < height && columns < width).then_some([rows, columns])
+        })
     }
 }
 

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::color::luma;
 use super::lanes::wide;
-use super::{ImageRef, Transform, require, require_gray_or_color};
+use super::{ImageRef, Transform, require_gray_or_color};
 use crate::{DataError, SplitMix64};
 
 /// Red, green and blue to one channel of grey by ITU-R 601-2, as torchvision's `Grayscale(1)`. A grey image
@@ -43,8 +43,8 @@ pub struct GrayToRgb {}
 
 impl Transform for GrayToRgb {
     fn output_shape(&self, input: [usize; 3]) -> Result<[usize; 3], DataError> {
-        let [channels, height, width] = input;
-        require(matches!(channels, 1 | 3), "grey to RGB", "images of 1 or 3 channels", channels)?;
+        require_gray_or_color("grey to RGB", input)?;
+        let [_, height, width] = input;
         Ok([3, height, width])
     }
 

@@ -51,7 +51,7 @@ mod warp;
 use std::any::Any;
 use std::fmt::{Debug, Display};
 
-use crate::{DataError, DataErrorKind, EpochSeed, SplitMix64};
+use crate::{DataError, EpochSeed, SplitMix64};
 
 pub use affine::{Affine, RandomAffine, RandomRotation};
 pub use augment::{RandAugment, TrivialAugmentWide};
@@ -65,6 +65,8 @@ pub use jitter::ColorJitter;
 pub(crate) use lanes::wide;
 pub use noise::{GaussianNoise, UniformNoise};
 pub use padding::PaddingMode;
+#[cfg(feature = "images")]
+pub(crate) use resize::shorter_side;
 pub use resize::{CenterCrop, Interpolation, Resize, ResizeTo};
 pub use resized_crop::RandomResizedCrop;
 pub use sequence::Transforms;
@@ -165,10 +167,7 @@ pub(crate) fn require(
 ) -> Result<(), DataError> {
     match holds {
         true => Ok(()),
-        false => Err(DataError::new(
-            DataErrorKind::InvalidInput,
-            format!("{what}: expected {expected}, found {found}"),
-        )),
+        false => Err(DataError::invalid(format!("{what}: expected {expected}, found {found}"))),
     }
 }
 
@@ -205,4 +204,29 @@ fn between([low, high]: [f64; 2], rng: &mut SplitMix64) -> f64 {
 /// The two numbers as Python's `round` makes an integer of them: half to even.
 fn round(value: f64) -> i64 {
     value.round_ties_even() as i64
+}
+
+/// A part of an image of a height and a width, `[top, left, height, width]`: its share of the area and its
+/// proportion are drawn from `scale` and (by its logarithm) from `ratio`, its place uniformly. `sides` is given
+/// the rounded roots of the area times the proportion and of the area divided by it, and says which of them is
+/// height and which is width; `None` if they do not fit. `None` if no draw of ten fits.
+fn draw_part(
+    [height, width]: [usize; 2],
+    scale: [f64; 2],
+    ratio: [f64; 2],
+    rng: &mut SplitMix64,
+    sides: impl Fn([usize; 2]) -> Option<[usize; 2]>,
+) -> Option<[usize; 4]> {
+    let area = (height * width) as f64;
+    let log_ratio = ratio.map(f64::ln);
+    for _ in 0..10 {
+        let area = area * between(scale, rng);
+        let ratio = between(log_ratio, rng).exp();
+        let roots = [area * ratio, area / ratio].map(|square| round(square.sqrt()) as usize);
+        if let Some([rows, columns]) = sides(roots) {
+            let mut place = |room: usize| rng.below(room as u64 + 1) as usize;
+            return Some([place(height - rows), place(width - columns), rows, columns]);
+        }
+    }
+    None
 }

@@ -76,6 +76,13 @@ impl Resize {
     }
 }
 
+/// Height and width of an image of `[height, width]` whose shorter side becomes `size` long: torchvision's, the
+/// longer side in whole numbers, rounded down.
+pub(crate) fn shorter_side(size: usize, [height, width]: [usize; 2]) -> [usize; 2] {
+    let long = size.saturating_mul(height.max(width)) / height.min(width).max(1);
+    if height <= width { [size, long] } else { [long, size] }
+}
+
 /// The most rows and columns of a resized image.
 const MOST: usize = 1 << 15;
 
@@ -90,11 +97,7 @@ impl Transform for Resize {
         let [channels, height, width] = input;
         let size = match self.size {
             ResizeTo::Exactly(size) => size,
-            ResizeTo::Shorter(size) => {
-                // In whole numbers, rounded down.
-                let long = size.saturating_mul(height.max(width)) / height.min(width).max(1);
-                if height <= width { [size, long] } else { [long, size] }
-            }
+            ResizeTo::Shorter(size) => shorter_side(size, [height, width]),
         };
         require_size("size of a resized image", size)?;
         require_size("size of an image to be resized", [height, width])?;

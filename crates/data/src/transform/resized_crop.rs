@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::resize::{bilinear, require_size, resize_part};
-use super::{ImageRef, Interpolation, Transform, between, require_range, round};
+use super::{ImageRef, Interpolation, Transform, draw_part, require_range, round};
 use crate::{DataError, SplitMix64};
 
 /// Cuts out a part of random area and proportion at a random place and brings it to a size, as torchvision's
@@ -45,17 +45,13 @@ impl RandomResizedCrop {
 
     /// The part of an image, `[top, left, height, width]`.
     fn part(&self, [height, width]: [usize; 2], rng: &mut SplitMix64) -> [usize; 4] {
-        let area = (height * width) as f64;
-        let log_ratio = self.ratio.map(f64::ln);
-        for _ in 0..10 {
-            let area = area * between(self.scale, rng);
-            let ratio = between(log_ratio, rng).exp();
-            let columns = round((area * ratio).sqrt()) as usize;
-            let rows = round((area / ratio).sqrt()) as usize;
-            if (1..=width).contains(&columns) && (1..=height).contains(&rows) {
-                let mut place = |room: usize| rng.below(room as u64 + 1) as usize;
-                return [place(height - rows), place(width - columns), rows, columns];
-            }
+        let size = [height, width];
+        let drawn = draw_part(size, self.scale, self.ratio, rng, |[columns, rows]| {
+            let fits = (1..=width).contains(&columns) && (1..=height).contains(&rows);
+            fits.then_some([rows, columns])
+        });
+        if let Some(part) = drawn {
+            return part;
         }
         // The middle, as much of it as a proportion within the range allows.
         let [low, high] = self.ratio;

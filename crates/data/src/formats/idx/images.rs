@@ -127,7 +127,7 @@ fn read_images(
             return Err(FileRepr::ChannelsLast { path, found: dimensions }.into());
         }
         [count, height, width, channels] if layout == Some(ImageLayout::ChannelsLast) => {
-            let images = channels_first(&images, channels, height * width);
+            let images = transposed(&images, height * width, channels);
             (count, [channels, height, width], images)
         }
         [count, channels, height, width] => (count, [channels, height, width], images),
@@ -204,7 +204,8 @@ fn first_values(
     values.iter().step_by(width).enumerate().map(label).collect()
 }
 
-/// From `[image, column, row]` to `[image, row, column]`.
+/// From `[image, column, row]` to `[image, row, column]`; so also from `[image, pixel, channel]` to
+/// `[image, channel, pixel]`, with pixels for columns and channels for rows.
 pub(crate) fn transposed(images: &[u8], width: usize, height: usize) -> Vec<u8> {
     let mut turned = Vec::with_capacity(images.len());
     for image in images.chunks_exact(width * height) {
@@ -220,17 +221,6 @@ pub(crate) fn transposed(images: &[u8], width: usize, height: usize) -> Vec<u8> 
 fn looks_like_channels_last(second: usize, last: usize) -> bool {
     let usual = [1, 3, 4];
     usual.contains(&last) && !usual.contains(&second)
-}
-
-/// From `[image, pixel, channel]` to `[image, channel, pixel]`.
-fn channels_first(images: &[u8], channels: usize, pixels: usize) -> Vec<u8> {
-    let mut turned = Vec::with_capacity(images.len());
-    for image in images.chunks_exact(channels * pixels) {
-        for channel in 0..channels {
-            turned.extend(image.iter().skip(channel).step_by(channels));
-        }
-    }
-    turned
 }
 
 fn read_bytes(reader: &IdxReader, file: &FoundFile) -> Result<(Vec<usize>, Vec<u8>), DataError> {

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use crate::DataError;
 use crate::error::shown;
+use crate::transform::require;
 
 pub use resize::Resize;
 
@@ -78,12 +79,9 @@ impl ImageReader {
     pub fn new(shape: [usize; 3]) -> Result<Self, DataError> {
         let [channels, height, width] = shape;
         let possible = |side: usize| (1..=LONGEST_SIDE as usize).contains(&side);
-        if !matches!(channels, 1 | 3) || !possible(height) || !possible(width) {
-            let expected = format!("1 or 3 channels and sides of 1 to {LONGEST_SIDE}");
-            return Err(DataError::invalid(format!(
-                "shape of images from files: expected {expected}, found {shape:?}"
-            )));
-        }
+        let holds = matches!(channels, 1 | 3) && possible(height) && possible(width);
+        let expected = format!("1 or 3 channels and sides of 1 to {LONGEST_SIDE}");
+        require(holds, "shape of images from files", &expected, format_args!("{shape:?}"))?;
         let resize = Resize::ShorterSide(height.max(width));
         Ok(Self { shape, resize, max_pixels: 100_000_000, max_bytes: 512 << 20 })
     }
@@ -95,13 +93,11 @@ impl ImageReader {
     /// If a shorter side is smaller than the image that is cut out of it, or above 65,535.
     pub fn with_resize(self, resize: Resize) -> Result<Self, DataError> {
         let [_, height, width] = self.shape;
-        if let Resize::ShorterSide(side) = resize
-            && !(height.max(width)..=LONGEST_SIDE as usize).contains(&side)
-        {
+        if let Resize::ShorterSide(side) = resize {
             let least = height.max(width);
-            return Err(DataError::invalid(format!(
-                "shorter side: expected {least} to {LONGEST_SIDE} for images of {height} × {width}, found {side}"
-            )));
+            let holds = (least..=LONGEST_SIDE as usize).contains(&side);
+            let expected = format!("{least} to {LONGEST_SIDE} for images of {height} × {width}");
+            require(holds, "shorter side", &expected, side)?;
         }
         Ok(Self { resize, ..self })
     }

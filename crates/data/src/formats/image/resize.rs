@@ -5,6 +5,8 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use serde::{Deserialize, Serialize};
 
 use super::decode::Decoded;
+use crate::formats::idx::transposed;
+use crate::transform::shorter_side;
 
 /// How an image of any size becomes one of a given height and width: bilinear and antialiased, as PIL's
 /// and torchvision's `antialias=True`, of which it differs by at most 1 of 255.
@@ -47,11 +49,7 @@ pub(super) fn resized(
     if channels == 1 {
         return Ok(pixels);
     }
-    let mut planes = Vec::with_capacity(pixels.len());
-    for channel in 0..channels {
-        planes.extend(pixels[channel..].iter().step_by(channels));
-    }
-    Ok(planes)
+    Ok(transposed(&pixels, height * width, channels))
 }
 
 /// The part of the source that is to be seen: left, top, right, bottom.
@@ -63,8 +61,7 @@ fn source_box(image: &Decoded, [height, width]: [usize; 2], resize: Resize) -> [
     let Resize::ShorterSide(side) = resize else {
         return [0.0, 0.0, w as f64, h as f64];
     };
-    // torchvision's sizes: the longer side is rounded down.
-    let (new_w, new_h) = if w <= h { (side, side * h / w) } else { (side * w / h, side) };
+    let [new_h, new_w] = shorter_side(side, [h, w]);
     // A part of one dimension: its first pixel is that of CenterCrop, which rounds halves to even.
     let part = |old: usize, new: usize, crop: usize| {
         let scale = old as f64 / new as f64;

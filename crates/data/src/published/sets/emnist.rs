@@ -1,10 +1,8 @@
 //! The six splits of EMNIST.
 
 use super::super::{Checksum, PublishedArchive, PublishedFile, PublishedPart, PublishedSet};
-use super::{images, labels};
+use super::{DIGITS, images, labels};
 use crate::OfficialSplit;
-
-const DIGITS: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 #[rustfmt::skip]
 const LETTERS: &[&str] = &[

@@ -1,14 +1,34 @@
 //! MNIST, and the sets that have its form.
 
 use super::super::{Checksum, PublishedFile, PublishedPart, PublishedSet};
-use super::{content, images, labels};
+use super::{DIGITS, images, labels};
 use crate::OfficialSplit;
 
 /// The split by which results on MNIST and on what has its form are compared.
 const MNIST_SPLIT: Option<OfficialSplit> =
     Some(OfficialSplit { train: 50_000, validation: 10_000, test: 10_000 });
 
-const DIGITS: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+/// Names of the files of training images and of their labels.
+const TRAIN: [&str; 2] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];
+
+/// Those of the test images.
+const TEST: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+
+/// So many images and labels in files of these names, known by these checksums.
+const fn part(names: [&'static str; 2], count: u64, checksums: [Checksum; 2]) -> PublishedPart {
+    PublishedPart::Idx {
+        images: PublishedFile {
+            name: names[0],
+            bytes: images(count),
+            checksum: Some(checksums[0]),
+        },
+        labels: PublishedFile {
+            name: names[1],
+            bytes: labels(count),
+            checksum: Some(checksums[1]),
+        },
+    }
+}
 
 /// Fashion-MNIST: 60,000 training and 10,000 test images of ten kinds of clothing, 28 × 28 grey
 /// pixels, classes in equal numbers ([H. Xiao, K. Rasul, R. Vollgraf,
@@ -31,30 +51,22 @@ pub const FASHION_MNIST: PublishedSet = PublishedSet {
         "Bag",
         "Ankle boot",
     ],
-    train: PublishedPart::Idx {
-        images: content(
-            "train-images-idx3-ubyte",
-            images(60_000),
-            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-        ),
-        labels: content(
-            "train-labels-idx1-ubyte",
-            labels(60_000),
-            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-        ),
-    },
-    test: Some(PublishedPart::Idx {
-        images: content(
-            "t10k-images-idx3-ubyte",
-            images(10_000),
-            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-        ),
-        labels: content(
-            "t10k-labels-idx1-ubyte",
-            labels(10_000),
-            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-        ),
-    }),
+    train: part(
+        TRAIN,
+        60_000,
+        [
+            Checksum::Content("c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+            Checksum::Content("bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+        ],
+    ),
+    test: Some(part(
+        TEST,
+        10_000,
+        [
+            Checksum::Content("5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+            Checksum::Content("0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+        ],
+    )),
     official: MNIST_SPLIT,
     archive: None,
     hosts: &[
@@ -75,30 +87,22 @@ pub const MNIST: PublishedSet = PublishedSet {
     places: &["MNIST/raw", "MNIST"],
     shape: [1, 28, 28],
     classes: DIGITS,
-    train: PublishedPart::Idx {
-        images: content(
-            "train-images-idx3-ubyte",
-            images(60_000),
-            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-        ),
-        labels: content(
-            "train-labels-idx1-ubyte",
-            labels(60_000),
-            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-        ),
-    },
-    test: Some(PublishedPart::Idx {
-        images: content(
-            "t10k-images-idx3-ubyte",
-            images(10_000),
-            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-        ),
-        labels: content(
-            "t10k-labels-idx1-ubyte",
-            labels(10_000),
-            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-        ),
-    }),
+    train: part(
+        TRAIN,
+        60_000,
+        [
+            Checksum::Content("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+            Checksum::Content("65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+        ],
+    ),
+    test: Some(part(
+        TEST,
+        10_000,
+        [
+            Checksum::Content("0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+            Checksum::Content("ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+        ],
+    )),
     official: MNIST_SPLIT,
     archive: None,
     hosts: &[
@@ -121,30 +125,22 @@ pub const KMNIST: PublishedSet = PublishedSet {
     places: &["KMNIST/raw", "KMNIST"],
     shape: [1, 28, 28],
     classes: &["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
-    train: PublishedPart::Idx {
-        images: packed(
-            "train-images-idx3-ubyte",
-            images(60_000),
-            "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
-        ),
-        labels: packed(
-            "train-labels-idx1-ubyte",
-            labels(60_000),
-            "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
-        ),
-    },
-    test: Some(PublishedPart::Idx {
-        images: packed(
-            "t10k-images-idx3-ubyte",
-            images(10_000),
-            "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
-        ),
-        labels: packed(
-            "t10k-labels-idx1-ubyte",
-            labels(10_000),
-            "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
-        ),
-    }),
+    train: part(
+        TRAIN,
+        60_000,
+        [
+            Checksum::Sha256("51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
+            Checksum::Sha256("e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17"),
+        ],
+    ),
+    test: Some(part(
+        TEST,
+        10_000,
+        [
+            Checksum::Sha256("edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5"),
+            Checksum::Sha256("20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
+        ],
+    )),
     official: MNIST_SPLIT,
     archive: None,
     // No other host is known; this one answers at both addresses.
@@ -224,10 +220,6 @@ const fn qmnist(
 
 /// Bytes of eight numbers of 32 bits for each of 60,000 images, and of the header.
 const QMNIST_LABELS: u64 = 12 + 60_000 * 8 * 4;
-
-const fn packed(name: &'static str, bytes: u64, sha256: &'static str) -> PublishedFile {
-    PublishedFile { name, bytes, checksum: Some(Checksum::Sha256(sha256)) }
-}
 
 const fn md5(name: &'static str, bytes: u64, md5: &'static str) -> PublishedFile {
     PublishedFile { name, bytes, checksum: Some(Checksum::Md5(md5)) }

@@ -31,6 +31,9 @@ pub static SETS: &[PublishedSet] = &[
     CIFAR100_COARSE,
 ];
 
+/// The classes of handwritten digits.
+const DIGITS: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
 /// A file known by the SHA-256 of its content.
 const fn content(name: &'static str, bytes: u64, sha256: &'static str) -> PublishedFile {
     PublishedFile { name, bytes, checksum: Some(Checksum::Content(sha256)) }
