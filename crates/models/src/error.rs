@@ -171,8 +171,8 @@ fn describe(
 const MOST_NAMES: usize = 12;
 
 /// The names, each printable and no longer than a line, and how many there are beyond the first dozen.
-pub(crate) fn listed(names: &[String]) -> String {
-    let told = names.iter().take(MOST_NAMES).map(|name| short(name));
+pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {
+    let told = names.iter().take(MOST_NAMES).map(|name| short(name.as_ref()));
     let told = told.collect::<Vec<_>>().join(", ");
     match names.len() > MOST_NAMES {
         true => format!("{told} and {} others", names.len() - MOST_NAMES),
@@ -182,9 +182,14 @@ pub(crate) fn listed(names: &[String]) -> String {
 
 /// A name of a file, printable and no longer than a line.
 fn short(name: &str) -> String {
-    match name.char_indices().nth(100) {
-        Some((end, _)) => printable(&format!("{}…", &name[..end])),
-        None => printable(name),
+    printable(&shortened(name, 100))
+}
+
+/// A text of a file for a message, cut after `most` characters.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.into(),
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 

@@ -63,10 +63,7 @@ impl Architecture {
 
 /// What a file is told to be wrong: it can quote all of a file.
 fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => printable(&format!("{}…", &text[..end])),
-        None => printable(text),
-    }
+    printable(&crate::error::shortened(text, LONGEST))
 }
 
 #[cfg(test)]

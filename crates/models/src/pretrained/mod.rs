@@ -173,7 +173,8 @@ impl Pretrained {
     /// # Errors
     ///
     /// [`ModelError::Fetch`] if they are not found or cannot be downloaded; [`ModelError::File`] if the file is not
-    /// the published one or cannot be read; [`ModelError::Mismatch`] if it belongs to another network.
+    /// the published one or cannot be read; [`ModelError::Mismatch`] if it belongs to another network; else as
+    /// [`architecture`](Self::architecture).
     pub fn load(&self, source: &Source, device: &Device) -> Result<Network, ModelError> {
         let found = self.find(source)?;
         // No parameter is left to chance, so that the seed does not matter.

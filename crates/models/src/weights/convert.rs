@@ -1,7 +1,5 @@
 //! Files written anew in another format, whatever network they are of.
 
-use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 
 use burn::tensor::TensorData;
@@ -10,7 +8,7 @@ use super::file::{WeightFile, file_error};
 use super::float_type::FloatType;
 use super::for_pytorch;
 use super::parameters::Collected;
-use super::safetensors::Writer;
+use super::safetensors::write_file;
 use super::stored::Stored;
 use crate::ModelError;
 
@@ -39,14 +37,9 @@ impl WeightFile<'_> {
         float_type: Option<FloatType>,
     ) -> Result<(), ModelError> {
         let path = self.other(path.as_ref())?;
-        let mut metadata: BTreeMap<String, String> = self.metadata.clone();
+        let mut metadata = self.metadata.clone();
         metadata.extend(for_pytorch());
-        let written = selvedge_files::replace(path, |file| {
-            let mut out = io::BufWriter::new(file);
-            Writer::new(self.collected(float_type), &metadata)?.write(&mut out)?;
-            io::Write::flush(&mut out)
-        });
-        written.map_err(|error| file_error(Some(path), error.to_string()))
+        write_file(path, self.collected(float_type), &metadata)
     }
 
     /// As [`save_safetensors`](Self::save_safetensors), in Burn's own format: names and layouts stay those of the
@@ -62,6 +55,8 @@ impl WeightFile<'_> {
         path: impl AsRef<Path>,
         float_type: Option<FloatType>,
     ) -> Result<(), ModelError> {
+        use std::io;
+
         use burn::store::burn_pack::{Tensor, Writer};
 
         let path = self.other(path.as_ref())?;

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use super::format::Format;
 use super::input::Input;
 use super::names::{Names, Rename};
-use super::options::{Choice, ReadOptions, shortened};
+use super::options::{Choice, ReadOptions};
 use super::spec::Convention;
 use super::stored::{Contents, Stored, TensorInfo, non_finite};
 use crate::ModelError;
-use crate::error::{origin, printable};
+use crate::error::{origin, printable, shortened};
 
 /// A file of weights, opened: names, shapes and types are known, the values are still in the file, which
 /// must not change meanwhile. Or the bytes of such a file, from [`inspect_bytes`].
@@ -193,8 +193,8 @@ impl<'a> WeightFile<'a> {
         Ok(Self { tensors: listed(&names, &self.stored), names, ..self })
     }
 
-    /// Reads all values and gives the tensors of floats in which some are NaN or infinite as f32, and how many
-    /// each.
+    /// Reads all values and gives the tensors of floats in which some are NaN or infinite as f32, by their names in
+    /// the file, and how many each.
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use burn::tensor::{DType, TensorData, bf16, f16};
+use burn::tensor::{DType, Element, Shape, TensorData, bf16, f16};
 
 use crate::ModelError;
 
@@ -50,32 +50,36 @@ impl FloatType {
         // Whatever the type, f64 holds its numbers exactly, so that they are rounded once.
         let values = data.convert_dtype(DType::F64);
         let values = values.as_slice::<f64>().map_err(|e| e.to_string())?;
-        let overflow = |value: f64| {
-            let largest = self.largest();
-            Err(format!("it holds {value:e}, which {self} cannot hold: the largest is {largest:e}"))
-        };
-        let check = |from: f64, is_infinite: bool| match is_infinite && from.is_finite() {
-            true => overflow(from),
-            false => Ok(()),
-        };
-        Ok(match self {
-            Self::F32 => {
-                let to: Vec<f32> = values.iter().map(|value| *value as f32).collect();
-                values.iter().zip(&to).try_for_each(|(from, to)| check(*from, to.is_infinite()))?;
-                TensorData::new(to, shape)
-            }
+        match self {
+            Self::F32 => self.rounded(values, shape, |value| value as f32, f32::is_infinite),
             Self::F16 => {
-                let to: Vec<f16> = values.iter().map(|value| f16::from_f32(odd(*value))).collect();
-                values.iter().zip(&to).try_for_each(|(from, to)| check(*from, to.is_infinite()))?;
-                TensorData::new(to, shape)
+                self.rounded(values, shape, |value| f16::from_f32(odd(value)), f16::is_infinite)
             }
             Self::Bf16 => {
-                let to: Vec<bf16> =
-                    values.iter().map(|value| bf16::from_f32(odd(*value))).collect();
-                values.iter().zip(&to).try_for_each(|(from, to)| check(*from, to.is_infinite()))?;
-                TensorData::new(to, shape)
+                self.rounded(values, shape, |value| bf16::from_f32(odd(value)), bf16::is_infinite)
             }
-        })
+        }
+    }
+
+    /// What `round` makes of each value; an error for the first that it makes infinite.
+    fn rounded<T: Element>(
+        self,
+        values: &[f64],
+        shape: Shape,
+        round: fn(f64) -> T,
+        is_infinite: fn(T) -> bool,
+    ) -> Result<TensorData, String> {
+        let to: Vec<T> = values.iter().map(|value| round(*value)).collect();
+        let overflow = |(from, to): &(&f64, &T)| from.is_finite() && is_infinite(**to);
+        match values.iter().zip(&to).find(overflow) {
+            None => Ok(TensorData::new(to, shape)),
+            Some((value, _)) => {
+                let largest = self.largest();
+                Err(format!(
+                    "it holds {value:e}, which {self} cannot hold: the largest is {largest:e}"
+                ))
+            }
+        }
     }
 }
 
@@ -103,6 +107,11 @@ impl fmt::Display for FloatType {
 impl FromStr for FloatType {
     type Err = ModelError;
 
+    /// The type that is shown as this text.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Setting`] for any other text than `f32`, `f16` and `bf16`.
     fn from_str(text: &str) -> Result<Self, ModelError> {
         let found = Self::ALL.into_iter().find(|dtype| dtype.to_string() == text);
         found.ok_or_else(|| ModelError::Setting {

@@ -18,8 +18,10 @@ use crate::{Architecture, Initialization, ModelError, Network};
 
 /// What is to be done with each tensor of a network.
 struct Plan<'f> {
+    /// The tensors of the network.
+    specs: Vec<Spec>,
     /// Where the values of a tensor are, by its name in the network.
-    sources: HashMap<String, Taken<'f>>,
+    taken: HashMap<String, Taken<'f>>,
     report: LoadReport,
 }
 
@@ -129,17 +131,18 @@ impl WeightFile<'_> {
         head: Option<&str>,
     ) -> Result<Plan<'f>, ModelError> {
         let specs = specs(architecture);
-        let mut matched = self.matched(names.unwrap_or(&self.names), &specs);
-        let mut plan = Plan { sources: HashMap::new(), report: LoadReport::default() };
+        let Matched { reading, sources, found, differences, left_out } =
+            self.matched(names.unwrap_or(&self.names), &specs);
+        let (mut taken, mut input_channels) = (HashMap::new(), None);
         let mut other_shapes = Vec::new();
         // Whether nothing is of another shape but a head with another number of outputs.
         let mut others_in_head = true;
         let input =
             input_layer(architecture).filter(|_| options.input_channels != InputChannels::Refuse);
-        for (spec, found) in specs.iter().zip(&matched.found) {
+        for (spec, found) in specs.iter().zip(found) {
             let Some(stored) = found else { continue };
             let (shape, expected) =
-                (matched.reading.shape(&stored.shape, spec.shape.len()), self.expected(spec));
+                (reading.shape(&stored.shape, spec.shape.len()), self.expected(spec));
             let in_layout = spec.other_layout(shape.clone(), self.convention);
             let conversion = (input == Some(spec.layer.as_str()))
                 .then(|| Conversion::new(options.input_channels, &in_layout, &spec.shape))
@@ -155,15 +158,13 @@ impl WeightFile<'_> {
                 return Err(self.error(reason));
             }
             if let Some(conversion) = &conversion {
-                plan.report.input_channels = Some(conversion.told(&spec.name()));
+                input_channels = Some(conversion.told(&spec.name()));
             }
-            plan.report.taken.push(spec.name());
-            plan.sources.insert(spec.name(), Taken { stored, shape, conversion });
+            taken.insert(spec.name(), Taken { stored, shape, conversion });
         }
-        let differences = std::mem::take(&mut matched.differences);
         let is_whole = differences.missing.is_empty() && differences.unexpected.is_empty();
         let fits = is_whole && others_in_head;
-        let is_enough = fits || (options.partial && !plan.report.taken.is_empty());
+        let is_enough = fits || (options.partial && !taken.is_empty());
         if !is_enough {
             return Err(ModelError::Mismatch {
                 path: self.path.clone(),
@@ -173,22 +174,24 @@ impl WeightFile<'_> {
                 shapes: other_shapes,
             });
         }
-        let Matched { sources, left_out, .. } = matched;
-        plan.report.taken.sort();
-        plan.report.sources = sources.into_iter().map(String::from).collect();
-        plan.report.missing = differences.missing;
-        plan.report.unexpected = differences.unexpected;
-        plan.report.shapes = other_shapes;
-        plan.report.left_out = left_out;
-        Ok(plan)
+        let mut names: Vec<String> = taken.keys().cloned().collect();
+        names.sort();
+        let report = LoadReport {
+            sources: sources.into_iter().map(String::from).collect(),
+            taken: names,
+            missing: differences.missing,
+            shapes: other_shapes,
+            unexpected: differences.unexpected,
+            left_out,
+            input_channels,
+        };
+        Ok(Plan { specs, taken, report })
     }
 
     fn fill(&self, network: Network, plan: Plan<'_>) -> Result<(Network, LoadReport), ModelError> {
-        let specs = specs(network.architecture());
-        let Plan { sources, report } = plan;
-        let values = |spec: &Spec| {
-            sources.get(&spec.name()).map(|taken| self.values(spec, taken)).transpose()
-        };
+        let Plan { specs, taken, report } = plan;
+        let values =
+            |spec: &Spec| taken.get(&spec.name()).map(|taken| self.values(spec, taken)).transpose();
         let network =
             parameters::replace(network, &specs, values).map_err(|reason| self.error(reason))?;
         Ok((network, report))
@@ -198,32 +201,33 @@ impl WeightFile<'_> {
     fn values(&self, spec: &Spec, taken: &Taken<'_>) -> Result<(TensorData, Option<u64>), String> {
         let Taken { stored, shape, conversion } = taken;
         let read = stored.read(&self.input).and_then(|data| {
-            let wrong = if self.allow_non_finite { 0 } else { non_finite(&data) };
-            if wrong > 0 {
-                let all = data.num_elements();
-                return Err(format!(
-                    "{wrong} of {all} values are NaN or infinite as f32: its training may have diverged; \
-                     `allow_non_finite` of `ReadOptions` takes them"
-                ));
-            }
+            self.check_finite(&data)?;
             let (bytes, _, dtype) = data.into_parts();
-            let data = TensorData::from_bytes(bytes, shape.clone(), dtype);
-            let data = match conversion {
-                Some(conversion) => conversion.apply(data)?,
-                None => data,
-            };
-            let strange = if self.allow_non_finite { 0 } else { non_finite(&data) };
+            let mut data = TensorData::from_bytes(bytes, shape.clone(), dtype);
+            if let Some(conversion) = conversion {
+                data = conversion.apply(data)?;
+                // A sum of finite values can be infinite.
+                self.check_finite(&data)?;
+            }
             match self.convention {
-                _ if strange > 0 => Err(format!(
-                    "{strange} of {} values are NaN or infinite as f32: its training may have diverged; \
-                     `allow_non_finite` of `ReadOptions` takes them",
-                    data.num_elements()
-                )),
                 Convention::PyTorch if spec.is_transposed() => transposed(data),
                 _ => Ok(data),
             }
         });
         Ok((read.map_err(|reason| format!("{}: {reason}", stored.name))?, stored.id))
+    }
+
+    /// `Ok` if the values, of f32, are finite or need not be.
+    fn check_finite(&self, data: &TensorData) -> Result<(), String> {
+        let wrong = if self.allow_non_finite { 0 } else { non_finite(data) };
+        match wrong {
+            0 => Ok(()),
+            _ => Err(format!(
+                "{wrong} of {} values are NaN or infinite as f32: its training may have diverged; \
+                 `allow_non_finite` of `ReadOptions` takes them",
+                data.num_elements()
+            )),
+        }
     }
 
     /// The shape of a tensor as the file lays it out.

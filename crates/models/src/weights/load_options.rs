@@ -20,7 +20,9 @@ use super::{ReadOptions, Rename};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoadOptions {
-    /// Which of several sets of weights in the file, and whether values that are NaN or infinite are taken.
+    /// Which of several sets of weights in the file, and whether values that are NaN or infinite are taken: for
+    /// [`Architecture::from_pretrained_with`](crate::Architecture::from_pretrained_with), which opens the file. A
+    /// [`WeightFile`](super::WeightFile) keeps the options with which it was opened.
     pub read: ReadOptions,
     /// Rules for the names of the file, one after the other; none by default.
     pub rename: Vec<Rename>,

@@ -34,7 +34,7 @@ impl Differences {
     }
 }
 
-impl<'a> WeightFile<'a> {
+impl WeightFile<'_> {
     /// How the tensors of the file, called `names`, are those of `specs`.
     pub(super) fn matched<'f, 'n>(&'f self, names: &'n Names, specs: &[Spec]) -> Matched<'f, 'n> {
         let (reading, sources) = self.best_reading(names, specs);

@@ -145,6 +145,8 @@ use std::path::Path;
 
 pub(crate) use self::file::file_error;
 use self::safetensors::Writer;
+#[cfg(feature = "files")]
+use self::safetensors::write_file;
 use crate::{ModelError, Network};
 
 impl Network {
@@ -260,7 +262,7 @@ impl Network {
         path: impl AsRef<Path>,
         float_type: FloatType,
     ) -> Result<(), ModelError> {
-        self.write_safetensors(path.as_ref(), &for_pytorch(), float_type)
+        write_file(path.as_ref(), parameters::collect(self, float_type), &for_pytorch())
     }
 
     /// The bytes of the file that [`save_safetensors`](Self::save_safetensors) writes.
@@ -279,23 +281,7 @@ impl Network {
         path: &Path,
         metadata: &BTreeMap<String, String>,
     ) -> Result<(), ModelError> {
-        self.write_safetensors(path, metadata, FloatType::F32)
-    }
-
-    #[cfg(feature = "files")]
-    fn write_safetensors(
-        &self,
-        path: &Path,
-        metadata: &BTreeMap<String, String>,
-        float_type: FloatType,
-    ) -> Result<(), ModelError> {
-        let written = selvedge_files::replace(path, |file| {
-            let mut out = io::BufWriter::new(file);
-            let tensors = parameters::collect(self, float_type);
-            Writer::new(tensors, metadata)?.write(&mut out)?;
-            io::Write::flush(&mut out)
-        });
-        written.map_err(|error| file_error(Some(path), error.to_string()))
+        write_file(path, parameters::collect(self, FloatType::F32), metadata)
     }
 
     /// As [`to_safetensors_bytes`](Self::to_safetensors_bytes), with these texts.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{printable, shortened};
+
 /// How a file of weights is read; [`Default`] is what [`inspect`](super::inspect) does.
 ///
 /// ```
@@ -37,15 +39,7 @@ impl fmt::Display for Choice {
     /// The key, its control characters escaped, and how much is under it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, tensors, elements } = self;
-        let key = crate::error::printable(&shortened(key, 80));
+        let key = printable(&shortened(key, 80));
         write!(f, "`{key}` ({elements} elements in {tensors} tensors)")
-    }
-}
-
-/// A text of a file for a message, cut after `most` characters.
-pub(super) fn shortened(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.into(),
-        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }

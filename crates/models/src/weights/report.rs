@@ -38,24 +38,19 @@ impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shapes: Vec<String> = self.shapes.iter().map(|(name, ..)| name.clone()).collect();
         let rest: Vec<&String> = self.missing.iter().chain(&shapes).collect();
-        let taken: Vec<String> =
-            shortened(&self.taken, &rest).into_iter().map(String::from).collect();
         let others: Vec<&String> = self.taken.iter().collect();
-        let [missing, shapes] = [&self.missing, &shapes].map(|names| -> Vec<String> {
-            shortened(names, &others).into_iter().map(String::from).collect()
-        });
-        write!(f, "taken {}: {}", self.taken.len(), listed(&taken))?;
+        write!(f, "taken {}: {}", self.taken.len(), listed(&shortened(&self.taken, &rest)))?;
         if !self.sources.is_empty() {
             write!(f, "\nnames of {}", self.sources.join(" or "))?;
         }
         for (what, count, names) in [
-            ("missing", self.missing.len(), &missing),
-            ("of another shape", self.shapes.len(), &shapes),
-            ("unexpected", self.unexpected.len(), &self.unexpected),
-            ("left out, no parameters", self.left_out.len(), &self.left_out),
+            ("missing", self.missing.len(), listed(&shortened(&self.missing, &others))),
+            ("of another shape", self.shapes.len(), listed(&shortened(&shapes, &others))),
+            ("unexpected", self.unexpected.len(), listed(&self.unexpected)),
+            ("left out, no parameters", self.left_out.len(), listed(&self.left_out)),
         ] {
             if count > 0 {
-                write!(f, "\n{what} {count}: {}", listed(names))?;
+                write!(f, "\n{what} {count}: {names}")?;
             }
         }
         match &self.input_channels {

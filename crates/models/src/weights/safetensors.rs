@@ -66,43 +66,30 @@ pub(super) fn read(input: &Input<'_>) -> Result<Contents, String> {
     })
 }
 
+/// The types that are read and written, as safetensors and as Burn call them.
+const TYPES: [(Dtype, DType); 13] = [
+    (Dtype::F64, DType::F64),
+    (Dtype::F32, DType::F32),
+    (Dtype::F16, DType::F16),
+    (Dtype::BF16, DType::BF16),
+    (Dtype::I64, DType::I64),
+    (Dtype::I32, DType::I32),
+    (Dtype::I16, DType::I16),
+    (Dtype::I8, DType::I8),
+    (Dtype::U64, DType::U64),
+    (Dtype::U32, DType::U32),
+    (Dtype::U16, DType::U16),
+    (Dtype::U8, DType::U8),
+    (Dtype::BOOL, DType::Bool(BoolStore::Native)),
+];
+
 fn dtype(dtype: Dtype) -> Option<DType> {
-    Some(match dtype {
-        Dtype::F64 => DType::F64,
-        Dtype::F32 => DType::F32,
-        Dtype::F16 => DType::F16,
-        Dtype::BF16 => DType::BF16,
-        Dtype::I64 => DType::I64,
-        Dtype::I32 => DType::I32,
-        Dtype::I16 => DType::I16,
-        Dtype::I8 => DType::I8,
-        Dtype::U64 => DType::U64,
-        Dtype::U32 => DType::U32,
-        Dtype::U16 => DType::U16,
-        Dtype::U8 => DType::U8,
-        Dtype::BOOL => DType::Bool(BoolStore::Native),
-        _ => return None,
-    })
+    TYPES.into_iter().find(|(theirs, _)| *theirs == dtype).map(|(_, ours)| ours)
 }
 
 /// The other way round.
 fn written(dtype: DType) -> Option<Dtype> {
-    Some(match dtype {
-        DType::F64 => Dtype::F64,
-        DType::F32 => Dtype::F32,
-        DType::F16 => Dtype::F16,
-        DType::BF16 => Dtype::BF16,
-        DType::I64 => Dtype::I64,
-        DType::I32 => Dtype::I32,
-        DType::I16 => Dtype::I16,
-        DType::I8 => Dtype::I8,
-        DType::U64 => Dtype::U64,
-        DType::U32 => Dtype::U32,
-        DType::U16 => Dtype::U16,
-        DType::U8 => Dtype::U8,
-        DType::Bool(BoolStore::Native) => Dtype::BOOL,
-        _ => return None,
-    })
+    TYPES.into_iter().find(|(_, ours)| *ours == dtype).map(|(theirs, _)| theirs)
 }
 
 /// A header in the order in which it is written.
@@ -120,6 +107,21 @@ impl Serialize for Header<'_> {
         }
         map.end()
     }
+}
+
+/// Writes a file of `tensors` and of `metadata`. An existing one is replaced once the new one is whole.
+#[cfg(feature = "files")]
+pub(super) fn write_file(
+    path: &std::path::Path,
+    tensors: Vec<Collected<'_>>,
+    metadata: &BTreeMap<String, String>,
+) -> Result<(), crate::ModelError> {
+    let written = selvedge_files::replace(path, |file| {
+        let mut out = io::BufWriter::new(file);
+        Writer::new(tensors, metadata)?.write(&mut out)?;
+        out.flush()
+    });
+    written.map_err(|error| super::file_error(Some(path), error.to_string()))
 }
 
 /// A file in the order in which it is written: the same bytes for the same tensors and texts.

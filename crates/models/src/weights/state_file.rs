@@ -1,10 +1,8 @@
 //! The tensors of any module in a file, without an architecture that would say which there must be.
 
-use std::io;
 use std::path::Path;
 
-use super::file::file_error;
-use super::safetensors::Writer;
+use super::safetensors::write_file;
 use super::{Format, WeightFile, for_pytorch, parameters::Collected};
 use crate::ModelError;
 use crate::state::State;
@@ -29,14 +27,8 @@ use crate::state::State;
 ///
 /// [`ModelError::File`] if the file cannot be written, or a tensor is not of f32.
 pub fn save_state(path: impl AsRef<Path>, state: &State) -> Result<(), ModelError> {
-    let path = path.as_ref();
     let tensors = state.iter().map(|(name, data)| Collected::of(name.clone(), data.clone()));
-    let written = selvedge_files::replace(path, |file| {
-        let mut out = io::BufWriter::new(file);
-        Writer::new(tensors.collect(), &for_pytorch())?.write(&mut out)?;
-        io::Write::flush(&mut out)
-    });
-    written.map_err(|error| file_error(Some(path), error.to_string()))
+    write_file(path.as_ref(), tensors.collect(), &for_pytorch())
 }
 
 /// The tensors of a safetensors file, as f32.

@@ -133,6 +133,11 @@ fn parsed(text: &str) -> Result<Rename, &'static str> {
 impl FromStr for Rename {
     type Err = ModelError;
 
+    /// # Errors
+    ///
+    /// [`ModelError::Pattern`] for a text of more than 200 bytes, one that is not two different sides with one `=`
+    /// between, an empty part of a name, `+` on the left, more than two `*` in a part of it, and more `*` and `+` on
+    /// the right than `*` on the left.
     fn from_str(text: &str) -> Result<Self, ModelError> {
         parsed(text).map_err(|reason| ModelError::Pattern {
             pattern: printable(&text.chars().take(LONGEST).collect::<String>()),

@@ -21,16 +21,14 @@ pub(in crate::weights) const LOSSES: [&str; 4] = ["criterion", "loss", "loss_fn"
 
 /// Whether a tensor of this name is no parameter of a network, whichever network it is.
 pub(in crate::weights) fn is_no_parameter(name: &str) -> bool {
-    let last = name.rsplit('.').next().unwrap_or(name);
-    let first = name.split('.').next().unwrap_or(name);
-    COUNTS.contains(&last) || (first != name && LOSSES.contains(&first))
+    let first = first(name);
+    COUNTS.contains(&last(name)) || (first != name && LOSSES.contains(&first))
 }
 
 /// Whether the parts before every name are to be judged by this one: counts and running statistics can lack
 /// what a wrapper puts before the parameters.
 fn leads(name: &str) -> bool {
-    let last = name.rsplit('.').next().unwrap_or(name);
-    let is_buffer = matches!(last, "running_mean" | "running_var" | "num_batches_tracked");
+    let is_buffer = matches!(last(name), "running_mean" | "running_var" | "num_batches_tracked");
     !is_buffer && !is_no_parameter(name)
 }
 
@@ -68,6 +66,10 @@ pub(in crate::weights) fn without_first(names: &[String], wrapper: &str) -> Opti
 
 fn first(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
+}
+
+fn last(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
 }
 
 /// `name` without the parts `wrapper`; the last part is the parameter's own.

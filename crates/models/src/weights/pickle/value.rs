@@ -87,6 +87,14 @@ impl Tree {
         }
     }
 
+    /// A key as text: that of a string, or the digits of a number.
+    pub fn key(&self, value: Value) -> Option<String> {
+        match value {
+            Value::Int(number) => Some(number.to_string()),
+            value => self.text(value).map(str::to_string),
+        }
+    }
+
     /// The name of a class or function.
     pub fn global(&self, value: Value) -> Option<&str> {
         match self.node(value)? {

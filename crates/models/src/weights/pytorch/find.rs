@@ -49,8 +49,11 @@ const SCRIPT: &str = "__torch__.";
 
 /// Whether a value is a module of TorchScript.
 pub fn is_script(tree: &Tree, value: Value) -> bool {
-    let class = tree.object(value).and_then(|object| tree.global(object.class));
-    class.is_some_and(|class| class.starts_with(SCRIPT))
+    tree.object(value).is_some_and(|object| is_script_module(tree, object))
+}
+
+fn is_script_module(tree: &Tree, object: &Object) -> bool {
+    tree.global(object.class).is_some_and(|class| class.starts_with(SCRIPT))
 }
 
 /// All sets of weights in a tree, in the order of the file.
@@ -145,10 +148,7 @@ impl Search<'_> {
 
     fn entries(&mut self, entries: &[(Value, Value)], into: &mut Vec<Named>) -> Result<(), String> {
         for (index, &(key, value)) in entries.iter().enumerate() {
-            let name = match key {
-                Value::Int(key) => key.to_string(),
-                key => self.tree.text(key).map_or_else(|| format!("[{index}]"), str::to_string),
-            };
+            let name = self.tree.key(key).unwrap_or_else(|| format!("[{index}]"));
             self.count(name.len())?;
             into.push((name, value));
         }
@@ -200,11 +200,10 @@ impl Search<'_> {
 
     /// The state dict of an object that is a module, of PyTorch's or of TorchScript.
     fn module(&mut self, object: &Object) -> Result<Option<Vec<Named>>, String> {
-        let class = self.tree.global(object.class).unwrap_or_default();
-        let is_script = class.starts_with(SCRIPT);
         let is_module = |state| {
             ["_parameters", "_modules"].iter().all(|part| self.tree.get(state, part).is_some())
         };
+        let is_script = is_script_module(self.tree, object);
         if !is_script && !attributes(self.tree, object).into_iter().any(is_module) {
             return Ok(None);
         }
@@ -222,11 +221,10 @@ impl Search<'_> {
         depth: usize,
     ) -> Result<(), String> {
         let tree = self.tree;
+        let is_script = is_script_module(tree, module);
         let mut own = Vec::new();
         let mut passing = HashSet::new();
         for state in attributes(tree, module) {
-            let is_script =
-                tree.global(module.class).is_some_and(|class| class.starts_with(SCRIPT));
             if is_script {
                 self.entries(state, &mut own)?;
             }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::input::Input;
-use super::super::pickle::{self, Stream, Tree, Value};
+use super::super::pickle::{self, Stream, Tree};
 use super::archive::Place;
 use super::view::Storage;
 
@@ -35,11 +35,7 @@ pub fn open(input: &Input<'_>) -> Result<(Tree, Storages), String> {
     let tree = pickle::read(&mut stream)?;
     let keys = pickle::read(&mut stream)?;
     let names = keys.sequence(keys.root()).ok_or("the names of its storages are missing")?;
-    let name = |value: &Value| match value {
-        Value::Int(name) => name.to_string(),
-        value => keys.text(*value).unwrap_or_default().to_string(),
-    };
-    let names: Vec<String> = names.iter().map(name).collect();
+    let names: Vec<String> = names.iter().map(|name| keys.key(*name).unwrap_or_default()).collect();
     let order = names.iter().cloned().enumerate().map(|(index, name)| (name, index)).collect();
     let widths = super::tensor::storage_widths(&tree);
     let next = stream.position();

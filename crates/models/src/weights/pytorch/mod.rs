@@ -19,9 +19,10 @@ use self::tensor::{Tensor, tensor};
 use self::view::Storage;
 use super::format::Format;
 use super::input::{Input, damaged};
-use super::options::{ReadOptions, shortened};
+use super::options::ReadOptions;
 use super::pickle::{self, Tree};
 use super::stored::{Contents, Stored, Values};
+use crate::error::shortened;
 
 /// As many names of classes, and of tensors that are left out, are told.
 const MOST_NAMES: usize = 100;

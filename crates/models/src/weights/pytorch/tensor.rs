@@ -55,8 +55,9 @@ fn rebuilt(tree: &Tree, name: &str, args: &[Value], depth: usize) -> Option<Opti
             let dtype = args.get(6).and_then(|dtype| tree.global(*dtype));
             dtype.and_then(|dtype| dense(tree, args, Some(dtype)))
         }
-        "_rebuild_parameter" | "_rebuild_parameter_with_state" => wrapped(args.first()),
-        "_rebuild_device_tensor_from_cpu_tensor" => wrapped(args.first()),
+        "_rebuild_parameter"
+        | "_rebuild_parameter_with_state"
+        | "_rebuild_device_tensor_from_cpu_tensor" => wrapped(args.first()),
         "_rebuild_from_type_v2" | "_rebuild_from_type" => {
             let function = args.first().and_then(|function| tree.global(*function));
             let args = args.get(2).and_then(|args| tree.sequence(*args));
@@ -109,7 +110,7 @@ fn dense(tree: &Tree, args: &[Value], dtype: Option<&str>) -> Option<Tensor> {
     };
     let shape = numbers(tree, size)?;
     let strides = numbers(tree, stride)?;
-    let key = key_text(tree, key)?;
+    let key = tree.key(key)?;
     let mut offset = number(offset)? as u64;
     if let Some(view) = view.first().and_then(|view| tree.sequence(*view))
         && let Some(begin) = view.get(1)
@@ -171,15 +172,7 @@ pub fn storage_widths(tree: &Tree) -> std::collections::HashMap<String, u64> {
             "QInt32Storage" => 4,
             class => element(class).map_or(1, |dtype| dtype.size() as u64),
         };
-        Some((key_text(tree, key)?, width))
+        Some((tree.key(key)?, width))
     };
     tree.nodes.iter().filter_map(width).collect()
-}
-
-/// The name of a storage.
-fn key_text(tree: &Tree, key: Value) -> Option<String> {
-    match key {
-        Value::Int(key) => Some(key.to_string()),
-        key => tree.text(key).map(str::to_string),
-    }
 }

@@ -1,6 +1,6 @@
 //! Checkpoints as popular programs leave them, from `make_checkpoints.py`: where their weights are found.
 
-use super::hostile::{SHAPE, STRIDES, one, stored, tensor_pickle};
+use super::hostile::{SHAPE, STRIDES, one, safetensors, stored, tensor_pickle};
 use super::*;
 use crate::weights::{
     Choice, Format, ReadOptions, WeightFile, inspect, inspect_bytes_with, inspect_with,
@@ -148,9 +148,7 @@ fn the_set_that_is_clearly_meant_is_taken() {
 #[test]
 fn a_safetensors_file_is_read_but_for_tensors_of_types_that_are_not() {
     let header = r#"{"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F16","shape":[1],"data_offsets":[1,3]}}"#;
-    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(header.as_bytes());
-    bytes.extend([0; 3]);
+    let bytes = safetensors(header, 3);
     let file = inspect_bytes_with(&bytes, &ReadOptions::default()).unwrap();
     assert_eq!(file.tensors.len(), 1);
     assert_eq!(file.left_out, [("a".to_string(), "of the type F8_E4M3".to_string())]);

@@ -156,7 +156,7 @@ fn a_safetensors_header_above_16_mib_is_refused() {
 }
 
 /// A safetensors file with this header and `length` bytes of values.
-fn safetensors(header: &str, length: usize) -> Vec<u8> {
+pub(super) fn safetensors(header: &str, length: usize) -> Vec<u8> {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());
     bytes.resize(bytes.len() + length, 0);
