@@ -110,22 +110,28 @@ fn alternatives(name: &str) -> Vec<Gradients> {
 
 /// The state of a network under the formula.
 fn filled(expected: &Expected) -> State {
+    fill(&expected.state_dict, 2.0, |t, j| (0.7 * j as f64 + 1.3 * t as f64).sin())
+}
+
+/// Tensors of these names and shapes, of numbers `s(t, j)` in [-1, 1] for entry j of tensor t: a weight's are
+/// multiplied by √(gain / fan_in), and those of a vector keep near 0 or 1.
+fn fill(tensors: &[(String, Vec<usize>)], gain: f64, s: impl Fn(usize, usize) -> f64) -> State {
     let fill = |(t, (name, shape)): (usize, &(String, Vec<usize>))| {
         let count: usize = shape.iter().product();
         let value = |j: usize| {
-            let s = (0.7 * j as f64 + 1.3 * t as f64).sin();
+            let s = s(t, j);
             let value = match (shape.len(), name.rsplit('.').next()) {
                 (1, Some("running_var")) => 1.0 + 0.5 * s * s,
                 (1, Some("weight")) => 1.0 + 0.2 * s,
                 (1, _) => 0.1 * s,
-                _ => s * (2.0 / (count / shape[0]) as f64).sqrt(),
+                _ => s * (gain / (count / shape[0]) as f64).sqrt(),
             };
             value as f32
         };
         let values = (0..count).map(value).collect();
         (name.clone(), TensorData::new::<f32, _>(values, shape.clone()))
     };
-    expected.state_dict.iter().enumerate().map(fill).collect()
+    tensors.iter().enumerate().map(fill).collect()
 }
 
 /// The values of a tensor.

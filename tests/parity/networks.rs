@@ -13,9 +13,7 @@ use selvedge::models::{named, state};
 use selvedge::prelude::*;
 use serde::Deserialize;
 
-use selvedge::models::state::State;
-
-use super::{AT_KINKS, Gradients, NO_GRADIENT, TOLERANCE, largest, norm, values};
+use super::{AT_KINKS, Gradients, NO_GRADIENT, TOLERANCE, fill, largest, norm, values};
 
 #[derive(Deserialize)]
 struct Expected {
@@ -29,30 +27,10 @@ struct Expected {
     buffers: BTreeMap<String, Vec<f64>>,
 }
 
-/// (31 j² + 7 j + 1009 t) mod 10007 / 10006 for the first `count` numbers j.
-fn uniform(count: usize, t: usize) -> impl Iterator<Item = f64> {
-    (0..count as u64)
-        .map(move |j| ((31 * j * j + 7 * j + 1009 * t as u64) % 10_007) as f64 / 10_006.0)
-}
-
-/// Tensors of these names and shapes under the formula.
-fn fill(tensors: &[(String, Vec<usize>)]) -> State {
-    let fill = |(t, (name, shape)): (usize, &(String, Vec<usize>))| {
-        let count: usize = shape.iter().product();
-        let value = |u: f64| {
-            let s = 2.0 * u - 1.0;
-            let value = match (shape.len(), name.rsplit('.').next()) {
-                (1, Some("running_var")) => 1.0 + 0.5 * s * s,
-                (1, Some("weight")) => 1.0 + 0.2 * s,
-                (1, _) => 0.1 * s,
-                _ => s * (6.0 / (count / shape[0]) as f64).sqrt(),
-            };
-            value as f32
-        };
-        let values = uniform(count, t).map(value).collect();
-        (name.clone(), TensorData::new::<f32, _>(values, shape.clone()))
-    };
-    tensors.iter().enumerate().map(fill).collect()
+/// (31 j² + 7 j + 1009 t) mod 10007 / 10006
+fn uniform(t: usize, j: usize) -> f64 {
+    let (t, j) = (t as u64, j as u64);
+    ((31 * j * j + 7 * j + 1009 * t) % 10_007) as f64 / 10_006.0
 }
 
 fn expected(name: &str) -> Expected {
@@ -79,13 +57,13 @@ fn check(name: &str) {
     let parameters = state::parameters(&network);
     let count: usize = parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum();
     assert_eq!(count, expected.parameters, "{name}");
-    let state = fill(&expected.state_dict);
+    let state = fill(&expected.state_dict, 6.0, |t, j| 2.0 * uniform(t, j) - 1.0);
     let names: Vec<String> = state::read(&network).into_keys().collect();
     assert_eq!(names, state.keys().cloned().collect::<Vec<_>>(), "{name}");
     let network = state::write(network, state);
 
-    let pixels = uniform(expected.input_shape.iter().product(), 0).map(|u| u as f32);
-    let pixels: Vec<f32> = pixels.collect();
+    let count: usize = expected.input_shape.iter().product();
+    let pixels: Vec<f32> = (0..count).map(|j| uniform(0, j) as f32).collect();
     let data = TensorData::new(pixels, expected.input_shape);
     let images = |device: &Device| Tensor::<4>::from_data(data.clone(), device);
     let output = network.valid().forward(images(&device.clone().inner()));

@@ -7,6 +7,7 @@ use selvedge_models::DataSpec;
 
 use crate::TrainError;
 use crate::fit::checksum;
+use crate::settings::written;
 
 /// What a model is trained on: [`FitData`] of images,
 /// [`FeatureData`](crate::features::FeatureData), or what a program makes itself.
@@ -236,20 +237,13 @@ impl FitSource for FitData {
         add("mean", floats(&self.normalization.mean));
         add("std", floats(&self.normalization.std));
         if !self.transforms.is_empty() {
-            // A program's own transforms have no name to be written by.
-            let transforms = toml::Value::try_from(&self.transforms);
-            add(
-                "transforms",
-                transforms.unwrap_or_else(|_| format!("{:?}", self.transforms).into()),
-            );
+            add("transforms", written(&self.transforms));
         }
         if let Some(mix) = &self.mix {
-            let value = toml::Value::try_from(mix);
-            add("mix", value.unwrap_or_else(|_| format!("{mix:?}").into()));
+            add("mix", written(mix));
         }
         if self.sampling != Sampling::default() {
-            let sampling = toml::Value::try_from(&self.sampling);
-            add("sampling", sampling.unwrap_or_else(|_| format!("{:?}", self.sampling).into()));
+            add("sampling", written(&self.sampling));
         }
         if self.drop_last {
             add("drop_last", true.into());

@@ -1,7 +1,9 @@
 //! Settings of two runs, one beside the other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 
+use serde::Serialize;
 use toml::{Table, Value};
 
 /// A setting that is not the same in two places.
@@ -67,6 +69,12 @@ fn flatten<'a>(name: String, value: &'a Value, found: &mut BTreeMap<String, &'a 
         }
         value => _ = found.insert(name, value),
     }
+}
+
+/// A value for a table. What has no place in TOML, or no name to be written by as a program's own types, still
+/// tells one from another as text.
+pub(crate) fn written(value: &(impl Serialize + Debug)) -> Value {
+    Value::try_from(value).unwrap_or_else(|_| format!("{value:?}").into())
 }
 
 /// A value as it is said: a text without quotes.

@@ -118,13 +118,8 @@ impl Tta {
 /// Adds probabilities to others, all by their logarithms, so that none is too small for a number.
 fn add_log_probabilities(sums: &mut Vec<f64>, found: &Predictions) {
     let width = found.classes().len();
-    let logs = found.logits().chunks_exact(width).flat_map(|row| {
-        let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let most = f64::from(most);
-        let sum: f64 = row.iter().map(|&logit| (f64::from(logit) - most).exp()).sum();
-        let whole = most + sum.ln();
-        row.iter().map(move |&logit| f64::from(logit) - whole)
-    });
+    let logs = (0..found.len())
+        .flat_map(|image| (0..width).map(move |class| found.log_probability(image, class)));
     if sums.is_empty() {
         sums.extend(logs);
         return;

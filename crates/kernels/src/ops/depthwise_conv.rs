@@ -3,6 +3,8 @@
 use burn::backend::{Backend, Dispatch, backend_extension, ops::ConvOptions, tensor::FloatTensor};
 use burn::tensor::Tensor;
 
+use super::options::windows;
+
 /// Backends that convolve every channel with a kernel of its own.
 ///
 /// This is the layer below [`depthwise_conv`]; only code that is generic over Burn's backends needs it.
@@ -40,13 +42,7 @@ impl DepthwiseConvOptions {
     /// Height and width of the result for an input and a kernel of the given height and width; `None` where
     /// nothing fits, or a stride or a kernel is 0.
     pub fn output_size(&self, input: [usize; 2], kernel: [usize; 2]) -> Option<[usize; 2]> {
-        let along = |axis: usize| {
-            let padded = input[axis] + self.padding[axis][0] + self.padding[axis][1];
-            let (kernel, stride) = (kernel[axis], self.stride[axis]);
-            let fits = kernel > 0 && stride > 0 && kernel <= padded;
-            fits.then(|| (padded - kernel) / stride + 1)
-        };
-        Some([along(0)?, along(1)?])
+        windows(input, kernel, self.stride, self.padding)
     }
 }
 

@@ -23,7 +23,7 @@ impl PoolOptions {
     /// Height and width of the result for an input of the given height and width; `None` where no
     /// window fits, or a stride or a size is 0.
     pub fn output_size(&self, input: [usize; 2]) -> Option<[usize; 2]> {
-        windows(input, self.kernel, self.stride, self.padding)
+        windows(input, self.kernel, self.stride, self.padding.map(|n| [n; 2]))
     }
 
     /// Windows of one pixel, which change nothing.
@@ -78,7 +78,7 @@ impl ConvBlockOptions {
     /// `None` where nothing fits, or a stride or a kernel is 0.
     pub fn output_size(&self, input: [usize; 2], kernel: [usize; 2]) -> Option<[usize; 2]> {
         let input = upsampled(input, self.upsample);
-        let conv = windows(input, kernel, self.stride, self.padding)?;
+        let conv = windows(input, kernel, self.stride, self.padding.map(|n| [n; 2]))?;
         match self.pool {
             Some(pool) => pool.output_size(conv),
             None => Some(conv),
@@ -101,7 +101,8 @@ impl ConvBlockOptions {
         );
         let kernel = [kernel_height, kernel_width];
         let input = upsampled([height, width], self.upsample);
-        let conv = windows(input, kernel, self.stride, self.padding).unwrap_or_else(|| {
+        let padding = self.padding.map(|n| [n; 2]);
+        let conv = windows(input, kernel, self.stride, padding).unwrap_or_else(|| {
             panic!("conv_block: no kernel {kernel:?} fits into the input {x:?} with {self:?}")
         });
         let pool = self.pool.unwrap_or(PoolOptions::IDENTITY);
@@ -117,15 +118,16 @@ fn upsampled(size: [usize; 2], factor: [usize; 2]) -> [usize; 2] {
     [size[0] * factor[0], size[1] * factor[1]]
 }
 
-/// How many windows fit, vertically and horizontally.
-fn windows(
+/// How many windows fit, vertically and horizontally; `padding` is what is added before and after in each
+/// direction. `None` where nothing fits, or a stride or a kernel is 0.
+pub(super) fn windows(
     input: [usize; 2],
     kernel: [usize; 2],
     stride: [usize; 2],
-    padding: [usize; 2],
+    padding: [[usize; 2]; 2],
 ) -> Option<[usize; 2]> {
     let along = |axis: usize| {
-        let padded = input[axis] + 2 * padding[axis];
+        let padded = input[axis] + padding[axis][0] + padding[axis][1];
         let fits = kernel[axis] > 0 && stride[axis] > 0 && kernel[axis] <= padded;
         fits.then(|| (padded - kernel[axis]) / stride[axis] + 1)
     };

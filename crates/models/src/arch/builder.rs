@@ -10,7 +10,8 @@ impl Architecture {
     }
 
     /// Adds an operation under a name: an [`Op`], or one that is described by a
-    /// [`Conv`](crate::Conv) or a [`MaxPool`].
+    /// [`Conv`](crate::Conv), [`ConvTranspose`](crate::ConvTranspose), [`BatchNorm`](crate::BatchNorm),
+    /// [`MaxPool`] or [`AvgPool`](crate::AvgPool).
     ///
     /// A layer whose name may have been automatic, such as `relu1`, gives way where it is called the same;
     /// not to another that may have been, since one of two given names would then not be the one given.
@@ -150,10 +151,7 @@ impl Architecture {
         main: impl FnOnce(Self) -> Self,
         shortcut: impl FnOnce(Self) -> Self,
     ) -> Self {
-        let path = || self.path(name);
-        let (mut main, mut shortcut) = (main(path()).layers, shortcut(path()).layers);
-        names::settle(&mut main, &mut shortcut);
-        self.layer(name, Op::Residual { before: Vec::new(), main, shortcut })
+        self.residual_after(name, |before| before, main, shortcut)
     }
 
     /// Adds a residual block that activates first (He et al., 2016, "Identity mappings"): what `before` adds

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::fifth;
 use crate::{Architecture, BatchNorm, Conv, ModelError, Op, Padding};
 
 /// A stage of inverted bottlenecks: how many times wider the blocks are inside, the channels that come out
@@ -31,8 +32,6 @@ const STAGES: [Stage; 7] = [
     stage(6, 192, 4, 2, 5),
     stage(6, 320, 1, 1, 3),
 ];
-
-const BLOCKS: usize = 16;
 
 /// EfficientNet-Lite0 (Liu, 2020, after Tan and Le, 2019): inverted bottlenecks with ReLU6 and without
 /// squeeze-and-excite, 4.7 million parameters. Official accuracy on ImageNet: 75.1 %.
@@ -66,10 +65,6 @@ pub struct EfficientNetLite {
     pub stochastic_depth: f64,
 }
 
-fn fifth() -> f64 {
-    0.2
-}
-
 impl EfficientNetLite {
     /// EfficientNet-Lite0, for 224 × 224 colour images.
     pub fn lite0(classes: usize) -> Self {
@@ -100,6 +95,7 @@ impl EfficientNetLite {
             .layer("_conv_stem", same(32, 3, 2, &mut size))
             .layer("_bn0", norm())
             .op(Op::Relu6);
+        let all_blocks = STAGES.iter().map(|stage| stage.blocks).sum::<usize>() as f64;
         let (mut in_channels, mut index) = (32, 0);
         for Stage { expansion, channels, blocks, stride, kernel } in STAGES {
             for block in 0..blocks {
@@ -108,7 +104,7 @@ impl EfficientNetLite {
                     channels: [in_channels, in_channels * expansion, channels],
                     kernel,
                     stride: if block == 0 { stride } else { 1 },
-                    stochastic_depth: self.stochastic_depth * index as f64 / BLOCKS as f64,
+                    stochastic_depth: self.stochastic_depth * index as f64 / all_blocks,
                 };
                 net = block.add_to(net, &mut size);
                 (in_channels, index) = (channels, index + 1);

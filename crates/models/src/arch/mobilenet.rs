@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::{conv, fifth};
 use crate::{Architecture, Conv, Op};
 
 /// How many times wider the blocks of a stage are inside, the channels that come out of it, its blocks, and
@@ -37,10 +38,6 @@ pub struct MobileNetV2 {
     /// Probability of dropout before the last layer; torchvision's is 0.2.
     #[serde(default = "fifth")]
     pub dropout: f64,
-}
-
-fn fifth() -> f64 {
-    0.2
 }
 
 impl MobileNetV2 {
@@ -106,11 +103,6 @@ fn bottleneck(
     net = conv_norm(net, &depthwise, &norm, conv(inside, 3, stride).groups(inside)).op(Op::Relu6);
     let [project, norm] = [1, 2].map(|part| named(&(index + part).to_string()));
     conv_norm(net, &project, &norm, conv(channels, 1, 1))
-}
-
-/// A convolution without a bias that keeps the size but for its stride.
-fn conv(out_channels: usize, kernel: usize, stride: usize) -> Conv {
-    Conv::new(out_channels, kernel).stride(stride).padding(kernel / 2).without_bias()
 }
 
 fn conv_norm(net: Architecture, name: &str, norm: &str, conv: Conv) -> Architecture {

@@ -48,3 +48,13 @@ pub use vgg::Vgg;
 fn grey_28() -> [usize; 3] {
     [1, 28, 28]
 }
+
+/// The probability of dropout, and of stochastic depth, that networks of inverted bottlenecks come with.
+fn fifth() -> f64 {
+    0.2
+}
+
+/// A convolution without a bias that keeps the size but for its stride.
+fn conv(out_channels: usize, kernel: usize, stride: usize) -> Conv {
+    Conv::new(out_channels, kernel).stride(stride).padding(kernel / 2).without_bias()
+}

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Architecture, Conv, Op};
+use super::conv;
+use crate::{Architecture, Op};
 
 /// How the layers of a [`PreActResNet`] are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,9 +129,4 @@ impl PreActResNet {
             }),
         }
     }
-}
-
-/// A convolution without a bias that keeps the size but for its stride.
-fn conv(out_channels: usize, kernel: usize, stride: usize) -> Conv {
-    Conv::new(out_channels, kernel).stride(stride).padding(kernel / 2).without_bias()
 }

@@ -35,9 +35,9 @@ impl Architecture {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Setting`] for a size that the network of the catalog does not take: a residual
-    /// network or VGG from 28 × 28 up; [`ModelError::Layer`] names the first layer that the images
-    /// are too small for.
+    /// [`ModelError::Setting`] for a size that the network of the catalog does not take: a
+    /// [`ResNet`](crate::ResNet) or VGG from 28 × 28 up; [`ModelError::Layer`] names the first layer
+    /// that the images are too small for.
     ///
     /// ```
     /// use selvedge_models::{ResNet, named};

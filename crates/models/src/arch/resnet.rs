@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
+use super::conv;
 use crate::error::require_28_pixels;
-use crate::{Architecture, Conv, MaxPool, ModelError, Op};
+use crate::{Architecture, MaxPool, ModelError, Op};
 
 /// How a [`ResNet`] begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,11 +130,7 @@ impl ResNet {
             for block in 0..blocks {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                 let name = format!("layer{}.{block}", stage + 1);
-                let block = match self.block {
-                    Block::Basic => basic_block,
-                    Block::Bottleneck => bottleneck,
-                };
-                net = block(net, &name, [in_channels, channels], stride).relu();
+                net = self.block.add_to(net, &name, [in_channels, channels], stride).relu();
                 in_channels = channels * self.block.expansion();
             }
         }
@@ -150,67 +147,6 @@ impl ResNet {
     }
 }
 
-/// A convolution without a bias that keeps the size but for its stride.
-fn conv(out_channels: usize, kernel: usize, stride: usize) -> Conv {
-    Conv::new(out_channels, kernel).stride(stride).padding(kernel / 2).without_bias()
-}
-
-/// Two convolutions of 3 × 3 beside the input, or beside a convolution of 1 × 1 where sizes change.
-fn basic_block(
-    net: Architecture,
-    name: &str,
-    [in_channels, channels]: [usize; 2],
-    stride: usize,
-) -> Architecture {
-    net.residual(
-        name,
-        |main| {
-            main.layer("conv1", conv(channels, 3, stride))
-                .batch_norm("bn1")
-                .layer("relu", Op::Relu)
-                .layer("conv2", conv(channels, 3, 1))
-                .batch_norm("bn2")
-        },
-        |path| shortcut(path, [in_channels, channels], stride),
-    )
-}
-
-/// Convolutions of 1 × 1, 3 × 3 and 1 × 1 beside the same.
-fn bottleneck(
-    net: Architecture,
-    name: &str,
-    [in_channels, channels]: [usize; 2],
-    stride: usize,
-) -> Architecture {
-    let out_channels = channels * Block::Bottleneck.expansion();
-    net.residual(
-        name,
-        |main| {
-            main.layer("conv1", conv(channels, 1, 1))
-                .batch_norm("bn1")
-                .layer("relu1", Op::Relu)
-                .layer("conv2", conv(channels, 3, stride))
-                .batch_norm("bn2")
-                .layer("relu2", Op::Relu)
-                .layer("conv3", conv(out_channels, 1, 1))
-                .batch_norm("bn3")
-        },
-        |path| shortcut(path, [in_channels, out_channels], stride),
-    )
-}
-
-/// The input, or a convolution of 1 × 1 where sizes change.
-fn shortcut(
-    path: Architecture,
-    [in_channels, out_channels]: [usize; 2],
-    stride: usize,
-) -> Architecture {
-    if stride == 1 && in_channels == out_channels {
-        return path;
-    }
-    path.layer("downsample.0", conv(out_channels, 1, stride)).batch_norm("downsample.1")
-}
-
 impl Block {
     /// How many times its channels come out of it.
     fn expansion(self) -> usize {
@@ -218,6 +154,42 @@ impl Block {
             Self::Basic => 1,
             Self::Bottleneck => 4,
         }
+    }
+
+    /// The network with this block: beside its convolutions the input, or a convolution of 1 × 1 where sizes
+    /// change.
+    fn add_to(
+        self,
+        net: Architecture,
+        name: &str,
+        [in_channels, channels]: [usize; 2],
+        stride: usize,
+    ) -> Architecture {
+        let out_channels = channels * self.expansion();
+        let main = |main: Architecture| match self {
+            Self::Basic => main
+                .layer("conv1", conv(channels, 3, stride))
+                .batch_norm("bn1")
+                .layer("relu", Op::Relu)
+                .layer("conv2", conv(channels, 3, 1))
+                .batch_norm("bn2"),
+            Self::Bottleneck => main
+                .layer("conv1", conv(channels, 1, 1))
+                .batch_norm("bn1")
+                .layer("relu1", Op::Relu)
+                .layer("conv2", conv(channels, 3, stride))
+                .batch_norm("bn2")
+                .layer("relu2", Op::Relu)
+                .layer("conv3", conv(out_channels, 1, 1))
+                .batch_norm("bn3"),
+        };
+        let shortcut = |path: Architecture| match stride == 1 && in_channels == out_channels {
+            true => path,
+            false => {
+                path.layer("downsample.0", conv(out_channels, 1, stride)).batch_norm("downsample.1")
+            }
+        };
+        net.residual(name, main, shortcut)
     }
 }
 

@@ -43,7 +43,8 @@ pub fn spread(x: Tensor<4>, step: usize) -> Tensor<4> {
 /// channels are a depthwise convolution.
 ///
 /// Shapes: x `[batch, in_channels, height, width]`, weight `[out_channels, in_channels / groups, kernel,
-/// kernel]`, bias `[out_channels]`. It is one matrix product an image and group.
+/// kernel]`, bias `[out_channels]`, result `[batch, out_channels, rows, columns]` with as many rows and
+/// columns as [`Window::positions`] says. It is one matrix product an image and group.
 ///
 /// # Panics
 ///

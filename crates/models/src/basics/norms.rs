@@ -2,12 +2,13 @@ use burn::tensor::Tensor;
 
 /// Group normalization (Wu and He, 2018): the channels of each image are divided into `groups`, each of
 /// which gets mean 0 and variance 1; then every channel is multiplied by its weight, and its bias added.
+/// `epsilon` is added to the variance.
 ///
 /// Shapes: x and the result `[batch, channels, height, width]`, weight and bias `[channels]`.
 ///
 /// # Panics
 ///
-/// Panics if the groups do not divide the channels.
+/// Panics if the groups do not divide the channels, or if the weight or the bias has not one value a channel.
 pub fn group_norm(
     x: Tensor<4>,
     weight: Tensor<1>,
@@ -21,10 +22,14 @@ pub fn group_norm(
     y * weight.reshape([1, channels, 1, 1]) + bias.reshape([1, channels, 1, 1])
 }
 
-/// Layer normalization (Ba et al., 2016) over the channels of each pixel.
+/// Layer normalization (Ba et al., 2016) over the channels of each pixel; `epsilon` is added to the variance.
 ///
 /// Shapes: x and the result `[batch, channels, height, width]`, weight and bias `[channels]`; features are
 /// images of one pixel.
+///
+/// # Panics
+///
+/// Panics if the weight or the bias has neither one value a channel nor a single one.
 pub fn layer_norm(x: Tensor<4>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
     let pixels = x.reshape([batch, channels, height * width]).swap_dims(1, 2);

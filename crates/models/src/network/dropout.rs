@@ -8,8 +8,8 @@ use crate::Rng;
 /// The choice is drawn on the host from `rng`: it is then the same on every device, and independent
 /// of whatever else draws random numbers in the same process.
 pub(crate) fn values<const D: usize>(x: Tensor<D>, probability: f64, rng: &mut Rng) -> Tensor<D> {
-    let mask = Tensor::from_data(mask(&x.dims(), probability, rng), &x.device());
-    x * mask
+    let shape = x.dims();
+    masked(x, shape, probability, rng)
 }
 
 /// Sets whole channels of `[batch, channels, height, width]` to 0 with `probability` and scales the
@@ -24,6 +24,16 @@ pub(crate) fn channels(x: Tensor<4>, probability: f64, rng: &mut Rng) -> Tensor<
 pub(crate) fn rows<const D: usize>(x: Tensor<D>, probability: f64, rng: &mut Rng) -> Tensor<D> {
     let mut shape = [1; D];
     shape[0] = x.dims()[0];
+    masked(x, shape, probability, rng)
+}
+
+/// The product with a mask of this shape, in which a side of 1 stands for all.
+fn masked<const D: usize>(
+    x: Tensor<D>,
+    shape: [usize; D],
+    probability: f64,
+    rng: &mut Rng,
+) -> Tensor<D> {
     let mask = Tensor::from_data(mask(&shape, probability, rng), &x.device());
     x * mask
 }

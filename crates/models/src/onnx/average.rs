@@ -8,22 +8,22 @@
 
 use std::ops::Range;
 
-/// The pixels of window `i` of `windows` over `size` pixels: ⌊i · size / windows⌋ up to
-/// ⌈(i + 1) · size / windows⌉, as PyTorch cuts them.
-fn window(i: usize, size: usize, windows: usize) -> Range<usize> {
-    i * size / windows..((i + 1) * size).div_ceil(windows)
+/// The pixels of window `i` of `windows` over `size` pixels, ⌊i · size / windows⌋ up to
+/// ⌈(i + 1) · size / windows⌉, as PyTorch cuts them, and the share of each.
+fn shares(i: usize, size: usize, windows: usize) -> (Range<usize>, f32) {
+    let window = i * size / windows..((i + 1) * size).div_ceil(windows);
+    let share = 1.0 / window.len() as f32;
+    (window, share)
 }
 
 /// `[windows, height]`: what to multiply an image with from the left.
 pub(super) fn rows(height: usize, windows: usize) -> Vec<f32> {
-    let shares = |i| (window(i, height, windows), 1.0 / window(i, height, windows).len() as f32);
-    by_rows(height, windows, shares)
+    by_rows(height, windows, |i| shares(i, height, windows))
 }
 
 /// `[width, windows]`: what to multiply an image with from the right.
 pub(super) fn columns(width: usize, windows: usize) -> Vec<f32> {
-    let shares = |i| (window(i, width, windows), 1.0 / window(i, width, windows).len() as f32);
-    by_columns(width, windows, shares)
+    by_columns(width, windows, |i| shares(i, width, windows))
 }
 
 /// An average pool whose windows may reach over the border, as matrices: what a window divides by is the

@@ -97,7 +97,7 @@ impl Builder<'_> {
                 let weight = Values::Kernels(conv.weight.val());
                 let Padding { top, bottom, left, right } = padding;
                 let node = Node::new("Conv", path)
-                    .reads(self.weighted(input, path, weight, &conv.bias)?)
+                    .reads(self.weighted(input.name, path, weight, &conv.bias)?)
                     .with("kernel_shape", [kernel; 2])
                     .with("pads", [top, left, bottom, right])
                     .with("strides", [stride; 2]);
@@ -106,14 +106,14 @@ impl Builder<'_> {
             (Params::ConvTranspose2d(conv), op @ &Op::ConvTranspose2d { kernel, .. }) => {
                 let weight = Values::Kernels(conv.weight.val());
                 let node = Node::new("ConvTranspose", path)
-                    .reads(self.weighted(input, path, weight, &conv.bias)?)
+                    .reads(self.weighted(input.name, path, weight, &conv.bias)?)
                     .with("kernel_shape", [kernel; 2]);
                 spread(node, op)
             }
             (Params::Linear(linear), _) => {
                 let weight = Values::Transposed(linear.weight.val());
                 Node::new("Gemm", path)
-                    .reads(self.weighted(input, path, weight, &linear.bias)?)
+                    .reads(self.weighted(input.name, path, weight, &linear.bias)?)
                     .with("transB", 1)
             }
             (Params::BatchNorm(norm), _) => self.batch_norm(norm.inner(), path, input)?,
@@ -136,21 +136,21 @@ impl Builder<'_> {
                 }
             }
             (Params::None(_), op) if op.is_identity_in_inference() => return Ok(input),
-            (Params::None(_), op) => self.plain(op, path, input)?,
+            (Params::None(_), op) => self.plain(op, path, input, shape)?,
             (_, op) => return Err(self.refused(path, format!("`{}` lacks weights", op.kind()))),
         };
         self.push(new, shape)
     }
 
     /// The inputs of a layer with a weight and, where it has one, a bias.
-    fn weighted(
+    pub(super) fn weighted(
         &mut self,
-        input: Flow,
+        input: String,
         path: &str,
         weight: Values,
         bias: &Option<Param<Tensor<1>>>,
     ) -> Result<Vec<String>, ModelError> {
-        let mut inputs = vec![input.name, self.initializer(path, "weight", weight)?];
+        let mut inputs = vec![input, self.initializer(path, "weight", weight)?];
         if let Some(bias) = bias {
             inputs.push(self.initializer(path, "bias", Values::Vector(bias.val()))?);
         }

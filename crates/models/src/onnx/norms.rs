@@ -1,7 +1,6 @@
 //! Normalizations as ONNX nodes.
 
 use burn::nn::{BatchNorm, GroupNorm, LayerNorm};
-use burn::tensor::Tensor;
 
 use super::graph::{Builder, Flow};
 use super::proto::Node;
@@ -74,30 +73,24 @@ impl Builder<'_> {
         path: &str,
         input: Flow,
     ) -> Result<Node, ModelError> {
-        let affine = |builder: &mut Self| {
-            let vector = |tensor: Tensor<1>| Values::Vector(tensor);
-            let weight = builder.initializer(path, "weight", vector(norm.gamma.val()))?;
-            let bias = norm.beta.as_ref().map(|bias| vector(bias.val()));
-            let bias = bias.map(|bias| builder.initializer(path, "bias", bias)).transpose()?;
-            Ok::<Vec<String>, ModelError>([weight].into_iter().chain(bias).collect())
-        };
-        let normalize = |name: &str, input: String, affine: Vec<String>| {
+        let weight = Values::Vector(norm.gamma.val());
+        let normalize = |name: &str, inputs: Vec<String>| {
             Node::new("LayerNormalization", name)
-                .reads([input].into_iter().chain(affine))
+                .reads(inputs)
                 .with("axis", -1)
                 .with("epsilon", epsilon as f32)
         };
         let Shape::Images([channels, height, width]) = input.shape else {
-            let affine = affine(self)?;
-            return Ok(normalize(path, input.name, affine));
+            let inputs = self.weighted(input.name, path, weight, &norm.beta)?;
+            return Ok(normalize(path, inputs));
         };
         let sizes = [height, width, channels];
         let last = Node::new("Transpose", &format!("{path}.channels_last"))
             .reads([input.name])
             .with("perm", [0, 2, 3, 1]);
         let last = self.push_sized(last, &sizes)?;
-        let affine = affine(self)?;
-        let normalized = normalize(&format!("{path}.normalized"), last, affine);
+        let inputs = self.weighted(last, path, weight, &norm.beta)?;
+        let normalized = normalize(&format!("{path}.normalized"), inputs);
         let normalized = self.push_sized(normalized, &sizes)?;
         Ok(Node::new("Transpose", path).reads([normalized]).with("perm", [0, 3, 1, 2]))
     }

@@ -9,8 +9,14 @@ use super::tensor::Values;
 use crate::{GeluApproximation, ModelError, Op, Shape};
 
 impl Builder<'_> {
-    /// The node, all that it reads before it in the graph.
-    pub(super) fn plain(&mut self, op: &Op, path: &str, input: Flow) -> Result<Node, ModelError> {
+    /// The node, all that it reads before it in the graph; `output` is the shape of what it gives.
+    pub(super) fn plain(
+        &mut self,
+        op: &Op,
+        path: &str,
+        input: Flow,
+        output: Shape,
+    ) -> Result<Node, ModelError> {
         let node = |op_type| Node::new(op_type, path).reads([&input.name]);
         match (op, input.shape) {
             (Op::Relu, _) => Ok(node("Relu")),
@@ -38,7 +44,7 @@ impl Builder<'_> {
                 .with("kernel_shape", [kernel; 2])
                 .with("pads", [padding; 4])
                 .with("strides", [stride; 2])),
-            (&Op::AvgPool2d { .. }, _) => self.avg_pool(op, path, input),
+            (&Op::AvgPool2d { .. }, _) => self.avg_pool(op, path, input, output),
             (&Op::Upsample { scale }, _) => {
                 // Pixel x of the output is pixel ⌊x / scale⌋ of the input: each is repeated.
                 let scales =
@@ -88,7 +94,13 @@ impl Builder<'_> {
 
     /// An average pool. Where its last windows reach over the border, the operator and its runtimes do not
     /// agree on what they divide by: there it is two products, as an adaptive pool.
-    fn avg_pool(&mut self, op: &Op, path: &str, input: Flow) -> Result<Node, ModelError> {
+    fn avg_pool(
+        &mut self,
+        op: &Op,
+        path: &str,
+        input: Flow,
+        output: Shape,
+    ) -> Result<Node, ModelError> {
         let (
             &Op::AvgPool2d { kernel, stride, padding, ceil_mode, count_include_pad },
             Shape::Images([channels, height, width]),
@@ -104,7 +116,6 @@ impl Builder<'_> {
                 .with("pads", [padding; 4])
                 .with("strides", [stride; 2]));
         }
-        let output = op.apply(input.shape).map_err(|reason| self.refused(path, reason))?;
         let [_, high, wide] = output.as_images();
         let pool = average::Pool { kernel, stride, padding, count_include_pad };
         let rows = Values::Given { dims: vec![high, height], of: pool.rows(height, high) };

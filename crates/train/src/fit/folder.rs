@@ -11,7 +11,7 @@ use selvedge_models::{DataSpec, Model, state};
 use super::checkpoint::Checkpoints;
 use super::state::{Snapshot, TrainState};
 use crate::metrics::{csv_header, csv_row};
-use crate::settings::{flat, plain};
+use crate::settings::{flat, plain, written};
 use crate::{EpochRow, FitSource, Progress, Score, SettingDifference, Task, TrainError};
 
 const CONFIG: &str = "config.toml";
@@ -76,9 +76,7 @@ fn model_settings<M: Model>(model: &M) -> toml::Table {
     let elements: usize = parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum();
     table.insert("parameters".into(), (elements as i64).into());
     if let Some(layers) = model.layers() {
-        // What has no place in TOML still tells one network from another as text.
-        let value = toml::Value::try_from(layers);
-        table.insert("network".into(), value.unwrap_or_else(|_| format!("{layers:?}").into()));
+        table.insert("network".into(), written(layers));
     }
     let values = state::read(model);
     let bits = values.values().flat_map(|data| data.iter::<f32>().map(f32::to_bits));

@@ -113,7 +113,8 @@ impl Predictions {
         self.log_probability(position, class).exp()
     }
 
-    fn log_probability(&self, position: usize, class: usize) -> f64 {
+    /// The logarithm of [`probability`](Self::probability).
+    pub(crate) fn log_probability(&self, position: usize, class: usize) -> f64 {
         assert!(class < self.classes.len(), "there is no class {class}");
         let logit = self.logits[position * self.classes.len() + class];
         f64::from(logit) - self.normalizers[position]

@@ -96,6 +96,11 @@ impl Frame {
         }
     }
 
+    /// Elements of a plane, and of the result.
+    pub fn plane_lens(&self) -> [usize; 2] {
+        [self.source, self.output].map(|[height, width]| height * width)
+    }
+
     /// An empty frame.
     pub fn zeros(&self) -> Aligned {
         Aligned::zeros(self.rows * self.row_len)

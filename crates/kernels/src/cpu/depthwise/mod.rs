@@ -56,7 +56,7 @@ fn run(
     bias: Option<&[f32]>,
 ) -> Recycled {
     let Sizes { batch, channels, kernel, .. } = *sizes;
-    let [source, output] = [frame.source, frame.output].map(|[height, width]| height * width);
+    let [source, output] = frame.plane_lens();
     let mut result = Recycled::any(batch * channels * output);
     let piece = (PIECE / (output * kernel[0] * kernel[1]).max(1)).max(1);
     let frame = &frame;

@@ -22,8 +22,7 @@ impl Task for Planes<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let frame = self.frame;
-        let [source, output] =
-            [frame.source[0] * frame.source[1], frame.output[0] * frame.output[1]];
+        let [source, output] = frame.plane_lens();
         let area = self.kernel[0] * self.kernel[1];
         let mut framed = frame.zeros();
         let count = self.to.len() / output;

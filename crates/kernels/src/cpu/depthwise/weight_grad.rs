@@ -34,8 +34,7 @@ impl Task for Channel<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let (frame, Sizes { batch, channels, .. }) = (self.frame, *self.sizes);
-        let [source, output] =
-            [frame.source[0] * frame.source[1], frame.output[0] * frame.output[1]];
+        let [source, output] = frame.plane_lens();
         let [rows, width] = frame.output;
         let grad_len = width.next_multiple_of(S::LANES);
         let mut framed = frame.zeros();

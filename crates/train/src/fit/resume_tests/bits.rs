@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Tensor;
 use selvedge_data::Batch;
-use selvedge_models::{Network, state};
+use selvedge_models::{Model, state};
 
 use super::{StopAfter, config, context, data, left, network};
 use crate::fit::{Averaging, Clip, Divergence, FitConfig, Fitted, fit, fit_task};
@@ -15,17 +15,26 @@ use crate::{
     Classify, CrossEntropy, Observer, ObserverError, OptimizerConfig, RunStarted, Stop, TrainError,
 };
 
-/// A run in `folder`, stopped after every `steps` steps and carried on until it is complete; and how often.
-fn in_pieces(config: &FitConfig, folder: &Path, steps: usize) -> (Fitted<Network>, usize) {
+/// A run in `folder`, stopped after every `steps` steps and carried on until it is complete; and how often. It
+/// leaves the models that are passed in as they are.
+fn in_pieces<M: Model>(
+    model: impl Fn() -> M,
+    config: &FitConfig,
+    folder: &Path,
+    steps: usize,
+) -> (Fitted<M>, usize) {
     for pieces in 1.. {
         let stop = Stop::default();
         let context = context().with_run_folder(folder).with_stop(stop.clone());
         let context = context.with_observer(StopAfter(steps, stop));
-        match fit(network(), &data(), config, &context) {
+        let given = model();
+        let before = state::read(&given);
+        match fit(given.clone(), &data(), config, &context) {
             Ok(fitted) if !fitted.stopped => return (fitted, pieces),
             Ok(_) | Err(TrainError::Stopped { .. }) => {}
             Err(error) => panic!("{error}"),
         }
+        assert_eq!(state::read(&given), before, "the model that was passed in changed");
     }
     unreachable!("the loop ends when the run is complete")
 }
@@ -56,7 +65,7 @@ fn a_run_in_pieces_ends_in_the_bits_of_a_run_in_one() {
         // 6 batches an epoch: in the middle of epochs, and at their ends.
         for steps in [1, 3, 4] {
             let folder = tempfile::tempdir().unwrap();
-            let (fitted, pieces) = in_pieces(&config, &folder.path().join("run"), steps);
+            let (fitted, pieces) = in_pieces(network, &config, &folder.path().join("run"), steps);
             assert!(pieces > 1, "never stopped");
             assert_eq!(left(&fitted), whole, "{steps} steps, {config:?}");
         }
@@ -85,23 +94,10 @@ fn statistics_that_clones_share_are_those_of_the_best_epoch_also_after_resuming(
     assert_eq!(Some(measured(&whole)), whole.best.validation);
 
     let folder = tempfile::tempdir().unwrap();
-    for stopped in 1.. {
-        let stop = Stop::default();
-        let context = context().with_run_folder(folder.path()).with_stop(stop.clone());
-        let context = context.with_observer(StopAfter(5, stop));
-        let given = model();
-        match fit(given.clone(), &data(), &config, &context) {
-            Ok(fitted) if !fitted.stopped => {
-                assert!(stopped > 2, "stopped {stopped} times");
-                assert_eq!(state::read(&fitted.model), state::read(&whole.model));
-                assert_eq!(fitted.best.validation, whole.best.validation);
-                break;
-            }
-            Ok(_) | Err(TrainError::Stopped { .. }) => {}
-            Err(error) => panic!("{error}"),
-        }
-        assert_eq!(state::read(&given), values, "the model that was passed in changed");
-    }
+    let (fitted, stopped) = in_pieces(model, &config, folder.path(), 5);
+    assert!(stopped > 2, "stopped {stopped} times");
+    assert_eq!(state::read(&fitted.model), state::read(&whole.model));
+    assert_eq!(fitted.best.validation, whole.best.validation);
 }
 
 #[test]
