@@ -1,14 +1,13 @@
 //! What is in a file of weights, and which network does it belong to?
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge::cli::{self, WeightFormat};
 use selvedge::models::catalog;
 use selvedge::models::weights::{Fit, FitKind, FloatType, WeightFile};
-use selvedge::prelude::*;
 
 /// Prints what a file of weights holds (PyTorch's .pt and .pth, safetensors, burnpack) and which of
 /// the known networks it fits; without a file, the known networks. Nothing in a file is executed.
@@ -60,13 +59,9 @@ fn describe(file: &WeightFile, args: &Args) -> Result<(), Box<dyn Error>> {
         Some(network) => vec![file.fits(network)],
         None => file.best_fits(&catalog()),
     };
-    let mut text = format!("{file}\n");
-    for tensor in file.tensors.iter().filter(|_| args.tensors) {
-        text += &format!("{tensor}\n");
-    }
-    for fit in &fits {
-        text += &format!("{fit}\n");
-    }
+    let tensors = file.tensors.iter().filter(|_| args.tensors).map(|tensor| format!("{tensor}\n"));
+    let lines = tensors.chain(fits.iter().map(|fit| format!("{fit}\n")));
+    let mut text = format!("{file}\n{}", lines.collect::<String>());
     let exact = |fit: &&Fit| fit.kind == FitKind::Exact;
     match fits.iter().find(exact) {
         Some(fit) => text += &format!("\n{}", fit.architecture.summary()?),
@@ -75,40 +70,26 @@ fn describe(file: &WeightFile, args: &Args) -> Result<(), Box<dyn Error>> {
     }
     cli::print(&text)?;
     let Some((out, format)) = target else { return Ok(()) };
-    let report = match (&asked, fits.first()) {
+    let network = match (&asked, fits.first()) {
         // Images keep the channels that were asked for, if the weights are to be changed for them.
         (Some(network), Some(fit)) if args.weights.input_channels.is_some() => {
-            let network = fit.architecture.clone().with_input(network.input)?;
-            convert(file, &network, out, format, args)?
+            Some(fit.architecture.clone().with_input(network.input)?)
         }
-        (_, Some(fit)) if asked.is_some() || exact(&fit) => {
-            convert(file, &fit.architecture, out, format, args)?
+        (_, Some(fit)) if asked.is_some() || exact(&fit) => Some(fit.architecture.clone()),
+        _ => None,
+    };
+    let report = match network {
+        Some(network) => {
+            let device = selvedge::device::open("auto")?;
+            let (network, report) = file.network(&network, &args.weights.options(0), &device)?;
+            let float_type = args.dtype.or(file.float_type()).unwrap_or_default();
+            format.save_network(&network, out, float_type)?;
+            report.to_string()
         }
-        _ => {
-            match format {
-                WeightFormat::Burnpack => file.save_burnpack(out, args.dtype)?,
-                WeightFormat::Safetensors => file.save_safetensors(out, args.dtype)?,
-            }
+        None => {
+            format.save_file(file, out, args.dtype)?;
             format!("taken {}: all tensors, under their names", file.tensors.len())
         }
     };
     Ok(cli::print(&format!("\n{report}\nwritten to {}\n", out.display()))?)
-}
-
-/// Writes the weights of the file as those of `network`, and says what was taken.
-fn convert(
-    file: &WeightFile,
-    network: &Architecture,
-    out: &Path,
-    format: WeightFormat,
-    args: &Args,
-) -> Result<String, Box<dyn Error>> {
-    let device = selvedge::device::open("auto")?;
-    let (network, report) = file.network(network, &args.weights.options(0), &device)?;
-    let float_type = args.dtype.or(file.float_type()).unwrap_or_default();
-    match format {
-        WeightFormat::Burnpack => network.save_burnpack(out)?,
-        WeightFormat::Safetensors => network.save_safetensors_as(out, float_type)?,
-    }
-    Ok(report.to_string())
 }

@@ -1,16 +1,14 @@
 //! The example that compares the layers of basic operations with the framework's own.
 
-use std::path::Path;
+#[path = "common/example.rs"]
+mod example;
+
 use std::process::Command;
 
 #[test]
 fn every_layer_of_the_example_agrees_in_output_and_gradient() {
-    // Cargo builds the examples of a package before its tests, in the folder beside theirs.
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).unwrap().join("examples");
-    let program = folder.join(format!("basic_layers{}", std::env::consts::EXE_SUFFIX));
     let arguments = ["--batch", "2", "--repeat", "1", "--device", "flex"];
-    let output = Command::new(program).args(arguments).output().unwrap();
+    let output = Command::new(example::program("basic_layers")).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
     let text = String::from_utf8(output.stdout).unwrap();

@@ -1,16 +1,15 @@
 //! What the examples answer to wrong input: one clear line, an exit status that is not 0, no
 //! backtrace, nothing left behind.
 
+#[path = "common/example.rs"]
+mod example;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Cargo builds the examples of a package before its tests, in the folder beside theirs.
 fn example(name: &str) -> Command {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).unwrap().join("examples");
-    let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    let mut command = Command::new(program);
+    let mut command = Command::new(example::program(name));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env("RUST_BACKTRACE", "1");
     command
 }
@@ -218,9 +217,7 @@ fn a_divergence_is_one_line_and_leaves_nothing() {
 #[cfg(unix)]
 #[test]
 fn help_into_a_closed_pipe_is_no_error() {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).unwrap().join("examples");
-    let command = format!("{} --help | true", folder.join("transfer_learning").display());
+    let command = format!("{} --help | true", example::program("transfer_learning").display());
     let output = Command::new("sh").args(["-c", &command]).output().unwrap();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }

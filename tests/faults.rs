@@ -4,27 +4,24 @@
 // Where there are `/dev/full` and the limits that a shell sets.
 #![cfg(target_os = "linux")]
 
+#[path = "common/example.rs"]
+mod example;
+
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-/// Cargo builds the examples of a package before its tests, in the folder beside theirs.
-fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.parent().and_then(Path::parent).unwrap().join("examples").join(name)
-}
-
 /// The program in the root of the workspace, with signals as in a terminal.
 fn example(name: &str) -> Command {
-    with_signals(Command::new(program(name)), libc::SIG_DFL)
+    with_signals(Command::new(example::program(name)), libc::SIG_DFL)
 }
 
 /// The example by a shell that first runs `before`, such as a limit.
 fn limited(before: &str, name: &str) -> Command {
     let mut command = with_signals(Command::new("sh"), libc::SIG_DFL);
-    command.args(["-c", &format!("{before}; exec \"$0\" \"$@\"")]).arg(program(name));
+    command.args(["-c", &format!("{before}; exec \"$0\" \"$@\"")]).arg(example::program(name));
     command
 }
 

@@ -1,17 +1,20 @@
 //! What the examples that read files of weights, `inspect_weights` and `export_onnx`, do with them.
 
+#[path = "common/example.rs"]
+mod example;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
 use selvedge::models::{Conv, named};
 use selvedge::prelude::*;
 
-/// Cargo builds the examples of a package before its tests, in the folder beside theirs.
 fn example(name: &str, arguments: &[&Path]) -> Output {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).unwrap().join("examples");
-    let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    Command::new(program).args(arguments).env("RUST_BACKTRACE", "1").output().unwrap()
+    Command::new(example::program(name))
+        .args(arguments)
+        .env("RUST_BACKTRACE", "1")
+        .output()
+        .unwrap()
 }
 
 fn inspect_weights(arguments: &[&Path]) -> Output {

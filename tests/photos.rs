@@ -1,5 +1,8 @@
 //! From a folder of images to a network, and from the network to the classes of other files.
 
+#[path = "common/example.rs"]
+mod example;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -7,10 +10,7 @@ use std::process::{Command, Output, Stdio};
 use image::{ImageBuffer, Rgb};
 
 fn example(name: &str) -> Command {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).unwrap().join("examples");
-    let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    let mut command = Command::new(program);
+    let mut command = Command::new(example::program(name));
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command
 }

@@ -3,6 +3,8 @@
 //!
 //! `SELVEDGE_KILLS=100 cargo test --test train_kill` kills it a hundred times.
 
+#[path = "common/example.rs"]
+mod example;
 #[path = "common/kill.rs"]
 mod kill;
 
@@ -20,10 +22,7 @@ const KILLS: u32 = 6;
 
 /// A short run that is saved often, with all that a run could forget.
 fn train(folder: &Path, threads: usize) -> Command {
-    let test = std::env::current_exe().unwrap();
-    let examples = test.parent().and_then(Path::parent).unwrap().join("examples");
-    let program = examples.join(format!("train{}", std::env::consts::EXE_SUFFIX));
-    let mut command = Command::new(program);
+    let mut command = Command::new(example::program("train"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env("RAYON_NUM_THREADS", threads.to_string());
     command.args(["--model=mlp_relu", "--epochs=4", "--batch-size=256", "--save-every=20"]);
     command.args(["--lr-scheduler=onecyclelr", "--model-ema", "--clip-grad-norm=1"]);

@@ -3,6 +3,8 @@
 //!
 //! `SELVEDGE_KILLS=100 cargo test --test transfer_kill` kills each of them a hundred times.
 
+#[path = "common/example.rs"]
+mod example;
 #[path = "common/kill.rs"]
 mod kill;
 #[path = "common/tiny_study.rs"]
@@ -88,10 +90,7 @@ fn figures(folder: &Path) -> serde_json::Value {
 
 /// The example on so little that most of its time is the pre-training.
 fn transfer_learning(folder: &Path) -> Command {
-    let test = std::env::current_exe().unwrap();
-    let examples = test.parent().and_then(Path::parent).unwrap().join("examples");
-    let program = examples.join(format!("transfer_learning{}", std::env::consts::EXE_SUFFIX));
-    let mut command = Command::new(program);
+    let mut command = Command::new(example::program("transfer_learning"));
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command.args(["--quick", "--fractions=0.5%,1%", "--resume", "--output-dir"]).arg(folder);
     command

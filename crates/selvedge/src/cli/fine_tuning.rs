@@ -12,7 +12,7 @@ use selvedge_train::{
     Context, FitConfig, FitData, Fitted, OneCycle, OptimizerConfig, ParamGroup, fit,
 };
 
-use super::{NetworkArgs, WeightArgs, signals};
+use super::{NetworkArgs, WeightArgs, interruptible};
 use crate::Error;
 
 /// Which network begins, and with which weights.
@@ -76,9 +76,7 @@ impl PretrainedArgs {
     }
 
     fn published(&self, published: &Published) -> Result<Pretrained, Error> {
-        let stop = signals::stop();
-        let source = Source::default().with_interrupt(move || stop.is_requested());
-        let found = published.find(&source)?;
+        let found = published.find(&interruptible(Source::default()))?;
         let (mean, std) = (published.preprocessing.mean, published.preprocessing.std);
         Ok(Pretrained {
             architecture: published.architecture()?,

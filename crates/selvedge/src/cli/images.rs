@@ -156,12 +156,8 @@ impl ImageNormalization {
             Self::Raw => Normalization::raw(),
             Self::Unit => Normalization::unit(),
             Self::Standardized => Normalization::standardized(&split.train),
-            // torchvision's `transforms` of its ImageNet weights.
             Self::ImageNet => match split.shape() {
-                [3, ..] => Normalization {
-                    mean: vec![0.485, 0.456, 0.406],
-                    std: vec![0.229, 0.224, 0.225],
-                },
+                [3, ..] => Normalization::imagenet(),
                 [channels, ..] => {
                     let reason = format!("normalization imagenet: for 3 channels, not {channels}");
                     return Err(selvedge_data::DataError::other(reason).into());

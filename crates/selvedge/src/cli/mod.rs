@@ -78,8 +78,7 @@ impl Common {
             Some(folder) => Source::folder(folder),
             None => Source::default(),
         };
-        let stop = signals::stop();
-        source.with_interrupt(move || stop.is_requested())
+        interruptible(source)
     }
 
     /// Opens the device, shows progress under `label`, and lets Ctrl-C, SIGTERM and SIGHUP end the run
@@ -96,6 +95,12 @@ impl Common {
         let context = Context::new(&device).with_progress(Progress::auto(label)).with_stop(stop);
         Ok((context, name))
     }
+}
+
+/// The same places, from which a download ends with what ends the run.
+fn interruptible(source: Source) -> Source {
+    let stop = signals::stop();
+    source.with_interrupt(move || stop.is_requested())
 }
 
 /// Arguments of every study.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use selvedge_models::weights::{
     self, FloatType, InputChannels, LoadOptions, ReadOptions, Rename, WeightFile,
 };
-use selvedge_models::{Architecture, ModelError, named};
+use selvedge_models::{Architecture, ModelError, Network, named};
 
 /// Which network: one of the catalog, or one of the user's.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -143,6 +143,40 @@ impl WeightFormat {
             () if is("bpk") => Ok(Self::Burnpack),
             () if is("safetensors") => Ok(Self::Safetensors),
             () => Err(format!("{path}: the name must end in .safetensors or .bpk").into()),
+        }
+    }
+
+    /// Writes the weights of a network to `out`; safetensors with floats of `float_type`, burnpack as f32.
+    ///
+    /// # Errors
+    ///
+    /// As [`Network::save_burnpack`] and [`Network::save_safetensors_as`].
+    pub fn save_network(
+        self,
+        network: &Network,
+        out: &Path,
+        float_type: FloatType,
+    ) -> Result<(), ModelError> {
+        match self {
+            Self::Burnpack => network.save_burnpack(out),
+            Self::Safetensors => network.save_safetensors_as(out, float_type),
+        }
+    }
+
+    /// Writes all tensors of a file to `out` under their names; floats as `float_type`, or as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`WeightFile::save_burnpack`] and [`WeightFile::save_safetensors`].
+    pub fn save_file(
+        self,
+        file: &WeightFile<'_>,
+        out: &Path,
+        float_type: Option<FloatType>,
+    ) -> Result<(), ModelError> {
+        match self {
+            Self::Burnpack => file.save_burnpack(out, float_type),
+            Self::Safetensors => file.save_safetensors(out, float_type),
         }
     }
 }

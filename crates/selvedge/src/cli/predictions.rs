@@ -52,11 +52,11 @@ impl PredictionArgs {
         match self.format {
             PredictionFormat::Table | PredictionFormat::Json => String::new(),
             PredictionFormat::Csv => {
-                let columns = (1..=self.top_k.get().min(classes)).map(|k| match k {
-                    1 => ",class,probability".to_owned(),
-                    k => format!(",class_{k},probability_{k}"),
+                let columns = (1..=self.top_k.get().min(classes)).flat_map(|k| match k {
+                    1 => ["class".to_owned(), "probability".to_owned()],
+                    k => [format!("class_{k}"), format!("probability_{k}")],
                 });
-                format!("file{}\n", columns.collect::<String>())
+                row(std::iter::once("file".to_owned()).chain(columns))
             }
         }
     }
@@ -87,19 +87,19 @@ impl PredictionArgs {
             }
             PredictionFormat::Csv => {
                 let columns =
-                    ranked.iter().map(|r| format!(",{},{}", quoted(r.class), r.probability));
-                format!("{}{}\n", quoted(&file), columns.collect::<String>())
+                    ranked.iter().flat_map(|r| [r.class.to_owned(), r.probability.to_string()]);
+                row(std::iter::once(file.into_owned()).chain(columns))
             }
         }
     }
 }
 
-/// A value of CSV (RFC 4180).
-fn quoted(text: &str) -> String {
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
-    }
+/// A line of CSV.
+fn row(values: impl Iterator<Item = String>) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(values).expect("a vector takes all that is written");
+    let line = writer.into_inner().expect("a vector takes all that is written");
+    String::from_utf8(line).expect("texts and commas are a text")
 }
 
 /// A file's name without what would steer a terminal.
