@@ -6,6 +6,8 @@ use selvedge_files::OutputError;
 use selvedge_models::ModelError;
 use selvedge_train::TrainError;
 
+use crate::{ConfigError, StudyConfig, Variant};
+
 /// What can go wrong in a study.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -26,6 +28,19 @@ pub enum StudyError {
     Networks {
         /// The parameters of the target that have no counterpart of their shape.
         unfit: Vec<String>,
+    },
+    /// The settings of a study are wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Finished trials cannot be read or kept.
+    #[error(
+        "{store}: {error}; what is finished is kept there, and the same command goes on from it"
+    )]
+    Store {
+        /// The store.
+        store: String,
+        /// What went wrong.
+        error: std::io::Error,
     },
     /// The threads for several runs at the same time cannot be had.
     #[error(transparent)]
@@ -51,3 +66,13 @@ pub enum StudyError {
 #[derive(Debug, thiserror::Error)]
 #[error("the threads for several runs at the same time cannot be started: {0}")]
 pub struct ThreadsError(pub(crate) ThreadPoolBuildError);
+
+impl StudyError {
+    /// The same, as what a variant of a study made impossible, with its line.
+    pub(crate) fn of_variant(self, study: &StudyConfig, variant: &Variant) -> Self {
+        match self {
+            error @ (Self::Config(_) | Self::Store { .. }) => error,
+            error => study.blame_variant(variant, &error).into(),
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! | to | use |
 //! |---|---|
+//! | answer a question by many trials | [`StudyConfig`], [`Datasets`] |
 //! | find out what pre-training is worth | [`transfer`] |
 //! | know whether a difference is more than chance | [`statistics`] |
 //! | have several runs at the same time | [`jobs`] |
@@ -11,10 +12,22 @@
 //! with [`selvedge_report`]. The same seeds on the same device give the same bits, however many runs
 //! happen at the same time.
 
+pub mod config;
+mod datasets;
 mod error;
 pub mod jobs;
 mod record;
+mod run;
 pub mod statistics;
+pub mod store;
 pub mod transfer;
+pub mod trial;
 
+pub use config::{
+    ConfigError, DatasetConfig, Metric, ModelConfig, Pretraining, Search, StudyConfig, TaskConfig,
+    TrialConfig, Variant,
+};
+pub use datasets::{Datasets, LoadedData};
 pub use error::{StudyError, ThreadsError};
+pub use run::{Failure, Runner, StudyResults, VariantResults};
+pub use trial::TrialRecord;

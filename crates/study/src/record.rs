@@ -15,8 +15,13 @@ const HASH: &str = "# sha256 of the rest: ";
 
 /// Writes `value`, replacing an older file once the new one is whole.
 pub(crate) fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    selvedge_files::write(path, to_text(value)?)
+}
+
+/// What [`write`] writes.
+pub(crate) fn to_text(value: &impl Serialize) -> io::Result<String> {
     let body = toml::to_string(value).map_err(io::Error::other)?;
-    selvedge_files::write(path, format!("{HASH}{}\n{body}", sha256(body.as_bytes())))
+    Ok(format!("{HASH}{}\n{body}", sha256(body.as_bytes())))
 }
 
 /// Reads what [`write`] wrote; `None` if there is nothing.
@@ -29,12 +34,21 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         text => text?,
     };
+    of_text(&text).map(Some)
+}
+
+/// Reads what [`to_text`] made.
+///
+/// # Errors
+///
+/// If it is something else.
+pub(crate) fn of_text<T: DeserializeOwned>(text: &str) -> io::Result<T> {
     let damaged = || io::Error::new(ErrorKind::InvalidData, "it is damaged");
     let (first, body) = text.split_once('\n').ok_or_else(damaged)?;
     if first.strip_prefix(HASH) != Some(&sha256(body.as_bytes())) {
         return Err(damaged());
     }
-    toml::from_str(body).map(Some).map_err(|_| damaged())
+    toml::from_str(body).map_err(|_| damaged())
 }
 
 #[cfg(test)]

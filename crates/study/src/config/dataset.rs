@@ -1,0 +1,166 @@
+use std::path::PathBuf;
+
+use selvedge_data::ClassSubset;
+use serde::{Deserialize, Serialize};
+
+use super::tree::Wrong;
+
+/// The images of a trial: a published data set, a folder of one's own, or a split that a program
+/// [registered](crate::Datasets::with).
+///
+/// In a study file a text is the name, with the classes in brackets: `dataset = "fashion_mnist[fm1]"` is
+/// `dataset = { name = "fashion_mnist", classes = "fm1" }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatasetConfig {
+    /// The name of a published data set, or of one that the program registered.
+    pub name: String,
+    /// Its classes: `fm1`, `fm2`, or a list of labels; all of them if left out. They are numbered anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Classes>,
+    /// A folder of images, one folder a class, or a table of paths and labels, instead of a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// Height and width that images of a folder get.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<usize>,
+    /// Channels that images of a folder get: 1 or 3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<usize>,
+    /// Shares that train, validate and test, drawn from the training images, stratified, always the same way; the
+    /// official split, or that of the folder, if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<[f64; 3]>,
+    /// Share of the training images that train, above 0 and at most 1: stratified, and drawn by the seed of the
+    /// trial. A smaller share is part of a larger one.
+    pub fraction: f64,
+    /// Makes the training images four times as many: as they are, mirrored, with uniform noise of at most this (a
+    /// pixel of 255 is 1), and both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flip_and_noise: Option<f64>,
+    /// Parts of the data set, with other classes, that train as well: for tasks that have no use for labels.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Also>,
+}
+
+impl Default for DatasetConfig {
+    fn default() -> Self {
+        Self {
+            name: "fashion_mnist".into(),
+            classes: None,
+            folder: None,
+            image_size: None,
+            channels: None,
+            split: None,
+            fraction: 1.0,
+            flip_and_noise: None,
+            also: Vec::new(),
+        }
+    }
+}
+
+/// Some classes of a data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "`fm1`, `fm2` or a list of labels is expected")]
+pub enum Classes {
+    /// `fm1` or `fm2`.
+    Named(Subset),
+    /// These labels.
+    Labels(Vec<u16>),
+}
+
+/// A subset of Fashion-MNIST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subset {
+    /// T-shirt, trouser, coat, sandal, bag.
+    Fm1,
+    /// Pullover, dress, shirt, sneaker, ankle boot.
+    Fm2,
+}
+
+impl Classes {
+    /// The subset.
+    ///
+    /// # Errors
+    ///
+    /// For a list that is empty or has a label twice.
+    pub(crate) fn subset(&self) -> Result<ClassSubset, selvedge_data::DataError> {
+        match self {
+            Self::Named(Subset::Fm1) => Ok(ClassSubset::fm1()),
+            Self::Named(Subset::Fm2) => Ok(ClassSubset::fm2()),
+            Self::Labels(labels) => ClassSubset::new(format!("{labels:?}"), labels.clone()),
+        }
+    }
+}
+
+/// Parts of a data set that join the training images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Also {
+    /// The classes; all if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Classes>,
+    /// Which parts: `train`, `validation`, `test`.
+    pub parts: Vec<Part>,
+}
+
+/// A part of a split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// What is learned.
+    Train,
+    /// What chooses.
+    Validation,
+    /// What judges.
+    Test,
+}
+
+impl Part {
+    /// All parts.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
+    /// The name in study files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl DatasetConfig {
+    pub(crate) fn check(&self) -> Result<(), Wrong> {
+        let wrong = |key, value: String, expected| {
+            let message = format!("it is {value}, but must be {expected}");
+            Err(Wrong::other(&["dataset", key], message))
+        };
+        let share = |x: f64| x > 0.0 && x <= 1.0;
+        if !share(self.fraction) {
+            return wrong("fraction", self.fraction.to_string(), "above 0 and at most 1");
+        }
+        if let Some(noise) = self.flip_and_noise.filter(|noise| !(0.0..=1.0).contains(noise)) {
+            return wrong("flip_and_noise", noise.to_string(), "from 0 to 1");
+        }
+        if self.folder.is_none() {
+            for (key, set) in [("image_size", self.image_size), ("channels", self.channels)] {
+                if let Some(n) = set {
+                    return wrong(key, n.to_string(), "left out: it is for a folder of images");
+                }
+            }
+        }
+        if let Some(parts) = self.split {
+            let sum: f64 = parts.iter().sum();
+            if !parts.iter().all(|&p| share(p)) || (sum - 1.0).abs() > 1e-9 {
+                return wrong(
+                    "split",
+                    format!("{parts:?}"),
+                    "three shares above 0 that are 1 in all",
+                );
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,295 @@
+//! Changes of a study on the command line, as Hydra writes them.
+
+use toml::{Table, Value};
+
+use super::lines::Lines;
+use super::trial::set;
+use super::vary::path_of;
+use super::{ConfigError, StudyConfig};
+
+/// Short names that people know from elsewhere.
+const SHORT: [(&str, &str); 4] =
+    [("lr", "learning_rate"), ("wd", "weight_decay"), ("bs", "batch_size"), ("seed", "seeds")];
+
+/// The settings of `[study]`.
+const HEAD: [&str; 6] = ["question", "metric", "seeds", "search", "budget", "baseline"];
+
+impl StudyConfig {
+    /// The same, changed by arguments of a command line:
+    ///
+    /// | argument | what it does |
+    /// |---|---|
+    /// | `epochs=5` | sets a setting of the base, which no longer varies |
+    /// | `lr=0.1,0.01` or `lr=choice(0.1,0.01)` | varies a setting over these values |
+    /// | `batch_size=range(32,129,32)` | over the integers from 32 below 129, in steps of 32 |
+    /// | `lr=interval(1e-4,1e-1)`, `lr=log(1e-4,1e-1)` | over all numbers between, equally far apart or by ratio |
+    /// | `seed=range(0,6)` or `seeds=6` | the seeds |
+    /// | `metric=validation.accuracy` | a setting of `[study]`; so for `question`, `search`, `budget`, `baseline` |
+    /// | `~model.dropout` | a setting no longer varies, or has its default again |
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with the argument.
+    ///
+    /// ```
+    /// use selvedge_study::StudyConfig;
+    ///
+    /// let study: StudyConfig = "[base]\nepochs = 3".parse()?;
+    /// let study = study.overridden(["lr=1e-3,1e-2", "seed=range(0,6)", "model.dropout=0.25"])?;
+    /// assert_eq!((study.variants()?.len(), study.seeds.len()), (2, 6));
+    /// # Ok::<(), selvedge_study::ConfigError>(())
+    /// ```
+    pub fn overridden<T: AsRef<str>>(
+        mut self,
+        arguments: impl IntoIterator<Item = T>,
+    ) -> Result<Self, ConfigError> {
+        for argument in arguments {
+            let argument = argument.as_ref();
+            self = self.apply(argument).map_err(|message| of(argument, message))?;
+        }
+        self.check().map_err(|error| match error.line {
+            Some(_) => error,
+            None => ConfigError { file: None, ..error },
+        })?;
+        Ok(self)
+    }
+
+    fn apply(mut self, argument: &str) -> Result<Self, String> {
+        if let Some(name) = argument.strip_prefix('~') {
+            let path = path_of(long(name.trim())).map_err(|wrong| wrong.to_string())?;
+            let before = self.vary.len();
+            self.vary.retain(|dimension| dimension.path != path);
+            let removed = remove(&mut self.base, &path);
+            return match removed || self.vary.len() < before {
+                true => Ok(self),
+                false => Err("there is no such setting to take away".into()),
+            };
+        }
+        let (key, value) = argument.split_once('=').ok_or("expected setting=value, or ~setting")?;
+        let key = long(key.trim());
+        let values = sweep(value.trim())?;
+        if HEAD.contains(&key) {
+            return self.set_head(key, values);
+        }
+        let path = path_of(key).map_err(|wrong| wrong.to_string())?;
+        match values {
+            Sweep::One(value) => {
+                self.vary.retain(|dimension| dimension.path != path);
+                let set = set(&mut self.base, &path, value);
+                set.map_err(|wrong| wrong.to_string())?;
+                // The line of the file would be that of another value.
+                self.lines = Lines::default();
+                Ok(self)
+            }
+            Sweep::Many(values) => self.vary_as(key, Value::Array(values)).map_err(|e| e.message),
+            Sweep::Range(range) => self.vary_as(key, Value::Table(range)).map_err(|e| e.message),
+        }
+    }
+
+    /// Sets a setting of `[study]`, by reading such a section with nothing else in it.
+    fn set_head(mut self, key: &str, values: Sweep) -> Result<Self, String> {
+        let value = match values {
+            Sweep::One(value) => value,
+            Sweep::Many(values) if key == "seeds" => Value::Array(values),
+            _ => return Err("it takes one value".into()),
+        };
+        let head = Table::from_iter([(key.to_string(), value)]);
+        let text = Table::from_iter([("study".to_string(), Value::Table(head))]).to_string();
+        let lone = |error: ConfigError| error.message;
+        // Alone, a search lacks its budget, and a baseline its variants.
+        let text = match key {
+            "search" => format!("{text}budget = 1\n[vary]\nepochs = [1, 2]\n"),
+            "baseline" => return Ok(Self { baseline: one_text(&text, key), ..self }),
+            _ => text,
+        };
+        let read: Self = text.parse().map_err(lone)?;
+        match key {
+            "question" => self.question = read.question,
+            "metric" => self.metric = read.metric,
+            "seeds" => self.seeds = read.seeds,
+            "search" => self.search = read.search,
+            _ => self.budget = read.budget,
+        }
+        Ok(self)
+    }
+}
+
+fn one_text(text: &str, key: &str) -> Option<String> {
+    let table: Table = text.parse().ok()?;
+    table.get("study")?.get(key)?.as_str().map(Into::into)
+}
+
+fn of(argument: &str, message: String) -> ConfigError {
+    ConfigError { file: None, line: None, setting: argument.into(), message }
+}
+
+fn long(key: &str) -> &str {
+    SHORT.iter().find(|(short, _)| *short == key).map_or(key, |(_, long)| long)
+}
+
+fn remove(table: &mut Table, path: &[String]) -> bool {
+    match path {
+        [] => false,
+        [key] => table.remove(key).is_some(),
+        [key, rest @ ..] => match table.get_mut(key) {
+            Some(Value::Table(inner)) => remove(inner, rest),
+            _ => false,
+        },
+    }
+}
+
+/// What stands behind the `=`.
+enum Sweep {
+    One(Value),
+    Many(Vec<Value>),
+    Range(Table),
+}
+
+fn sweep(text: &str) -> Result<Sweep, String> {
+    if let Some((function, inner)) = call(text) {
+        let parts = split(inner);
+        let numbers = || -> Result<Vec<f64>, String> {
+            let number =
+                |part: &&str| part.trim().parse().map_err(|_| format!("`{part}` is no number"));
+            parts.iter().map(number).collect()
+        };
+        return match function {
+            "choice" => Ok(Sweep::Many(parts.into_iter().map(value).collect())),
+            "range" => Ok(Sweep::Many(range(&numbers()?)?)),
+            "interval" | "log" => match numbers()?[..] {
+                [min, max] => Ok(Sweep::Range(Table::from_iter([
+                    ("min".to_string(), min.into()),
+                    ("max".to_string(), max.into()),
+                    ("log".to_string(), (function == "log").into()),
+                ]))),
+                _ => Err(format!("{function} takes the smallest and the largest number")),
+            },
+            other => Err(format!("`{other}` is unknown, there are choice, range, interval, log")),
+        };
+    }
+    Ok(match &split(text)[..] {
+        [_] => Sweep::One(value(text)),
+        many => Sweep::Many(many.iter().map(|part| value(part)).collect()),
+    })
+}
+
+/// Integers from the first below the second, in steps of the third.
+fn range(numbers: &[f64]) -> Result<Vec<Value>, String> {
+    let (start, stop, step) = match *numbers {
+        [stop] => (0.0, stop, 1.0),
+        [start, stop] => (start, stop, 1.0),
+        [start, stop, step] => (start, stop, step),
+        _ => return Err("range takes where it begins, where it ends, and a step".into()),
+    };
+    let whole = |n: f64| n.fract() == 0.0 && n.abs() < 1e15;
+    if !(whole(start) && whole(stop) && whole(step) && step > 0.0) {
+        return Err("range is of integers, with a step above 0".into());
+    }
+    if (stop - start) / step > 10_000.0 {
+        return Err("range has more than 10000 numbers".into());
+    }
+    let (start, stop, step) = (start as i64, stop as i64, step as usize);
+    Ok((start..stop).step_by(step).map(Value::Integer).collect())
+}
+
+/// `name(inner)`.
+fn call(text: &str) -> Option<(&str, &str)> {
+    let (name, inner) = text.strip_suffix(')')?.split_once('(')?;
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphabetic());
+    is_name.then_some((name, inner))
+}
+
+/// The parts between commas that are in no brackets and no quotes.
+fn split(text: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut depth, mut quote) = (Vec::new(), 0, 0_i32, None);
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '[' | '{' | '(') => depth += 1,
+            (None, ']' | '}' | ')') => depth -= 1,
+            (None, ',') if depth == 0 => {
+                parts.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+/// A value of TOML, or else a text.
+fn value(text: &str) -> Value {
+    let text = text.trim();
+    let read = format!("x = {text}").parse::<Table>().ok();
+    read.and_then(|mut table| (table.len() == 1).then(|| table.remove("x"))?)
+        .unwrap_or_else(|| Value::String(text.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn study() -> StudyConfig {
+        "[base]\nmodel = 'cnn2'\n[vary]\nlearning_rate = [0.1, 0.01]".parse().unwrap()
+    }
+
+    fn names(arguments: &[&str]) -> Vec<String> {
+        let study = study().overridden(arguments).unwrap();
+        study.variants().unwrap().into_iter().map(|variant| variant.name).collect()
+    }
+
+    #[test]
+    fn settings_are_set_varied_and_taken_away() {
+        assert_eq!(names(&["lr=0.5"]), ["base"]);
+        assert_eq!(names(&["lr=1e-3,1"]), ["learning_rate=0.001", "learning_rate=1"]);
+        assert_eq!(names(&["~lr"]), ["base"]);
+        assert_eq!(
+            names(&["~lr", "batch_size=range(32,97,32)"]),
+            ["batch_size=32", "batch_size=64", "batch_size=96"]
+        );
+        assert_eq!(
+            names(&["~lr", "optimizer=choice(adam,sgd)"]),
+            ["optimizer=adam", "optimizer=sgd"]
+        );
+        assert_eq!(
+            names(&["~lr", "dataset=mnist,fashion_mnist[fm1]", "model.dropout=0.25"]),
+            ["dataset=mnist", "dataset=fashion_mnist[fm1]"]
+        );
+    }
+
+    #[test]
+    fn the_head_of_a_study_is_changed() {
+        let change = |argument: &str| study().overridden([argument]).unwrap();
+        assert_eq!(change("seed=range(0,6)").seeds, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(change("seeds=2").seeds, [0, 1]);
+        assert_eq!(change("seeds=5,7").seeds, [5, 7]);
+        assert_eq!(change("metric=validation.accuracy").metric.to_string(), "validation.accuracy");
+        assert_eq!(change("budget=9").budget, Some(9));
+    }
+
+    #[test]
+    fn mistakes_name_the_argument() {
+        for (argument, message) in [
+            ("lr", "lr: expected setting=value, or ~setting"),
+            ("lr=range(0,1,0.5)", "lr=range(0,1,0.5): range is of integers, with a step above 0"),
+            ("lr=draw(1)", "lr=draw(1): `draw` is unknown, there are choice, range, interval, log"),
+            ("~epochs", "~epochs: there is no such setting to take away"),
+            ("seeds=0", "seeds=0: there is none: at least one is needed"),
+            (
+                "metric=test.loss",
+                "metric=test.loss: choices are made on validation images, the test images judge them: take `validation.…`",
+            ),
+            ("model=cnn2,cnn2", "model=cnn2,cnn2: \"cnn2\" is in the list twice"),
+        ] {
+            assert_eq!(study().overridden([argument]).unwrap_err().to_string(), message);
+        }
+        let message = study().overridden(["lerning_rate=1"]).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "base.lerning_rate: `lerning_rate` is unknown; did you mean `learning_rate`?"
+        );
+    }
+}

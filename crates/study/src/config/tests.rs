@@ -1,0 +1,167 @@
+use super::*;
+
+fn study(text: &str) -> StudyConfig {
+    text.parse().unwrap()
+}
+
+fn message(text: &str) -> String {
+    text.parse::<StudyConfig>().unwrap_err().to_string()
+}
+
+fn names(text: &str) -> Vec<String> {
+    study(text).variants().unwrap().into_iter().map(|variant| variant.name).collect()
+}
+
+#[test]
+fn three_lines_are_a_study() {
+    let study = study("[vary]\nlearning_rate = [0.01, 0.001]");
+    assert_eq!(study.seeds, [0, 1, 2]);
+    assert_eq!(study.metric.to_string(), "validation.loss");
+    let rates = study.variants().unwrap().into_iter().map(|v| v.trial.fit.learning_rate);
+    assert_eq!(rates.collect::<Vec<_>>(), [0.01, 0.001]);
+}
+
+#[test]
+fn a_grid_has_every_combination_in_the_order_of_the_file() {
+    let text = "[vary]\nlearning_rate = [0.01, 0.001]\n'model.dropout' = [0, 0.25]\n\
+                batch_size = { min = 32, max = 64, integer = true, points = 2 }";
+    let names = names(text);
+    assert_eq!(names.len(), 8);
+    assert_eq!(names[0], "learning_rate=0.01, model.dropout=0, batch_size=32");
+    assert_eq!(names[1], "learning_rate=0.01, model.dropout=0, batch_size=64");
+    assert_eq!(names[7], "learning_rate=0.001, model.dropout=0.25, batch_size=64");
+}
+
+#[test]
+fn a_condition_sets_a_value_only_where_it_matters() {
+    let text = "[vary]\n'optimizer.momentum' = { values = [0, 0.9], when = { optimizer = 'sgd' } }\n\
+                optimizer = ['adam', 'sgd']";
+    let expected = [
+        "optimizer=adam",
+        "optimizer=sgd, optimizer.momentum=0",
+        "optimizer=sgd, optimizer.momentum=0.9",
+    ];
+    assert_eq!(names(text), expected);
+}
+
+#[test]
+fn one_at_a_time_varies_each_setting_from_the_base() {
+    let text = "[study]\nsearch = 'one_at_a_time'\n[base]\nlearning_rate = 0.01\n\
+                [vary]\nlearning_rate = [0.01, 0.001]\nepochs = [10, 20]\n\
+                [[variant]]\nname = 'bold'\nlearning_rate = 1\nepochs = 1";
+    // The base has 0.01 and 10 epochs already.
+    assert_eq!(names(text), ["base", "learning_rate=0.001", "epochs=20", "bold"]);
+}
+
+#[test]
+fn arms_change_several_settings_and_are_crossed_with_what_varies() {
+    let text = "[base.model]\nname = 'transfer_cnn'\n[vary]\nlearning_rate = [0.01, 0.001]\n\
+                [[variant]]\nname = 'random'\n[[variant]]\nname = 'from FM-2'\n\
+                pretrain = { dataset = 'fashion_mnist[fm2]', model = 'transfer_cnn', epochs = 3, keep = 'conv*' }";
+    let variants = study(text).variants().unwrap();
+    assert_eq!(variants.len(), 4);
+    assert_eq!(variants[2].name, "from FM-2, learning_rate=0.01");
+    let pretrain = variants[2].trial.pretrain.as_ref().unwrap();
+    assert_eq!(pretrain.trial.fit.epochs, 3);
+    assert_eq!(pretrain.keep.to_string(), "conv*");
+    assert!(variants[0].trial.pretrain.is_none());
+}
+
+#[test]
+fn names_stand_for_tables_and_classes_stand_in_brackets() {
+    let text = "[base]\ndataset = 'fashion_mnist[1, 3, 5]'\noptimizer = 'sgd'\nschedule = 'cosine'\n\
+                task = { name = 'classify', loss = { name = 'focal' } }";
+    let trial = &study(text).variants().unwrap()[0].trial;
+    assert_eq!(trial.dataset.classes, Some(Classes::Labels(vec![1, 3, 5])));
+    assert_eq!(trial.fit.optimizer, selvedge_train::OptimizerConfig::sgd(0.0));
+    assert_eq!(trial.fit.schedule, selvedge_train::Schedule::cosine());
+    let fm2 = &study("[base]\ndataset = 'fashion_mnist[fm2]'").variants().unwrap()[0].trial;
+    assert_eq!(fm2.dataset.classes, Some(Classes::Named(Subset::Fm2)));
+}
+
+#[test]
+fn settings_come_back_from_their_table_as_they_were() {
+    let text = "[base]\nmodel = { name = 'cnn2', dropout = 0.25 }\nlearning_rate = 0.02\n\
+                transforms = [{ name = 'random_horizontal_flip' }]\nfreeze = 'conv1.*'\n\
+                [base.pretrain]\ntask = 'reconstruct'\nmodel = 'conv_autoencoder'\nnormalization = 'unit'\n\
+                [base.pretrain.dataset]\nclasses = 'fm1'\nalso = [{ classes = 'fm2', parts = ['train', 'test'] }]";
+    let trial = study(text).variants().unwrap().remove(0).trial;
+    let again = TrialConfig::from_table(trial.to_table()).unwrap();
+    assert_eq!(again.to_table(), trial.to_table());
+    assert_eq!(again.fit, trial.fit);
+    let same = StudyConfig::new(&trial).variants().unwrap().remove(0).trial;
+    assert_eq!(same.to_table(), trial.to_table());
+}
+
+#[test]
+fn impossible_studies_are_refused_with_their_line() {
+    for (text, expected) in [
+        ("[study]\nseeds = 0", "line 2: study.seeds: there is none: at least one is needed"),
+        ("[study]\nseeds = [1, 1]", "line 2: study.seeds: 1 is there twice"),
+        ("[study]\nbudget = 0", "line 2: study.budget: it is 0: nothing would be trained"),
+        (
+            "[study]\nmetric = 'validation.lss'",
+            "line 2: study.metric: `validation.lss` is no metric, there are validation.loss, \
+             validation.accuracy, validation.macro_f1, train.loss, train.accuracy, train.macro_f1",
+        ),
+        (
+            "[study]\nmetric = 'test.accuracy'",
+            "line 2: study.metric: choices are made on validation images, the test images judge them: take `validation.…`",
+        ),
+        ("[studdy]", "line 1: studdy: `studdy` is unknown; did you mean `study`?"),
+        ("[base]\nepochs = 0", "line 2: base.epochs: epochs is 0, but must be at least 1"),
+        (
+            "[base]\nepochs = 5\nlerning_rate = 1",
+            "line 3: base.lerning_rate: `lerning_rate` is unknown; did you mean `learning_rate`?",
+        ),
+        (
+            "[base.model]\nname = 'cnn2'\ndropot = 0.1",
+            "line 3: base.model.dropot: `dropot` is unknown; did you mean `dropout`?",
+        ),
+        ("[base]\nseed = 3", "line 2: base.seed: the seeds of a study are those of [study]"),
+        (
+            "[vary]\nlearning_rate = [0.1,\n  0.01,\n  -1,\n]",
+            "line 4: vary.learning_rate: learning rate is -1, but must be above 0",
+        ),
+        (
+            "[vary]\n'dataset.fraction' = [0.5, 1.5]",
+            "line 2: vary.dataset.fraction: it is 1.5, but must be above 0 and at most 1",
+        ),
+        (
+            "[vary]\nepochs = { min = 1, max = 9 }",
+            "line 2: vary.epochs: a grid needs to know how many `points` the range has",
+        ),
+        (
+            "[study]\nsearch = 'tpe'\n[vary]\nepochs = [1, 2]",
+            "line 1: study.budget: a search needs to know how many variants it may try",
+        ),
+        (
+            "[study]\nsearch = 'tpee'",
+            "line 2: study.search.name: `tpee` is unknown; did you mean `tpe`?",
+        ),
+        (
+            "[study]\nbudget = 3\n[vary]\nepochs = [1, 2]\nbatch_size = [1, 2]",
+            "line 2: study.budget: the study has 4 variants, the budget is 3",
+        ),
+        (
+            "[study]\nbaseline = 'x'\n[vary]\nepochs = [1, 2]",
+            "line 2: study.baseline: \"x\" is none of \"epochs=1\", \"epochs=2\"",
+        ),
+        (
+            "[[variant]]\nname = 'a'\n[[variant]]\nname = 'b'\nbatch_size = 0",
+            "line 5: variant \"b\".batch_size: batch size is 0, but must be at least 1",
+        ),
+        ("[[variant]]\nepochs = 1", "line 1: variant.0: it has no `name`"),
+        ("[base\nepochs = 1", "line 1: unclosed table, expected `]`"),
+        (
+            "[base]\noptimizer = 3",
+            "line 2: base.optimizer: invalid type: integer `3`, expected internally tagged enum OptimizerConfig",
+        ),
+        (
+            "[base.pretrain]\nepochs = 1\nepoch = 2",
+            "line 3: base.pretrain.epoch: `epoch` is unknown; did you mean `epochs`?",
+        ),
+    ] {
+        assert_eq!(message(text), expected, "{text}");
+    }
+}

@@ -1,0 +1,316 @@
+use std::path::PathBuf;
+
+use selvedge_data::{Mix, NormalizationKind, Transforms};
+use selvedge_models::{Initialization, Keep, NamePattern};
+use selvedge_train::{ClassificationLoss, FitConfig, PixelLoss};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use super::tree::{What, Wrong, read};
+use super::{DatasetConfig, ModelConfig};
+
+/// What decides the result of one trial, but for its seed.
+///
+/// In a study file the settings of training stand beside the others: `epochs = 5`, not `fit.epochs = 5`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TrialConfig {
+    /// The images.
+    pub dataset: DatasetConfig,
+    /// The network.
+    pub model: ModelConfig,
+    /// What is learned.
+    pub task: TaskConfig,
+    /// How pixels are normalized: by statistics of the training images where it is `standardized`.
+    pub normalization: NormalizationKind,
+    /// How the first weights are drawn.
+    pub initialization: Initialization,
+    /// What is done to a training image before it is learned.
+    pub transforms: Transforms,
+    /// How the images of a batch of training are mixed.
+    pub mix: Option<Mix>,
+    /// Where the first weights come from instead, if not from chance.
+    pub pretrain: Option<Pretraining>,
+    /// Parameters that do not learn.
+    pub freeze: Option<NamePattern>,
+    /// How it is trained. Its seed is that of the trial.
+    pub fit: FitConfig,
+}
+
+/// What a trial learns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TaskConfig {
+    /// To name the class of an image.
+    Classify {
+        /// What is minimised: cross-entropy, unless it is set.
+        #[serde(default)]
+        loss: ClassificationLoss,
+    },
+    /// To reconstruct an image.
+    Reconstruct {
+        /// What is minimised: the mean squared error, unless it is set.
+        #[serde(default)]
+        loss: PixelLoss,
+    },
+}
+
+impl Default for TaskConfig {
+    fn default() -> Self {
+        Self::Classify { loss: ClassificationLoss::default() }
+    }
+}
+
+/// A training before the trial whose weights it begins with.
+#[derive(Clone, Debug, Serialize)]
+pub struct Pretraining {
+    /// What is carried over: all but the last linear layer, unless it is set.
+    pub keep: Keep,
+    /// What is trained before, with the seed of the trial. Trials with the same share it.
+    pub trial: Box<TrialConfig>,
+    /// Weights in a file, instead.
+    pub weights: Option<PathBuf>,
+}
+
+/// The settings of a trial that are not those of training.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Own {
+    dataset: DatasetConfig,
+    model: ModelConfig,
+    task: TaskConfig,
+    normalization: NormalizationKind,
+    initialization: Initialization,
+    transforms: Transforms,
+    mix: Option<Mix>,
+    pretrain: Option<Table>,
+    freeze: Option<NamePattern>,
+}
+
+/// Their names.
+const OWN: [&str; 9] = [
+    "dataset",
+    "model",
+    "task",
+    "normalization",
+    "initialization",
+    "transforms",
+    "mix",
+    "pretrain",
+    "freeze",
+];
+
+/// Settings that can be written as a text, which is the name in a table.
+const NAMED: [&str; 7] = ["dataset", "model", "task", "optimizer", "schedule", "mix", "search"];
+
+/// How deep pre-trainings can follow one another.
+const DEEPEST: usize = 4;
+
+impl TrialConfig {
+    /// Reads the settings of a table.
+    pub(crate) fn from_table(table: Table) -> Result<Self, Wrong> {
+        Self::at_depth(table, 0)
+    }
+
+    fn at_depth(table: Table, depth: usize) -> Result<Self, Wrong> {
+        if depth > DEEPEST {
+            return Err(Wrong::other(&[], format!("more than {DEEPEST} pre-trainings in a row")));
+        }
+        let table = expanded(table);
+        if table.contains_key("seed") {
+            let message = "the seeds of a study are those of [study]";
+            return Err(Wrong::other(&["seed"], message));
+        }
+        let (own, fit): (Table, Table) =
+            table.into_iter().partition(|(key, _)| OWN.contains(&key.as_str()));
+        let own: Own = read(Value::Table(own))?;
+        let fit: FitConfig = read(Value::Table(fit)).map_err(with_own_names)?;
+        let pretrain = own.pretrain.map(|table| Pretraining::from_table(table, depth));
+        let pretrain = pretrain.transpose().map_err(|wrong| wrong.below("pretrain"))?;
+        let config = Self {
+            dataset: own.dataset,
+            model: own.model,
+            task: own.task,
+            normalization: own.normalization,
+            initialization: own.initialization,
+            transforms: own.transforms,
+            mix: own.mix,
+            pretrain,
+            freeze: own.freeze,
+            fit,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks what can be known without the images.
+    fn check(&self) -> Result<(), Wrong> {
+        self.dataset.check()?;
+        self.fit.check().map_err(|error| Wrong::other(&[setting_of(&error)], error))?;
+        if let Some(mix) = &self.mix {
+            mix.check().map_err(|error| Wrong::other(&["mix"], error))?;
+        }
+        if !self.dataset.also.is_empty() && !self.task.is_reconstruct() {
+            let message = "images of other classes join those of a task without labels alone";
+            return Err(Wrong::other(&["dataset", "also"], message));
+        }
+        if self.mix.is_some() && self.task.is_reconstruct() {
+            return Err(Wrong::other(&["mix"], "images are mixed where classes are learned alone"));
+        }
+        Ok(())
+    }
+}
+
+impl TaskConfig {
+    /// Whether images are reconstructed.
+    pub fn is_reconstruct(&self) -> bool {
+        matches!(self, Self::Reconstruct { .. })
+    }
+}
+
+impl Pretraining {
+    fn from_table(mut table: Table, depth: usize) -> Result<Self, Wrong> {
+        let keep = match table.remove("keep") {
+            None => Keep::AllButHead,
+            Some(keep) => read_keep(keep).map_err(|wrong| wrong.below("keep"))?,
+        };
+        let weights = match table.remove("weights") {
+            None => None,
+            Some(path) => Some(read::<PathBuf>(path).map_err(|wrong| wrong.below("weights"))?),
+        };
+        if let (Some(_), Some(key)) = (&weights, table.keys().next()) {
+            let message = "weights of a file are not trained: beside them stands `keep` alone";
+            return Err(Wrong::other(&[key], message));
+        }
+        let trial = Box::new(TrialConfig::at_depth(table, depth + 1)?);
+        Ok(Self { keep, trial, weights })
+    }
+}
+
+/// `all_but_head`, a pattern of names, or a list of layers.
+fn read_keep(value: Value) -> Result<Keep, Wrong> {
+    match value {
+        Value::String(text) if text == "all_but_head" => Ok(Keep::AllButHead),
+        Value::String(text) => {
+            let pattern = text.parse().map_err(|error| Wrong::other(&[], error))?;
+            Ok(Keep::Matching(pattern))
+        }
+        list @ Value::Array(_) => Ok(Keep::Layers(read(list)?)),
+        other => Err(Wrong::other(
+            &[],
+            format!("a pattern of names is expected, not {}", super::tree::kind(&other)),
+        )),
+    }
+}
+
+/// A key that is neither the trial's own nor one of training could have been either.
+fn with_own_names(mut wrong: Wrong) -> Wrong {
+    if let (1, What::Unknown { expected, .. }) = (wrong.path.len(), &mut wrong.what) {
+        expected.retain(|name| name != "seed");
+        expected.splice(0..0, OWN.map(String::from));
+    }
+    wrong
+}
+
+/// The key of the setting that an error of training names.
+fn setting_of(error: &selvedge_train::TrainError) -> &'static str {
+    match error {
+        selvedge_train::TrainError::Setting { name, .. } => match *name {
+            "batch size" => "batch_size",
+            "learning rate" => "learning_rate",
+            "weight decay" => "weight_decay",
+            "accumulated batches" => "accumulate",
+            "epochs" => "epochs",
+            "l2" => "l2",
+            "momentum" => "optimizer",
+            _ => "",
+        },
+        _ => "",
+    }
+}
+
+/// The same settings with every name that stands for a table as that table.
+pub(crate) fn expanded(table: Table) -> Table {
+    let expand = |(key, value): (String, Value)| {
+        let value = match value {
+            Value::String(text) if NAMED.contains(&key.as_str()) => {
+                Value::Table(named(&key, &text))
+            }
+            value => value,
+        };
+        (key, value)
+    };
+    table.into_iter().map(expand).collect()
+}
+
+/// `{ name = text }`; of a data set with the classes that stand in brackets.
+fn named(key: &str, text: &str) -> Table {
+    let mut table = Table::new();
+    let parts = text.strip_suffix(']').and_then(|text| text.split_once('['));
+    match parts.filter(|_| key == "dataset") {
+        Some((name, classes)) => {
+            let labels = format!("x = [{classes}]").parse::<Table>();
+            let classes = labels.ok().and_then(|mut table| table.remove("x"));
+            let text = parts.map(|(_, classes)| Value::String(classes.trim().into()));
+            table.insert("name".into(), Value::String(name.trim().into()));
+            table.extend(classes.or(text).map(|classes| ("classes".into(), classes)));
+        }
+        None => {
+            table.insert("name".into(), Value::String(text.into()));
+        }
+    }
+    table
+}
+
+/// Sets what a path of keys leads to. Tables are made on the way, and names become tables.
+pub(crate) fn set(table: &mut Table, path: &[String], value: Value) -> Result<(), Wrong> {
+    let Some((key, rest)) = path.split_first() else { return Ok(()) };
+    if rest.is_empty() {
+        table.insert(key.clone(), value);
+        return Ok(());
+    }
+    let inner = table.entry(key.clone()).or_insert_with(|| Value::Table(Table::new()));
+    if let (Value::String(text), true) = (&*inner, NAMED.contains(&key.as_str())) {
+        *inner = Value::Table(named(key, text));
+    }
+    match inner {
+        Value::Table(inner) => set(inner, rest, value).map_err(|wrong| wrong.below(key)),
+        other => {
+            let message = format!("it is {}, which has no `{}`", super::tree::kind(other), rest[0]);
+            Err(Wrong::other(&[key], message))
+        }
+    }
+}
+
+impl TrialConfig {
+    /// The settings as a file would have them.
+    pub(crate) fn to_table(&self) -> Table {
+        let mut table = Table::try_from(self).expect("settings are data of TOML");
+        // Those of training stand beside the others, and the seed is not one of them.
+        if let Some(Value::Table(mut fit)) = table.remove("fit") {
+            fit.remove("seed");
+            table.extend(fit);
+        }
+        if let Some(pretraining) = &self.pretrain {
+            table.insert("pretrain".into(), Value::Table(pretraining.to_table()));
+        }
+        table
+    }
+}
+
+impl Pretraining {
+    fn to_table(&self) -> Table {
+        let mut table = match &self.weights {
+            Some(_) => Table::new(),
+            None => self.trial.to_table(),
+        };
+        let keep = match &self.keep {
+            Keep::AllButHead => Value::String("all_but_head".into()),
+            Keep::Layers(layers) => layers.clone().into(),
+            Keep::Matching(pattern) => Value::String(pattern.to_string()),
+        };
+        table.insert("keep".into(), keep);
+        let weights = self.weights.as_ref().map(|path| path.display().to_string());
+        table.extend(weights.map(|path| ("weights".into(), Value::String(path))));
+        table
+    }
+}

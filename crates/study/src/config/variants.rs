@@ -1,0 +1,255 @@
+use std::collections::BTreeSet;
+
+use toml::{Table, Value};
+
+use super::tree::Wrong;
+use super::trial::{TrialConfig, expanded, set};
+use super::vary::{Dimension, get, path_of};
+use super::{ConfigError, Search, StudyConfig};
+
+/// The most variants of one study.
+const MOST: usize = 100_000;
+
+/// One way to set what varies.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// What tells it from the others: `learning_rate=0.01, model.dropout=0.25`, or its name in the file.
+    pub name: String,
+    /// The settings that vary, with their values, in the order of the file.
+    pub settings: Vec<(String, Value)>,
+    /// All settings.
+    pub trial: TrialConfig,
+}
+
+impl StudyConfig {
+    /// All variants of a grid, or of one setting at a time; of a search the base alone, with the first value of
+    /// every setting.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for a setting that is unknown or out of range, a grid without end, or one that is larger than
+    /// the budget.
+    pub fn variants(&self) -> Result<Vec<Variant>, ConfigError> {
+        let mut made = match self.search {
+            Search::Grid => self.grid()?,
+            Search::OneAtATime => self.one_at_a_time()?,
+            _ => {
+                // Each end of every range, so that a value that is out of range is found before anything runs.
+                let values = |d: &Dimension| self.ends(d);
+                let mut variants = Vec::new();
+                for dimension in &self.vary {
+                    for value in values(dimension) {
+                        variants.push(self.variant_of(&[(dimension, value)])?);
+                    }
+                }
+                return Ok(variants);
+            }
+        };
+        let mut seen = BTreeSet::new();
+        made.retain(|variant| seen.insert(variant.trial.to_table().to_string()));
+        if let Some(budget) = self.budget.filter(|&budget| budget < made.len()) {
+            let message = format!("the study has {} variants, the budget is {budget}", made.len());
+            return Err(ConfigError::at(
+                &self.lines,
+                &["study"],
+                Wrong::other(&["budget"], message),
+            ));
+        }
+        Ok(made)
+    }
+
+    /// The variant with these values of what varies, and the base for the rest.
+    pub(crate) fn variant_of(
+        &self,
+        values: &[(&Dimension, Value)],
+    ) -> Result<Variant, ConfigError> {
+        self.make("", &Table::new(), values)
+    }
+
+    fn ends(&self, dimension: &Dimension) -> Vec<Value> {
+        match &dimension.values {
+            super::Values::List(values) => values.clone(),
+            super::Values::Range(range) => vec![range.at(0.0), range.at(1.0)],
+        }
+    }
+
+    fn grid(&self) -> Result<Vec<Variant>, ConfigError> {
+        let base = [(String::new(), Table::new())];
+        let arms = if self.variant.is_empty() { &base[..] } else { &self.variant[..] };
+        // Conditions look at what was set before them.
+        let (mut dimensions, conditional): (Vec<_>, Vec<_>) =
+            self.vary.iter().partition(|dimension| dimension.when.is_empty());
+        dimensions.extend(conditional);
+        let mut choices = Vec::new();
+        let mut count = arms.len();
+        for dimension in dimensions {
+            let values = dimension.grid().map_err(|wrong| self.in_vary(dimension, wrong))?;
+            count = count.saturating_mul(values.len());
+            choices.push((dimension, values));
+        }
+        if count > MOST {
+            let message = format!("the grid has {count} variants, the most is {MOST}");
+            return Err(ConfigError::at(&self.lines, &["vary"], Wrong::other(&[], message)));
+        }
+        let mut variants = Vec::new();
+        for (name, arm) in arms {
+            let mut chosen: Vec<Vec<(&Dimension, Value)>> = vec![Vec::new()];
+            for (dimension, values) in &choices {
+                let mut longer = Vec::new();
+                for before in chosen {
+                    for value in values {
+                        let mut all = before.clone();
+                        all.push((*dimension, value.clone()));
+                        longer.push(all);
+                    }
+                }
+                chosen = longer;
+            }
+            for values in chosen {
+                variants.push(self.make(name, arm, &values)?);
+            }
+        }
+        Ok(variants)
+    }
+
+    fn one_at_a_time(&self) -> Result<Vec<Variant>, ConfigError> {
+        let mut variants = vec![self.make("base", &Table::new(), &[])?];
+        for dimension in &self.vary {
+            for value in dimension.grid().map_err(|wrong| self.in_vary(dimension, wrong))? {
+                variants.push(self.variant_of(&[(dimension, value)])?);
+            }
+        }
+        for (name, arm) in &self.variant {
+            variants.push(self.make(name, arm, &[])?);
+        }
+        Ok(variants)
+    }
+
+    /// A variant of the base with the settings of an arm and these values.
+    fn make(
+        &self,
+        name: &str,
+        arm: &Table,
+        values: &[(&Dimension, Value)],
+    ) -> Result<Variant, ConfigError> {
+        let mut table = expanded(self.base.clone());
+        let mut settings = Vec::new();
+        for (key, value) in arm {
+            let path = path_of(key).map_err(|wrong| self.in_variant(name, wrong.below(key)))?;
+            set(&mut table, &path, value.clone()).map_err(|wrong| self.in_variant(name, wrong))?;
+        }
+        for (dimension, value) in values {
+            if !dimension.matters(&table) {
+                continue;
+            }
+            set(&mut table, &dimension.path, value.clone())
+                .map_err(|wrong| self.in_vary(dimension, wrong))?;
+            settings.push((dimension.name(), value.clone()));
+        }
+        let trial =
+            TrialConfig::from_table(table).map_err(|wrong| self.blame(name, arm, values, wrong))?;
+        let mut words: Vec<String> = Vec::new();
+        if !name.is_empty() {
+            words.push(name.into());
+        }
+        words.extend(settings.iter().map(|(key, value)| format!("{key}={}", shown(value))));
+        if words.is_empty() {
+            words.push("base".into());
+        }
+        Ok(Variant { name: words.join(", "), settings, trial })
+    }
+
+    /// Finds who set what is wrong: what varies, an arm, or the base.
+    fn blame(
+        &self,
+        name: &str,
+        arm: &Table,
+        values: &[(&Dimension, Value)],
+        wrong: Wrong,
+    ) -> ConfigError {
+        let sets = |path: &[String]| {
+            let common = path.len().min(wrong.path.len());
+            common > 0 && path[..common] == wrong.path[..common]
+        };
+        if let Some((dimension, value)) = values.iter().rev().find(|(d, _)| sets(&d.path)) {
+            let index = match &dimension.values {
+                super::Values::List(list) => list.iter().position(|other| other == value),
+                super::Values::Range(_) => None,
+            };
+            let key = dimension.name();
+            let mut error = self.in_vary(dimension, wrong);
+            if let Some(index) = index {
+                let path = ["vary".to_string(), key.clone(), index.to_string()];
+                error.line = self.lines.line(&path).or(error.line);
+            }
+            error.setting = format!("vary.{key}");
+            return error;
+        }
+        if arm.keys().filter_map(|key| path_of(key).ok()).any(|path| sets(&path)) {
+            return self.in_variant(name, wrong);
+        }
+        ConfigError::at(&self.lines, &["base"], wrong)
+    }
+
+    /// The mistake that only the images or the network showed, where the file says what the variant is.
+    pub(crate) fn blame_variant(
+        &self,
+        variant: &Variant,
+        error: &dyn std::fmt::Display,
+    ) -> ConfigError {
+        let text = error.to_string();
+        // The setting of a network that an error names, as in "model.dropout is 2".
+        let named = |key: &str| text.starts_with(&format!("{key} is "));
+        let key = variant.settings.iter().map(|(key, _)| key.as_str()).find(|key| named(key));
+        let of_key = |key: &str| self.lines.line(&["vary".into(), key.into()]);
+        let line = match key {
+            Some(key) => of_key(key),
+            None => variant.settings.iter().find_map(|(key, _)| of_key(key)),
+        };
+        let line = line.or_else(|| self.lines.line(&["base".into()]));
+        let setting = format!("variant \"{}\"", variant.name);
+        ConfigError { file: None, line, setting, message: text }
+    }
+
+    fn in_vary(&self, dimension: &Dimension, mut wrong: Wrong) -> ConfigError {
+        wrong.path.clear();
+        ConfigError::at(&self.lines, &["vary", &dimension.name()], wrong)
+    }
+
+    fn in_variant(&self, name: &str, wrong: Wrong) -> ConfigError {
+        let at = self.variant.iter().position(|(other, _)| other == name).unwrap_or(0);
+        let mut error = ConfigError::at(&self.lines, &["variant", &at.to_string()], wrong);
+        error.setting =
+            error.setting.replacen(&format!("variant.{at}"), &format!("variant \"{name}\""), 1);
+        error
+    }
+}
+
+/// A value as a name shows it: a table by its name and what else it says.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            format!("{number}")
+        }
+        Value::Float(number) if number.abs() < 1e-4 => format!("{number:e}"),
+        Value::Float(number) => short(*number),
+        Value::Table(table) => {
+            let name = get(table, &["name".into()]).map(shown);
+            let others = table.iter().filter(|(key, _)| *key != "name");
+            let others = others.map(|(key, value)| format!("{key} {}", shown(value)));
+            name.into_iter().chain(others).collect::<Vec<_>>().join(" ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A number with at most six digits that count.
+fn short(number: f64) -> String {
+    let digits = (5 - number.abs().log10().floor() as i32).clamp(0, 12) as usize;
+    let text = format!("{number:.digits$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').into(),
+        false => text,
+    }
+}

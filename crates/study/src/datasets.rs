@@ -1,0 +1,159 @@
+//! The data sets of a study, each read once.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use selvedge_data::transform::{augmented_set, flip_and_noise};
+use selvedge_data::{DataError, ImageDataset, PublishedSet, Source, Split, View};
+
+use crate::config::{Also, Classes, DatasetConfig, Part};
+
+/// Decides the noise of [`DatasetConfig::flip_and_noise`], and shares of [`DatasetConfig::split`]: these are the
+/// same for every trial.
+const SEED: u64 = 0;
+
+/// Where the trials of a study have their images from. Each data set is read once.
+#[derive(Debug, Default)]
+pub struct Datasets {
+    source: Source,
+    known: BTreeMap<String, Split>,
+    loaded: Mutex<BTreeMap<String, Arc<LoadedData>>>,
+}
+
+/// The images of trials.
+#[derive(Debug)]
+pub struct LoadedData {
+    /// All of them: a trial takes its [fraction](DatasetConfig::fraction) of the training images.
+    pub split: Split,
+    /// The SHA-256 of all pixels and labels.
+    pub checksum: String,
+}
+
+impl Datasets {
+    /// Published data sets, looked for where `source` says.
+    pub fn new(source: Source) -> Self {
+        Self { source, ..Self::default() }
+    }
+
+    /// The same, and a split that study files call `name`.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, split: Split) -> Self {
+        self.known.insert(name.into(), split);
+        self
+    }
+
+    /// The images that a trial is to have, but for the fraction.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be found, read or divided.
+    pub fn load(&self, config: &DatasetConfig) -> Result<Arc<LoadedData>, DataError> {
+        let whole = DatasetConfig { fraction: 1.0, ..config.clone() };
+        let key = serde_json::to_string(&whole).expect("settings are data");
+        // Held while the images are read: those that need the same wait for them.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(data) = loaded.get(&key) {
+            return Ok(data.clone());
+        }
+        let split = self.read(config)?;
+        let data = Arc::new(LoadedData { checksum: checksum(&split), split });
+        loaded.insert(key, data.clone());
+        Ok(data)
+    }
+
+    fn read(&self, config: &DatasetConfig) -> Result<Split, DataError> {
+        let whole = self.whole(config)?;
+        let subset = config.classes.as_ref().map(Classes::subset).transpose()?;
+        let mut split = match (&subset, config.split) {
+            (None, None) => whole.clone(),
+            (Some(subset), None) => whole.select(subset)?,
+            // The images that train and those that validate, before they were divided.
+            (None, Some(shares)) => {
+                whole.train.dataset().view().split_stratified_three(shares, SEED)?
+            }
+            (Some(subset), Some(shares)) => {
+                let all = whole.train.dataset().view().select(subset)?;
+                all.split_stratified_three(shares, SEED)?
+            }
+        };
+        if !config.also.is_empty() {
+            let train = joined(&split.train, &whole, &config.also)?;
+            split = Split::with_shared_images(train, split.validation, split.test)?;
+        }
+        if let Some(noise) = config.flip_and_noise {
+            let train = augmented_set(&split.train, &flip_and_noise(noise), SEED)?.view();
+            split = Split::with_shared_images(train, split.validation, split.test)?;
+        }
+        Ok(split)
+    }
+
+    /// The data set with all its classes.
+    fn whole(&self, config: &DatasetConfig) -> Result<Split, DataError> {
+        if config.folder.is_some() {
+            return folder(config);
+        }
+        if let Some(split) = self.known.get(&config.name) {
+            return Ok(split.clone());
+        }
+        PublishedSet::named(&config.name)?.load(&self.source)?.split_official()
+    }
+}
+
+#[cfg(feature = "images")]
+fn folder(config: &DatasetConfig) -> Result<Split, DataError> {
+    use selvedge_data::{ImageFolder, ImageReader};
+    let path = config.folder.as_ref().expect("it was asked for");
+    let side = config.image_size.unwrap_or(64);
+    let reader = ImageReader::new([config.channels.unwrap_or(3), side, side])?;
+    ImageFolder::open(path)?.load(&reader)?.split(0.2, SEED)
+}
+
+#[cfg(not(feature = "images"))]
+fn folder(_: &DatasetConfig) -> Result<Split, DataError> {
+    Err(DataError::other("a folder of images needs the feature `images`"))
+}
+
+/// The images of a view, and those that join them.
+fn joined(train: &View, whole: &Split, also: &[Also]) -> Result<View, DataError> {
+    let mut views = vec![train.clone()];
+    for Also { classes, parts } in also {
+        let split = match classes {
+            Some(classes) => whole.select(&classes.subset()?)?,
+            None => whole.clone(),
+        };
+        for part in parts {
+            views.push(match part {
+                Part::Train => split.train.clone(),
+                Part::Validation => split.validation.clone(),
+                Part::Test => split.test()?.clone(),
+            });
+        }
+    }
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for view in &views {
+        // Labels that the data set has not are those of other classes: they say nothing here.
+        let last = train.num_classes().saturating_sub(1) as u16;
+        for position in 0..view.len() {
+            pixels.extend_from_slice(view.image(position));
+            labels.push(view.label(position).min(last));
+        }
+    }
+    let name = format!("{} and others", train.dataset().name());
+    let classes = train.classes().to_vec();
+    Ok(ImageDataset::new(&name, pixels, train.shape(), labels, classes)?.view())
+}
+
+/// A hash of all pixels and labels.
+pub(crate) fn checksum(split: &Split) -> String {
+    let mut hash = selvedge_files::Hasher::new();
+    let parts: [Option<&View>; 3] =
+        [Some(&split.train), Some(&split.validation), split.test().ok()];
+    for view in parts.into_iter().flatten() {
+        hash.update(&(view.len() as u64).to_le_bytes());
+        for i in 0..view.len() {
+            hash.update(view.image(i));
+            hash.update(&view.label(i).to_le_bytes());
+        }
+    }
+    hash.finish()
+}

@@ -1,0 +1,150 @@
+//! Running a study: every variant with every seed, each trial once.
+
+mod progress;
+mod results;
+mod work;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use selvedge_train::Context;
+
+use crate::config::Variant;
+use crate::store::{Leases, Store};
+use crate::trial::Plan;
+use crate::{Datasets, StudyConfig, StudyError};
+
+pub use results::{Failure, StudyResults, VariantResults};
+use work::Work;
+
+/// Runs studies on one store.
+///
+/// Several processes may run the same study, or others with trials in common, on one store at the same time: each
+/// trial is run by one of them, and a dead one's are taken over.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use burn::tensor::Device;
+/// use selvedge_data::ImageDataset;
+/// use selvedge_study::store::FolderStore;
+/// use selvedge_study::{Datasets, Runner, StudyConfig};
+/// use selvedge_train::Context;
+///
+/// // Black and white images: any set would do.
+/// let pixels = (0..60).flat_map(|i| vec![if i % 2 == 0 { 0 } else { 255 }; 16]).collect();
+/// let (labels, classes) = ((0..60).map(|i| i % 2).collect(), vec!["black".into(), "white".into()]);
+/// let images = ImageDataset::new("toy", pixels, [1, 4, 4], labels, classes)?.view();
+/// let datasets = Datasets::default().with("toy", images.split_stratified_three([0.6, 0.2, 0.2], 0)?);
+///
+/// let study: StudyConfig =
+///     "[study]\nseeds = 2\n[base]\ndataset = 'toy'\nmodel = { name = 'mlp', hidden = 4 }\nepochs = 1\n\
+///      [vary]\nlearning_rate = [0.1, 0.01]".parse()?;
+/// let folder = tempfile::tempdir()?;
+/// let store = Arc::new(FolderStore::open(folder.path())?);
+/// let results = Runner::new(store, &datasets, "flex").run(&study, &Context::new(&Device::flex()))?;
+/// assert!(results.complete());
+/// assert_eq!(results.variants.len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Runner<'a> {
+    store: Arc<dyn Store>,
+    datasets: &'a Datasets,
+    device_name: String,
+    lease_time: Duration,
+    keep_models: bool,
+}
+
+impl std::fmt::Debug for Runner<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runner").field("store", &self.store.display()).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Runner<'a> {
+    /// Runs on this store, with images of these data sets, on a device of that name.
+    pub fn new(
+        store: Arc<dyn Store>,
+        datasets: &'a Datasets,
+        device_name: impl Into<String>,
+    ) -> Self {
+        let (device_name, lease_time) = (device_name.into(), Duration::from_secs(60));
+        Self { store, datasets, device_name, lease_time, keep_models: false }
+    }
+
+    /// The same, with trials taken over that no process renewed its lease on for so long: a minute, unless it is set.
+    #[must_use]
+    pub fn with_lease_time(self, time: Duration) -> Self {
+        Self { lease_time: time, ..self }
+    }
+
+    /// The same, with the model of every trial kept in the store, and not only those that others begin with.
+    #[must_use]
+    pub fn with_models(self) -> Self {
+        Self { keep_models: true, ..self }
+    }
+
+    /// Runs what is not finished of a study, [`Context::jobs`] trials at the same time, until all is or the context
+    /// is stopped.
+    ///
+    /// A trial that fails or diverges is a row of the results that says so; the others go on.
+    ///
+    /// # Errors
+    ///
+    /// Before anything runs: [`StudyError::Config`] for a study that is impossible, or what reading the images or
+    /// building a network gives. [`StudyError::Store`] if finished trials cannot be kept.
+    pub fn run(&self, study: &StudyConfig, context: &Context) -> Result<StudyResults, StudyError> {
+        study.check()?;
+        let variants = study.variants()?;
+        let plans = self.plans(study, &variants)?;
+        let leases = Leases::new(self.store.clone(), self.lease_time)
+            .map_err(|error| self.store_error(error))?;
+        let work = Work { runner: self, leases: &leases, context };
+        // What others begin with comes first.
+        let mut levels: Vec<BTreeMap<&str, &Plan>> = Vec::new();
+        for plan in plans.iter().flatten() {
+            let mut chain = vec![plan];
+            while let Some(before) = chain.last().and_then(|plan| plan.before()) {
+                chain.push(before);
+            }
+            for (level, plan) in chain.into_iter().rev().enumerate() {
+                levels.resize_with(levels.len().max(level + 1), BTreeMap::new);
+                levels[level].insert(&plan.key, plan);
+            }
+        }
+        let total = levels.iter().map(BTreeMap::len).sum();
+        let progress = progress::StudyProgress::new(&context.progress, total);
+        let mut done = work::Done::default();
+        for level in levels {
+            let plans: Vec<&Plan> = level.into_values().collect();
+            work.all(&plans, &mut done, &progress)?;
+        }
+        progress.end();
+        Ok(StudyResults::new(study, variants, &plans, done))
+    }
+
+    /// The trials of every variant, by seed.
+    fn plans(
+        &self,
+        study: &StudyConfig,
+        variants: &[Variant],
+    ) -> Result<Vec<Vec<Plan>>, StudyError> {
+        let of_variant = |variant: &Variant| {
+            let of_seed = |&seed| {
+                Plan::new(&variant.trial, seed, self.datasets, &self.device_name)
+                    .map_err(|error| error.of_variant(study, variant))
+            };
+            study.seeds.iter().map(of_seed).collect()
+        };
+        variants.iter().map(of_variant).collect()
+    }
+
+    fn store_error(&self, error: std::io::Error) -> StudyError {
+        StudyError::Store { store: self.store.display(), error }
+    }
+}
+
+#[cfg(test)]
+mod tests;

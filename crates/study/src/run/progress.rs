@@ -1,0 +1,126 @@
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use selvedge_train::Progress;
+
+use crate::TrialRecord;
+use crate::trial::Ending;
+
+/// One line for a whole study: done, running, failed, time left.
+pub(super) struct StudyProgress {
+    bar: Option<ProgressBar>,
+    lines: bool,
+    total: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    done: usize,
+    /// Of these, the ones that were finished before.
+    found: usize,
+    running: usize,
+    failed: usize,
+    diverged: usize,
+    began: Option<Instant>,
+}
+
+/// What happens to a trial.
+pub(super) enum Event<'a> {
+    /// It was finished before, or by another process.
+    Found,
+    Begun,
+    Finished(&'a TrialRecord),
+    /// It was begun or could not be.
+    Failed(&'a str),
+}
+
+impl StudyProgress {
+    pub fn new(progress: &Progress, total: usize) -> Self {
+        let bar = matches!(progress, Progress::Bar(_)).then(|| {
+            let style =
+                ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len} trials · {msg}")
+                    .expect("the template is constant");
+            let bar = ProgressBar::new(total as u64).with_style(style);
+            bar.with_prefix(progress.label().to_owned())
+        });
+        let lines = matches!(progress, Progress::Lines(_));
+        Self { bar, lines, total, state: Mutex::default() }
+    }
+
+    pub fn tell(&self, event: Event<'_>) {
+        let mut state = self.state.lock().expect("nothing panics while it is held");
+        let mut told = None;
+        match event {
+            Event::Found => {
+                state.done += 1;
+                state.found += 1;
+            }
+            Event::Begun => {
+                state.running += 1;
+                state.began.get_or_insert_with(Instant::now);
+            }
+            Event::Finished(record) => {
+                state.running = state.running.saturating_sub(1);
+                state.done += 1;
+                if let Ending::Diverged { epoch, .. } = record.ending {
+                    state.diverged += 1;
+                    told = Some(format!("a trial diverged in epoch {epoch}"));
+                }
+            }
+            Event::Failed(message) => {
+                state.running = state.running.saturating_sub(1);
+                state.done += 1;
+                state.failed += 1;
+                told = Some(format!("a trial failed: {message}"));
+            }
+        }
+        let line = state.line(self.total);
+        let finished = state.done > 0;
+        drop(state);
+        match &self.bar {
+            Some(bar) => {
+                if let Some(told) = told {
+                    bar.suspend(|| Progress::message(&told));
+                }
+                bar.set_position(self.done() as u64);
+                bar.set_message(line);
+            }
+            None if self.lines && finished => {
+                let total = self.total;
+                told.iter().for_each(|told| Progress::message(told));
+                Progress::message(&format!("{}/{total} trials · {line}", self.done()));
+            }
+            None => {}
+        }
+    }
+
+    fn done(&self) -> usize {
+        self.state.lock().expect("nothing panics while it is held").done
+    }
+
+    pub fn end(&self) {
+        self.bar.iter().for_each(ProgressBar::finish_and_clear);
+    }
+}
+
+impl State {
+    fn line(&self, total: usize) -> String {
+        let mut parts = vec![format!("{} running", self.running)];
+        for (count, what) in
+            [(self.failed, "failed"), (self.diverged, "diverged"), (self.found, "were finished")]
+        {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
+        }
+        let here = self.done - self.found;
+        if let (Some(began), true) = (self.began, here > 0 && self.done < total) {
+            let each = began.elapsed().as_secs_f64() / here as f64;
+            let left = Duration::from_secs_f64(each * (total - self.done) as f64);
+            parts.push(format!("{} left", HumanDuration(left)));
+        }
+        parts.join(" · ")
+    }
+}

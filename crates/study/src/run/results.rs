@@ -1,0 +1,94 @@
+use serde::Serialize;
+
+use super::work::Done;
+use crate::config::Variant;
+use crate::trial::Plan;
+use crate::{StudyConfig, TrialRecord};
+
+/// What came of a study so far.
+#[derive(Clone, Debug)]
+pub struct StudyResults {
+    /// The study.
+    pub study: StudyConfig,
+    /// The variants in their order.
+    pub variants: Vec<VariantResults>,
+    /// The trials that others began with, in the order of their keys.
+    pub before: Vec<TrialRecord>,
+}
+
+/// What came of a variant.
+#[derive(Clone, Debug)]
+pub struct VariantResults {
+    /// The variant.
+    pub variant: Variant,
+    /// Its trials in the order of the seeds: `None` for one that is not finished.
+    pub trials: Vec<Option<TrialRecord>>,
+    /// The trials that failed.
+    pub failures: Vec<Failure>,
+}
+
+/// A trial that failed, and may not when the study is run again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// Its seed.
+    pub seed: u64,
+    /// Why.
+    pub message: String,
+}
+
+impl StudyResults {
+    pub(super) fn new(
+        study: &StudyConfig,
+        variants: Vec<Variant>,
+        plans: &[Vec<Plan>],
+        done: Done,
+    ) -> Self {
+        let mut before: Vec<&str> = Vec::new();
+        for plan in plans.iter().flatten() {
+            let mut plan = plan;
+            while let Some(first) = plan.before() {
+                before.push(&first.key);
+                plan = first;
+            }
+        }
+        before.sort_unstable();
+        before.dedup();
+        let record = |key: &str| done.records.get(key).cloned();
+        let results = variants.into_iter().zip(plans).map(|(variant, plans)| VariantResults {
+            variant,
+            trials: plans.iter().map(|plan| record(&plan.key)).collect(),
+            failures: plans
+                .iter()
+                .filter_map(|plan| {
+                    let message = done.failures.get(&plan.key)?.clone();
+                    Some(Failure { seed: plan.seed, message })
+                })
+                .collect(),
+        });
+        Self {
+            study: study.clone(),
+            variants: results.collect(),
+            before: before.into_iter().filter_map(record).collect(),
+        }
+    }
+
+    /// Whether every trial is finished, or failed.
+    pub fn complete(&self) -> bool {
+        self.variants
+            .iter()
+            .all(|v| v.trials.iter().filter(|trial| trial.is_none()).count() == v.failures.len())
+    }
+
+    /// All trials of the variants that are finished.
+    pub fn trials(&self) -> impl Iterator<Item = &TrialRecord> {
+        self.variants.iter().flat_map(|variant| variant.trials.iter().flatten())
+    }
+}
+
+impl VariantResults {
+    /// The values that decide, in the order of the seeds; `None` for a trial that has none.
+    pub fn values(&self, study: &StudyConfig) -> Vec<Option<f64>> {
+        let value = |trial: &Option<TrialRecord>| trial.as_ref()?.value(&study.metric);
+        self.trials.iter().map(value).collect()
+    }
+}

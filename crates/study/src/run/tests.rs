@@ -1,0 +1,257 @@
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burn::tensor::Device;
+use selvedge_data::{ImageDataset, SplitMix64};
+
+use super::*;
+use crate::store::{FolderStore, Stored, Version};
+use crate::trial::Ending;
+
+/// Images of 6 × 6 whose class is the half that is brighter, as noise allows.
+fn datasets() -> Datasets {
+    let mut rng = SplitMix64::new(7);
+    let labels: Vec<u16> = (0..120).map(|i| i % 2).collect();
+    let pixel = |rng: &mut SplitMix64, right: bool, label: u16| {
+        let bright = if right == (label == 1) { 90.0 } else { 0.0 };
+        (bright + 160.0 * rng.unit()) as u8
+    };
+    let image =
+        |&label: &u16| -> Vec<u8> { (0..36).map(|i| pixel(&mut rng, i % 6 > 2, label)).collect() };
+    let pixels = labels.iter().flat_map(image).collect();
+    let classes = vec!["left".into(), "right".into()];
+    let images = ImageDataset::new("halves", pixels, [1, 6, 6], labels, classes).unwrap();
+    let split = images.view().split_stratified_three([0.5, 0.25, 0.25], 0).unwrap();
+    Datasets::default().with("halves", split)
+}
+
+const STUDY: &str = "[study]\nseeds = 2\n[base]\ndataset = 'halves'\nmodel = { name = 'mlp', hidden = 4 }\n\
+                     batch_size = 10\nepochs = 2\n[vary]\nlearning_rate = [0.1, 0.01]\n";
+
+fn context() -> Context {
+    Context::new(&Device::flex())
+}
+
+fn run_with(store: Arc<dyn Store>, text: &str, context: &Context) -> StudyResults {
+    let (datasets, study) = (datasets(), text.parse().unwrap());
+    Runner::new(store, &datasets, "flex").run(&study, context).unwrap()
+}
+
+fn run(folder: &Path, text: &str) -> StudyResults {
+    run_with(Arc::new(FolderStore::open(folder).unwrap()), text, &context())
+}
+
+/// Everything that follows from settings and seeds, to the bit.
+fn bits(results: &StudyResults) -> Vec<String> {
+    let trials = results.trials().map(|trial| {
+        let mut trial = trial.clone();
+        trial.seconds = 0.0;
+        trial.epochs.iter_mut().for_each(|epoch| epoch.seconds = 0.0);
+        crate::record::to_text(&trial).unwrap()
+    });
+    trials.collect()
+}
+
+/// Counts what is put, and fails from some put on.
+struct Watched {
+    inner: FolderStore,
+    put: Mutex<Vec<String>>,
+    most: AtomicUsize,
+}
+
+impl Watched {
+    fn new(folder: &Path, most: usize) -> Arc<Self> {
+        let (inner, most) = (FolderStore::open(folder).unwrap(), AtomicUsize::new(most));
+        Arc::new(Self { inner, put: Mutex::default(), most })
+    }
+
+    fn trials(&self) -> usize {
+        self.put.lock().unwrap().iter().filter(|name| name.starts_with("trials/")).count()
+    }
+}
+
+impl Store for Watched {
+    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
+        if name.starts_with("trials/") {
+            let spent =
+                self.most.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+            spent.map_err(|_| {
+                io::Error::new(io::ErrorKind::StorageFull, "no space left on device")
+            })?;
+        }
+        self.put.lock().unwrap().push(name.into());
+        self.inner.put(name, bytes)
+    }
+
+    fn get(&self, name: &str) -> io::Result<Option<Stored>> {
+        self.inner.get(name)
+    }
+
+    fn replace(&self, name: &str, version: &Version, bytes: &[u8]) -> io::Result<bool> {
+        self.inner.replace(name, version, bytes)
+    }
+
+    fn remove(&self, name: &str, version: &Version) -> io::Result<bool> {
+        self.inner.remove(name, version)
+    }
+
+    fn list(&self, prefix: &str) -> io::Result<Vec<String>> {
+        self.inner.list(prefix)
+    }
+
+    fn display(&self) -> String {
+        self.inner.display()
+    }
+}
+
+#[test]
+fn a_finished_trial_is_never_run_again_and_a_new_value_or_seed_runs_only_what_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Watched::new(folder.path(), usize::MAX);
+    let first = run_with(store.clone(), STUDY, &context());
+    assert!(first.complete());
+    assert_eq!(store.trials(), 4);
+    let again = run_with(store.clone(), STUDY, &context());
+    assert_eq!((store.trials(), bits(&again)), (4, bits(&first)));
+    let value = STUDY.replace("[0.1, 0.01]", "[0.1, 0.01, 0.001]");
+    run_with(store.clone(), &value, &context());
+    assert_eq!(store.trials(), 6);
+    let seed = value.replace("seeds = 2", "seeds = 3");
+    run_with(store.clone(), &seed, &context());
+    assert_eq!(store.trials(), 9);
+    // Another study with a trial in common.
+    let other = STUDY.replace("learning_rate = [0.1, 0.01]", "batch_size = [10, 20]");
+    run_with(store.clone(), &other.replace("epochs", "learning_rate = 0.1\nepochs"), &context());
+    assert_eq!(store.trials(), 11);
+}
+
+#[test]
+fn any_number_of_jobs_gives_the_same_bits() {
+    let folders = [0, 1].map(|_| tempfile::tempdir().unwrap());
+    let one = run(folders[0].path(), STUDY);
+    let store = Arc::new(FolderStore::open(folders[1].path()).unwrap());
+    let many = run_with(store, STUDY, &context().with_jobs(3));
+    assert_eq!(bits(&one), bits(&many));
+}
+
+#[test]
+fn a_store_that_fills_up_keeps_what_was_finished_and_says_how_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (datasets, study) = (datasets(), STUDY.parse().unwrap());
+    let full = Watched::new(folder.path(), 2);
+    let error = Runner::new(full.clone(), &datasets, "flex").run(&study, &context()).unwrap_err();
+    let expected = format!(
+        "{}: no space left on device; what is finished is kept there, and the same command goes on from it",
+        folder.path().display()
+    );
+    assert_eq!(error.to_string(), expected);
+    let store = Watched::new(folder.path(), usize::MAX);
+    let results = run_with(store.clone(), STUDY, &context());
+    assert!(results.complete());
+    assert_eq!((full.trials(), store.trials()), (2, 2));
+}
+
+#[test]
+fn a_damaged_record_is_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = run(folder.path(), STUDY);
+    let trial =
+        folder.path().join("trials").join(format!("{}.toml", first.trials().next().unwrap().key));
+    let mut text = std::fs::read_to_string(&trial).unwrap();
+    text.truncate(text.len() / 2);
+    std::fs::write(&trial, text).unwrap();
+    let store = Watched::new(folder.path(), usize::MAX);
+    let again = run_with(store.clone(), STUDY, &context());
+    assert_eq!((store.trials(), bits(&again)), (1, bits(&first)));
+}
+
+#[test]
+fn processes_share_the_trials_of_a_study() {
+    let folder = tempfile::tempdir().unwrap();
+    let stores = [0, 1, 2].map(|_| Watched::new(folder.path(), usize::MAX));
+    let bits_of_each: BTreeSet<_> = std::thread::scope(|scope| {
+        let runs = stores.each_ref().map(|store| {
+            let store = store.clone();
+            scope.spawn(move || bits(&run_with(store, STUDY, &context())))
+        });
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    assert_eq!(bits_of_each.len(), 1, "all end in the same table");
+    assert_eq!(stores.iter().map(|store| store.trials()).sum::<usize>(), 4);
+    let leases = FolderStore::open(folder.path()).unwrap().list("leases/").unwrap();
+    assert!(leases.is_empty(), "{leases:?}");
+}
+
+#[test]
+fn a_trial_that_diverges_is_a_row_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let text =
+        STUDY.replace("[0.1, 0.01]", "[1e30, 0.01]").replace("epochs", "optimizer = 'sgd'\nepochs");
+    let results = run(folder.path(), &text);
+    assert!(results.complete());
+    let diverged = |variant: &VariantResults| {
+        let ends = variant.trials.iter().flatten().map(|trial| trial.ending.clone());
+        ends.filter(|ending| matches!(ending, Ending::Diverged { .. })).count()
+    };
+    assert_eq!(results.variants.iter().map(diverged).collect::<Vec<_>>(), [2, 0]);
+    assert_eq!(results.variants[0].values(&results.study), [None, None]);
+}
+
+#[test]
+fn a_pre_training_is_run_once_for_all_that_begin_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "{STUDY}[[variant]]\nname = 'random'\n[[variant]]\nname = 'pre-trained'\n\
+         [variant.pretrain]\ndataset = 'halves'\nmodel = {{ name = 'mlp', hidden = 4 }}\nepochs = 3\n"
+    );
+    let store = Watched::new(folder.path(), usize::MAX);
+    let results = run_with(store.clone(), &text, &context());
+    // Two arms, two rates, two seeds; and a pre-training a seed.
+    assert_eq!(store.trials(), 8 + 2);
+    assert_eq!(results.before.len(), 2);
+    let first_loss =
+        |at: usize| results.variants[at].trials[0].as_ref().unwrap().epochs[0].train[0];
+    assert!(first_loss(2) < first_loss(0), "it begins with what was learned");
+    // Gone weights are made again.
+    let weights = FolderStore::open(folder.path()).unwrap().list("weights/").unwrap();
+    assert_eq!(weights.len(), 2);
+    std::fs::remove_file(folder.path().join(&weights[0])).unwrap();
+    let again = run_with(store.clone(), &text, &context());
+    assert_eq!((store.trials(), bits(&again)), (11, bits(&results)));
+}
+
+#[test]
+fn an_impossible_variant_is_refused_before_anything_runs_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = STUDY
+        .replace("[0.1, 0.01]", "[0.1, 0.01]\nmodel = [\n 'mlp', { name = 'mlp', dropout = 0.5 }]");
+    let store = Watched::new(folder.path(), usize::MAX);
+    let (datasets, study) = (datasets(), text.parse().unwrap());
+    let error = Runner::new(store.clone(), &datasets, "flex").run(&study, &context()).unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.starts_with("line 9: variant \"learning_rate=0.1, model=mlp dropout 0.5\": "),
+        "{message}"
+    );
+    assert!(message.ends_with("must be left out: `mlp` has no such setting"), "{message}");
+    assert!(store.put.lock().unwrap().is_empty());
+    let text = STUDY.replace("'halves'", "'quarters'");
+    let error =
+        Runner::new(store, &datasets, "flex").run(&text.parse().unwrap(), &context()).unwrap_err();
+    assert!(error.to_string().contains("quarters"), "{error}");
+}
+
+#[test]
+fn a_study_that_is_stopped_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = tempfile::tempdir().unwrap();
+    let stopped = context();
+    stopped.stop.request();
+    let store = Arc::new(FolderStore::open(folder.path()).unwrap());
+    let results = run_with(store, STUDY, &stopped);
+    assert!(!results.complete());
+    assert_eq!(bits(&run(folder.path(), STUDY)), bits(&run(whole.path(), STUDY)));
+}

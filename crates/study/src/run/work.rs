@@ -1,0 +1,221 @@
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use selvedge_models::Bundle;
+use selvedge_train::{Context, Progress};
+
+use super::Runner;
+use super::progress::{Event, StudyProgress};
+use crate::store::{Claim, Leases, Version};
+use crate::trial::{self, Plan, Trained, TrialRecord};
+use crate::{StudyError, jobs, record};
+
+/// How long to wait for trials of other processes before looking again.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// What does the trials of a study.
+pub(super) struct Work<'a> {
+    pub runner: &'a Runner<'a>,
+    pub leases: &'a Leases,
+    pub context: &'a Context,
+}
+
+/// What came of the trials so far, by key.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub records: BTreeMap<String, TrialRecord>,
+    pub failures: BTreeMap<String, String>,
+}
+
+/// What came of one trial.
+enum End {
+    Finished(Box<TrialRecord>),
+    Failed(String),
+    /// Another process works on it.
+    Elsewhere,
+    Stopped,
+}
+
+impl Work<'_> {
+    /// Does all trials, or waits for the processes that do them, until all are done or the context is stopped.
+    pub fn all(
+        &self,
+        plans: &[&Plan],
+        done: &mut Done,
+        progress: &StudyProgress,
+    ) -> Result<(), StudyError> {
+        let mut left: Vec<&Plan> = plans.to_vec();
+        loop {
+            let ends = Mutex::new(Vec::new());
+            jobs::map(self.context, &left, |_, plan| {
+                let end = self.one(plan, done, progress)?;
+                ends.lock().expect("nothing panics while it is held").push((plan.key.clone(), end));
+                Ok(())
+            })?;
+            for (key, end) in ends.into_inner().expect("nothing panics while it is held") {
+                match end {
+                    End::Finished(record) => drop(done.records.insert(key, *record)),
+                    End::Failed(message) => drop(done.failures.insert(key, message)),
+                    End::Elsewhere | End::Stopped => continue,
+                }
+            }
+            left.retain(|plan| {
+                !done.records.contains_key(&plan.key) && !done.failures.contains_key(&plan.key)
+            });
+            if left.is_empty() || self.context.stop.is_requested() {
+                return Ok(());
+            }
+            std::thread::sleep(PATIENCE);
+        }
+    }
+
+    fn one(&self, plan: &Plan, done: &Done, progress: &StudyProgress) -> Result<End, StudyError> {
+        if let Some(record) = self.finished(plan)? {
+            progress.tell(Event::Found);
+            return Ok(End::Finished(Box::new(record)));
+        }
+        if let Some(before) = plan.before()
+            && let Some(message) = self.missing(before, done)
+        {
+            progress.tell(Event::Failed(&message));
+            return Ok(End::Failed(message));
+        }
+        let store_error = |error| self.runner.store_error(error);
+        let Claim::Mine(lease) = self.leases.claim(&plan.key).map_err(store_error)? else {
+            return Ok(End::Elsewhere);
+        };
+        // Between looking and claiming, another process may have finished it.
+        if let Some(record) = self.finished(plan)? {
+            progress.tell(Event::Found);
+            return Ok(End::Finished(Box::new(record)));
+        }
+        progress.tell(Event::Begun);
+        let trained = catch_unwind(AssertUnwindSafe(|| self.train(plan)));
+        let trained = match trained {
+            Ok(Ok(Some(trained))) => trained,
+            Ok(Ok(None)) => return Ok(End::Stopped),
+            Ok(Err(error @ StudyError::Store { .. })) => return Err(error),
+            Ok(Err(error)) => {
+                let message = error.to_string();
+                progress.tell(Event::Failed(&message));
+                return Ok(End::Failed(message));
+            }
+            Err(panic) => {
+                let message = panic_text(panic.as_ref());
+                progress.tell(Event::Failed(&message));
+                return Ok(End::Failed(message));
+            }
+        };
+        let record = self.keep(plan, trained)?;
+        progress.tell(Event::Finished(&record));
+        drop(lease);
+        Ok(End::Finished(Box::new(record)))
+    }
+
+    /// Why the weights of the trial before are not there, if they are not.
+    fn missing(&self, before: &Plan, done: &Done) -> Option<String> {
+        let seed = before.seed;
+        if let Some(message) = done.failures.get(&before.key) {
+            return Some(format!("its pre-training with seed {seed} failed: {message}"));
+        }
+        let record = done.records.get(&before.key)?;
+        (record.best_epoch == 0).then(|| format!("its pre-training with seed {seed} diverged"))
+    }
+
+    /// The record of a trial that was finished, by this process or another, now or before.
+    fn finished(&self, plan: &Plan) -> Result<Option<TrialRecord>, StudyError> {
+        let name = record_name(&plan.key);
+        let store = &self.runner.store;
+        let stored = store.get(&name).map_err(|error| self.runner.store_error(error))?;
+        let Some(stored) = stored else { return Ok(None) };
+        let text = String::from_utf8_lossy(&stored.bytes);
+        let read = record::of_text::<TrialRecord>(&text).ok().filter(|r| r.key == plan.key);
+        let needed = self.keeps_model(plan) && read.as_ref().is_some_and(|r| r.best_epoch > 0);
+        if read.is_some() && (!needed || self.weights(&plan.key)?.is_some()) {
+            return Ok(read);
+        }
+        // Damaged, or without the model that is needed now: it is done again.
+        let what = if read.is_some() { "has no model" } else { "is damaged" };
+        if !matches!(self.context.progress, Progress::Hidden) && read.is_none() {
+            Progress::message(&format!(
+                "{name} of {} {what}: its trial is done again",
+                store.display()
+            ));
+        }
+        store.remove(&name, &stored.version).map_err(|error| self.runner.store_error(error))?;
+        Ok(None)
+    }
+
+    fn keeps_model(&self, plan: &Plan) -> bool {
+        self.runner.keep_models || plan.is_needed
+    }
+
+    fn train(&self, plan: &Plan) -> Result<Option<Trained>, StudyError> {
+        let bundle = match plan.before() {
+            None => None,
+            Some(before) => Some(self.weights(&before.key)?.ok_or_else(|| {
+                let error = std::io::Error::other("the weights of a pre-training are gone");
+                self.runner.store_error(error)
+            })?),
+        };
+        let mut context = self.context.clone().with_progress(Progress::Hidden);
+        context.run_folder = self.runner.store.scratch(&plan.key);
+        let network = bundle.as_ref().map(Bundle::network);
+        trial::train(plan, network, &self.runner.device_name, &context)
+    }
+
+    /// Keeps what came of a trial; what was kept first, if another process was faster.
+    fn keep(&self, plan: &Plan, trained: Trained) -> Result<TrialRecord, StudyError> {
+        let store = &self.runner.store;
+        let failed = |error| self.runner.store_error(error);
+        if let Some(model) = trained.model.filter(|_| self.keeps_model(plan)) {
+            let (name, bytes) = (weights_name(&plan.key), model.to_bytes()?);
+            if let Some(there) = store.get(&name).map_err(failed)? {
+                // Damaged, or the same.
+                if there.version != Version::of(&bytes) {
+                    store.replace(&name, &there.version, &bytes).map_err(failed)?;
+                }
+            } else {
+                store.put(&name, &bytes).map_err(failed)?;
+            }
+        }
+        // The record is last: where there is one, all is there.
+        let text = record::to_text(&trained.record).map_err(failed)?;
+        let name = record_name(&plan.key);
+        let first = store.put(&name, text.as_bytes()).map_err(failed)?;
+        if let Some(folder) = store.scratch(&plan.key) {
+            // What cannot be removed is in nobody's way.
+            let _ = std::fs::remove_dir_all(folder);
+        }
+        match first {
+            true => Ok(trained.record),
+            false => Ok(self.finished(plan)?.unwrap_or(trained.record)),
+        }
+    }
+
+    /// The model of a finished trial; `None` if there is none, or it is damaged.
+    fn weights(&self, key: &str) -> Result<Option<Bundle>, StudyError> {
+        let stored = self.runner.store.get(&weights_name(key));
+        let stored = stored.map_err(|error| self.runner.store_error(error))?;
+        let bundle = |stored: crate::store::Stored| {
+            Bundle::from_bytes(&stored.bytes, &self.context.device).ok()
+        };
+        Ok(stored.and_then(bundle))
+    }
+}
+
+fn record_name(key: &str) -> String {
+    format!("trials/{key}.toml")
+}
+
+fn weights_name(key: &str) -> String {
+    format!("weights/{key}.safetensors")
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("for an unknown reason");
+    format!("it panicked: {}", crate::config::printable(text))
+}

@@ -1,0 +1,113 @@
+use std::sync::Arc;
+
+use selvedge_models::Architecture;
+
+use crate::config::{TrialConfig, printable};
+use crate::{ConfigError, Datasets, LoadedData, StudyError};
+
+/// Another number makes every finished trial count for nothing: it rises when the same settings no longer give the
+/// same bits.
+const NUMERICS: u32 = 1;
+
+/// A trial that can be run: its settings, its images and its networks were checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub config: TrialConfig,
+    pub seed: u64,
+    pub data: Arc<LoadedData>,
+    pub network: Architecture,
+    /// What it begins with, if not chance.
+    pub pretrained: Option<Weights>,
+    /// Whether another trial begins with its weights.
+    pub is_needed: bool,
+    /// A hash of all that decides the result.
+    pub key: String,
+}
+
+/// Where the first weights of a trial come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Weights {
+    /// Another trial.
+    Trial(Box<Plan>),
+    /// A file, of which these are the bytes' hash.
+    File(std::path::PathBuf, String),
+}
+
+impl Plan {
+    /// Checks a trial on its images, and finds its key on a device of that name.
+    pub fn new(
+        config: &TrialConfig,
+        seed: u64,
+        datasets: &Datasets,
+        device: &str,
+    ) -> Result<Self, StudyError> {
+        let data = datasets.load(&config.dataset)?;
+        // An autoencoder has no classes: its output is the image.
+        let network = config.model.architecture(data.split.shape(), data.split.classes().len())?;
+        config.transforms.output_shape(data.split.shape())?;
+        let pretrained = match &config.pretrain {
+            None => None,
+            Some(pretraining) => Some(match &pretraining.weights {
+                None => {
+                    let plan = Self::new(&pretraining.trial, seed, datasets, device)?;
+                    Weights::Trial(Box::new(Self { is_needed: true, ..plan }))
+                }
+                Some(path) => {
+                    let bytes = std::fs::read(path).map_err(|error| ConfigError {
+                        file: None,
+                        line: None,
+                        setting: "pretrain.weights".into(),
+                        message: printable(&format!("{}: {error}", path.display())),
+                    })?;
+                    Weights::File(path.clone(), selvedge_files::sha256(&bytes))
+                }
+            }),
+        };
+        let mut plan = Self {
+            config: config.clone(),
+            seed,
+            data,
+            network,
+            pretrained,
+            is_needed: false,
+            key: String::new(),
+        };
+        plan.key = plan.hash(device);
+        Ok(plan)
+    }
+
+    /// The trial that has to be finished before this one.
+    pub fn before(&self) -> Option<&Self> {
+        match &self.pretrained {
+            Some(Weights::Trial(plan)) => Some(plan),
+            _ => None,
+        }
+    }
+
+    fn hash(&self, device: &str) -> String {
+        let network = serde_json::to_string(&self.network).expect("a network is data");
+        let weights = match &self.pretrained {
+            None => "chance",
+            Some(Weights::Trial(plan)) => &plan.key,
+            Some(Weights::File(_, hash)) => hash,
+        };
+        let settings = self.config.to_table().to_string();
+        let parts = [
+            &format!("numerics {NUMERICS}"),
+            device,
+            &format!("seed {}", self.seed),
+            &self.data.checksum,
+            &network,
+            weights,
+            &settings,
+        ];
+        let mut hash = selvedge_files::Hasher::new();
+        for part in parts {
+            hash.update(&(part.len() as u64).to_le_bytes());
+            hash.update(part.as_bytes());
+        }
+        let mut key = hash.finish();
+        key.truncate(32);
+        key
+    }
+}

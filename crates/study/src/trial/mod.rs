@@ -1,0 +1,10 @@
+//! One training with one seed: what decides it, what came of it.
+
+mod key;
+mod record;
+mod run;
+
+pub use record::{Ending, Epoch, Scores, TrialRecord};
+
+pub(crate) use key::{Plan, Weights};
+pub(crate) use run::{Trained, train};

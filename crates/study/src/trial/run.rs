@@ -1,0 +1,203 @@
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use selvedge_data::{BatchLoader, View};
+use selvedge_models::{Bundle, Model, Network};
+use selvedge_train::{
+    Classify, Context, Divergence, EpochRecord, EpochRow, FitConfig, FitData, Reconstruct, Score,
+    Task, TrainError, evaluate, evaluate_task, fit_task,
+};
+
+use super::record::{Ending, Epoch, Scores, TrialRecord};
+use super::{Plan, Weights};
+use crate::StudyError;
+use crate::config::{Part, TaskConfig};
+
+/// What a trial that was not stopped came to.
+pub(crate) struct Trained {
+    pub record: TrialRecord,
+    /// The model of the best epoch, if there is one.
+    pub model: Option<Bundle>,
+}
+
+/// Runs a trial; `None` if it was stopped. `weights` are those of the trial before it, if it has one.
+pub(crate) fn train(
+    plan: &Plan,
+    weights: Option<&Network>,
+    device_name: &str,
+    context: &Context,
+) -> Result<Option<Trained>, StudyError> {
+    let Plan { config, seed, data, .. } = plan;
+    let split = &data.split;
+    let train = match config.dataset.fraction {
+        1.0 => split.train.clone(),
+        fraction => split.train.stratified_fraction(fraction, *seed)?,
+    };
+    let images = train.len();
+    let normalization = config.normalization.normalization(&train);
+    let mut fit_data = FitData::new(train, split.validation.clone(), normalization)
+        .with_transforms(config.transforms.clone());
+    fit_data.mix = config.mix;
+    let network = first_network(plan, weights, context)?;
+    let parameters = network.trainable_params();
+    let fit = FitConfig { seed: *seed, ..config.fit.clone() };
+    let run = Run { network, data: &fit_data, fit: &fit, test: split.test.as_ref(), context };
+    let start = Instant::now();
+    let Some(outcome) = (match &config.task {
+        TaskConfig::Classify { loss } => {
+            let task = Classify { loss: loss.clone() };
+            run.of(&task, true)?
+        }
+        TaskConfig::Reconstruct { loss } => run.of(&Reconstruct { loss: *loss }, false)?,
+    }) else {
+        return Ok(None);
+    };
+    // A trial that went on from a checkpoint has the seconds of its epochs, too.
+    let epochs: f64 = outcome.rows.iter().map(|row| row.seconds).sum();
+    let record = TrialRecord {
+        key: plan.key.clone(),
+        seed: *seed,
+        ending: outcome.ending,
+        best_epoch: outcome.best_epoch,
+        images,
+        parameters,
+        device: device_name.into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        seconds: start.elapsed().as_secs_f64().max(epochs),
+        columns: outcome.columns.iter().map(ToString::to_string).collect(),
+        scores: outcome.scores,
+        settings: config.to_table(),
+        data: data.checksum.clone(),
+        confusion: outcome.confusion,
+        epochs: outcome.rows.iter().map(Epoch::from).collect(),
+    };
+    let model = outcome.model.map(|model| Bundle::new(model, &fit_data));
+    Ok(Some(Trained { record, model }))
+}
+
+/// The network with the weights that it begins with.
+fn first_network(
+    plan: &Plan,
+    weights: Option<&Network>,
+    context: &Context,
+) -> Result<Network, StudyError> {
+    let Plan { config, seed, network, .. } = plan;
+    let mut network = network.init(config.initialization, *seed, &context.device)?;
+    if let Some(pretraining) = &config.pretrain {
+        let of_file;
+        let source = match (&plan.pretrained, weights) {
+            (Some(Weights::File(path, _)), _) => {
+                of_file = Bundle::load(path, &context.device)?;
+                of_file.network()
+            }
+            (_, Some(weights)) => weights,
+            _ => unreachable!("a trial that needs weights is run after the one that has them"),
+        };
+        network = network.transfer_from(source, &pretraining.keep)?.0;
+    }
+    if let Some(pattern) = &config.freeze {
+        network = network.freeze(pattern)?;
+    }
+    Ok(network)
+}
+
+/// A training, whatever the task.
+struct Run<'a> {
+    network: Network,
+    data: &'a FitData,
+    fit: &'a FitConfig,
+    test: Option<&'a View>,
+    context: &'a Context,
+}
+
+/// What came of it.
+struct Outcome {
+    ending: Ending,
+    columns: &'static [&'static str],
+    rows: Vec<EpochRow>,
+    best_epoch: usize,
+    scores: Scores,
+    confusion: BTreeMap<Part, selvedge_train::ConfusionMatrix>,
+    model: Option<Network>,
+}
+
+impl Run<'_> {
+    fn of<T: Task>(self, task: &T, has_classes: bool) -> Result<Option<Outcome>, TrainError> {
+        let columns = T::Score::COLUMNS;
+        let diverged = |epoch, batch| Ending::Diverged { epoch, batch };
+        let fitted = match self.fitted(task) {
+            Ok(fitted) if fitted.stopped => return Ok(None),
+            Ok(fitted) => fitted,
+            Err(TrainError::Stopped { .. }) => return Ok(None),
+            // Before the first epoch was whole: there is no model.
+            Err(TrainError::Diverged { epoch, batch, .. }) => {
+                return Ok(Some(Outcome {
+                    ending: diverged(epoch, batch),
+                    columns,
+                    rows: Vec::new(),
+                    best_epoch: 0,
+                    scores: Scores::new(),
+                    confusion: BTreeMap::new(),
+                    model: None,
+                }));
+            }
+            Err(error) => return Err(error),
+        };
+        let ending = match fitted.diverged {
+            Some(Divergence { epoch, batch, .. }) => diverged(epoch, batch),
+            None => Ending::Complete {},
+        };
+        let EpochRecord { epoch: best_epoch, train, validation, .. } = fitted.best;
+        let mut scores = Scores::from([(Part::Train, named(&train))]);
+        scores.extend(validation.map(|score| (Part::Validation, named(&score))));
+        let mut confusion = BTreeMap::new();
+        let normalization = &self.data.normalization;
+        if let Some(test) = self.test {
+            let device = &self.context.device;
+            let batch = fitted.model.inference_batch();
+            let source = BatchLoader::new(test.clone(), batch, normalization, device)?;
+            let score = evaluate_task(task, &fitted.model, &source)?;
+            scores.insert(Part::Test, named(&score));
+        }
+        if has_classes {
+            let parts =
+                [(Part::Validation, self.data.validation.as_ref()), (Part::Test, self.test)];
+            for (part, view) in parts {
+                if let Some(view) = view {
+                    let evaluation = evaluate(&fitted.model, view, normalization, self.context)?;
+                    confusion.insert(part, evaluation.confusion);
+                }
+            }
+        }
+        Ok(Some(Outcome {
+            ending,
+            columns,
+            rows: fitted.history.rows(),
+            best_epoch,
+            scores,
+            confusion,
+            model: Some(fitted.model),
+        }))
+    }
+
+    /// Trains; without checkpoints where they cannot be written, since the figures are worth more than what a kill
+    /// would cost.
+    fn fitted<T: Task>(
+        &self,
+        task: &T,
+    ) -> Result<selvedge_train::Fitted<Network, T::Score>, TrainError> {
+        let network = || self.network.clone();
+        match fit_task(task, network(), self.data, self.fit, self.context) {
+            Err(TrainError::Folder { .. }) if self.context.run_folder.is_some() => {
+                let mut context = self.context.clone();
+                context.run_folder = None;
+                fit_task(task, network(), self.data, self.fit, &context)
+            }
+            fitted => fitted,
+        }
+    }
+}
+
+fn named<S: Score>(score: &S) -> BTreeMap<String, f64> {
+    S::COLUMNS.iter().map(ToString::to_string).zip(score.values()).collect()
+}
