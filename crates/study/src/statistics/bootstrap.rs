@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{mean, normal};
 
 /// Samples that are drawn. The bounds of two seeds differ by about a hundredth of the interval's width.
-const SAMPLES: usize = 10_000;
+pub(super) const SAMPLES: usize = 10_000;
 
 /// Keeps these draws apart from whatever else is drawn from the same seed ("bootstra").
 const BOOTSTRAP: u64 = 0x626F_6F74_7374_7261;
@@ -51,16 +51,24 @@ pub fn bca_interval(values: &[f64], confidence: f64, seed: u64) -> Option<Interv
     if values.iter().all(|&value| value == values[0]) {
         return Some(Interval { low: center, high: center });
     }
-    let means = drawn_means(values, seed);
-    let bias = bias(&means, center);
-    let acceleration = acceleration(values);
+    Some(corrected(&drawn_means(values, seed), center, acceleration(values), confidence))
+}
+
+/// The interval of an estimate of `center`, of which `sorted` are the drawn ones in rising order.
+pub(super) fn corrected(
+    sorted: &[f64],
+    center: f64,
+    acceleration: f64,
+    confidence: f64,
+) -> Interval {
+    let bias = bias(sorted, center);
     let bound = |share: f64| {
         let z = bias + normal::quantile(share);
         let corrected = normal::cdf(bias + z / (1.0 - acceleration * z));
-        percentile(&means, corrected)
+        percentile(sorted, corrected)
     };
     let tail = 0.5 * (1.0 - confidence);
-    Some(Interval { low: bound(tail), high: bound(1.0 - tail) })
+    Interval { low: bound(tail), high: bound(1.0 - tail) }
 }
 
 /// The means of samples as large as `values`, drawn from them with replacement; in rising order.

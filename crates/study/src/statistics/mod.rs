@@ -2,21 +2,34 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | summarize values | [`mean`], [`standard_deviation`] |
+//! | summarize values | [`Summary`], [`mean`], [`standard_deviation`] |
+//! | compare many variants with the best or a baseline | [`compare`] |
 //! | know whether paired differences are more than chance | [`sign_flip_p`] |
-//! | the same of several comparisons at once | [`step_down_p`] |
+//! | the same of several comparisons at once | [`step_down_p`], [`holm`] |
 //! | know between which bounds a mean difference lies | [`bca_interval`] |
+//! | know how often one way is better than another | [`paired_superiority`], [`superiority`] |
+//! | plan how many seeds to try | [`seeds_needed`], [`t_test_power`] |
 //!
 //! Two ways that were tried with the same seeds make one difference for each seed. Nothing here supposes
 //! that these are normally distributed: the test needs differences that would be as likely with the
 //! other sign if the two ways were equally good, and the interval needs seeds that stand for all others.
 
 mod bootstrap;
+mod compare;
+mod holm;
 mod normal;
+mod power;
 mod sign_flip;
+mod summary;
+mod superiority;
 
 pub use bootstrap::{Interval, bca_interval};
+pub use compare::{Better, Comparison, StatisticsError, Variant, best, compare};
+pub use holm::holm;
+pub use power::{seeds_needed, t_test_power};
 pub use sign_flip::{MOST_EXACT, SMALLEST_SEEDS, sign_flip_p, smallest_p, step_down_p};
+pub use summary::Summary;
+pub use superiority::{Superiority, paired_superiority, superiority};
 
 /// The mean; `None` of no values.
 pub fn mean(values: &[f64]) -> Option<f64> {
