@@ -71,7 +71,7 @@ impl StudyError {
     /// The same, as what a variant of a study made impossible, with its line.
     pub(crate) fn of_variant(self, study: &StudyConfig, variant: &Variant) -> Self {
         match self {
-            error @ (Self::Config(_) | Self::Store { .. }) => error,
+            error @ (Self::Config(_) | Self::Store { .. } | Self::Data(_)) => error,
             error => study.blame_variant(variant, &error).into(),
         }
     }

@@ -115,10 +115,40 @@ pub struct StudyArgs {
     /// The first seed; the others follow it
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=MOST_SEED))]
     pub seed: u64,
+    /// How many runs at the same time.
+    #[command(flatten)]
+    pub jobs: JobArgs,
+}
+
+/// Arguments of programs whose runs can happen at the same time.
+#[derive(Clone, Debug, clap::Args)]
+pub struct JobArgs {
     /// Runs of a study at the same time; on a CPU no figure depends on it [default: one for each thread
     /// of a CPU; 1 on a GPU]
     #[arg(long, value_name = "NUMBER", value_parser = at_least_one)]
     pub jobs: Option<NonZeroUsize>,
+}
+
+impl JobArgs {
+    /// As [`Common::context`], for so many runs at the same time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Common::context`], or if the threads for so many runs cannot be had.
+    pub fn context(
+        &self,
+        common: &Common,
+        label: &str,
+    ) -> Result<(Context, &'static str), crate::Error> {
+        let (context, name) = common.context(label)?;
+        let jobs = match (self.jobs, name) {
+            (Some(jobs), _) => jobs.get(),
+            (None, name) if device::is_cpu(name) => rayon::current_num_threads(),
+            (None, _) => 1,
+        };
+        threads::try_threads(jobs).map_err(crate::Error::Terminal)?;
+        Ok((context.with_jobs(jobs), name))
+    }
 }
 
 fn at_least_one(text: &str) -> Result<NonZeroUsize, &'static str> {
@@ -135,20 +165,13 @@ impl StudyArgs {
         (self.seed..self.seed + number).collect()
     }
 
-    /// As [`Common::context`], for so many runs at the same time.
+    /// As [`JobArgs::context`].
     ///
     /// # Errors
     ///
-    /// As [`Common::context`], or if the threads for so many runs cannot be had.
+    /// As [`JobArgs::context`].
     pub fn context(&self, label: &str) -> Result<(Context, &'static str), crate::Error> {
-        let (context, name) = self.common.context(label)?;
-        let jobs = match (self.jobs, name) {
-            (Some(jobs), _) => jobs.get(),
-            (None, name) if device::is_cpu(name) => rayon::current_num_threads(),
-            (None, _) => 1,
-        };
-        threads::try_threads(jobs).map_err(crate::Error::Terminal)?;
-        Ok((context.with_jobs(jobs), name))
+        self.jobs.context(&self.common, label)
     }
 }
 

@@ -49,6 +49,8 @@ pub struct StudyConfig {
     pub vary: Vec<Dimension>,
     /// Settings that change together, by name.
     pub variant: Vec<(String, Table)>,
+    /// Whether it is a check that everything works: see [`quick`](Self::quick).
+    pub(super) is_quick: bool,
     pub(super) lines: Lines,
 }
 
@@ -146,6 +148,7 @@ impl StudyConfig {
             base: base.to_table(),
             vary: Vec::new(),
             variant: Vec::new(),
+            is_quick: false,
             lines: Lines::default(),
         }
     }
@@ -195,6 +198,14 @@ impl StudyConfig {
         self.vary.retain(|other| other.path != dimension.path);
         self.vary.push(dimension);
         Ok(self)
+    }
+
+    /// A check that everything works, in a minute: the first six variants with two seeds, one epoch on a fiftieth of
+    /// the training images each, and the same of what is trained before. Its figures say nothing.
+    #[must_use]
+    pub fn quick(self) -> Self {
+        let seeds = self.seeds.iter().copied().take(2).collect();
+        Self { seeds, is_quick: true, baseline: None, ..self }
     }
 
     /// Reads a study file.
@@ -321,6 +332,7 @@ impl FromStr for StudyConfig {
             base,
             vary: dimensions.into_iter().map(|(_, dimension)| dimension).collect(),
             variant: variants,
+            is_quick: false,
             lines,
         };
         study.check()?;

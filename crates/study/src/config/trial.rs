@@ -282,6 +282,21 @@ pub(crate) fn set(table: &mut Table, path: &[String], value: Value) -> Result<()
 }
 
 impl TrialConfig {
+    /// One epoch on a fiftieth of the training images.
+    pub(crate) fn make_quick(&mut self) {
+        self.fit = FitConfig {
+            epochs: 1,
+            early_stopping: None,
+            averaging: None,
+            schedule: selvedge_train::Schedule::constant(),
+            ..self.fit.clone()
+        };
+        self.dataset.fraction *= 0.02;
+        if let Some(pretraining) = &mut self.pretrain {
+            pretraining.trial.make_quick();
+        }
+    }
+
     /// The settings as a file would have them.
     pub(crate) fn to_table(&self) -> Table {
         let mut table = Table::try_from(self).expect("settings are data of TOML");

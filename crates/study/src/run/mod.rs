@@ -1,7 +1,10 @@
 //! Running a study: every variant with every seed, each trial once.
 
+mod files;
+mod journal;
 mod progress;
 mod results;
+mod table;
 mod work;
 
 use std::collections::BTreeMap;
@@ -16,6 +19,7 @@ use crate::trial::Plan;
 use crate::{Datasets, StudyConfig, StudyError};
 
 pub use results::{Failure, StudyResults, VariantResults};
+pub use table::{Row, Table};
 use work::Work;
 
 /// Runs studies on one store.

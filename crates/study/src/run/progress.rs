@@ -52,6 +52,7 @@ impl StudyProgress {
     pub fn tell(&self, event: Event<'_>) {
         let mut state = self.state.lock().expect("nothing panics while it is held");
         let mut told = None;
+        let is_end = !matches!(event, Event::Begun);
         match event {
             Event::Found => {
                 state.done += 1;
@@ -77,7 +78,6 @@ impl StudyProgress {
             }
         }
         let line = state.line(self.total);
-        let finished = state.done > 0;
         drop(state);
         match &self.bar {
             Some(bar) => {
@@ -87,7 +87,7 @@ impl StudyProgress {
                 bar.set_position(self.done() as u64);
                 bar.set_message(line);
             }
-            None if self.lines && finished => {
+            None if self.lines && is_end => {
                 let total = self.total;
                 told.iter().for_each(|told| Progress::message(told));
                 Progress::message(&format!("{}/{total} trials · {line}", self.done()));

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use selvedge_models::Architecture;
+use selvedge_train::TrainError;
 
 use crate::config::{TrialConfig, printable};
 use crate::{ConfigError, Datasets, LoadedData, StudyError};
@@ -44,7 +45,7 @@ impl Plan {
         let data = datasets.load(&config.dataset)?;
         // An autoencoder has no classes: its output is the image.
         let network = config.model.architecture(data.split.shape(), data.split.classes().len())?;
-        config.transforms.output_shape(data.split.shape())?;
+        config.transforms.output_shape(data.split.shape()).map_err(TrainError::from)?;
         let pretrained = match &config.pretrain {
             None => None,
             Some(pretraining) => Some(match &pretraining.weights {

@@ -1,0 +1,145 @@
+//! The results of a study as files: for spreadsheets, for programs, for `optuna-dashboard`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use selvedge_files::{Output, OutputError};
+use serde::Serialize;
+
+use super::StudyResults;
+use super::table::Row;
+use crate::config::Part;
+use crate::trial::Ending;
+
+/// The files that [`StudyResults::write`] makes.
+const FILES: [&str; 5] = ["table.txt", "variants.csv", "trials.csv", "results.json", "optuna.jsonl"];
+
+/// `results.json`.
+#[derive(Serialize)]
+struct Json<'a> {
+    question: &'a str,
+    metric: String,
+    seeds: &'a [u64],
+    complete: bool,
+    answer: String,
+    reference: Option<&'a str>,
+    variants: &'a [Row],
+}
+
+impl StudyResults {
+    /// Writes what came of the study to a folder:
+    ///
+    /// | file | what it is |
+    /// |---|---|
+    /// | `table.txt` | the variants, the best first, and what they say in words |
+    /// | `variants.csv` | a line a variant |
+    /// | `trials.csv` | a line a trial, with its settings |
+    /// | `results.json` | the variants with intervals and comparisons |
+    /// | `optuna.jsonl` | a journal that `optuna-dashboard optuna.jsonl` opens |
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError`] if one cannot be written: then all stay as they were.
+    pub fn write(&self, folder: impl AsRef<Path>) -> Result<(), OutputError> {
+        let output = Output::new(folder.as_ref())?;
+        let table = self.table();
+        let json = Json {
+            question: &self.study.question,
+            metric: self.study.metric.to_string(),
+            seeds: &self.study.seeds,
+            complete: self.complete(),
+            answer: table.answer(),
+            reference: table.reference.map(|at| table.rows[at].name.as_str()),
+            variants: &table.rows,
+        };
+        output.replace(&FILES, |new| {
+            new.write("table.txt", &format!("{}\n{}\n", table.text(), table.answer()))?;
+            new.write("variants.csv", &self.variants_csv(&table.rows))?;
+            new.write("trials.csv", &self.trials_csv())?;
+            new.write_json("results.json", &json)?;
+            new.write("optuna.jsonl", &super::journal::of(self))
+        })
+    }
+
+    fn variants_csv(&self, rows: &[Row]) -> String {
+        let mut text = String::from(
+            "variant,seeds,mean,standard_deviation,low,high,test_accuracy,best_epoch,difference,p,p_holm,\
+             diverged,failed\n",
+        );
+        for row in rows {
+            let summary = row.metric.as_ref();
+            let interval = summary.and_then(|s| s.interval);
+            let accuracy = row.test.iter().find(|(name, _)| name == "accuracy").map(|(_, s)| s.mean);
+            let comparison = row.comparison.as_ref();
+            let numbers = [
+                summary.map(|s| s.n as f64),
+                summary.map(|s| s.mean),
+                summary.and_then(|s| s.standard_deviation),
+                interval.map(|i| i.low),
+                interval.map(|i| i.high),
+                accuracy,
+                row.best_epoch,
+                comparison.map(|c| c.difference),
+                comparison.map(|c| c.p),
+                comparison.map(|c| c.p_holm),
+                Some(row.diverged as f64),
+                Some(row.failed as f64),
+            ];
+            text += &quoted(&row.name);
+            for number in numbers {
+                text.push(',');
+                let _ = number.map(|number| write!(text, "{number}"));
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    fn trials_csv(&self) -> String {
+        let names: Vec<String> = self.study.vary.iter().map(|d| d.name()).collect();
+        let mut text = String::from("variant,seed,ending,best_epoch");
+        let columns: Vec<String> =
+            self.trials().next().map(|trial| trial.columns.clone()).unwrap_or_default();
+        for part in Part::ALL {
+            columns.iter().for_each(|column| {
+                let _ = write!(text, ",{}_{column}", part.name());
+            });
+        }
+        names.iter().for_each(|name| text += &format!(",{}", quoted(name)));
+        text += ",seconds,key\n";
+        for results in &self.variants {
+            for trial in results.trials.iter().flatten() {
+                let ending = match trial.ending {
+                    Ending::Complete {} => "complete",
+                    Ending::Diverged { .. } => "diverged",
+                };
+                let name = quoted(&results.variant.name);
+                let _ = write!(text, "{name},{},{ending},{}", trial.seed, trial.best_epoch);
+                for part in Part::ALL {
+                    for column in &columns {
+                        text.push(',');
+                        let _ = trial.score(part, column).map(|value| write!(text, "{value}"));
+                    }
+                }
+                for name in &names {
+                    let setting = results.variant.settings.iter().find(|(key, _)| key == name);
+                    let value = setting.map_or(String::new(), |(_, value)| match value {
+                        toml::Value::String(text) => text.clone(),
+                        value => value.to_string(),
+                    });
+                    text += &format!(",{}", quoted(&value));
+                }
+                let _ = writeln!(text, ",{:.3},{}", trial.seconds, trial.key);
+            }
+        }
+        text
+    }
+}
+
+/// A field of a CSV: in quotes where it has to be (RFC 4180).
+fn quoted(text: &str) -> String {
+    match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.into(),
+    }
+}

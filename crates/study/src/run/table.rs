@@ -1,0 +1,257 @@
+//! What the trials of a study say together.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::{StudyResults, VariantResults};
+use crate::config::Part;
+use crate::statistics::{self, Better, Comparison, SMALLEST_SEEDS, Summary, compare};
+use crate::trial::{Ending, TrialRecord};
+
+/// Decides the draws of intervals, so that a table is the same whenever it is made.
+const SEED: u64 = 0;
+
+/// What a variant came to, over its seeds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// The variant's place in the study.
+    pub variant: usize,
+    /// Its name.
+    pub name: String,
+    /// The metric that decides; `None` if no trial has one.
+    pub metric: Option<Summary>,
+    /// The values of the test images, by name: of the model that validation chose.
+    pub test: Vec<(String, Summary)>,
+    /// The epochs that validation chose, on average.
+    pub best_epoch: Option<f64>,
+    /// Trials that diverged.
+    pub diverged: usize,
+    /// Trials that failed.
+    pub failed: usize,
+    /// Trials that are not finished.
+    pub unfinished: usize,
+    /// Beside the reference, paired by seed; `None` of the reference itself, and where there are fewer than two
+    /// seeds in common.
+    pub comparison: Option<Comparison>,
+}
+
+/// The rows of a study, the best first, and what they say.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Table {
+    /// The best first; those without a value last.
+    pub rows: Vec<Row>,
+    /// The place among the rows of the one that others are compared with: the baseline, or else the best.
+    pub reference: Option<usize>,
+    /// The metric, in words.
+    pub metric: String,
+    /// Whether less is better.
+    pub less_is_better: bool,
+    /// How many seeds there are.
+    pub seeds: usize,
+}
+
+impl StudyResults {
+    /// The variants beside each other.
+    pub fn table(&self) -> Table {
+        let metric = &self.study.metric;
+        let mut rows: Vec<Row> = self.variants.iter().enumerate().map(|(i, v)| self.row(i, v)).collect();
+        let cost = |row: &Row| row.metric.as_ref().map_or(f64::INFINITY, |s| metric.cost(s.mean));
+        rows.sort_by(|a, b| {
+            let missing = |row: &Row| row.metric.is_none();
+            missing(a).cmp(&missing(b)).then(cost(a).total_cmp(&cost(b))).then(a.variant.cmp(&b.variant))
+        });
+        let baseline = self.study.baseline.as_ref();
+        let reference = match baseline.and_then(|name| rows.iter().position(|row| row.name == *name)) {
+            Some(at) => Some(at),
+            None => rows.first().filter(|row| row.metric.is_some()).map(|_| 0),
+        };
+        let reference = reference.filter(|&at| rows[at].metric.is_some());
+        if let Some(at) = reference {
+            self.compare(&mut rows, at);
+        }
+        Table {
+            rows,
+            reference,
+            metric: metric.words(),
+            less_is_better: metric.is_loss(),
+            seeds: self.study.seeds.len(),
+        }
+    }
+
+    fn row(&self, at: usize, results: &VariantResults) -> Row {
+        let finished: Vec<&TrialRecord> = results.trials.iter().flatten().collect();
+        let whole = || finished.iter().filter(|t| matches!(t.ending, Ending::Complete {}));
+        let values: Vec<f64> = results.values(&self.study).into_iter().flatten().collect();
+        let columns = finished.first().map(|trial| trial.columns.clone()).unwrap_or_default();
+        let of_test = |column: String| {
+            let values: Vec<f64> = whole().filter_map(|t| t.score(Part::Test, &column)).collect();
+            Some((column, Summary::of(&values, SEED)?))
+        };
+        let epochs: Vec<f64> = whole().map(|trial| trial.best_epoch as f64).collect();
+        Row {
+            variant: at,
+            name: results.variant.name.clone(),
+            metric: Summary::of(&values, SEED),
+            test: columns.into_iter().filter_map(of_test).collect(),
+            best_epoch: statistics::mean(&epochs),
+            diverged: finished.len() - whole().count(),
+            failed: results.failures.len(),
+            unfinished: results.trials.len() - finished.len() - results.failures.len(),
+            comparison: None,
+        }
+    }
+
+    /// Compares every row with the one at `reference`.
+    fn compare(&self, rows: &mut [Row], reference: usize) {
+        let better = if self.study.metric.is_loss() { Better::Lower } else { Better::Higher };
+        let values = |row: &Row| -> Vec<(u64, f64)> {
+            let values = self.variants[row.variant].values(&self.study);
+            let pairs = self.study.seeds.iter().copied().zip(values);
+            pairs.filter_map(|(seed, value)| Some((seed, value.filter(|v| v.is_finite())?))).collect()
+        };
+        let own = values(&rows[reference]);
+        let in_common = |theirs: &[(u64, f64)]| {
+            theirs.iter().filter(|(seed, _)| own.iter().any(|(other, _)| other == seed)).count()
+        };
+        // Those with fewer seeds in common have nothing to say.
+        let (places, variants): (Vec<usize>, Vec<statistics::Variant>) = rows
+            .iter()
+            .enumerate()
+            .map(|(at, row)| (at, statistics::Variant { name: row.name.clone(), values: values(row) }))
+            .filter(|(at, variant)| *at == reference || in_common(&variant.values) >= 2)
+            .unzip();
+        let Some(at) = places.iter().position(|&place| place == reference) else { return };
+        for comparison in compare(&variants, at, better, SEED).unwrap_or_default() {
+            let place = places[comparison.variant];
+            rows[place].comparison = Some(comparison);
+        }
+    }
+}
+
+impl Table {
+    /// The best row, if any has a value.
+    pub fn best(&self) -> Option<&Row> {
+        self.rows.first().filter(|row| row.metric.is_some())
+    }
+
+    /// The rows as text: rank, variant, metric and test values (mean ± standard deviation over the seeds), difference
+    /// from the reference with its 95 % interval, and p adjusted for the number of comparisons.
+    pub fn text(&self) -> String {
+        let names = self.rows.iter().map(|row| row.name.chars().count());
+        let width = names.max().unwrap_or(0).clamp(7, 70);
+        let columns: Vec<&str> =
+            self.rows.iter().find(|row| !row.test.is_empty()).map_or(vec![], |row| {
+                row.test.iter().map(|(name, _)| name.as_str()).take(2).collect()
+            });
+        let mut text = format!("{:>4}  {:width$}  {:>5}  {:>18}", "rank", "variant", "seeds", self.metric);
+        for column in &columns {
+            let _ = write!(text, "  {:>18}", format!("test {}", column.replace('_', " ")));
+        }
+        let _ = writeln!(text, "  {:>10}  {:>22}  {:>6}", "difference", "95 % interval", "p");
+        for (at, row) in self.rows.iter().enumerate() {
+            text += &self.line(at, row, &columns, width);
+        }
+        text
+    }
+
+    fn line(&self, at: usize, row: &Row, columns: &[&str], width: usize) -> String {
+        let name: String = match row.name.chars().count() > width {
+            true => row.name.chars().take(width - 1).chain(['…']).collect(),
+            false => row.name.clone(),
+        };
+        let seeds = row.metric.as_ref().map_or(0, |summary| summary.n);
+        let mut line = format!("{:>4}  {name:width$}  {seeds:>5}  ", at + 1);
+        let is_share = |name: &str| name != "loss";
+        let column = self.metric.rsplit(' ').next().unwrap_or_default();
+        let _ = write!(line, "{:>18}", shown(row.metric.as_ref(), is_share(column)));
+        for column in columns {
+            let summary = row.test.iter().find(|(name, _)| name == column).map(|(_, s)| s);
+            let _ = write!(line, "  {:>18}", shown(summary, is_share(column)));
+        }
+        let factor = if is_share(column) { 100.0 } else { 1.0 };
+        let digits = if is_share(column) { 2 } else { 4 };
+        match &row.comparison {
+            _ if self.reference == Some(at) => line += "   reference",
+            Some(c) => {
+                let interval = format!(
+                    "{:+.digits$} to {:+.digits$}",
+                    c.interval.low * factor,
+                    c.interval.high * factor
+                );
+                let difference = c.difference * factor;
+                let _ = write!(line, "  {difference:>+10.digits$}  {interval:>22}  {:>6.3}", c.p_step_down);
+            }
+            None => {}
+        }
+        for (count, what) in
+            [(row.diverged, "diverged"), (row.failed, "failed"), (row.unfinished, "not finished")]
+        {
+            if count > 0 {
+                let _ = write!(line, "  {count} {what}");
+            }
+        }
+        line.trim_end().to_owned() + "\n"
+    }
+
+    /// What the rows say, in words.
+    pub fn answer(&self) -> String {
+        let Some(best) = self.best() else { return "No trial has come to a value.".into() };
+        let column = self.metric.rsplit(' ').next().unwrap_or_default();
+        let value = shown(best.metric.as_ref(), column != "loss");
+        let mut text = format!("Best: {}, {} {value}", best.name, self.metric);
+        if let Some((name, summary)) = best.test.iter().rfind(|(name, _)| name == "accuracy") {
+            let _ = write!(text, ", test {name} {}", shown(Some(summary), true));
+        }
+        text += ".";
+        let compared = |row: &&Row| row.comparison.is_some();
+        let others = self.rows.iter().filter(compared).count();
+        if others == 0 {
+            return text;
+        }
+        if self.seeds < SMALLEST_SEEDS {
+            let _ = write!(
+                text,
+                " {} seeds are too few to tell a difference from chance: {SMALLEST_SEEDS} are the fewest.",
+                self.seeds
+            );
+            return text;
+        }
+        let chance = self.rows.iter().filter(compared).filter(|row| {
+            row.comparison.as_ref().is_some_and(Comparison::is_chance)
+        });
+        let names: Vec<&str> = chance.map(|row| row.name.as_str()).collect();
+        let reference = self.reference.map_or("", |at| &self.rows[at].name);
+        let told = others - names.len();
+        match names.as_slice() {
+            [] if others == 1 => {
+                let _ = write!(text, " Its difference from the other is more than chance.");
+            }
+            [] => {
+                let _ = write!(text, " The differences of all {others} others from {reference} are more than chance.");
+            }
+            names => {
+                let shown = names.iter().take(5).copied().collect::<Vec<_>>().join("; ");
+                let more = names.len().saturating_sub(5);
+                let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+                let _ = write!(
+                    text,
+                    " Chance alone explains how {} of {others} differ from {reference}: {shown}{more}. Of {told} it does not.",
+                    names.len()
+                );
+            }
+        }
+        text
+    }
+}
+
+/// Mean ± standard deviation: shares as percentages.
+fn shown(summary: Option<&Summary>, is_share: bool) -> String {
+    let Some(summary) = summary else { return "–".into() };
+    let (factor, digits, unit) = if is_share { (100.0, 2, " %") } else { (1.0, 4, "") };
+    let mean = summary.mean * factor;
+    match summary.standard_deviation {
+        Some(deviation) => format!("{mean:.digits$} ± {:.digits$}{unit}", deviation * factor),
+        None => format!("{mean:.digits$}{unit}"),
+    }
+}
