@@ -3,6 +3,7 @@
 //! | to | use |
 //! |---|---|
 //! | find out what pre-training is worth | [`transfer`] |
+//! | choose which settings to try next, and for how long | [`search`] |
 //! | know whether a difference is more than chance | [`statistics`] |
 //! | have several runs at the same time | [`jobs`] |
 //! | know what went wrong | [`StudyError`] |
@@ -14,6 +15,7 @@
 mod error;
 pub mod jobs;
 mod record;
+pub mod search;
 pub mod statistics;
 pub mod transfer;
 
