@@ -4,6 +4,7 @@
 //! |---|---|
 //! | answer a question by many trials | [`StudyConfig`], [`Datasets`] |
 //! | find out what pre-training is worth | [`transfer`] |
+//! | choose which settings to try next, and for how long | [`search`] |
 //! | know whether a difference is more than chance | [`statistics`] |
 //! | have several runs at the same time | [`jobs`] |
 //! | know what went wrong | [`StudyError`] |
@@ -18,6 +19,7 @@ mod error;
 pub mod jobs;
 mod record;
 mod run;
+pub mod search;
 pub mod statistics;
 pub mod store;
 pub mod transfer;

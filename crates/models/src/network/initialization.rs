@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum Initialization {
     /// PyTorch's default: weights and biases uniform in ±1/√fan_in.
     #[default]
+    #[serde(rename = "pytorch", alias = "py_torch")]
     PyTorch,
     /// Normal with standard deviation √(2 / fan_in); biases 0 (He et al., 2015).
     HeNormal,

@@ -205,7 +205,8 @@ impl StudyConfig {
     #[must_use]
     pub fn quick(self) -> Self {
         let seeds = self.seeds.iter().copied().take(2).collect();
-        Self { seeds, is_quick: true, baseline: None, ..self }
+        let budget = self.budget.map(|budget| budget.min(6));
+        Self { seeds, budget, is_quick: true, baseline: None, ..self }
     }
 
     /// Reads a study file.

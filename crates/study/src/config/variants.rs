@@ -39,7 +39,7 @@ impl StudyConfig {
                 let mut variants = Vec::new();
                 for dimension in &self.vary {
                     for value in values(dimension) {
-                        variants.push(self.variant_of(&[(dimension, value)])?);
+                        variants.push(self.make("", &Table::new(), &[(dimension, value)])?);
                     }
                 }
                 return Ok(variants);
@@ -65,12 +65,18 @@ impl StudyConfig {
         Ok(made)
     }
 
-    /// The variant with these values of what varies, and the base for the rest.
+    /// The variant with the settings of an arm, these values of what varies, and the base for the rest.
     pub(crate) fn variant_of(
         &self,
+        arm: &str,
+        settings: &Table,
         values: &[(&Dimension, Value)],
     ) -> Result<Variant, ConfigError> {
-        self.make("", &Table::new(), values)
+        let mut variant = self.make(arm, settings, values)?;
+        if self.is_quick {
+            variant.trial.make_quick();
+        }
+        Ok(variant)
     }
 
     fn ends(&self, dimension: &Dimension) -> Vec<Value> {
@@ -123,7 +129,7 @@ impl StudyConfig {
         let mut variants = vec![self.make("base", &Table::new(), &[])?];
         for dimension in &self.vary {
             for value in dimension.grid().map_err(|wrong| self.in_vary(dimension, wrong))? {
-                variants.push(self.variant_of(&[(dimension, value)])?);
+                variants.push(self.make("", &Table::new(), &[(dimension, value)])?);
             }
         }
         for (name, arm) in &self.variant {

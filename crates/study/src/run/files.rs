@@ -12,7 +12,8 @@ use crate::config::Part;
 use crate::trial::Ending;
 
 /// The files that [`StudyResults::write`] makes.
-const FILES: [&str; 5] = ["table.txt", "variants.csv", "trials.csv", "results.json", "optuna.jsonl"];
+const FILES: [&str; 5] =
+    ["table.txt", "variants.csv", "trials.csv", "results.json", "optuna.jsonl"];
 
 /// `results.json`.
 #[derive(Serialize)]
@@ -69,7 +70,8 @@ impl StudyResults {
         for row in rows {
             let summary = row.metric.as_ref();
             let interval = summary.and_then(|s| s.interval);
-            let accuracy = row.test.iter().find(|(name, _)| name == "accuracy").map(|(_, s)| s.mean);
+            let accuracy =
+                row.test.iter().find(|(name, _)| name == "accuracy").map(|(_, s)| s.mean);
             let comparison = row.comparison.as_ref();
             let numbers = [
                 summary.map(|s| s.n as f64),

@@ -4,6 +4,7 @@ mod files;
 mod journal;
 mod progress;
 mod results;
+mod search;
 mod table;
 mod work;
 
@@ -16,9 +17,12 @@ use selvedge_train::Context;
 use crate::config::Variant;
 use crate::store::{Leases, Store};
 use crate::trial::Plan;
-use crate::{Datasets, StudyConfig, StudyError};
+use crate::{Datasets, StudyConfig, StudyError, statistics};
 
+use progress::StudyProgress;
+use results::Trials;
 pub use results::{Failure, StudyResults, VariantResults};
+use search::Searching;
 pub use table::{Row, Table};
 use work::Work;
 
@@ -101,11 +105,43 @@ impl<'a> Runner<'a> {
     /// building a network gives. [`StudyError::Store`] if finished trials cannot be kept.
     pub fn run(&self, study: &StudyConfig, context: &Context) -> Result<StudyResults, StudyError> {
         study.check()?;
-        let variants = study.variants()?;
-        let plans = self.plans(study, &variants)?;
         let leases = Leases::new(self.store.clone(), self.lease_time)
             .map_err(|error| self.store_error(error))?;
         let work = Work { runner: self, leases: &leases, context };
+        let mut all = Trials::default();
+        let searches = Searching::of(study)?;
+        if searches.is_empty() {
+            let variants = study.variants()?;
+            let progress = StudyProgress::new(&context.progress);
+            self.try_all(study, variants, &work, &progress, &mut all)?;
+            progress.end();
+        }
+        let progress = StudyProgress::new(&context.progress);
+        for mut search in searches {
+            loop {
+                let variants = search.next()?;
+                if variants.is_empty() || context.stop.is_requested() {
+                    break;
+                }
+                let costs = self.try_all(study, variants, &work, &progress, &mut all)?;
+                search.learn(&costs);
+            }
+        }
+        progress.end();
+        Ok(StudyResults::new(study, all))
+    }
+
+    /// Does all trials of some variants, and tells what each variant came to: the mean of what is to be made small,
+    /// over its seeds, if every trial has it.
+    fn try_all(
+        &self,
+        study: &StudyConfig,
+        variants: Vec<Variant>,
+        work: &Work<'_>,
+        progress: &StudyProgress,
+        all: &mut Trials,
+    ) -> Result<Vec<Option<f64>>, StudyError> {
+        let plans = self.plans(study, &variants)?;
         // What others begin with comes first.
         let mut levels: Vec<BTreeMap<&str, &Plan>> = Vec::new();
         for plan in plans.iter().flatten() {
@@ -118,15 +154,19 @@ impl<'a> Runner<'a> {
                 levels[level].insert(&plan.key, plan);
             }
         }
-        let total = levels.iter().map(BTreeMap::len).sum();
-        let progress = progress::StudyProgress::new(&context.progress, total);
-        let mut done = work::Done::default();
+        progress.expect(levels.iter().map(BTreeMap::len).sum());
         for level in levels {
             let plans: Vec<&Plan> = level.into_values().collect();
-            work.all(&plans, &mut done, &progress)?;
+            work.all(&plans, &mut all.done, progress)?;
         }
-        progress.end();
-        Ok(StudyResults::new(study, variants, &plans, done))
+        let value = |plan: &Plan| all.done.records.get(&plan.key)?.value(&study.metric);
+        let cost = |plans: &Vec<Plan>| {
+            let values: Option<Vec<f64>> = plans.iter().map(value).collect();
+            statistics::mean(&values?).map(|mean| study.metric.cost(mean))
+        };
+        let costs = plans.iter().map(cost).collect();
+        all.variants.extend(variants.into_iter().zip(plans));
+        Ok(costs)
     }
 
     /// The trials of every variant, by seed.

@@ -1,4 +1,4 @@
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
@@ -11,12 +11,12 @@ use crate::trial::Ending;
 pub(super) struct StudyProgress {
     bar: Option<ProgressBar>,
     lines: bool,
-    total: usize,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
+    total: usize,
     done: usize,
     /// Of these, the ones that were finished before.
     found: usize,
@@ -37,20 +37,31 @@ pub(super) enum Event<'a> {
 }
 
 impl StudyProgress {
-    pub fn new(progress: &Progress, total: usize) -> Self {
+    pub fn new(progress: &Progress) -> Self {
         let bar = matches!(progress, Progress::Bar(_)).then(|| {
             let style =
                 ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len} trials · {msg}")
                     .expect("the template is constant");
-            let bar = ProgressBar::new(total as u64).with_style(style);
+            let bar = ProgressBar::new(0).with_style(style);
             bar.with_prefix(progress.label().to_owned())
         });
         let lines = matches!(progress, Progress::Lines(_));
-        Self { bar, lines, total, state: Mutex::default() }
+        Self { bar, lines, state: Mutex::default() }
+    }
+
+    /// So many trials more are to be done.
+    pub fn expect(&self, trials: usize) {
+        let mut state = self.state();
+        state.total += trials;
+        self.bar.iter().for_each(|bar| bar.set_length(state.total as u64));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn tell(&self, event: Event<'_>) {
-        let mut state = self.state.lock().expect("nothing panics while it is held");
+        let mut state = self.state();
         let mut told = None;
         let is_end = !matches!(event, Event::Begun);
         match event {
@@ -77,27 +88,22 @@ impl StudyProgress {
                 told = Some(format!("a trial failed: {message}"));
             }
         }
-        let line = state.line(self.total);
+        let (line, done, total) = (state.line(), state.done, state.total);
         drop(state);
         match &self.bar {
             Some(bar) => {
                 if let Some(told) = told {
                     bar.suspend(|| Progress::message(&told));
                 }
-                bar.set_position(self.done() as u64);
+                bar.set_position(done as u64);
                 bar.set_message(line);
             }
             None if self.lines && is_end => {
-                let total = self.total;
                 told.iter().for_each(|told| Progress::message(told));
-                Progress::message(&format!("{}/{total} trials · {line}", self.done()));
+                Progress::message(&format!("{done}/{total} trials · {line}"));
             }
             None => {}
         }
-    }
-
-    fn done(&self) -> usize {
-        self.state.lock().expect("nothing panics while it is held").done
     }
 
     pub fn end(&self) {
@@ -106,7 +112,7 @@ impl StudyProgress {
 }
 
 impl State {
-    fn line(&self, total: usize) -> String {
+    fn line(&self) -> String {
         let mut parts = vec![format!("{} running", self.running)];
         for (count, what) in
             [(self.failed, "failed"), (self.diverged, "diverged"), (self.found, "were finished")]
@@ -116,9 +122,9 @@ impl State {
             }
         }
         let here = self.done - self.found;
-        if let (Some(began), true) = (self.began, here > 0 && self.done < total) {
+        if let (Some(began), true) = (self.began, here > 0 && self.done < self.total) {
             let each = began.elapsed().as_secs_f64() / here as f64;
-            let left = Duration::from_secs_f64(each * (total - self.done) as f64);
+            let left = Duration::from_secs_f64(each * (self.total - self.done) as f64);
             parts.push(format!("{} left", HumanDuration(left)));
         }
         parts.join(" · ")

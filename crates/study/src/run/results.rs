@@ -5,6 +5,13 @@ use crate::config::Variant;
 use crate::trial::Plan;
 use crate::{StudyConfig, TrialRecord};
 
+/// The variants that were tried, with the trials of each by seed, and what came of them.
+#[derive(Debug, Default)]
+pub(super) struct Trials {
+    pub variants: Vec<(Variant, Vec<Plan>)>,
+    pub done: Done,
+}
+
 /// What came of a study so far.
 #[derive(Clone, Debug)]
 pub struct StudyResults {
@@ -37,14 +44,9 @@ pub struct Failure {
 }
 
 impl StudyResults {
-    pub(super) fn new(
-        study: &StudyConfig,
-        variants: Vec<Variant>,
-        plans: &[Vec<Plan>],
-        done: Done,
-    ) -> Self {
+    pub(super) fn new(study: &StudyConfig, Trials { variants, done }: Trials) -> Self {
         let mut before: Vec<&str> = Vec::new();
-        for plan in plans.iter().flatten() {
+        for plan in variants.iter().flat_map(|(_, plans)| plans) {
             let mut plan = plan;
             while let Some(first) = plan.before() {
                 before.push(&first.key);
@@ -54,22 +56,17 @@ impl StudyResults {
         before.sort_unstable();
         before.dedup();
         let record = |key: &str| done.records.get(key).cloned();
-        let results = variants.into_iter().zip(plans).map(|(variant, plans)| VariantResults {
-            variant,
+        let failure = |plan: &Plan| {
+            let message = done.failures.get(&plan.key)?.clone();
+            Some(Failure { seed: plan.seed, message })
+        };
+        let before = before.into_iter().filter_map(record).collect();
+        let results = variants.iter().map(|(variant, plans)| VariantResults {
+            variant: variant.clone(),
             trials: plans.iter().map(|plan| record(&plan.key)).collect(),
-            failures: plans
-                .iter()
-                .filter_map(|plan| {
-                    let message = done.failures.get(&plan.key)?.clone();
-                    Some(Failure { seed: plan.seed, message })
-                })
-                .collect(),
+            failures: plans.iter().filter_map(failure).collect(),
         });
-        Self {
-            study: study.clone(),
-            variants: results.collect(),
-            before: before.into_iter().filter_map(record).collect(),
-        }
+        Self { study: study.clone(), variants: results.collect(), before }
     }
 
     /// Whether every trial is finished, or failed.

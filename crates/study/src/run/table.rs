@@ -55,17 +55,22 @@ impl StudyResults {
     /// The variants beside each other.
     pub fn table(&self) -> Table {
         let metric = &self.study.metric;
-        let mut rows: Vec<Row> = self.variants.iter().enumerate().map(|(i, v)| self.row(i, v)).collect();
+        let mut rows: Vec<Row> =
+            self.variants.iter().enumerate().map(|(i, v)| self.row(i, v)).collect();
         let cost = |row: &Row| row.metric.as_ref().map_or(f64::INFINITY, |s| metric.cost(s.mean));
         rows.sort_by(|a, b| {
             let missing = |row: &Row| row.metric.is_none();
-            missing(a).cmp(&missing(b)).then(cost(a).total_cmp(&cost(b))).then(a.variant.cmp(&b.variant))
+            missing(a)
+                .cmp(&missing(b))
+                .then(cost(a).total_cmp(&cost(b)))
+                .then(a.variant.cmp(&b.variant))
         });
         let baseline = self.study.baseline.as_ref();
-        let reference = match baseline.and_then(|name| rows.iter().position(|row| row.name == *name)) {
-            Some(at) => Some(at),
-            None => rows.first().filter(|row| row.metric.is_some()).map(|_| 0),
-        };
+        let reference =
+            match baseline.and_then(|name| rows.iter().position(|row| row.name == *name)) {
+                Some(at) => Some(at),
+                None => rows.first().filter(|row| row.metric.is_some()).map(|_| 0),
+            };
         let reference = reference.filter(|&at| rows[at].metric.is_some());
         if let Some(at) = reference {
             self.compare(&mut rows, at);
@@ -108,7 +113,9 @@ impl StudyResults {
         let values = |row: &Row| -> Vec<(u64, f64)> {
             let values = self.variants[row.variant].values(&self.study);
             let pairs = self.study.seeds.iter().copied().zip(values);
-            pairs.filter_map(|(seed, value)| Some((seed, value.filter(|v| v.is_finite())?))).collect()
+            pairs
+                .filter_map(|(seed, value)| Some((seed, value.filter(|v| v.is_finite())?)))
+                .collect()
         };
         let own = values(&rows[reference]);
         let in_common = |theirs: &[(u64, f64)]| {
@@ -118,7 +125,9 @@ impl StudyResults {
         let (places, variants): (Vec<usize>, Vec<statistics::Variant>) = rows
             .iter()
             .enumerate()
-            .map(|(at, row)| (at, statistics::Variant { name: row.name.clone(), values: values(row) }))
+            .map(|(at, row)| {
+                (at, statistics::Variant { name: row.name.clone(), values: values(row) })
+            })
             .filter(|(at, variant)| *at == reference || in_common(&variant.values) >= 2)
             .unzip();
         let Some(at) = places.iter().position(|&place| place == reference) else { return };
@@ -144,7 +153,8 @@ impl Table {
             self.rows.iter().find(|row| !row.test.is_empty()).map_or(vec![], |row| {
                 row.test.iter().map(|(name, _)| name.as_str()).take(2).collect()
             });
-        let mut text = format!("{:>4}  {:width$}  {:>5}  {:>18}", "rank", "variant", "seeds", self.metric);
+        let mut text =
+            format!("{:>4}  {:width$}  {:>5}  {:>18}", "rank", "variant", "seeds", self.metric);
         for column in &columns {
             let _ = write!(text, "  {:>18}", format!("test {}", column.replace('_', " ")));
         }
@@ -180,7 +190,11 @@ impl Table {
                     c.interval.high * factor
                 );
                 let difference = c.difference * factor;
-                let _ = write!(line, "  {difference:>+10.digits$}  {interval:>22}  {:>6.3}", c.p_step_down);
+                let _ = write!(
+                    line,
+                    "  {difference:>+10.digits$}  {interval:>22}  {:>6.3}",
+                    c.p_step_down
+                );
             }
             None => {}
         }
@@ -217,9 +231,11 @@ impl Table {
             );
             return text;
         }
-        let chance = self.rows.iter().filter(compared).filter(|row| {
-            row.comparison.as_ref().is_some_and(Comparison::is_chance)
-        });
+        let chance = self
+            .rows
+            .iter()
+            .filter(compared)
+            .filter(|row| row.comparison.as_ref().is_some_and(Comparison::is_chance));
         let names: Vec<&str> = chance.map(|row| row.name.as_str()).collect();
         let reference = self.reference.map_or("", |at| &self.rows[at].name);
         let told = others - names.len();
@@ -228,7 +244,10 @@ impl Table {
                 let _ = write!(text, " Its difference from the other is more than chance.");
             }
             [] => {
-                let _ = write!(text, " The differences of all {others} others from {reference} are more than chance.");
+                let _ = write!(
+                    text,
+                    " The differences of all {others} others from {reference} are more than chance."
+                );
             }
             names => {
                 let shown = names.iter().take(5).copied().collect::<Vec<_>>().join("; ");

@@ -255,3 +255,22 @@ fn a_study_that_is_stopped_goes_on_where_it_was() {
     assert!(!results.complete());
     assert_eq!(bits(&run(folder.path(), STUDY)), bits(&run(whole.path(), STUDY)));
 }
+
+#[test]
+fn a_search_tries_the_same_variants_however_often_it_is_killed() {
+    let text = "[study]\nseeds = 1\nbudget = 9\nsearch = 'tpe'\n[base]\ndataset = 'halves'\nepochs = 1\n\
+                model = { name = 'mlp', hidden = 4 }\nbatch_size = 10\n\
+                [vary]\nlearning_rate = { min = 1e-4, max = 1, log = true }\n\
+                'model.hidden' = [2, 4, 8]\n'model.activation' = ['relu', 'tanh']";
+    let whole = run(tempfile::tempdir().unwrap().path(), text);
+    assert_eq!(whole.variants.len(), 9);
+    let names: BTreeSet<_> = whole.variants.iter().map(|v| v.variant.name.clone()).collect();
+    assert_eq!(names.len(), 9, "none is tried twice");
+    let folder = tempfile::tempdir().unwrap();
+    let (datasets, study) = (datasets(), text.parse().unwrap());
+    for _ in 0..4 {
+        let runner = Runner::new(Watched::new(folder.path(), 2), &datasets, "flex");
+        runner.run(&study, &context()).unwrap_err();
+    }
+    assert_eq!(bits(&run(folder.path(), text)), bits(&whole));
+}

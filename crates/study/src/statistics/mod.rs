@@ -17,7 +17,7 @@
 mod bootstrap;
 mod compare;
 mod holm;
-mod normal;
+pub(crate) mod normal;
 mod power;
 mod sign_flip;
 mod summary;

@@ -3,13 +3,13 @@
 use std::f64::consts::SQRT_2;
 
 /// The share of the standard normal distribution below `x`.
-pub(super) fn cdf(x: f64) -> f64 {
+pub(crate) fn cdf(x: f64) -> f64 {
     // erfc keeps its digits far below 0, where 1 + erf would have none left.
     0.5 * libm::erfc(-x / SQRT_2)
 }
 
 /// The x of which [`cdf`] is `p`; infinite at 0 and 1, NaN outside.
-pub(super) fn quantile(p: f64) -> f64 {
+pub(crate) fn quantile(p: f64) -> f64 {
     match p {
         0.0 => f64::NEG_INFINITY,
         1.0 => f64::INFINITY,

@@ -3,8 +3,17 @@ use std::sync::Arc;
 use selvedge_models::Architecture;
 use selvedge_train::TrainError;
 
+use toml::Table;
+
 use crate::config::{TrialConfig, printable};
 use crate::{ConfigError, Datasets, LoadedData, StudyError};
+
+/// The settings that are not as they are where nothing is said: a setting that is new in the next version leaves the
+/// keys of others as they were. A default that changes has to change [`NUMERICS`].
+fn unusual(settings: Table) -> Table {
+    let usual = TrialConfig::default().to_table();
+    settings.into_iter().filter(|(key, value)| usual.get(key) != Some(value)).collect()
+}
 
 /// Another number makes every finished trial count for nothing: it rises when the same settings no longer give the
 /// same bits.
@@ -92,7 +101,7 @@ impl Plan {
             Some(Weights::Trial(plan)) => &plan.key,
             Some(Weights::File(_, hash)) => hash,
         };
-        let settings = self.config.to_table().to_string();
+        let settings = unusual(self.config.to_table()).to_string();
         let parts = [
             &format!("numerics {NUMERICS}"),
             device,
@@ -110,5 +119,29 @@ impl Plan {
         let mut key = hash.finish();
         key.truncate(32);
         key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Finished trials are found by it: a change of it, or of a default, makes all records of the past count for
+    /// nothing, and is to be made on purpose alone.
+    #[test]
+    fn what_decides_a_trial_is_pinned() {
+        let default = TrialConfig::default().to_table();
+        let hash = selvedge_files::sha256(default.to_string().as_bytes());
+        assert_eq!(&hash[..16], "918a63a6b9198e6e", "{default}");
+        assert!(unusual(default).is_empty());
+    }
+
+    #[test]
+    fn only_what_is_unusual_is_in_a_key() {
+        let mut config = TrialConfig::default();
+        config.fit.epochs = 3;
+        config.model.name = "cnn2".into();
+        let expected = "epochs = 3\n\n[model]\nname = \"cnn2\"\n";
+        assert_eq!(unusual(config.to_table()).to_string(), expected);
     }
 }

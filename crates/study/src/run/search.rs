@@ -1,0 +1,121 @@
+//! Searching: variants that are proposed after the results of those before them.
+
+use toml::{Table, Value};
+
+use crate::config::{Dimension, Range, Search, Values, Variant};
+use crate::search::{
+    Dimension as Axis, GaussianProcess, Observation, Point, Random, Sobol, Space, Strategy, Tpe,
+    Value as Place,
+};
+use crate::{StudyConfig, StudyError};
+
+/// How many variants are proposed at once. The same whatever runs at the same time: a study that was killed, and one
+/// that many processes share, tries the same variants.
+const GENERATION: usize = 4;
+
+/// A search over what varies, for one arm of a study.
+pub(super) struct Searching<'a> {
+    study: &'a StudyConfig,
+    arm: (&'a str, Table),
+    space: Space,
+    strategy: Box<dyn Strategy>,
+    seed: u64,
+    history: Vec<Observation>,
+    proposed: Vec<Point>,
+}
+
+impl<'a> Searching<'a> {
+    /// One search for each arm; none for a study that does not search.
+    pub fn of(study: &'a StudyConfig) -> Result<Vec<Self>, StudyError> {
+        let strategy = || -> Option<(Box<dyn Strategy>, u64)> {
+            Some(match study.search {
+                Search::Grid | Search::OneAtATime => return None,
+                Search::Random { seed } => (Box::new(Random), seed),
+                Search::Sobol { seed } => (Box::new(Sobol), seed),
+                Search::Tpe { seed } => (Box::new(Tpe::default()), seed),
+                Search::GaussianProcess { seed } => (Box::new(GaussianProcess::default()), seed),
+            })
+        };
+        if strategy().is_none() {
+            return Ok(Vec::new());
+        }
+        let axes = study.vary.iter().map(axis).collect();
+        let space = Space::new(axes)?;
+        let lone = [(String::new(), Table::new())];
+        let arms = if study.variant.is_empty() { &lone[..] } else { &study.variant[..] };
+        let mut searches = Vec::new();
+        for (name, settings) in arms {
+            let Some((strategy, seed)) = strategy() else { break };
+            let known = study.variant.iter().find(|(other, _)| other == name);
+            searches.push(Self {
+                study,
+                arm: (known.map_or("", |(name, _)| name), settings.clone()),
+                space: space.clone(),
+                strategy,
+                seed,
+                history: Vec::new(),
+                proposed: Vec::new(),
+            });
+        }
+        Ok(searches)
+    }
+
+    /// The next variants; none when the budget is spent, or nothing is left to try.
+    pub fn next(&mut self) -> Result<Vec<Variant>, StudyError> {
+        let left = self.study.budget.unwrap_or(0).saturating_sub(self.history.len());
+        let count = left.min(GENERATION);
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        self.proposed = self.strategy.propose(&self.space, &self.history, self.seed, count)?;
+        let variant = |point: &Point| {
+            let places = self.study.vary.iter().zip(point);
+            let values: Vec<(&Dimension, Value)> =
+                places.map(|(dimension, &place)| (dimension, value(dimension, place))).collect();
+            Ok(self.study.variant_of(self.arm.0, &self.arm.1, &values)?)
+        };
+        self.proposed.iter().map(variant).collect()
+    }
+
+    /// What the variants came to, in their order: what is to be made small, `None` where there is nothing.
+    pub fn learn(&mut self, costs: &[Option<f64>]) {
+        let points = self.proposed.drain(..).zip(costs);
+        self.history.extend(points.map(|(point, &value)| Observation { point, value }));
+    }
+}
+
+/// A dimension as searches see it: a list of numbers has an order.
+fn axis(dimension: &Dimension) -> Axis {
+    match &dimension.values {
+        Values::List(values) => match is_ordered(values) {
+            true => Axis::Integer { low: 0, high: values.len() as i64 - 1 },
+            false => Axis::Categorical { choices: values.len() },
+        },
+        Values::Range(Range { min, max, integer: true, .. }) => {
+            Axis::Integer { low: *min as i64, high: *max as i64 }
+        }
+        Values::Range(Range { min, max, log: true, .. }) => {
+            Axis::LogFloat { low: *min, high: *max }
+        }
+        Values::Range(Range { min, max, .. }) => Axis::Float { low: *min, high: *max },
+    }
+}
+
+fn is_ordered(values: &[Value]) -> bool {
+    let numbers: Option<Vec<f64>> = values
+        .iter()
+        .map(|value| value.as_float().or(value.as_integer().map(|n| n as f64)))
+        .collect();
+    numbers.is_some_and(|n| n.len() > 1 && (n.is_sorted() || n.iter().rev().is_sorted()))
+}
+
+/// The value at a place of an axis.
+fn value(dimension: &Dimension, place: Place) -> Value {
+    match (&dimension.values, place) {
+        (Values::List(values), Place::Choice(at)) => values[at].clone(),
+        (Values::List(values), Place::Integer(at)) => values[at as usize].clone(),
+        (_, Place::Integer(number)) => Value::Integer(number),
+        (_, Place::Float(number)) => Value::Float(number),
+        (_, Place::Choice(at)) => Value::Integer(at as i64),
+    }
+}
