@@ -64,7 +64,7 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     let results = runner.run(&study, &context)?;
 
     let table = results.table();
-    cli::print(&format!("{}\n{}\n", table.text(), table.answer()))?;
+    cli::print(&results.text())?;
     results.write(&folder)?;
     cli::print(&format!("tables are in {}\n", folder.display()))?;
     if !results.complete() {

@@ -31,5 +31,5 @@ pub use config::{
 };
 pub use datasets::{Datasets, LoadedData};
 pub use error::{StudyError, ThreadsError};
-pub use run::{Failure, Row, Runner, StudyResults, Table, VariantResults};
+pub use run::{Contrast, Failure, Row, Runner, StudyResults, Table, VariantResults};
 pub use trial::TrialRecord;

@@ -1,5 +1,6 @@
 //! Running a study: every variant with every seed, each trial once.
 
+mod contrasts;
 mod files;
 mod journal;
 mod progress;
@@ -19,6 +20,7 @@ use crate::store::{Leases, Store};
 use crate::trial::Plan;
 use crate::{Datasets, StudyConfig, StudyError, statistics};
 
+pub use contrasts::Contrast;
 use progress::StudyProgress;
 use results::Trials;
 pub use results::{Failure, StudyResults, VariantResults};
