@@ -39,8 +39,8 @@
 //! | mixed | `Tpe` | 0.2098 | 0.1065 | 0.0044 | 90 % | 0.0004 |
 //! | mixed | `GaussianProcess` | 0.1654 | 0.0006 | 0.0000 | 100 % | < 0.0001 |
 //!
-//! "mixed" has two categorical dimensions of three choices. These functions have no noise: real trials, whose order
-//! seeds change, gain less.
+//! "mixed" has two categorical dimensions of three choices. These functions have no noise: with some, the models gain
+//! less, in the same order.
 //!
 //! With its default settings the crate `optimizer` 1.0.1 comes to 1.55, 2.13 and 0.21 with its Parzen estimator, which
 //! stands still, and to 0.0007, 0.23 and 0.067 with its Gaussian process after 100 trials of the same three (medians
