@@ -2,6 +2,7 @@
 
 mod contrasts;
 mod files;
+mod halving;
 mod journal;
 mod progress;
 mod results;
@@ -21,6 +22,7 @@ use crate::trial::Plan;
 use crate::{Datasets, StudyConfig, StudyError, statistics};
 
 pub use contrasts::Contrast;
+use halving::Halving;
 use progress::StudyProgress;
 use results::Trials;
 pub use results::{Failure, StudyResults, VariantResults};
@@ -112,7 +114,8 @@ impl<'a> Runner<'a> {
         let work = Work { runner: self, leases: &leases, context };
         let mut all = Trials::default();
         let searches = Searching::of(study)?;
-        if searches.is_empty() {
+        let halvings = Halving::of(study)?;
+        if searches.is_empty() && halvings.is_empty() {
             let variants = study.variants()?;
             let progress = StudyProgress::new(&context.progress);
             self.try_all(study, variants, &work, &progress, &mut all)?;
@@ -128,6 +131,9 @@ impl<'a> Runner<'a> {
                 let costs = self.try_all(study, variants, &work, &progress, &mut all)?;
                 search.learn(&costs);
             }
+        }
+        for halving in halvings {
+            halving.run(|variants| self.try_all(study, variants, &work, &progress, &mut all))?;
         }
         progress.end();
         Ok(StudyResults::new(study, all))
