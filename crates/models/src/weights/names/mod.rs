@@ -41,6 +41,7 @@ fn readings(listed: &BTreeMap<String, String>, as_in_file: bool) -> Vec<Reading>
     for source in SOURCES {
         let rules = source.renames();
         for names in &lists {
+            let names = &source.counted(names);
             let renamed = |name: &String| rules.iter().find_map(|rule| rule.apply(name));
             let renamed: Vec<Option<String>> = names.iter().map(renamed).collect();
             if renamed.iter().any(Option::is_some) {
