@@ -1,11 +1,15 @@
 //! What the tensors of a file are called, in the file and here.
 
 mod listed;
+mod prefixes;
 mod rename;
 mod sources;
 mod wrappers;
 
 pub(super) use listed::Names;
+#[cfg(test)]
+pub(super) use prefixes::BESIDE;
+pub(super) use prefixes::{networks, under};
 pub use rename::Rename;
 pub(super) use sources::{SOURCES, Source};
 #[cfg(test)]
