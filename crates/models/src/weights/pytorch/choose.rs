@@ -38,16 +38,13 @@ pub fn choose(tree: &Tree, found: Vec<Candidate>, key: Option<&str>) -> Result<C
     }
     let choices: Vec<Choice> = found.iter().map(|candidate| choice(tree, candidate)).collect();
     if let Some(key) = key {
-        if let Some(tensors) = under(&found, key) {
-            return Ok(Chosen { key: Some(key.into()), tensors, choices });
+        let exact = under(&found, key).map(|tensors| (key.to_string(), tensors));
+        if let Some((key, tensors)) = exact.or_else(|| by_prefix(&found, meant(&choices), key)) {
+            return Ok(Chosen { key: Some(key), tensors, choices });
         }
-        return by_prefix(&found, meant(&choices), key)
-            .ok_or_else(|| {
-                let prefixes = found.iter().flat_map(|candidate| networks(tree, candidate));
-                let all: Vec<Choice> = choices.iter().cloned().chain(prefixes).collect();
-                format!("there are no weights under `{key}`; {}", Choice::listed(&all))
-            })
-            .map(|(key, tensors)| Chosen { key: Some(key), tensors, choices: choices.clone() });
+        let prefixes = found.iter().flat_map(|candidate| networks(tree, candidate));
+        let all: Vec<Choice> = choices.into_iter().chain(prefixes).collect();
+        return Err(format!("there are no weights under `{key}`; {}", Choice::listed(&all)));
     }
     if found.is_empty() {
         return Ok(Chosen::default());

@@ -152,6 +152,9 @@ fn contents(
         let failed = |reason: String| damaged("file of PyTorch", format!("{name}: {reason}"));
         let found = match &described.home {
             Home::Pickle(values) => {
+                // Before it is copied: arrays can share what they are made of.
+                unfolded = unfolded.saturating_add(described.storage_bytes);
+                check_unfolded(unfolded, input.length())?;
                 array::storage(tree, values, described.storage_bytes, start).map_err(failed)?
             }
             Home::Storage(key) => match storages.get(key) {

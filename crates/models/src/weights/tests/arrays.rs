@@ -176,6 +176,22 @@ fn values_of_another_length_than_is_described_are_refused() {
 }
 
 #[test]
+fn arrays_that_share_their_values_a_thousand_times_are_refused() {
+    let first = array_pickle(15_000, &[&pushed(b'B', &[0; 60_000])[..], b"q\x01"].concat());
+    let again = array_pickle(15_000, b"h\x01");
+    // Without the beginning and the end of a pickle.
+    let mut pickle = first[..first.len() - 1].to_vec();
+    for name in 0..1000 {
+        let name = format!("X\x06\0\0\0{name:04}.x");
+        // Behind its own name, of 8 bytes.
+        pickle.extend([name.as_bytes(), &again[16..again.len() - 1]].concat());
+    }
+    pickle.push(b'.');
+    let message = inspect_bytes(&pickle).unwrap_err().to_string();
+    assert!(message.contains("unfolds to"), "{message}");
+}
+
+#[test]
 fn files_of_arrays_that_are_cut_off_or_changed_are_answered() {
     for name in ["protocol2.pkl", "protocol5.pkl", "joblib.pkl", "arrays.npz", "others.npz"] {
         let whole = std::fs::read(array_file(name)).unwrap();
