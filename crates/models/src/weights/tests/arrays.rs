@@ -149,7 +149,7 @@ fn values_of_another_length_than_is_described_are_refused() {
         (3, pushed(b'B', &[0; 8]), "8 bytes of values where 12 are described"),
         (3, pushed(b'B', &[0; 16]), "16 bytes of values where 12 are described"),
         (3, pushed(b'B', &long), "70000 bytes of values where 12 are described"),
-        (u32::MAX >> 1, pushed(b'B', &long), "where 8589934588 are described"),
+        (u32::MAX >> 1, pushed(b'B', &long), "unfolds to 8589934588"),
         (u32::MAX, pushed(b'B', &[]), "its description is damaged"),
         (2, b"N".to_vec(), "its values are no bytes"),
         (2, b"cposix\nsystem\nU\x02ls\x85R".to_vec(), "its values are no bytes"),
