@@ -2,7 +2,7 @@
 
     python3 tests/python/make_arrays.py [FOLDER]
 
-NumPy, joblib, PyTorch and safetensors are needed. The script gives the same bytes again.
+NumPy, joblib, PyTorch and safetensors are needed. The script gives the same bytes again, but for `tensors.pkl`.
 """
 
 import hashlib
@@ -37,6 +37,7 @@ def main(folder):
     torch.save({"net": others}, folder / "in_checkpoint_legacy.pt", _use_new_zipfile_serialization=False)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     torch.save({"mine": tensors, "metrics": {"val.loss": numpy.arange(400.0)}}, folder / "measured.pt")
+    (folder / "tensors.pkl").write_bytes(pickle.dumps(tensors, 4))
     joblib.dump(arrays, folder / "joblib.pkl")
     joblib.dump({"params": others, "score": 0.5}, folder / "joblib_others.pkl")
     joblib.dump(arrays, folder / "joblib_zlib.pkl", compress=3)

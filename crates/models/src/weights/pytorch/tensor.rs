@@ -125,7 +125,7 @@ fn dense(tree: &Tree, args: &[Value], dtype: Option<&str>) -> Option<Tensor> {
     if let Some(object) = tree.object(storage)
         && tree.global(object.class) == Some("torch.storage._load_from_bytes")
     {
-        let reason = "a tensor of PyTorch in a pickle that `torch.save` did not write, which writes it so that it is read";
+        let reason = "a tensor of PyTorch that `pickle.dump` or joblib wrote; `torch.save` writes it so that it is read";
         return Some(Tensor::LeftOut(reason.into()));
     }
     let Some(Node::Persistent(id)) = tree.node(storage) else { return None };

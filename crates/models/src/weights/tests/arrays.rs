@@ -95,6 +95,14 @@ fn what_joblib_packed_is_answered_with_what_to_do() {
 }
 
 #[test]
+fn tensors_that_pickle_wrote_are_answered_with_what_to_do() {
+    let message = inspect(array_file("tensors.pkl")).unwrap_err().to_string();
+    let end = "it holds no tensors that are read: `fc.weight` is a tensor of PyTorch that `pickle.dump` or joblib \
+               wrote; `torch.save` writes it so that it is read";
+    assert!(message.ends_with(end), "{message}");
+}
+
+#[test]
 fn an_archive_of_arrays_is_no_file_of_pytorch() {
     let error = network(&net(), 0).load_pytorch(array_file("arrays.npz")).unwrap_err();
     assert!(error.to_string().ends_with("a file of NumPy, not of PyTorch"), "{error}");
