@@ -30,10 +30,10 @@ pub fn array(tree: &Tree, object: &Object) -> Option<Option<Tensor>> {
 
 /// `(version, shape, dtype, whether columns come first, values)`, without the version in old files.
 fn reconstructed(tree: &Tree, object: &Object) -> Option<Tensor> {
-    let (&[.., shape, dtype, is_fortran, values], 4 | 5) =
-        (tree.sequence(object.state)?, tree.sequence(object.state)?.len())
-    else {
-        return None;
+    let state = tree.sequence(object.state).filter(|state| matches!(state.len(), 4 | 5));
+    let Some(&[.., shape, dtype, is_fortran, values]) = state else {
+        // Classes that are made of arrays keep more.
+        return Some(Tensor::LeftOut("an array of a class that is not read".into()));
     };
     // Early versions wrote a number.
     let is_fortran = matches!(is_fortran, Value::Bool(true) | Value::Int(1));
@@ -48,7 +48,9 @@ fn of_joblib(tree: &Tree, object: &Object) -> Option<Tensor> {
 }
 
 fn described(tree: &Tree, [shape, dtype, values]: [Value; 3], is_fortran: bool) -> Option<Tensor> {
-    let dtype = ArrayType::of(tree, dtype)?;
+    let Some(dtype) = ArrayType::of(tree, dtype) else {
+        return Some(Tensor::LeftOut("an array of a type that is not read".into()));
+    };
     let (shape, bytes) = extent(tree, shape, dtype.width)?;
     let Some(element) = element(&dtype.name) else {
         return Some(Tensor::LeftOut(format!("an array of the type {}", dtype.name)));

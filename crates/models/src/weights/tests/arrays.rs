@@ -151,6 +151,27 @@ fn long_arrays_are_read_where_they_stand() {
 }
 
 #[test]
+fn an_array_of_another_class_or_type_is_left_out_and_the_others_read() {
+    let whole = array_pickle(2, &pushed(b'B', &[0; 8]));
+    // Without the beginning, its name, and what puts it into the dictionary.
+    let array = &whole[16..whole.len() - 2];
+    let at = |part: &[u8]| array.windows(part.len()).position(|bytes| bytes == part).unwrap();
+    let (state, dtype) = (at(b"(K\x01J"), at(b"f4"));
+    let of_class = [&array[..state], b"Nb"].concat();
+    let of_type = [&array[..dtype], b"zz", &array[dtype + 2..]].concat();
+    for (other, reason) in [
+        (of_class, "an array of a class that is not read"),
+        (of_type, "an array of a type that is not read"),
+    ] {
+        let first = &whole[..whole.len() - 1];
+        let pickle = [first, b"X\x01\0\0\0b", &other, b"s."].concat();
+        let file = inspect_bytes(&pickle).unwrap();
+        assert_eq!(file.left_out, [("b".to_string(), reason.to_string())]);
+        assert_eq!(read(&file).unwrap(), [0.0, 0.0]);
+    }
+}
+
+#[test]
 fn values_of_another_length_than_is_described_are_refused() {
     let long = vec![0; 70_000];
     for (elements, values, reason) in [
