@@ -47,7 +47,8 @@ impl NetworkArgs {
 /// How a file of weights is read, and how a network takes it.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct WeightArgs {
-    /// The key under which a checkpoint keeps the weights that are meant, such as model_ema
+    /// The key under which a checkpoint keeps the weights that are meant, such as model_ema, or what stands
+    /// before their names
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
     /// Names of the file that begin with OLD begin with NEW; a * stands for any text between two dots; can be

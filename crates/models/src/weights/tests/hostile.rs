@@ -361,7 +361,7 @@ fn archives_without_a_pickle_or_with_two_are_refused() {
         zip.finish().unwrap().into_inner()
     };
     assert_refused(&zip(&["readme"]), "has one `data.pkl`, this has none");
-    assert_refused(&zip(&["arr_0.npy"]), "arrays of NumPy (.npz)");
+    assert_refused(&zip(&["arr_0.npy"]), "archive of NumPy is cut off or damaged");
     assert_refused(&zip(&["a/model.pth"]), "unpack it first");
     assert_refused(
         &zip(&["a/version", "a/model.json"]),
