@@ -135,14 +135,20 @@ impl Pretrained {
 /// normalizations below it do not learn meanwhile, and images are not augmented.
 #[derive(Clone, Debug, clap::Args)]
 pub struct FineTuneArgs {
-    /// Epochs of the head alone; 0 for none
-    #[arg(long, default_value_t = 1, value_name = "EPOCHS")]
+    /// Epochs of the head alone, on weights from elsewhere; 0 for none
+    #[arg(long, default_value_t = 1, value_name = "EPOCHS", requires = "trained")]
     pub freeze_epochs: usize,
     /// Trains the head alone, on weights from elsewhere: seconds, once the features are computed
     #[arg(long, requires = "trained")]
     pub head_only: bool,
-    /// How many times slower than the head the first layers learn
-    #[arg(long, default_value_t = 100.0, value_name = "FACTOR")]
+    /// How many times slower than the head the first layers learn, on weights from elsewhere
+    #[arg(
+        long,
+        default_value_t = 100.0,
+        value_name = "FACTOR",
+        requires = "trained",
+        conflicts_with = "head_only"
+    )]
     pub lr_mult: f64,
     /// Decides the split, the head's initial weights, the order of the images and the dropout
     #[arg(long, default_value_t = 0)]

@@ -16,29 +16,35 @@ use crate::Error;
 pub struct ImageArgs {
     /// Folder of images, one folder a class, with or without train/, val/ and test/ around them; or a table
     /// of paths and labels (.csv). Without it, the images are those of --dataset
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", conflicts_with_all = ["dataset", "classes", "data_path"])]
     pub images: Option<PathBuf>,
     /// Height and width that the images of a folder get [default: those that the network is made for]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", requires = "images")]
     pub image_size: Option<usize>,
     /// Channels that the images of a folder get: 1 or 3 [default: those that the network is made for]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", requires = "images")]
     pub channels: Option<usize>,
     /// How images of a folder become square: `crop` cuts off what is longer, `stretch` distorts
-    #[arg(long, default_value = "crop", value_name = "MODE")]
+    #[arg(long, default_value = "crop", value_name = "MODE", requires = "images")]
     pub resize: ResizeMode,
     /// Shorter side of an image before its middle is cut out [default: the image size]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", requires = "images")]
     pub resize_size: Option<usize>,
     /// Leaves out images that cannot be read, and lists them; without it the first one ends the program
-    #[arg(long)]
+    #[arg(long, requires = "images")]
     pub skip_damaged: bool,
-    /// Share of a folder's images that validates, if there is no folder for that
-    #[arg(long, default_value_t = 0.2, value_name = "SHARE")]
+    /// Share of a folder's images that validates, if there is no folder for that: above 0 and below 1
+    #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = share, allow_negative_numbers = true, requires = "images")]
     pub validation_fraction: f64,
     /// The published data set
     #[command(flatten)]
     pub data: DataArgs,
+}
+
+/// A share that leaves something for both sides.
+fn share(text: &str) -> Result<f64, &'static str> {
+    let share = text.parse().ok().filter(|share| 0.0 < *share && *share < 1.0);
+    share.ok_or("expected a number above 0 and below 1")
 }
 
 /// How an image becomes square, by name.

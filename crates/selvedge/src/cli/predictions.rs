@@ -11,14 +11,15 @@ use serde::Serialize;
 
 use super::{Failed, Stopped, print, print_to_reader};
 
-/// How predictions are written.
+/// How predictions for files are written. A program that takes them calls the files' argument `files`: without it they
+/// are refused.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PredictionArgs {
     /// How predictions are written
-    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    #[arg(long, default_value = "table", value_name = "FORMAT", requires = "files")]
     pub format: PredictionFormat,
     /// How many classes of an image are written, the most probable first
-    #[arg(long, default_value = "1", value_name = "NUMBER", value_parser = super::at_least_one)]
+    #[arg(long, default_value = "1", value_name = "NUMBER", value_parser = super::at_least_one, requires = "files")]
     pub top_k: std::num::NonZeroUsize,
 }
 
