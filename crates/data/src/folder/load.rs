@@ -25,17 +25,19 @@ pub struct FolderImages {
     skipped: Vec<String>,
 }
 
-/// Images that are decoded before they are put into the buffer: enough for many threads, and at
-/// 224 × 224 pixels 38 MB.
+/// The most images that are decoded before they are put into the buffer: enough for many threads.
 const CHUNK: usize = 256;
+
+/// The most bytes of theirs, where they are more than one for each thread: as many as 256 of 224 × 224 pixels.
+const CHUNK_BYTES: u64 = 256 * 3 * 224 * 224;
 
 impl ImageFolder {
     /// Decodes all images, on all threads, each with `reader`. The result is the same with any number of
     /// them.
     ///
     /// Memory: the pixels of images as they come out of the reader, up to
-    /// [the limit](Self::with_memory_limit), those of 256 images more, and for each thread a file and its
-    /// image.
+    /// [the limit](Self::with_memory_limit); those of up to 256 images more, 39 MB or one for each thread; and for
+    /// each thread a file and its image.
     ///
     /// # Errors
     ///
@@ -104,7 +106,10 @@ impl Load<'_> {
             self.memory -= bytes;
         }
         let mut labels = Vec::with_capacity(entries.len());
-        for chunk in entries.chunks(CHUNK) {
+        let threads = rayon::current_num_threads();
+        let chunk = usize::try_from(CHUNK_BYTES / self.size).unwrap_or(CHUNK);
+        // No figure depends on it: images are independent of one another.
+        for chunk in entries.chunks(chunk.max(threads).min(CHUNK)) {
             if !(self.folder.watch.0)(self.done, self.total) {
                 return Err(FetchError::Interrupted { doing: "reading images".into() }.into());
             }

@@ -1,5 +1,6 @@
 //! Classes of files of images, as a table, as JSON or as CSV.
 
+use std::cell::RefCell;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
@@ -116,7 +117,7 @@ fn printable(name: &str) -> String {
 ///
 /// # Errors
 ///
-/// [`Failed`] at the end if a file could not be read; [`Stopped`] if the stop was raised; an error at once if
+/// [`Failed`] at the end if a file could not be read, or a folder or list has none; [`Stopped`] if the stop was raised; an error at once if
 /// the network cannot be used, or standard output not be written to.
 pub fn predict_files(
     bundle: &Bundle,
@@ -139,7 +140,8 @@ pub fn predict_files(
         Progress::message(&format!("error: {error}"));
         failed += 1;
     };
-    let mut paths = files.iter().flat_map(|path| paths(path));
+    let empty = RefCell::new(Vec::new());
+    let mut paths = files.iter().flat_map(|path| paths(path, &empty));
     loop {
         if stop.is_requested() {
             return Err(Stopped(format!("after {done} files")).into());
@@ -173,21 +175,41 @@ pub fn predict_files(
             break;
         }
     }
-    match failed {
-        0 => Ok(()),
-        1 => Err(Failed(format!("1 of {done} files could not be read")).into()),
-        n => Err(Failed(format!("{n} of {done} files could not be read")).into()),
+    drop(paths);
+    let mut reasons = empty.into_inner();
+    if failed > 0 {
+        reasons.push(format!("{failed} of {done} files could not be read"));
+    }
+    match reasons.is_empty() {
+        true => Ok(()),
+        false => {
+            // Few are enough to see what is wrong.
+            if let more @ 1.. = reasons.len().saturating_sub(4) {
+                reasons.splice(3..3 + more, [format!("{more} more like this")]);
+            }
+            Err(Failed(reasons.join("; ")).into())
+        }
     }
 }
 
-/// The files that an argument stands for.
-fn paths(path: &Path) -> Box<dyn Iterator<Item = Result<PathBuf, DataError>>> {
+/// The files that an argument stands for; `empty` is told if there are none.
+fn paths<'a>(
+    path: &'a Path,
+    empty: &'a RefCell<Vec<String>>,
+) -> Box<dyn Iterator<Item = Result<PathBuf, DataError>> + 'a> {
     if path == Path::new("-") {
         let lines = std::io::stdin().lock().lines();
-        let lines = lines.filter(|line| !line.as_ref().is_ok_and(String::is_empty));
-        return Box::new(lines.map(|line| match line {
-            Ok(line) => Ok(PathBuf::from(line)),
-            Err(error) => Err(DataError::other(format!("standard input: {error}"))),
+        let mut lines = lines.filter(|line| !line.as_ref().is_ok_and(String::is_empty));
+        let mut is_first = true;
+        return Box::new(std::iter::from_fn(move || {
+            let line = lines.next();
+            if std::mem::take(&mut is_first) && line.is_none() {
+                empty.borrow_mut().push("standard input: no names of files".into());
+            }
+            Some(match line? {
+                Ok(line) => Ok(PathBuf::from(line)),
+                Err(error) => Err(DataError::other(format!("standard input: {error}"))),
+            })
         }));
     }
     if !path.is_dir() {
@@ -196,6 +218,11 @@ fn paths(path: &Path) -> Box<dyn Iterator<Item = Result<PathBuf, DataError>>> {
     match ImageFiles::of(path) {
         Ok(files) => {
             files.notes().iter().for_each(|note| Progress::message(note));
+            if files.paths.is_empty() {
+                empty
+                    .borrow_mut()
+                    .push(format!("{}: no images", printable(&path.to_string_lossy())));
+            }
             Box::new(files.paths.into_iter().map(Ok))
         }
         Err(error) => Box::new(std::iter::once(Err(error))),
