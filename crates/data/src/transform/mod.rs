@@ -51,6 +51,7 @@ mod warp;
 use std::any::Any;
 use std::fmt::{Debug, Display};
 
+use crate::error::short_number;
 use crate::{DataError, EpochSeed, SplitMix64};
 
 pub use affine::{Affine, RandomAffine, RandomRotation};
@@ -167,7 +168,10 @@ pub(crate) fn require(
 ) -> Result<(), DataError> {
     match holds {
         true => Ok(()),
-        false => Err(DataError::invalid(format!("{what}: expected {expected}, found {found}"))),
+        false => {
+            let found = short_number(found.to_string());
+            Err(DataError::invalid(format!("{what}: expected {expected}, found {found}")))
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use self::archive::Archive;
 use self::choose::choose;
-use self::find::{candidates, is_script};
+use self::find::{DEPTH, Found, candidates, is_script};
 use self::tensor::{Home, Tensor, tensor};
 use self::view::Storage;
 use super::format::Format;
@@ -136,7 +136,8 @@ fn contents(
     start: Option<u64>,
     options: &ReadOptions,
 ) -> Result<Contents, String> {
-    let chosen = choose(tree, candidates(tree)?, options.key.as_deref())?;
+    let mut found = candidates(tree)?;
+    let chosen = choose(tree, std::mem::take(&mut found.sets), options.key.as_deref())?;
     let mut storages: HashMap<String, Arc<Storage>> = HashMap::new();
     let (mut tensors, mut left_out, mut unfolded) = (Vec::new(), Vec::new(), 0u64);
     for (name, value) in chosen.tensors {
@@ -184,7 +185,7 @@ fn contents(
     check_unfolded(unfolded, input.length())?;
     let is_empty = tensors.is_empty() && left_out.is_empty();
     if tensors.is_empty() && !(is_empty && may_be_empty(tree)) {
-        return Err(without_tensors(tree, &left_out));
+        return Err(without_tensors(tree, &found, &left_out));
     }
     left_out.truncate(MOST_NAMES);
     let ignored = tree.names.iter().filter(|name| !builds_tensors(name));
@@ -211,11 +212,21 @@ fn may_be_empty(tree: &Tree) -> bool {
 }
 
 /// What to say of a file without weights.
-fn without_tensors(tree: &Tree, left_out: &[(String, String)]) -> String {
+fn without_tensors(tree: &Tree, found: &Found, left_out: &[(String, String)]) -> String {
     if let Some((name, reason)) = left_out.first() {
         return format!("it holds no tensors that are read: `{name}` is {reason}");
     }
     let root = tree.root();
+    if found.has_optimizer {
+        return format!(
+            "it holds the state of an optimizer, but no weights of a network; {ADVICE}"
+        );
+    }
+    if found.is_too_deep {
+        return format!(
+            "its values are nested more than {DEPTH} deep, the limit to which they are searched for weights; {ADVICE}"
+        );
+    }
     let what = match tree.object(root).and_then(|object| tree.global(object.class)) {
         Some(class) if tensor(tree, root).is_none() => format!("an object of {class}"),
         Some(_) => "a single tensor".into(),
