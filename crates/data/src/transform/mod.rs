@@ -30,6 +30,7 @@ mod augment;
 mod blur;
 mod color;
 mod config;
+mod convolve;
 mod crop;
 mod erase;
 mod flip;
