@@ -5,6 +5,8 @@
 //! Both passes are one function, which adds lines of pixels of equal weights: down the columns, parts of rows,
 //! along the rows, parts of columns, for which the image is transposed before and after.
 
+use std::ops::Range;
+
 use super::Interpolation;
 use super::lanes::{LANES, Lanes, groups, put_group, wide};
 
@@ -13,8 +15,7 @@ use super::lanes::{LANES, Lanes, groups, put_group, wide};
 pub(super) struct Taps {
     /// For what they were made.
     key: Option<(Interpolation, usize, usize)>,
-    /// Of each pixel: the first one, and how many times four of them.
-    windows: Vec<(usize, usize)>,
+    windows: Vec<Window>,
     /// The weights of all windows, one after another, times two to the power of `precision`; zeros fill up the
     /// last four of a window.
     weights: Vec<[i32; 4]>,
@@ -22,6 +23,33 @@ pub(super) struct Taps {
     /// The weights before they are whole numbers, and of how many pixels each window is.
     exact: Vec<f64>,
     counts: Vec<usize>,
+}
+
+/// What makes up one pixel: the first one, and where its weights are.
+struct Window {
+    first: usize,
+    weights: Range<usize>,
+}
+
+/// Some of the pixels of a resized line, made of those of a line from a place on.
+struct Cut<'a> {
+    windows: &'a [Window],
+    weights: &'a [[i32; 4]],
+    precision: u32,
+    from: usize,
+}
+
+impl Taps {
+    /// The pixels of a range; and up to where those lie that make them up, of a line of a length.
+    #[inline(always)]
+    fn cut(&self, range: Range<usize>, length: usize) -> (Cut<'_>, usize) {
+        let Self { windows, weights, precision, .. } = self;
+        let windows = &windows[range];
+        let ends = windows.iter().map(|window| window.first + 4 * window.weights.len());
+        let end = ends.max().unwrap_or(0).min(length);
+        let from = windows.first().map_or(0, |window| window.first);
+        (Cut { windows, weights, precision: *precision, from }, end)
+    }
 }
 
 /// The most bits after the point of a weight: sums of bytes need 8 and a bit for their sign and fit in 32, even
@@ -65,7 +93,9 @@ impl Taps {
                 *weight /= total;
                 greatest = greatest.max(*weight);
             }
-            windows.push((first, (end - first).div_ceil(4)));
+            let start = windows.last().map_or(0, |window: &Window| window.weights.end);
+            let weights = start..start + (end - first).div_ceil(4);
+            windows.push(Window { first, weights });
             counts.push(end - first);
         }
         // As many bits as the greatest weight leaves room for in 16.
@@ -110,15 +140,14 @@ pub(super) struct Resizer {
     lines: Lines,
 }
 
-/// Where pixels lie between the steps.
+/// Where pixels lie between the steps: a few columns of the result at a time.
 #[derive(Default)]
 struct Lines {
     /// By column, some rows of the image, and the same after they were resized.
     wide: Vec<u8>,
     resized: Vec<u8>,
-    /// Some columns after another; of each, by row, the image with resized rows.
+    /// By row, the columns, and the same after they were resized.
     between: Vec<u8>,
-    /// By row, some columns of the result.
     down: Vec<u8>,
     sums: Vec<i32>,
 }
@@ -163,37 +192,36 @@ wide! {
         let Part { width, place: [top, left], size: [rows, columns] } = part;
         let [height, out_width] = taps.map(|taps| taps.windows.len());
         let (tall, broad) = (part_of(rows), part_of(out_width));
+        let Lines { wide, resized, between, down, sums } = lines;
         // A window that is filled up with zeros may end three pixels beyond the line. Such pixels, and those by
         // which lines are too long, have no part in the result.
-        let between = (rows.next_multiple_of(tall) + 3) * broad;
-        lines.wide.resize((columns.next_multiple_of(LANES) + 3) * tall, 0);
-        lines.resized.resize(out_width.next_multiple_of(broad) * tall, 0);
-        lines.between.resize(between * out_width.div_ceil(broad), 0);
-        lines.down.resize(height * broad, 0);
-        lines.sums.resize(PART, 0);
-        for row in (0..rows).step_by(tall) {
-            for x in (0..columns).step_by(LANES) {
-                for y in (0..tall).step_by(LANES) {
-                    let first = (top + row + y) * width + left + x;
-                    transpose((&plane[first.min(plane.len())..], width), (&mut lines.wide[x * tall + y..], tall));
+        resized.resize(broad * tall, 0);
+        between.resize((rows.next_multiple_of(tall) + 3) * broad, 0);
+        down.resize(height * broad, 0);
+        sums.resize(PART, 0);
+        let (all_rows, _) = taps[0].cut(0..height, rows);
+        for out_first in (0..out_width).step_by(broad) {
+            let (cut, end) = taps[1].cut(out_first..(out_first + broad).min(out_width), columns);
+            wide.resize(((end - cut.from).next_multiple_of(LANES) + 3) * tall, 0);
+            for row in (0..rows).step_by(tall) {
+                for x in (0..end - cut.from).step_by(LANES) {
+                    for y in (0..tall).step_by(LANES) {
+                        let first = (top + row + y) * width + left + cut.from + x;
+                        let from = &plane[first.min(plane.len())..];
+                        transpose((from, width), (&mut wide[x * tall + y..], tall));
+                    }
                 }
-            }
-            convolve(&lines.wide, tall, taps[1], &mut lines.sums, &mut lines.resized);
-            let strips = lines.resized.chunks_exact(broad * tall);
-            for (strip, between) in strips.zip(lines.between.chunks_exact_mut(between)) {
+                convolve(&cut, (wide, tall), sums, resized);
                 for x in (0..broad).step_by(LANES) {
                     for y in (0..tall).step_by(LANES) {
                         let to = &mut between[(row + y) * broad + x..];
-                        transpose((&strip[x * tall + y..], tall), (to, broad));
+                        transpose((&resized[x * tall + y..], tall), (to, broad));
                     }
                 }
             }
-        }
-        for (strip, between) in lines.between.chunks_exact(between).enumerate() {
-            convolve(between, broad, taps[0], &mut lines.sums, &mut lines.down);
-            let first = strip * broad;
-            for (row, line) in output.chunks_exact_mut(out_width).zip(lines.down.chunks_exact(broad)) {
-                let row = &mut row[first..];
+            convolve(&all_rows, (between, broad), sums, down);
+            for (row, line) in output.chunks_exact_mut(out_width).zip(down.chunks_exact(broad)) {
+                let row = &mut row[out_first..];
                 for group in groups(row.len().min(broad)) {
                     if let Some(pixels) = line[group..].first_chunk() {
                         put_group(row, group, pixels);
@@ -252,16 +280,15 @@ fn mix(pack: &[Lanes<u8>; LANES], mixed: &mut [Lanes<u8>; LANES]) {
 
 /// The sums of lines of a length, as many as there are windows.
 #[inline(always)]
-fn convolve(lines: &[u8], length: usize, taps: &Taps, sums: &mut [i32], resized: &mut [u8]) {
-    let mut weights = taps.weights.as_slice();
-    let precision = taps.precision;
+fn convolve(cut: &Cut<'_>, (lines, length): (&[u8], usize), sums: &mut [i32], resized: &mut [u8]) {
+    let precision = cut.precision;
     let half: i32 = 1 << precision >> 1;
     let sums = &mut sums[..length];
-    for (resized, &(first, fours)) in resized.chunks_exact_mut(length).zip(&taps.windows) {
-        let (window, others) = weights.split_at(fours);
-        weights = others;
-        let mut lines = lines[first * length..].chunks_exact(4 * length);
-        let Some((last, window)) = window.split_last() else { continue };
+    for (resized, window) in resized.chunks_exact_mut(length).zip(cut.windows) {
+        let mut lines = lines[(window.first - cut.from) * length..].chunks_exact(4 * length);
+        let Some((last, window)) = cut.weights[window.weights.clone()].split_last() else {
+            continue;
+        };
         if !window.is_empty() {
             sums.fill(half);
             for (weights, four) in window.iter().zip(&mut lines) {
@@ -307,6 +334,66 @@ fn byte(sum: i32, precision: u32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Pixels that follow no pattern, by a formula that is the same in Python.
+    fn pixels(count: u32) -> Vec<u8> {
+        let hash = |i: u32| i.wrapping_mul(2_654_435_761);
+        (0..count).map(|i| ((hash(i) ^ (hash(i) >> 15)) >> 8) as u8).collect()
+    }
+
+    // Expected:
+    // import numpy, torch
+    // from torchvision.transforms.v2 import InterpolationMode as M, functional as F
+    // for h, w, (top, left, rows, columns), size, mode in (
+    //         (100, 150, (0, 0, 100, 150), [65, 70], M.BILINEAR), (100, 150, (0, 0, 100, 150), [65, 70], M.BICUBIC),
+    //         (90, 80, (7, 30, 70, 33), [130, 129], M.BILINEAR), (90, 80, (7, 30, 70, 33), [130, 129], M.BICUBIC),
+    //         (200, 300, (0, 0, 200, 300), [9, 7], M.BICUBIC), (28, 28, (3, 5, 20, 17), [28, 28], M.BILINEAR)):
+    //     x = numpy.arange(h * w, dtype=numpy.uint64) * 2654435761 & 0xFFFFFFFF
+    //     image = torch.from_numpy(((x ^ x >> 15) >> 8 & 255).astype(numpy.uint8).reshape(1, h, w))
+    //     part = image[:, top:top + rows, left:left + columns]
+    //     found = F.resize(part, size, mode, antialias=True).flatten().to(torch.int64)
+    //     print((found * (torch.arange(len(found)) % 251)).sum())
+    #[test]
+    fn large_images_and_their_parts_are_resized_as_by_torchvision() {
+        use Interpolation::{Bicubic, Bilinear};
+        let mut resizer = Resizer::default();
+        for ([height, width], [top, left, rows, columns], size, interpolation, expected) in [
+            ([100, 150], [0, 0, 100, 150], [65, 70], Bilinear, 71_277_191),
+            ([100, 150], [0, 0, 100, 150], [65, 70], Bicubic, 71_278_822),
+            ([90, 80], [7, 30, 70, 33], [130, 129], Bilinear, 262_701_034),
+            ([90, 80], [7, 30, 70, 33], [130, 129], Bicubic, 262_849_538),
+            ([200, 300], [0, 0, 200, 300], [9, 7], Bicubic, 246_837),
+            ([28, 28], [3, 5, 20, 17], [28, 28], Bilinear, 11_725_491),
+        ] {
+            let image = pixels(height * width);
+            let part = Part { width: width as usize, place: [top, left], size: [rows, columns] };
+            let mut output = vec![0; size[0] * size[1]];
+            resizer.resize(
+                [image.as_slice()].into_iter(),
+                part,
+                interpolation,
+                (&mut output, size),
+            );
+            let sum: usize =
+                output.iter().enumerate().map(|(i, &p)| usize::from(p) * (i % 251)).sum();
+            assert_eq!(sum, expected, "{height} x {width} to {size:?}, {interpolation:?}");
+        }
+    }
+
+    #[test]
+    fn sums_need_little_room_whatever_the_size() {
+        let mut resizer = Resizer::default();
+        let image = pixels(20_000);
+        let part = Part { width: 1, place: [0, 0], size: [20_000, 1] };
+        let mut output = vec![0; 20_000];
+        let target = (output.as_mut_slice(), [1, 20_000]);
+        resizer.resize([image.as_slice()].into_iter(), part, Interpolation::Bilinear, target);
+        // The mean of all pixels, in every column.
+        let mean = image.iter().map(|&p| f64::from(p)).sum::<f64>() / 20_000.0;
+        assert!(output.iter().all(|&p| (f64::from(p) - mean).abs() < 4.0), "{mean} {}", output[0]);
+        let Lines { wide, resized, between, down, .. } = &resizer.lines;
+        assert!(wide.len() + resized.len() + between.len() + down.len() < 100 * 20_000);
+    }
 
     #[test]
     fn transposing_exchanges_rows_and_columns() {

@@ -279,6 +279,69 @@ fn floor(value: f32) -> f32 {
 mod tests {
     use super::*;
 
+    /// What lies at a place of a plane, computed pixel by pixel.
+    fn plain(
+        image: ImageRef<'_>,
+        map: impl Fn(f32, f32) -> [f32; 2],
+        bilinear: bool,
+        fill: f32,
+    ) -> Vec<f32> {
+        let [_, height, width] = image.shape;
+        let mut values = Vec::new();
+        for plane in image.planes() {
+            let pixel = |y: f32, x: f32| {
+                let inside = y >= 0.0 && x >= 0.0 && y < height as f32 && x < width as f32;
+                inside.then(|| f32::from(plane[y as usize * width + x as usize]))
+            };
+            for (row, column) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+                let [y, x] = map(row as f32, column as f32);
+                if !bilinear {
+                    values.push(pixel(y.round_ties_even(), x.round_ties_even()).unwrap_or(fill));
+                    continue;
+                }
+                let (mut value, mut covered) = (0.0, 0.0);
+                for (down, right) in [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)] {
+                    let (at_y, at_x) = (y.floor() + down, x.floor() + right);
+                    let weight = (1.0 - (y - at_y).abs()) * (1.0 - (x - at_x).abs());
+                    if let Some(pixel) = pixel(at_y, at_x) {
+                        value += weight * pixel;
+                        covered += weight;
+                    }
+                }
+                values.push((value - fill) * covered + fill);
+            }
+        }
+        values
+    }
+
+    #[test]
+    fn rows_of_any_width_show_what_lies_at_their_places() {
+        for [height, width] in [[3, 1], [5, 16], [9, 33], [28, 28], [40, 131]] {
+            let pixels: Vec<u8> =
+                (0..2 * height * width).map(|i| (i * i / 3 % 256) as u8).collect();
+            let image = ImageRef { pixels: &pixels, shape: [2, height, width] };
+            // Powers of two, so that every place is exact, up to several images beyond the edge.
+            let matrix = [0.75, -0.5, 3.25, 0.5, 0.75, -2.0];
+            let half = [height, width].map(|side| (side as f32 - 1.0) / 2.0);
+            let map = |row: f32, column: f32| {
+                let [y, x] = [row - half[0], column - half[1]];
+                [0.5 * x + 0.75 * y - 2.0 + half[0], 0.75 * x - 0.5 * y + 3.25 + half[1]]
+            };
+            let mut output = vec![7; pixels.len()];
+            warp(image, matrix, Interpolation::Bilinear, Some(50), &mut output);
+            for (found, expected) in output.iter().zip(plain(image, map, true, 50.0)) {
+                assert!((f32::from(*found) - expected).abs() < 0.51, "{width}: {found} {expected}");
+            }
+            // A little off the places that are as near to one pixel as to another.
+            let matrix = [0.75, -0.5, 3.28, 0.5, 0.75, -1.97];
+            let off = |row: f32, column: f32| map(row, column).map(|at| at + 0.03);
+            warp(image, matrix, Interpolation::Nearest, Some(50), &mut output);
+            for (found, expected) in output.iter().zip(plain(image, off, false, 50.0)) {
+                assert_eq!(f32::from(*found), expected, "{width}");
+            }
+        }
+    }
+
     #[test]
     fn whole_numbers_are_rounded_down() {
         for value in [0.0, 0.49, 0.5, 0.99, 1.0, -0.01, -0.5, -1.0, -1.5, 1e6 + 0.75, -70_000.25] {
