@@ -15,26 +15,23 @@ use super::lanes::{LANES, Lanes, groups, put_group, wide};
 pub(super) struct Taps {
     /// For what they were made.
     key: Option<(Interpolation, usize, usize)>,
-    windows: Vec<Window>,
-    /// The weights of all windows, one after another, times two to the power of `precision`; zeros fill up the
-    /// last four of a window.
+    /// Of each pixel, the first one.
+    first: Vec<usize>,
+    /// How many times four pixels make up one.
+    fours: usize,
+    /// The weights of the pixels, one pixel after another, times two to the power of `precision`; zeros fill
+    /// them up.
     weights: Vec<[i32; 4]>,
     precision: u32,
-    /// The weights before they are whole numbers, and of how many pixels each window is.
+    /// The weights before they are whole numbers.
     exact: Vec<f64>,
-    counts: Vec<usize>,
-}
-
-/// What makes up one pixel: the first one, and where its weights are.
-struct Window {
-    first: usize,
-    weights: Range<usize>,
 }
 
 /// Some of the pixels of a resized line, made of those of a line from a place on.
 struct Cut<'a> {
-    windows: &'a [Window],
+    first: &'a [usize],
     weights: &'a [[i32; 4]],
+    fours: usize,
     precision: u32,
     from: usize,
 }
@@ -43,12 +40,12 @@ impl Taps {
     /// The pixels of a range; and up to where those lie that make them up, of a line of a length.
     #[inline(always)]
     fn cut(&self, range: Range<usize>, length: usize) -> (Cut<'_>, usize) {
-        let Self { windows, weights, precision, .. } = self;
-        let windows = &windows[range];
-        let ends = windows.iter().map(|window| window.first + 4 * window.weights.len());
-        let end = ends.max().unwrap_or(0).min(length);
-        let from = windows.first().map_or(0, |window| window.first);
-        (Cut { windows, weights, precision: *precision, from }, end)
+        let Self { fours, precision, .. } = *self;
+        let weights = &self.weights[range.start * fours..range.end * fours];
+        let first = &self.first[range];
+        let from = first.first().map_or(0, |&first| first);
+        let end = first.last().map_or(0, |&first| (first + 4 * fours).min(length));
+        (Cut { first, weights, fours, precision, from }, end)
     }
 }
 
@@ -74,29 +71,31 @@ impl Taps {
         // A line that gets shorter is smoothed: every pixel has a part in it.
         let stretch = scale.max(1.0);
         let (radius, by) = (radius * stretch, 1.0 / stretch);
-        let Self { windows, weights, exact, counts, .. } = self;
-        windows.clear();
-        weights.clear();
-        exact.clear();
-        counts.clear();
+        // No interval of twice the radius has more whole numbers.
+        let most = ((2.0 * radius).ceil() as usize).min(from);
+        self.fours = most.div_ceil(4);
+        self.first.clear();
+        self.exact.clear();
+        self.exact.resize(4 * self.fours * to, 0.0);
         let mut greatest: f64 = 0.0;
-        for at in 0..to {
+        for (at, window) in self.exact.chunks_exact_mut(4 * self.fours).enumerate() {
             let center = scale * (at as f64 + 0.5);
             // Below 0 it becomes 0.
             let first = (center - radius + 0.5) as usize;
-            let end = ((center + radius + 0.5) as usize).min(from);
-            let before = exact.len();
-            exact.extend((first..end).map(|pixel| filter((pixel as f64 - center + 0.5) * by)));
-            let window = &mut exact[before..];
-            let total: f64 = window.iter().sum();
+            let end = ((center + radius + 0.5) as usize).min(from).min(first + most);
+            // The zeros are before the weights where there is no room after them.
+            let begin = first.min(from.saturating_sub(4 * self.fours));
+            let window = &mut window[first - begin..end - begin];
+            let mut total = 0.0;
+            for (weight, pixel) in window.iter_mut().zip(first..) {
+                *weight = filter((pixel as f64 - center + 0.5) * by);
+                total += *weight;
+            }
             for weight in window {
                 *weight /= total;
                 greatest = greatest.max(*weight);
             }
-            let start = windows.last().map_or(0, |window: &Window| window.weights.end);
-            let weights = start..start + (end - first).div_ceil(4);
-            windows.push(Window { first, weights });
-            counts.push(end - first);
+            self.first.push(begin);
         }
         // As many bits as the greatest weight leaves room for in 16.
         let bits = |precision: u32| (0.5 + greatest * f64::from(1u32 << precision)) as i32;
@@ -104,19 +103,10 @@ impl Taps {
             .find(|&precision| bits(precision + 1) >= 1 << 15)
             .unwrap_or(MOST_PRECISION);
         let one = f64::from(1u32 << self.precision);
-        let mut rest = exact.as_slice();
-        for &count in &*counts {
-            let (window, others) = rest.split_at(count);
-            rest = others;
-            weights.extend(window.chunks(4).map(|four| {
-                let mut whole = [0; 4];
-                for (whole, &weight) in whole.iter_mut().zip(four) {
-                    // Half is rounded away from 0, as torch does.
-                    *whole = (weight * one + 0.5f64.copysign(weight)) as i32;
-                }
-                whole
-            }));
-        }
+        // Half is rounded away from 0, as torch does.
+        let whole = |weight: f64| (weight * one + 0.5f64.copysign(weight)) as i32;
+        self.weights.clear();
+        self.weights.extend(self.exact.as_chunks().0.iter().map(|four| four.map(whole)));
     }
 }
 
@@ -190,7 +180,7 @@ fn part_of(length: usize) -> usize {
 wide! {
     fn resize_plane(plane: &[u8], part: Part, taps: [&Taps; 2], lines: &mut Lines, output: &mut [u8]) {
         let Part { width, place: [top, left], size: [rows, columns] } = part;
-        let [height, out_width] = taps.map(|taps| taps.windows.len());
+        let [height, out_width] = taps.map(|taps| taps.first.len());
         let (tall, broad) = (part_of(rows), part_of(out_width));
         let Lines { wide, resized, between, down, sums } = lines;
         // A window that is filled up with zeros may end three pixels beyond the line. Such pixels, and those by
@@ -284,11 +274,10 @@ fn convolve(cut: &Cut<'_>, (lines, length): (&[u8], usize), sums: &mut [i32], re
     let precision = cut.precision;
     let half: i32 = 1 << precision >> 1;
     let sums = &mut sums[..length];
-    for (resized, window) in resized.chunks_exact_mut(length).zip(cut.windows) {
-        let mut lines = lines[(window.first - cut.from) * length..].chunks_exact(4 * length);
-        let Some((last, window)) = cut.weights[window.weights.clone()].split_last() else {
-            continue;
-        };
+    let windows = cut.first.iter().zip(cut.weights.chunks_exact(cut.fours));
+    for (resized, (&first, window)) in resized.chunks_exact_mut(length).zip(windows) {
+        let mut lines = lines[(first - cut.from) * length..].chunks_exact(4 * length);
+        let Some((last, window)) = window.split_last() else { continue };
         if !window.is_empty() {
             sums.fill(half);
             for (weights, four) in window.iter().zip(&mut lines) {
