@@ -84,11 +84,17 @@ wide! {
     }
 }
 
-/// A value as a byte, cut off below 0, above 255 and after the point.
+/// The greatest integer that is no greater, of a number below 2²² in size.
+#[inline(always)]
+pub(super) fn whole(value: f32) -> i32 {
+    nearest_integer(value).wrapping_sub(i32::from(nearest(value) > value))
+}
+
+/// A value as a byte, cut off below 0, above 255 and after the point; 0 of what is no number.
 #[inline(always)]
 pub(super) fn truncated(value: f32) -> u8 {
-    // By way of i32, for which processors have an instruction.
-    value.clamp(0.0, 255.0) as i32 as u8
+    let value = if value > 0.0 { value } else { 0.0 };
+    whole(if value < 255.0 { value } else { 255.0 }) as u8
 }
 
 /// What a function makes of each byte, put in place of the bytes.
@@ -110,8 +116,10 @@ mod tests {
         for value in values {
             assert_eq!(nearest(value), value.round_ties_even(), "{value}");
             assert_eq!(nearest_integer(value), value.round_ties_even() as i32, "{value}");
+            assert_eq!(whole(value), value.floor() as i32, "{value}");
         }
         assert_eq!([-3.0, 0.9, 254.99, 300.0].map(truncated), [0, 0, 254, 255]);
+        assert_eq!([f32::NAN, f32::INFINITY, -f32::INFINITY, -0.1].map(truncated), [0, 255, 0, 0]);
     }
 
     #[test]
