@@ -248,8 +248,8 @@ fn interpolate(line: &mut Line, fill: Option<u8>) {
             }
         }
         None => {
-            for i in 0..length {
-                values[i] = nearest_integer(value(i)) as u8;
+            for (i, to) in values.iter_mut().enumerate() {
+                *to = nearest_integer(value(i)) as u8;
             }
         }
     }
