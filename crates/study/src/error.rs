@@ -72,7 +72,8 @@ impl StudyError {
     pub(crate) fn of_variant(self, study: &StudyConfig, variant: &Variant) -> Self {
         match self {
             error @ (Self::Config(_) | Self::Store { .. } | Self::Data(_)) => error,
-            error => study.blame_variant(variant, &error).into(),
+            error @ Self::Train(_) => study.blame_variant(variant, "transforms", &error).into(),
+            error => study.blame_variant(variant, "model", &error).into(),
         }
     }
 }

@@ -206,24 +206,30 @@ impl StudyConfig {
         ConfigError::at(&self.lines, &["base"], wrong)
     }
 
-    /// The mistake that only the images or the network showed, where the file says what the variant is.
+    /// A mistake that only the images or the network showed, in the settings below `section`, where the file says what
+    /// the variant is.
     pub(crate) fn blame_variant(
         &self,
         variant: &Variant,
+        section: &str,
         error: &dyn std::fmt::Display,
     ) -> ConfigError {
-        let text = error.to_string();
-        // The setting of a network that an error names, as in "model.dropout is 2".
-        let named = |key: &str| text.starts_with(&format!("{key} is "));
-        let key = variant.settings.iter().map(|(key, _)| key.as_str()).find(|key| named(key));
-        let of_key = |key: &str| self.lines.line(&["vary".into(), key.into()]);
-        let line = match key {
-            Some(key) => of_key(key),
-            None => variant.settings.iter().find_map(|(key, _)| of_key(key)),
+        let message = error.to_string();
+        let is_below = |key: &&String| key.split('.').next() == Some(section);
+        let varied = || variant.settings.iter().map(|(key, _)| key);
+        // The setting that the error begins with, as in "model.dropout is 2", or else any of the section.
+        let key = varied().find(|key| message.starts_with(&format!("{key} is ")));
+        let key = key.or_else(|| varied().find(is_below));
+        let arm = self.variant.iter().position(|(name, table)| {
+            *name == variant.arm && table.keys().any(|key| is_below(&key))
+        });
+        let path = match (key, arm) {
+            (Some(key), _) => vec!["vary".into(), key.clone()],
+            (None, Some(at)) => vec!["variant".into(), at.to_string(), section.into()],
+            (None, None) => vec!["base".into(), section.into()],
         };
-        let line = line.or_else(|| self.lines.line(&["base".into()]));
         let setting = format!("variant \"{}\"", variant.name);
-        ConfigError { file: None, line, setting, message: text }
+        ConfigError { file: None, line: self.lines.line(&path), setting, message }
     }
 
     fn in_vary(&self, dimension: &Dimension, mut wrong: Wrong) -> ConfigError {
