@@ -5,6 +5,8 @@
 //! |---|---|
 //! | loss and accuracy by epoch, for one run or several | [`history()`] |
 //! | whatever a run measures by epoch, from what its observers are told | [`rows()`] |
+//! | one value by epoch, of several variants with several seeds each | [`EpochCurves`] |
+//! | means with their intervals, one below the other | [`Intervals`] |
 //! | loss and accuracy by the share of training images | [`curve()`] |
 //! | the loss by the learning rate, to choose one | [`learning_rate()`] |
 //! | which class was taken for which | [`confusion()`] |
@@ -43,8 +45,10 @@
 mod confusion;
 mod curve;
 mod dash;
+mod epoch_curves;
 mod history;
 mod inset;
+mod intervals;
 mod learning_rate;
 mod page;
 mod panel;
@@ -58,12 +62,17 @@ mod style;
 mod testing;
 mod threshold;
 
+pub(crate) use confusion::per_cent;
 pub use confusion::{MOST_CLASSES, confusion};
 pub use curve::{CurvePoint, CurveSeries, curve};
+pub(crate) use epoch_curves::stroke;
+pub use epoch_curves::{EpochCurve, EpochCurves, ValueAxis};
 pub use history::history;
+pub use intervals::{Emphasis, IntervalRow, Intervals};
 pub use learning_rate::learning_rate;
 pub use picture::{Picture, PlotError};
 pub use reliability::reliability;
 pub use rows::rows;
 pub use sheet::{SheetImage, sheet, worst_images};
+pub(crate) use style::heat_colors;
 pub use threshold::{precision_recall, roc};
