@@ -33,7 +33,7 @@ pub enum Cell {
     None,
     /// Words.
     Text(String),
-    /// A number, or several, as they are to be read.
+    /// A number, or several, as they are to be read; a line break is one in the table, too.
     Number(String),
     /// A share, 0 to 1, as per cent above a bar of that length.
     Share(f64),
@@ -123,15 +123,21 @@ impl Cell {
         })
     }
 
-    /// The ends of an interval.
-    pub fn interval(low: f64, high: f64, digits: usize) -> Self {
-        Self::Number(format!("{} to {}", fixed(low, digits), fixed(high, digits)))
+    /// The same, and the ends of its interval on a line of their own.
+    #[must_use]
+    pub fn with_interval(self, (low, high): (f64, f64), digits: usize) -> Self {
+        match self {
+            Self::Number(text) => {
+                Self::Number(format!("{text}\n{} to {}", fixed(low, digits), fixed(high, digits)))
+            }
+            other => other,
+        }
     }
 
-    /// A difference, with its sign, and the ends of its interval.
+    /// A difference, with its sign, and the ends of its interval on a line of their own.
     pub fn difference(mean: f64, (low, high): (f64, f64), digits: usize) -> Self {
         let [mean, low, high] = [mean, low, high].map(|value| signed(value, digits));
-        Self::Number(format!("{mean} ({low} to {high})"))
+        Self::Number(format!("{mean}\n{low} to {high}"))
     }
 
     /// A probability of the null hypothesis, with three digits.
@@ -172,8 +178,10 @@ mod tests {
         };
         assert_eq!(shown(Cell::mean(-0.5, Some(0.125), 2)), "−0.50 ± 0.12");
         assert_eq!(shown(Cell::mean(0.5, None, 1)), "0.5");
-        assert_eq!(shown(Cell::interval(-1.0, 2.0, 1)), "−1.0 to 2.0");
-        assert_eq!(shown(Cell::difference(0.25, (-0.5, 1.0), 2)), "+0.25 (−0.50 to +1.00)");
+        let mean = Cell::number(0.5, 1).with_interval((-1.0, 2.0), 1);
+        assert_eq!(shown(mean), "0.5\n−1.0 to 2.0");
+        assert_eq!(Cell::None.with_interval((-1.0, 2.0), 1), Cell::None);
+        assert_eq!(shown(Cell::difference(0.25, (-0.5, 1.0), 2)), "+0.25\n−0.50 to +1.00");
         assert_eq!([0.0004, 0.03125].map(|p| shown(Cell::p(p))), ["< 0.001", "0.031"]);
         assert_eq!([Cell::number(f64::NAN, 2), Cell::share(f64::NAN)], [Cell::None, Cell::None]);
     }

@@ -1,15 +1,17 @@
 //! A value by epoch, of several ways to train with several seeds each.
 
+use std::sync::Arc;
+
 use kuva::plot::legend::{LegendEntry, LegendShape};
 use kuva::plot::line::LinePlot;
 use kuva::render::color::Color;
-use kuva::render::layout::ComputedLayout;
+use kuva::render::layout::{ComputedLayout, TickFormat};
 use kuva::render::render::{PathData, Primitive, Scene, TextAnchor, render_multiple};
 
 use super::curve::mean_and_deviation;
 use super::history::axis;
 use super::page::{compose, shorten, text_at};
-use super::panel::{drawable, value_ends};
+use super::panel::{drawable, short_tick, value_ends};
 use super::picture::Picture;
 use super::style::{COLORS, HEAD, INK, LABEL, css, layout, series};
 
@@ -19,8 +21,8 @@ const SIZE: (f64, f64) = (500.0, 330.0);
 const DASHES: [&str; 4] = ["", "7 4", "2 3", "10 3 2 3"];
 /// Up to so many epochs, each has a dot.
 const FEW: usize = 20;
-/// Values beyond so many times the largest of the first curve are not drawn.
-const TOO_LARGE: f64 = 4.0;
+/// Values beyond so many times the largest of an ordinary curve are not drawn.
+const TOO_LARGE: f64 = 8.0;
 
 /// What the values of an axis are.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,8 +46,8 @@ pub struct EpochCurve {
 ///
 /// A line joins the means over the runs, for as many epochs as all of them have; the band around it is one sample
 /// standard deviation (divided by n − 1) to each side. Colours repeat from the eighth curve on, with other dashes.
-/// Values that are not finite are left out, and so are those of more than four times the largest of the first
-/// curve, which is to be the best one: a run that diverges would leave the others flat.
+/// Values that are not finite are left out, and so are those of more than eight times the largest of the first curve,
+/// which is to be the best one, or of the median curve: a run that diverges would leave the others flat.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EpochCurves {
     /// What is asked and answered.
@@ -105,9 +107,15 @@ impl EpochCurves {
 
     /// The largest value that is drawn.
     fn most(&self) -> f64 {
-        let first = self.curves.first().map(|curve| self.points(curve)).unwrap_or_default();
-        let largest = first.iter().map(|point| point.1).filter(|value| drawable(*value));
-        match largest.fold(0.0, f64::max) {
+        let largest = |curve: &EpochCurve| {
+            let values = self.points(curve).into_iter().map(|point| point.1);
+            values.filter(|value| drawable(*value)).fold(0.0, f64::max)
+        };
+        let mut all: Vec<f64> = self.curves.iter().map(largest).collect();
+        let first = all.first().copied().unwrap_or(0.0);
+        all.sort_by(f64::total_cmp);
+        let median = all.get(all.len().saturating_sub(1) / 2).copied().unwrap_or(0.0);
+        match first.max(median) {
             largest if largest > 0.0 => TOO_LARGE * largest,
             _ => f64::INFINITY,
         }
@@ -119,10 +127,11 @@ impl EpochCurves {
         let drawn = |point: &&Point| drawable(point.1) && point.1 <= most;
         let points = || all.iter().flatten().filter(drawn);
         let values: Vec<f64> =
-            points().flat_map(|&(_, mean, low, high)| [mean, low, high.min(most)]).collect();
+            points().flat_map(|&(_, mean, low, high)| [mean, low, high.min(2.0 * most)]).collect();
         let x = axis(&points().map(|point| point.0).collect::<Vec<_>>());
         let mut axes = layout(x.ends, value_ends(&values, self.axis.limits))
             .with_x_label(&x.label)
+            .with_y_tick_format(TickFormat::Custom(Arc::new(short_tick)))
             .with_width(SIZE.0)
             .with_height(SIZE.1);
         axes.force_margin_top = Some(HEAD);
@@ -136,8 +145,7 @@ impl EpochCurves {
             let extra_attrs = Some(format!("class=\"series\" data-series=\"{i}\""));
             scene.add(Primitive::GroupStart { transform: None, title: None, extra_attrs });
             for part in points.split(|point| !drawn(&point)).filter(|part| !part.is_empty()) {
-                let top = place.map_y(most.min(f64::MAX));
-                let at = |x: f64, y: f64| (place.map_x(x), place.map_y(y).max(top));
+                let at = |x: f64, y: f64| (place.map_x(x), place.map_y(y.min(2.0 * most)));
                 if self.curves[i].runs.len() > 1 {
                     band(&mut scene, part, i, at);
                 }

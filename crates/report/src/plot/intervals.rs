@@ -1,13 +1,15 @@
 //! Means and how sure they are, one below the other.
 
+use std::sync::Arc;
+
 use kuva::plot::line::LinePlot;
 use kuva::render::color::Color;
-use kuva::render::layout::{ComputedLayout, Layout};
+use kuva::render::layout::{ComputedLayout, Layout, TickFormat};
 use kuva::render::render::{Primitive, Scene, TextAnchor, render_multiple};
 
 use super::epoch_curves::ValueAxis;
 use super::page::{compose, shorten, text_at};
-use super::panel::{drawable, extent, value_ends};
+use super::panel::{drawable, extent, short_tick, value_ends};
 use super::picture::Picture;
 use super::style::{INK, MUTED, Rgb, TICK, css, layout, series};
 
@@ -124,10 +126,12 @@ impl Intervals {
         let count = rows.max(1);
         let mut axes = layout(ends, (0.5, count as f64 + 0.5))
             .with_x_label(&self.axis.label)
+            .with_x_tick_format(TickFormat::Custom(Arc::new(short_tick)))
             .with_y_categories(vec![String::new(); count])
             .with_show_grid(false)
             .with_width(WIDTH);
         axes.force_margin_top = Some(8.0);
+        axes.suppress_y_ticks = true;
         axes.force_margin_left = Some(10.0);
         axes.force_margin_right = Some(16.0);
         let bottom = ComputedLayout::from_layout(&axes).margin_bottom;

@@ -1,8 +1,11 @@
 //! Running a study: every variant with every seed, each trial once.
 
 mod files;
+mod importance;
 mod journal;
 mod progress;
+#[cfg(feature = "plot")]
+mod report;
 mod results;
 mod search;
 mod table;
@@ -19,6 +22,7 @@ use crate::store::{Leases, Store};
 use crate::trial::Plan;
 use crate::{Datasets, StudyConfig, StudyError, statistics};
 
+pub use importance::Importance;
 use progress::StudyProgress;
 use results::Trials;
 pub use results::{Failure, StudyResults, VariantResults};
