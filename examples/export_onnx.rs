@@ -15,7 +15,7 @@ struct Args {
     #[command(flatten)]
     network: cli::NetworkArgs,
     /// The file of its weights, which tells the numbers of classes and of image channels
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "trained")]
     weights: PathBuf,
     #[command(flatten)]
     reading: cli::WeightArgs,

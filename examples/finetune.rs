@@ -19,9 +19,6 @@ struct Args {
     images: cli::ImageArgs,
     #[command(flatten)]
     network: cli::PretrainedArgs,
-    /// How pixels become values [default: as the weights' file says, else standardized]
-    #[arg(long, value_name = "KIND")]
-    normalization: Option<cli::ImageNormalization>,
     /// Share of the training images that is used
     #[arg(long, default_value = "100%")]
     fraction: cli::Fraction,
@@ -47,20 +44,18 @@ fn finetune(args: &Args) -> Result<(), Box<dyn Error>> {
     config.check()?;
     let (context, _) = args.common.context("fine-tuning")?;
     let start = args.network.open(&context.device)?;
-    let takes = start.architecture.input;
+    let shape = args.images.shape(start.architecture.input)?;
+    args.tuning.check(&start.architecture, shape, &config)?;
+    args.augmentation.check(shape)?;
     let cli::ChosenImages { split, resize } =
-        args.images.read(takes, config.seed, &args.common, &context)?;
+        args.images.read(shape, config.seed, &args.common, &context)?;
     // A file of that name is a mistake, which is named.
     let folder = match args.output_dir.is_file() {
         true => args.output_dir.clone(),
         false => next_free(&args.output_dir),
     };
     let output = Output::new(&folder)?;
-    let normalization = match (args.normalization, &start.normalization) {
-        (Some(kind), _) => kind.of(&split)?,
-        (None, Some(known)) => known.clone(),
-        (None, None) => Normalization::standardized(&split.train),
-    };
+    let normalization = args.images.normalization(start.normalization.as_ref(), &split)?;
     let mut data = FitData::from(&split).with_normalization(normalization);
     data.train = split.train.stratified_fraction(args.fraction.0, config.seed)?;
     let augmented = args.augmentation.of(data.clone())?;

@@ -14,6 +14,7 @@ use selvedge::models::weights::{Fit, FitKind, FloatType, WeightFile};
 #[derive(Parser)]
 struct Args {
     /// The file
+    #[arg(group = "trained")]
     file: Option<PathBuf>,
     /// Also list every tensor
     #[arg(long, requires = "file")]

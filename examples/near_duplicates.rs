@@ -43,6 +43,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let network = args.network.network_or("mnist_cnn")?;
+    args.augmentation.check(args.data.shape()?)?;
     let (context, _) = args.common.context("near-duplicates")?;
     let split = args.data.split(&args.common.source())?;
     let (train, test) = (&split.train, split.test()?);

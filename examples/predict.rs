@@ -20,6 +20,7 @@ struct Args {
     bundle: PathBuf,
     /// Files of images, folders of them, and - for a list of files on standard input; without any, test
     /// images of --dataset are shown
+    #[arg(conflicts_with_all = ["dataset", "classes", "data_path", "count"])]
     files: Vec<PathBuf>,
     #[command(flatten)]
     output: cli::PredictionArgs,

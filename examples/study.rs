@@ -65,7 +65,7 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     let results = runner.run(&study, &context)?;
 
     let table = results.table();
-    cli::print(&format!("{}\n{}\n", table.text(), table.answer()))?;
+    cli::print(&results.text())?;
     results.write(&folder)?;
     let command = command_line("cargo run --example study --", std::env::args().skip(1));
     results.write_report(&folder, &command)?;

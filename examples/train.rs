@@ -45,6 +45,7 @@ fn train(args: &Args) -> Result<(), Box<dyn Error>> {
     let config = args.training.config(base);
     config.check()?;
     let network = args.network.network_or("cnn2_small")?;
+    args.augmentation.check(args.data.shape()?)?;
     let (context, device) = args.common.context(&network.name)?;
     let split = args.data.or_classes(Classes::Fm1).split(&args.common.source())?;
     let normalization = NormalizationKind::from(args.normalization).normalization(&split.train);

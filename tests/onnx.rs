@@ -164,7 +164,7 @@ fn other_settings() -> Architecture {
 fn networks() -> Vec<Architecture> {
     let small = |a: Architecture| match a.name.as_str() {
         name if name.starts_with("vgg") => Architecture { input: [3, 64, 64], ..an_eighth(a) },
-        "resnet18" | "resnet34" | "resnet50" | "mobilenet_v2" => {
+        "resnet18" | "resnet34" | "resnet50" | "mobilenet_v2" | "efficientnet_lite0_timm" => {
             Architecture { input: [3, 64, 64], ..a }
         }
         // Its padding follows from the size, and differs between the sides and the axes here.

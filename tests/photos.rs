@@ -101,6 +101,20 @@ fn a_folder_of_images_becomes_a_network_that_names_the_classes_of_other_files() 
     assert!(errors.contains("cannot open") && errors.contains("none.png"), "{errors}");
     assert!(errors.ends_with("error: 2 of 6 files could not be read\n"), "{errors}");
 
+    // Nothing to predict is told.
+    let empty = folder.join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let predict = |files: &[&Path]| {
+        let mut command = example("predict");
+        text(&command.arg(&bundle).args(files).stdin(Stdio::null()).output().unwrap())
+    };
+    let none = format!("error: {}: no images\n", empty.display());
+    assert_eq!(predict(&[&empty]), (String::new(), none.clone()));
+    let (printed, errors) = predict(&[&one, &empty]);
+    assert_eq!((printed.lines().count(), errors), (1, none));
+    let none = "error: standard input: no names of files\n";
+    assert_eq!(predict(&[Path::new("-")]), (String::new(), none.into()));
+
     // Whoever read the answers has gone: the rest of an endless list is not taken.
     let mut child = example("predict");
     let child = child.arg(&bundle).arg("-").stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -110,9 +110,20 @@ def same(kernel, stride, sides):
     return json, nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), nn.Conv2d(4, 3, kernel, stride))
 
 
-def transposed(**settings):
-    json = {"op": "conv_transpose2d", "out_channels": 3, "kernel": 3, **settings}
-    return json, nn.ConvTranspose2d(4, 3, 3, **settings)
+def transposed(out_channels=3, kernel=3, **settings):
+    json = {"op": "conv_transpose2d", "out_channels": out_channels, "kernel": kernel, **settings}
+    return json, nn.ConvTranspose2d(4, out_channels, kernel, **settings)
+
+
+def max_pool(**settings):
+    return {"op": "max_pool2d", **settings}, nn.MaxPool2d(settings.pop("kernel"), **settings)
+
+
+def rectangular(kernel, stride=1, padding=0, groups=1, out_channels=4):
+    """Padding of PyTorch's two numbers as the four of the JSON."""
+    rows, columns = padding if isinstance(padding, list) else [padding] * 2
+    json = conv(out_channels=out_channels, kernel=kernel, stride=stride, padding=[rows, rows, columns, columns], groups=groups)
+    return json, nn.Conv2d(4, out_channels, kernel, stride, padding, groups=groups)
 
 
 # The layer under test is called `layer`; a case whose JSON begins with `flat` sees features.
@@ -158,6 +169,23 @@ CASES = {
     "avg_pool_ceil": pool(kernel=2, stride=2, ceil_mode=True),
     "avg_pool_ceil_padding": pool(kernel=3, stride=2, padding=1, ceil_mode=True),
     "avg_pool_ceil_pixels_alone": pool(kernel=2, stride=3, padding=1, ceil_mode=True, count_include_pad=False),
+    "rectangular": rectangular([1, 5], padding=[0, 2]),
+    "rectangular_stride": rectangular([3, 2], stride=[2, 1], padding=[1, 0], out_channels=3),
+    "rectangular_depthwise": rectangular([3, 1], stride=[1, 2], padding=[1, 0], groups=4),
+    "rectangular_grouped": rectangular([2, 3], padding=[0, 1], groups=2, out_channels=6),
+    "transposed_rectangular": transposed(kernel=[3, 2], stride=[2, 3], padding=[1, 0], output_padding=[1, 2]),
+    "transposed_grouped": transposed(out_channels=6, groups=2, stride=2, padding=1),
+    "transposed_dilated": transposed(dilation=2, stride=2, padding=1, output_padding=1),
+    "transposed_depthwise_dilated": transposed(out_channels=4, kernel=[2, 3], groups=4, dilation=3, bias=False),
+    "max_pool_rectangular": max_pool(kernel=[2, 3], stride=[1, 2], padding=[0, 1]),
+    "max_pool_ceil": max_pool(kernel=3, stride=2, ceil_mode=True),
+    # The last window would begin beyond the image and its padding, and is none.
+    "max_pool_ceil_padding": max_pool(kernel=2, stride=2, padding=1, ceil_mode=True),
+    "max_pool_ceil_rectangular": max_pool(kernel=[3, 4], stride=[3, 5], padding=[1, 2], ceil_mode=True),
+    "avg_pool_rectangular": pool(kernel=[2, 3], stride=[2, 1], padding=[1, 0]),
+    "avg_pool_rectangular_ceil": pool(
+        kernel=[3, 2], stride=[2, 3], padding=[1, 0], ceil_mode=True, count_include_pad=False
+    ),
     "squeeze_excite": squeeze_excite(),
     "concat": concat(),
     "pre_activated": pre_activated(),

@@ -5,7 +5,7 @@
 
 The first writes the names and shapes of state dicts to crates/models/tests/data/names.txt. The second
 writes the files with what PyTorch makes of two images. PyTorch, torchvision, timm and transformers are
-needed; the network of github.com/kuangliu/pytorch-cifar, which is no package, stands below under its names.
+needed; the networks of github.com/kuangliu/pytorch-cifar, which is no package, stand below under its names.
 """
 
 import pathlib
@@ -59,6 +59,25 @@ class CifarResNet18(nn.Module):
         for stage in range(4):
             x = getattr(self, f"layer{stage + 1}")(x)
         return self.linear(F.avg_pool2d(x, 4).flatten(1))
+
+
+class CifarVgg11(nn.Module):
+    """VGG-11 with the names of pytorch-cifar, whose last pool is over single pixels."""
+
+    def __init__(self):
+        super().__init__()
+        layers, channels = [], 3
+        for width in [64, 0, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0]:
+            if width == 0:
+                layers.append(nn.MaxPool2d(2, 2))
+                continue
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
+            channels = width
+        self.features = nn.Sequential(*layers, nn.AvgPool2d(1, 1))
+        self.classifier = nn.Linear(512, 10)
+
+    def forward(self, x):
+        return self.classifier(self.features(x).flatten(1))
 
 
 class Task(nn.Module):
@@ -134,6 +153,13 @@ def write(folder, everything):
         ("backbone", resnet, images(3, 64), backbone(state)),
         ("grey", grey(resnet), images(1, 64), state),
     ]
+    vgg = filled(CifarVgg11())
+    wrapped = {f"module.{k}": v for k, v in vgg.state_dict().items()}
+    files.append(("pytorch_cifar_vgg11", vgg, images(3, 32), {"net": wrapped, "acc": 92.0}))
+    # Of 64 pixels TensorFlow's padding is not the same on both sides; `efficientnet_lite0` of timm's is.
+    for name in ["mobilenetv2_100", "tf_efficientnet_lite0", "efficientnet_lite0"]:
+        net = filled(timm.create_model(name, num_classes=10))
+        files.append((f"timm_{name}", net, images(3, 64), None))
     if everything:
         timm_vgg = filled(timm.create_model("vgg11_bn", num_classes=10))
         files.append(("timm_vgg11_bn", timm_vgg, images(3, 224), None))
@@ -154,8 +180,11 @@ def write(folder, everything):
 def names():
     vgg = timm.create_model("vgg11_bn", num_classes=10)
     lines = []
-    models = [CifarResNet18(), vgg, hf18()]
-    titles = ["pytorch-cifar resnet18", "timm vgg11_bn", "Hugging Face resnet18"]
+    models = [CifarResNet18(), vgg, hf18(), CifarVgg11()]
+    titles = ["pytorch-cifar resnet18", "timm vgg11_bn", "Hugging Face resnet18", "pytorch-cifar vgg11"]
+    for name in ["mobilenetv2_100", "tf_efficientnet_lite0", "efficientnet_lite0"]:
+        models.append(timm.create_model(name, num_classes=10))
+        titles.append(f"timm {name}")
     for title, model in zip(titles, models):
         lines.append(f"# {title}")
         for name, tensor in model.state_dict().items():

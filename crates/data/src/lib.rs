@@ -76,7 +76,7 @@ pub use batch::{
 };
 pub use dataset::{Dataset, ImageDataset, OfficialSplit};
 pub use duplicates::{DuplicatePair, NearDuplicates, near_duplicates};
-pub use error::{DataError, DataErrorKind};
+pub use error::{DataError, DataErrorKind, short_number};
 pub use fetch::Source;
 #[cfg(feature = "images")]
 pub use folder::{Damaged, FolderImages, ImageFiles, ImageFolder};

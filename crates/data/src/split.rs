@@ -205,7 +205,7 @@ impl View {
     }
 
     /// A stratified fraction of the images, rounded to the nearest whole number of them, and the others.
-    fn draw(&self, fraction: f64, seed: u64) -> (View, View) {
+    pub(crate) fn draw(&self, fraction: f64, seed: u64) -> (View, View) {
         let len = self.len() as f64;
         // 1 − 0.9 is a little less than 0.1; without the addition, half an image would be rounded down.
         let count = (fraction * len + f64::EPSILON * len).round() as usize;
@@ -215,7 +215,7 @@ impl View {
     }
 }
 
-fn check_fraction(what: &'static str, found: f64) -> Result<(), DataError> {
+pub(crate) fn check_fraction(what: &'static str, found: f64) -> Result<(), DataError> {
     // Also refuses NaN, which compares as false.
     if found > 0.0 && found < 1.0 {
         return Ok(());

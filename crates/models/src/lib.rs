@@ -59,7 +59,7 @@ pub mod weights;
 pub use arch::{
     Architecture, AvgPool, BatchNorm, Block, Cnn, Conv, ConvAutoencoder, ConvTranspose, CourseCnn,
     EfficientNetLite, GeluApproximation, HiddenActivation, Layer, LeNet5, LinearAutoencoder,
-    MaxPool, Mlp, MobileNetV2, Op, Padding, PreActNames, PreActResNet, ResNet, Shape, Stem,
+    MaxPool, Mlp, MobileNetV2, Op, Padding, PreActNames, PreActResNet, ResNet, Shape, Sides, Stem,
     Summary, SummaryRow, TransferCnn, Vgg, catalog, named,
 };
 pub use bundle::{Bundle, DataSpec, ImageResize, Prediction};

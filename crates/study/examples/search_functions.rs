@@ -4,8 +4,9 @@
 //! above the smallest value the best of 25, 50 and 100 trials is (the median over the seeds), and whether the
 //! best of 100 differs from that of random search with the same seed by more than chance.
 
+use std::num::NonZeroU64;
+
 use rayon::prelude::*;
-use selvedge_study::StudyError;
 use selvedge_study::search::{
     Dimension, GaussianProcess, Observation, Point, Random, Sobol, Space, Strategy, Tpe, Value,
 };
@@ -17,8 +18,13 @@ mod functions;
 /// The numbers of trials after which the best is told.
 const AFTER: [usize; 3] = [25, 50, 100];
 
-fn main() -> Result<(), StudyError> {
-    let seeds = std::env::args().nth(1).and_then(|seeds| seeds.parse().ok()).unwrap_or(20);
+/// Of any kind: this program does no more than show it.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> Result<(), Failure> {
+    let seeds = std::env::args()
+        .nth(1)
+        .map_or(Ok(NonZeroU64::MIN.saturating_add(19)), |seeds| seeds.parse())?;
     let (tpe, process) = (Tpe::default(), GaussianProcess::default());
     let strategies: [(&str, &dyn Strategy); 4] =
         [("Random", &Random), ("Sobol", &Sobol), ("Tpe", &tpe), ("GaussianProcess", &process)];
@@ -26,9 +32,12 @@ fn main() -> Result<(), StudyError> {
     println!("|---|---|---|---|---|---|---|");
     for function in functions::functions() {
         let found = strategies.iter().map(|(_, strategy)| {
-            (0..seeds).into_par_iter().map(|seed| regrets(&function, *strategy, seed)).collect()
+            (0..seeds.get())
+                .into_par_iter()
+                .map(|seed| regrets(&function, *strategy, seed))
+                .collect()
         });
-        let found: Vec<Vec<[f64; 3]>> = found.collect::<Result<_, StudyError>>()?;
+        let found: Vec<Vec<[f64; 3]>> = found.collect::<Result<_, Failure>>()?;
         let differences: Vec<Vec<f64>> = found
             .iter()
             .map(|of| of.iter().zip(&found[0]).map(|(a, random)| random[2] - a[2]).collect())
@@ -42,7 +51,9 @@ fn main() -> Result<(), StudyError> {
             let better =
                 better.map_or(String::new(), |s| format!("{:.0} %", 100.0 * s.probability));
             let p = place.checked_sub(1).and_then(|place| adjusted[place]);
-            let p = p.map_or(String::new(), |p| format!("{p:.5}"));
+            let p = p.map_or(String::new(), |p| {
+                if p < 1e-4 { "< 0.0001".into() } else { format!("{p:.4}") }
+            });
             println!("| {} | `{name}` | {a} | {b} | {c} | {better} | {p} |", function.name);
         }
     }
@@ -54,7 +65,7 @@ fn regrets(
     function: &functions::Function,
     strategy: &dyn Strategy,
     seed: u64,
-) -> Result<[f64; 3], StudyError> {
+) -> Result<[f64; 3], Failure> {
     let mut history: Vec<Observation> = Vec::new();
     while history.len() < AFTER[2] {
         for point in strategy.propose(&function.space, &history, seed, 1)? {

@@ -32,5 +32,5 @@ pub use config::{
 };
 pub use datasets::{Datasets, LoadedData};
 pub use error::{StudyError, ThreadsError};
-pub use run::{Failure, Importance, Row, Runner, StudyResults, Table, VariantResults};
+pub use run::{Contrast, Failure, Importance, Row, Runner, StudyResults, Table, VariantResults};
 pub use trial::TrialRecord;

@@ -63,6 +63,9 @@ pub struct FitData {
     pub transforms: Transforms,
     /// How the images of a batch of training are mixed, if they are.
     pub mix: Option<Mix>,
+    /// Uniform noise that is added to all images, of at most this in units of the normalized values, for a model that
+    /// is to take it away: a [`Reconstruct`](crate::Reconstruct) is compared with the images without it.
+    pub input_noise: Option<f64>,
     /// Which training images an epoch has: each once, unless classes or images are weighted.
     pub sampling: Sampling,
     /// Whether the last batch of an epoch of training is left out if it is smaller than the others.
@@ -81,6 +84,7 @@ impl FitData {
             normalization,
             transforms: Transforms::new(),
             mix: None,
+            input_noise: None,
             sampling: Sampling::default(),
             drop_last: false,
             prefetch: 0,
@@ -110,6 +114,12 @@ impl FitData {
         Self { mix: Some(mix), ..self }
     }
 
+    /// The same images, with noise that a model is to take away.
+    #[must_use]
+    pub fn with_input_noise(self, amount: f64) -> Self {
+        Self { input_noise: Some(amount), ..self }
+    }
+
     /// The same images, with those of an epoch of training chosen so.
     #[must_use]
     pub fn with_sampling(self, sampling: Sampling) -> Self {
@@ -133,6 +143,13 @@ impl FitData {
         match self.prefetch {
             0 => Box::new(loader),
             ahead => Box::new(loader.prefetched(ahead)),
+        }
+    }
+
+    fn noisy(&self, loader: BatchLoader) -> Result<BatchLoader, DataError> {
+        match self.input_noise {
+            Some(amount) => loader.with_input_noise(amount),
+            None => Ok(loader),
         }
     }
 
@@ -203,7 +220,7 @@ impl FitSource for FitData {
             Some(mix) => loader.with_mix(mix)?,
             None => loader,
         };
-        Ok(self.source(loader))
+        Ok(self.source(self.noisy(loader)?))
     }
 
     fn validation(
@@ -213,7 +230,8 @@ impl FitSource for FitData {
     ) -> Result<Option<Box<dyn BatchSource + '_>>, TrainError> {
         let Some(view) = &self.validation else { return Ok(None) };
         let view = some(view, "validation")?.clone();
-        Ok(Some(self.source(BatchLoader::new(view, batch_size, &self.normalization, device)?)))
+        let loader = BatchLoader::new(view, batch_size, &self.normalization, device)?;
+        Ok(Some(self.source(self.noisy(loader)?)))
     }
 
     fn settings(&self) -> toml::Table {
@@ -241,6 +259,9 @@ impl FitSource for FitData {
         }
         if let Some(mix) = &self.mix {
             add("mix", written(mix));
+        }
+        if let Some(amount) = self.input_noise {
+            add("input_noise", amount.into());
         }
         if self.sampling != Sampling::default() {
             add("sampling", written(&self.sampling));
@@ -290,6 +311,31 @@ mod tests {
         // Validation sees every image.
         let data = data().with_drop_last(true);
         assert_eq!(data.validation(8, &Device::flex()).unwrap().unwrap().num_batches(), Some(3));
+    }
+
+    #[test]
+    fn an_autoencoder_of_noisy_images_is_compared_with_those_without_noise() {
+        use crate::{PixelLoss, Reconstruct, Task};
+        let data = data().with_input_noise(0.25);
+        let source = data.train(20, 1, &Device::flex()).unwrap();
+        let batch = source.batches(0).next().unwrap().unwrap();
+        let clean = batch.clean.clone().unwrap();
+        let noise = (batch.images.clone() - clean.clone()).abs().max().into_scalar::<f32>();
+        assert!(noise > 0.2 && noise <= 0.2500001, "{noise}");
+        let task = Reconstruct { loss: PixelLoss::Mse };
+        let loss = |outputs: burn::tensor::Tensor<4>| {
+            task.loss(outputs.flatten(1, 3), &batch, 2).unwrap().into_scalar::<f32>()
+        };
+        assert_eq!(loss(clean), 0.0);
+        // The variance of a uniform number in ±0.25 is 0.25² / 3.
+        assert!((loss(batch.images.clone()) - 0.0208).abs() < 0.004);
+        // Another epoch has other noise, validation always the same.
+        let first = |epoch| source.batches(epoch).next().unwrap().unwrap().images.into_data();
+        assert_ne!(first(0), first(1));
+        assert_eq!(first(1), first(1));
+        let validation = data.validation(20, &Device::flex()).unwrap().unwrap();
+        assert!(validation.batches(0).next().unwrap().unwrap().clean.is_some());
+        assert!(data.with_input_noise(-1.0).train(20, 1, &Device::flex()).map(drop).is_err());
     }
 
     #[test]

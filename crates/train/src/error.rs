@@ -153,6 +153,6 @@ pub(crate) fn require(
     if holds {
         return Ok(());
     }
-    let value = value.to_string();
+    let value = selvedge_data::short_number(value.to_string());
     Err(TrainError::Setting { name, value, expected })
 }

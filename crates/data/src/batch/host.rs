@@ -14,6 +14,8 @@ pub(super) struct HostBatch {
     /// `[batch, channels, height, width]`
     pub shape: [usize; 4],
     pub targets: HostTargets,
+    /// The values before noise was added.
+    pub clean: Option<Vec<f32>>,
 }
 
 #[derive(Debug)]
@@ -69,7 +71,7 @@ impl HostBatch {
             }
             false => HostTargets::Labels(examples::labels(examples, positions)?),
         };
-        Ok(Self { values, shape: [positions.len(), channels, height, width], targets })
+        Ok(Self { values, shape: [positions.len(), channels, height, width], targets, clean: None })
     }
 
     /// Puts the batch on a device.
@@ -78,10 +80,21 @@ impl HostBatch {
     ///
     /// If a soft target is not a distribution.
     pub fn on(self, device: &Device) -> Result<Batch, DataError> {
-        let images = Tensor::from_data(TensorData::new(self.values, self.shape), device);
-        match self.targets {
-            HostTargets::Labels(labels) => Batch::hard(images, labels),
-            HostTargets::Probabilities { values, classes } => Batch::soft(images, values, classes),
+        let tensor = |values| Tensor::from_data(TensorData::new(values, self.shape), device);
+        let images = tensor(self.values);
+        let clean = self.clean.map(tensor);
+        let batch = match self.targets {
+            HostTargets::Labels(labels) => Batch::hard(images, labels)?,
+            HostTargets::Probabilities { values, classes } => Batch::soft(images, values, classes)?,
+        };
+        Ok(Batch { clean, ..batch })
+    }
+
+    /// Adds uniform noise of at most `amount` to each value, and keeps those without.
+    pub fn add_noise(&mut self, amount: f64, mut rng: SplitMix64) {
+        self.clean = Some(self.values.clone());
+        for value in &mut self.values {
+            *value += (amount * (2.0 * rng.unit() - 1.0)) as f32;
         }
     }
 }

@@ -37,6 +37,7 @@ pub struct BatchLoader<E = ImageExamples> {
     order: Order,
     drop_last: bool,
     mix: Option<Mix>,
+    noise: Option<f64>,
 }
 
 /// Which examples an epoch has, in which order.
@@ -49,6 +50,9 @@ enum Order {
     /// With replacement, by the sums of their weights.
     Sampled(Arc<[f64]>),
 }
+
+/// Keeps the noise of a batch apart from whatever else is drawn from the same seed ("noise").
+const NOISE: u64 = 0x006E_6F69_7365;
 
 /// Keeps the order of images apart from whatever else is drawn from the same seed ("order").
 const ORDER: u64 = 0x006F_7264_6572;
@@ -93,6 +97,7 @@ impl<E: Examples> BatchLoader<E> {
             order: Order::Own,
             drop_last: false,
             mix: None,
+            noise: None,
         })
     }
 
@@ -162,6 +167,34 @@ impl<E: Examples> BatchLoader<E> {
     pub fn with_mix(mut self, mix: Mix) -> Result<Self, DataError> {
         mix.check()?;
         self.mix = Some(mix);
+        Ok(self)
+    }
+
+    /// Adds uniform noise of at most `amount`, in units of the normalized values, to the images of every batch, and
+    /// keeps those without in [`Batch::clean`]: for a denoising autoencoder. What is drawn follows from the seed, the
+    /// epoch and the batch's number.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use selvedge_data::{BatchLoader, ImageDataset, Normalization};
+    ///
+    /// let view = ImageDataset::new("t", vec![0, 255], [1, 1, 1], vec![0, 0], vec!["c".into()])?.view();
+    /// let loader = BatchLoader::new(view, 2, &Normalization::unit(), &Device::flex())?.with_input_noise(0.1)?;
+    /// let batch = loader.epoch(0).next().unwrap()?;
+    /// let difference = (batch.images - batch.clean.unwrap()).abs().max().into_scalar::<f32>();
+    /// assert!(difference > 0.0 && difference <= 0.1);
+    /// # Ok::<(), selvedge_data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the amount is negative or not finite.
+    pub fn with_input_noise(mut self, amount: f64) -> Result<Self, DataError> {
+        if !(amount >= 0.0 && amount.is_finite()) {
+            let message = format!("input noise: expected at least 0, found {amount:e}");
+            return Err(DataError::new(DataErrorKind::InvalidInput, message));
+        }
+        self.noise = Some(amount);
         Ok(self)
     }
 
@@ -360,6 +393,11 @@ impl<E: Examples> Iterator for HostBatches<'_, E> {
             let number = self.next / self.loader.batch_size;
             let classes = self.loader.examples.classes().len();
             mix.apply(batch, classes, draws.seed, [self.epoch, number]);
+        }
+        if let (Some(amount), Ok(batch)) = (self.loader.noise, &mut batch) {
+            let number = self.next / self.loader.batch_size;
+            let of_epoch = SplitMix64::stream(draws.seed ^ NOISE, self.epoch as u64).next_u64();
+            batch.add_noise(amount, SplitMix64::stream(of_epoch, number as u64));
         }
         self.next = end;
         if batch.is_err() {

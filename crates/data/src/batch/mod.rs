@@ -44,6 +44,9 @@ pub struct Batch {
     pub targets: Targets,
     /// The class of each example, on the host; of soft targets the most probable one.
     pub labels: Vec<u16>,
+    /// The images before [noise](BatchLoader::with_input_noise) was added to them: what a denoising autoencoder is to
+    /// give. `None` where the images are as they were.
+    pub clean: Option<Tensor<4>>,
 }
 
 /// The most by which the probabilities of a soft target may miss 1 in all.
@@ -77,7 +80,7 @@ impl Batch {
         }
         let indices: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
         let targets = Tensor::from_data(TensorData::new(indices, [count]), &images.device());
-        Ok(Self { images, targets: Targets::Hard(targets), labels })
+        Ok(Self { images, targets: Targets::Hard(targets), labels, clean: None })
     }
 
     /// A batch whose examples belong to every class with some probability: `probabilities` are
@@ -122,7 +125,7 @@ impl Batch {
         }
         let data = TensorData::new(probabilities, [count, classes]);
         let targets = Tensor::from_data(data, &images.device());
-        Ok(Self { images, targets: Targets::Soft(targets), labels })
+        Ok(Self { images, targets: Targets::Soft(targets), labels, clean: None })
     }
 
     /// Number of images.

@@ -112,6 +112,13 @@ impl DataError {
         }
     }
 
+    /// The same, with the place that leads to the file before it.
+    #[cfg(feature = "images")]
+    pub(crate) fn after(self, place: &str) -> Self {
+        let (kind, path) = (self.kind(), self.path().map(Path::to_owned));
+        Repr::Custom { kind, message: format!("{place}: {self}"), path }.into()
+    }
+
     /// What was handed over does not fit.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(DataErrorKind::InvalidInput, message)
@@ -176,6 +183,16 @@ pub(crate) fn shown(text: &str) -> String {
     printable(&line) + more
 }
 
+/// A number of many digits in scientific notation, `1e300`; any other text as it is. For messages: Rust writes the
+/// largest numbers with 309 digits.
+pub fn short_number(text: String) -> String {
+    const MOST: usize = 24;
+    match text.parse::<f64>() {
+        Ok(number) if text.len() > MOST => format!("{number:e}"),
+        _ => text,
+    }
+}
+
 /// The text says what an underlying error says, so that there is no source.
 impl std::error::Error for DataError {}
 
@@ -197,6 +214,22 @@ mod tests {
     fn names_that_would_steer_a_terminal_are_escaped() {
         let error = DataError::in_file("a\u{1b}[2J\n.png", "cut off");
         assert_eq!(error.to_string(), "a\\u{1b}[2J\\n.png: cut off");
+    }
+
+    #[test]
+    fn no_number_is_said_with_hundreds_of_digits() {
+        for (number, expected) in [
+            (1e300, "1e300"),
+            (-1e300, "-1e300"),
+            (1e-300, "1e-300"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (f64::NAN, "NaN"),
+            (-0.5, "-0.5"),
+        ] {
+            assert_eq!(short_number(number.to_string()), expected);
+        }
+        let text = "two numbers from 0 to 1".to_owned();
+        assert_eq!(short_number(text.clone()), text);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::DataErrorKind;
 use super::file::FileRepr;
+use super::{DataErrorKind, short_number};
 
 /// Each defect with the parts of its message.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +115,7 @@ pub(crate) enum Repr {
         found: usize,
     },
     /// A fraction outside its bounds, or not a number.
-    #[error("{what}: expected {expected}, found {found}")]
+    #[error("{what}: expected {expected}, found {}", short_number(found.to_string()))]
     Fraction {
         /// Which fraction.
         what: &'static str,
@@ -175,7 +175,7 @@ pub(crate) enum Repr {
         index: u32,
     },
     /// Fractions of a split that are not 1 in all.
-    #[error("fractions of the split: expected a sum of 1, found {found}")]
+    #[error("fractions of the split: expected a sum of 1, found {}", short_number(found.to_string()))]
     FractionSum {
         /// Their sum.
         found: f64,

@@ -43,7 +43,11 @@ pub(super) fn find(root: &Path) -> Result<Found, DataError> {
                     Ok(inside) => inside.to_owned(),
                     Err(_) => path,
                 };
-                entries.extend(files.paths.into_iter().map(|p| Entry { path: inside(p), label }));
+                entries.extend(files.paths.into_iter().map(|p| Entry {
+                    path: inside(p),
+                    label,
+                    line: 0,
+                }));
             }
             entries
         })

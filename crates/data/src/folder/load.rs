@@ -7,6 +7,7 @@ use selvedge_fetch::FetchError;
 
 use super::{Damaged, Entry, ImageFolder, Part};
 use crate::dataset::PixelWriter;
+use crate::split::check_fraction;
 use crate::{DataError, Dataset, ImageDataset, ImageReader, Split};
 
 /// The images of an [`ImageFolder`], read.
@@ -19,25 +20,29 @@ pub struct FolderImages {
     pub validation: Option<ImageDataset>,
     /// The images to test on, if they have a folder of their own.
     pub test: Option<ImageDataset>,
+    /// The folder or table, for messages.
+    path: PathBuf,
     skipped: Vec<String>,
 }
 
-/// Images that are decoded before they are put into the buffer: enough for many threads, and at
-/// 224 × 224 pixels 38 MB.
+/// The most images that are decoded before they are put into the buffer: enough for many threads.
 const CHUNK: usize = 256;
+
+/// The most bytes of theirs, where they are more than one for each thread: as many as 256 of 224 × 224 pixels.
+const CHUNK_BYTES: u64 = 256 * 3 * 224 * 224;
 
 impl ImageFolder {
     /// Decodes all images, on all threads, each with `reader`. The result is the same with any number of
     /// them.
     ///
     /// Memory: the pixels of images as they come out of the reader, up to
-    /// [the limit](Self::with_memory_limit), those of 256 images more, and for each thread a file and its
-    /// image.
+    /// [the limit](Self::with_memory_limit); those of up to 256 images more, 39 MB or one for each thread; and for
+    /// each thread a file and its image.
     ///
     /// # Errors
     ///
-    /// If an image cannot be read (see [`Damaged`]), one of a class is left to learn from, there is
-    /// neither memory nor room on the disk, or [`with_watch`](Self::with_watch) ended it.
+    /// If an image cannot be read (see [`Damaged`]), of which a table's line is named, too; if none of a class is left
+    /// to learn from, there is neither memory nor room on the disk, or [`with_watch`](Self::with_watch) ended it.
     pub fn load(&self, reader: &ImageReader) -> Result<FolderImages, DataError> {
         let size: u64 = reader.shape().iter().map(|&side| side as u64).product();
         let scratch = self.scratch.clone().unwrap_or_else(scratch_folder);
@@ -65,7 +70,8 @@ impl ImageFolder {
         let (validation, test) = (other(Part::Validation, validation)?, other(Part::Test, test)?);
         let some = |images: Option<ImageDataset>| images.filter(|images| !images.is_empty());
         let skipped = load.skipped;
-        Ok(FolderImages { train, validation: some(validation), test: some(test), skipped })
+        let (validation, test) = (some(validation), some(test));
+        Ok(FolderImages { train, validation, test, path: self.path.clone(), skipped })
     }
 }
 
@@ -100,12 +106,21 @@ impl Load<'_> {
             self.memory -= bytes;
         }
         let mut labels = Vec::with_capacity(entries.len());
-        for chunk in entries.chunks(CHUNK) {
+        let threads = rayon::current_num_threads();
+        let chunk = usize::try_from(CHUNK_BYTES / self.size).unwrap_or(CHUNK);
+        // No figure depends on it: images are independent of one another.
+        for chunk in entries.chunks(chunk.max(threads).min(CHUNK)) {
             if !(self.folder.watch.0)(self.done, self.total) {
                 return Err(FetchError::Interrupted { doing: "reading images".into() }.into());
             }
             let root = &self.folder.root;
-            let read = |entry: &Entry| self.reader.read(root.join(&entry.path));
+            let read = |entry: &Entry| {
+                let image = self.reader.read(root.join(&entry.path));
+                image.map_err(|error| match entry.line {
+                    0 => error,
+                    line => error.after(&format!("{}: line {line}", self.folder.path.display())),
+                })
+            };
             // Of equal length for each thread to take the next: images differ in size.
             let images: Vec<_> = chunk.par_iter().with_max_len(1).map(read).collect();
             for (entry, image) in chunk.iter().zip(images) {
@@ -137,7 +152,8 @@ impl FolderImages {
         self.train.classes()
     }
 
-    /// What is wrong with each image that was left out, a line each that begins with its path.
+    /// What is wrong with each image that was left out, a line each that begins with its path, or with the table
+    /// and the line that name it.
     pub fn skipped(&self) -> &[String] {
         &self.skipped
     }
@@ -147,7 +163,8 @@ impl FolderImages {
     ///
     /// # Errors
     ///
-    /// If the images have to be divided, as [`View::split_stratified`](crate::View::split_stratified).
+    /// If the images have to be divided: for a `validation_fraction` that is not above 0 and below 1, or if it
+    /// leaves a class without an image to learn from, which is named with the folder and what helps.
     pub fn split(&self, validation_fraction: f64, seed: u64) -> Result<Split, DataError> {
         let test = self.test.as_ref().map(ImageDataset::view);
         match &self.validation {
@@ -155,10 +172,34 @@ impl FolderImages {
                 Split::with_shared_images(self.train.view(), validation.view(), test)
             }
             None => {
-                let split = self.train.view().split_stratified(1.0 - validation_fraction, seed)?;
-                Split::with_shared_images(split.train, split.validation, test)
+                check_fraction("validation fraction", validation_fraction)?;
+                let all = self.train.view();
+                let (validation, train) = all.draw(validation_fraction, seed);
+                let counts = all.class_counts().into_iter().zip(train.class_counts());
+                if let Some((class, (count, _))) =
+                    counts.enumerate().find(|(_, (all, trained))| *all > 0 && *trained == 0)
+                {
+                    return Err(self.nothing_to_learn(class, count, validation_fraction));
+                }
+                Split::with_shared_images(train, validation, test)
             }
         }
+    }
+
+    /// What to say of a class whose `count` images all validate.
+    fn nothing_to_learn(&self, class: usize, count: usize, fraction: f64) -> DataError {
+        let name = &self.classes()[class];
+        let reason = match count {
+            1 => format!(
+                "class `{name}` has 1 image, which cannot both train and validate: add images of it, or put \
+                 images to validate on into a folder (or split) `val`"
+            ),
+            _ => format!(
+                "class `{name}` has {count} images, which would all validate at a validation fraction of \
+                 {fraction}: take a smaller one, or add images of it"
+            ),
+        };
+        DataError::in_file(&self.path, reason)
     }
 
     /// The images to learn from and those to test on, to be divided in any way.

@@ -39,9 +39,9 @@ pub use load::FolderImages;
 /// a/2.png,dog,test
 /// ```
 ///
-/// The columns are found by their names, in any order and among others: `path` (or `file`, `filename`,
-/// `filepath`, `image`, `image_path`), `label` (`class`, `category`, `target`, `label_name`,
-/// `class_name`) and, if there is one, `split` (`set`, `subset`, `partition`), whose values are those
+/// The columns are found by their names, in any order and among others: `path` (or `filepath`, `file_path`,
+/// `image_path`, `filename`, `file_name`, `file`, `image`), `label` (`class`, `category`, `target`, `label_name`,
+/// `class_name`, `labels`, `classes`) and, if there is one, `split` (`set`, `subset`, `partition`), whose values are those
 /// of the folders. They may be divided by `,`, `;` or a tab. Paths are those from the table's folder.
 /// Classes that are all numbers are in the order of the numbers.
 ///
@@ -52,8 +52,11 @@ pub use load::FolderImages;
 /// |---|---|
 /// | hidden files, files that are no images, images beside the classes, folders beside `train` | left out, noted |
 /// | a class without images to validate or to test on | noted |
-/// | a file that comes twice in a table, with the same label and split | once, noted |
+/// | a folder without an image to validate or to test on | noted |
+/// | a file that comes twice in a table, with the same label and split, however its path is spelled | once, noted |
 /// | a file that comes twice in a table, with another label or split | error |
+/// | several columns that could be those of paths, labels or splits | the first of those above, noted |
+/// | two columns of the same such name | error |
 /// | a class without images to learn from, fewer than two classes | error |
 /// | a name of a class that is not UTF-8, or has control characters | error |
 /// | links in a circle | error |
@@ -89,6 +92,8 @@ pub struct ImageFolder {
 struct Entry {
     path: PathBuf,
     label: u16,
+    /// The line of the table that names it; 0 in a folder.
+    line: u32,
 }
 
 /// What to do with an image that cannot be read.
@@ -244,6 +249,14 @@ impl Found {
         }
         for (part, entries) in Part::ALL[1..].iter().zip(others) {
             let Some(entries) = entries else { continue };
+            if entries.is_empty() {
+                let instead = match part {
+                    Part::Validation => ": a share of the images to learn from validates",
+                    _ => "",
+                };
+                self.notes.push(format!("{}: a folder without images{instead}", part.name()));
+                continue;
+            }
             let counts = counts(entries);
             let empty = self.classes.iter().zip(counts).filter(|(_, count)| *count == 0);
             let empty: Vec<_> = empty.map(|(name, _)| format!("`{name}`")).collect();

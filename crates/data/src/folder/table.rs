@@ -1,9 +1,8 @@
 //! A table of paths and labels.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
@@ -21,23 +20,26 @@ const SPLITS: &[&str] = &["split", "set", "subset", "partition"];
 
 /// The images that a table names. It takes up to about fifty times the file's bytes in memory.
 pub(super) fn read(path: &Path) -> Result<Found, DataError> {
-    let file = File::open(path).map_err(|error| DataError::io("open", path, error))?;
-    let mut file = BufReader::with_capacity(1 << 16, file);
-    let start = file.fill_buf().map_err(|error| DataError::io("read", path, error))?;
-    let delimiter = delimiter(start);
+    let text = fs::read(path).map_err(|error| DataError::io("read", path, error))?;
+    let delimiter = delimiter(&text);
     let bad = |error: csv::Error| DataError::in_file(path, shown(&error.to_string()));
-    let mut table = ReaderBuilder::new().delimiter(delimiter).trim(Trim::All).from_reader(file);
-    let columns = Columns::of(table.headers().map_err(bad)?)
+    let mut table =
+        ReaderBuilder::new().delimiter(delimiter).trim(Trim::All).from_reader(&text[..]);
+    let mut notes = Vec::new();
+    let columns = Columns::of(table.headers().map_err(bad)?, &mut notes)
         .map_err(|reason| DataError::in_file(path, reason))?;
+    let root = path.parent().map_or_else(PathBuf::new, Path::to_owned);
 
     // By label, in the order of the first ones, until the classes are known.
     let mut labels: HashMap<String, usize> = HashMap::new();
-    let mut seen: HashMap<String, (usize, Part, u64)> = HashMap::new();
-    let mut rows: Vec<(String, usize, Part)> = Vec::new();
+    let mut folders = Folders::of(&root);
+    let mut lines = Lines { text: &text, at: 0, line: 1 };
+    let mut seen: HashMap<(usize, String), (usize, Part, u32)> = HashMap::new();
+    let mut rows: Vec<(String, usize, Part, u32)> = Vec::new();
     let (mut twice, mut has_split) = (0, [false; 3]);
     for record in table.into_records() {
         let record = record.map_err(bad)?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines.of(record.position().map_or(0, csv::Position::byte));
         let refuse =
             |reason: String| Err(DataError::in_file(path, format!("line {line}: {reason}")));
         let field = |column: usize| record.get(column).unwrap_or_default();
@@ -58,16 +60,17 @@ pub(super) fn read(path: &Path) -> Result<Found, DataError> {
         };
         let next = labels.len();
         let label = *labels.entry(label.to_owned()).or_insert(next);
-        match seen.get(file) {
+        let key = folders.key(file);
+        match seen.get(&key) {
             Some((other, other_part, _)) if (*other, *other_part) == (label, part) => twice += 1,
             Some((_, _, first)) => {
                 let file = shown(file);
                 return refuse(format!("`{file}` has another label or split than in line {first}"));
             }
             None => {
-                seen.insert(file.to_owned(), (label, part, line));
+                seen.insert(key, (label, part, line));
                 has_split[part as usize] = true;
-                rows.push((file.to_owned(), label, part));
+                rows.push((file.to_owned(), label, part, line));
             }
         }
     }
@@ -80,17 +83,82 @@ pub(super) fn read(path: &Path) -> Result<Found, DataError> {
         return Err(DataError::in_file(path, reason));
     }
     let mut parts = has_split.map(|there| there.then(Vec::new));
-    for (file, label, part) in rows {
+    for (file, label, part, line) in rows {
         if let Some(entries) = &mut parts[part as usize] {
-            entries.push(Entry { path: file.into(), label: order[label] as u16 });
+            entries.push(Entry { path: file.into(), label: order[label] as u16, line });
         }
     }
-    let notes = match twice {
-        0 => Vec::new(),
-        n => vec![format!("{} that name a file again left out", count(n, "row", "rows"))],
-    };
-    let root = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+    if twice > 0 {
+        notes.push(format!("{} that name a file again left out", count(twice, "row", "rows")));
+    }
     Ok(Found { root, classes, parts, notes })
+}
+
+/// Counts lines up to records, which come in their order. (The reader's own count is of where it looks for a record:
+/// before empty lines, and before the second half of a line break of Windows.)
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// The line of the byte `at`, counted from 1.
+    line: u32,
+}
+
+impl Lines<'_> {
+    /// The line of the record that is found from this byte on.
+    fn of(&mut self, byte: u64) -> u32 {
+        let text = self.text;
+        let mut to = usize::try_from(byte).unwrap_or(usize::MAX).clamp(self.at, text.len());
+        to += text[to..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let breaks = text[self.at..to].iter().filter(|&&byte| byte == b'\n').count();
+        self.line = self.line.saturating_add(u32::try_from(breaks).unwrap_or(u32::MAX));
+        self.at = to;
+        self.line
+    }
+}
+
+/// Which folder a path is in, whatever its spelling: `a/1.png`, `./a/1.png`, `b/../a/1.png` and the absolute path
+/// are of one.
+///
+/// The folders alone are looked at, once for each spelling: files are many. Two names of one file, by a link, are
+/// two files.
+struct Folders<'a> {
+    root: &'a Path,
+    /// By how they are spelled; those of one place have one number.
+    spelled: HashMap<String, usize>,
+    places: HashMap<PathBuf, usize>,
+}
+
+impl<'a> Folders<'a> {
+    fn of(root: &'a Path) -> Self {
+        Self { root, spelled: HashMap::new(), places: HashMap::new() }
+    }
+
+    /// What the spellings of a file have in common: its folder and its name.
+    fn key(&mut self, file: &str) -> (usize, String) {
+        let path = Path::new(file);
+        let (folder, name) = match (path.parent(), path.file_name().and_then(|name| name.to_str()))
+        {
+            (Some(folder), Some(name)) => (folder.to_str().unwrap_or_default(), name),
+            // No name of a file, such as `..`.
+            _ => ("", file),
+        };
+        if let Some(&number) = self.spelled.get(folder) {
+            return (number, name.to_owned());
+        }
+        let next = self.places.len();
+        let number = *self.places.entry(self.place(Path::new(folder))).or_insert(next);
+        self.spelled.insert(folder.to_owned(), number);
+        (number, name.to_owned())
+    }
+
+    /// The one name of a folder; of one that is not there, what it says without `.`.
+    fn place(&self, folder: &Path) -> PathBuf {
+        let here = self.root.join(folder);
+        let here = if here.as_os_str().is_empty() { Path::new(".") } else { &here };
+        fs::canonicalize(here).unwrap_or_else(|_| {
+            folder.components().filter(|part| *part != Component::CurDir).collect()
+        })
+    }
 }
 
 /// What divides the columns: the one of which the first line has most.
@@ -109,25 +177,41 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(headers: &StringRecord) -> Result<Self, String> {
+    /// The columns by their names; where others could be meant, too, `notes` say which are taken.
+    fn of(headers: &StringRecord, notes: &mut Vec<String>) -> Result<Self, String> {
         let names: Vec<String> = headers
             .iter()
             .map(|name| name.trim_start_matches('\u{feff}').trim().to_lowercase())
             .collect();
-        let of = |known: &[&str]| known.iter().find_map(|k| names.iter().position(|n| n == k));
-        let needed = |what: &str, known: &[&str]| {
-            of(known).ok_or_else(|| {
-                let found = shown(&names.join(", "));
-                format!(
-                    "header: expected a column {what} ({}), found {found}",
-                    known[..4].join(", ")
-                )
-            })
+        let mut of = |what: &str, known: &[&str]| {
+            let places = |name: &&str| {
+                let places = names.iter().enumerate().filter(|(_, n)| n == name);
+                places.map(|(place, _)| place).collect::<Vec<_>>()
+            };
+            let mut there = known.iter().map(|name| (name, places(name)));
+            let mut there = there.by_ref().filter(|(_, places)| !places.is_empty());
+            let Some((name, places)) = there.next() else { return Ok(None) };
+            if places.len() > 1 {
+                return Err(format!(
+                    "header: {} columns `{name}`: which one is meant?",
+                    places.len()
+                ));
+            }
+            let others: Vec<_> = there.map(|(name, _)| format!("`{name}`")).collect();
+            if !others.is_empty() {
+                let others = others.join(", ");
+                notes.push(format!("{what} are taken from the column `{name}`, not from {others}"));
+            }
+            Ok(Some(places[0]))
+        };
+        let missing = |what: &str, known: &[&str]| {
+            let found = shown(&names.join(", "));
+            format!("header: expected a column of {what} ({}), found {found}", known.join(", "))
         };
         Ok(Self {
-            path: needed("of paths", PATHS)?,
-            label: needed("of labels", LABELS)?,
-            split: of(SPLITS),
+            path: of("paths", PATHS)?.ok_or_else(|| missing("paths", PATHS))?,
+            label: of("labels", LABELS)?.ok_or_else(|| missing("labels", LABELS))?,
+            split: of("splits", SPLITS)?,
         })
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::lanes::{truncated, wide};
+use super::lanes::{truncated, whole, wide};
 use super::{ImageRef, Transform, require, require_gray_or_color, tone};
 use crate::{DataError, SplitMix64};
 
@@ -160,7 +160,7 @@ wide! {
     fn sum_of_luma(red: &[u8], green: &[u8], blue: &[u8], sum: &mut u64) {
         for ((red, green), blue) in red.chunks(1 << 16).zip(green.chunks(1 << 16)).zip(blue.chunks(1 << 16)) {
             let pixels = red.iter().zip(green).zip(blue);
-            *sum += u64::from(pixels.map(|((&r, &g), &b)| luma(r, g, b) as i32 as u32).sum::<u32>());
+            *sum += u64::from(pixels.map(|((&r, &g), &b)| whole(luma(r, g, b)) as u32).sum::<u32>());
         }
     }
 }
@@ -182,7 +182,7 @@ fn saturation(pixels: &mut [u8], shape: [usize; 3], factor: f64) {
 wide! {
     fn saturate(red: &mut [u8], green: &mut [u8], blue: &mut [u8], factor: f32, rest: f32) {
         for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
-            let gray = luma(*r, *g, *b) as i32 as f32 * rest;
+            let gray = whole(luma(*r, *g, *b)) as f32 * rest;
             *r = truncated(f32::from(*r) * factor + gray);
             *g = truncated(f32::from(*g) * factor + gray);
             *b = truncated(f32::from(*b) * factor + gray);
@@ -201,7 +201,7 @@ wide! {
         for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
             let color = [*r, *g, *b].map(|p| f32::from(p) / 255.0);
             // torchvision's way from a float back to a byte.
-            let byte = |value: f32| (value * 255.999) as i32 as u8;
+            let byte = |value: f32| truncated(value * 255.999);
             let [new_r, new_g, new_b] = turned(color, turn);
             (*r, *g, *b) = (byte(new_r), byte(new_g), byte(new_b));
         }
@@ -230,7 +230,7 @@ fn turned([r, g, b]: [f32; 3], turn: f32) -> [f32; 3] {
     let hue = fraction(fraction(sector * (1.0 / 6.0)) + turn);
 
     let h6 = hue * 6.0;
-    let sector = h6 as i32;
+    let sector = whole(h6);
     let f = h6 - sector as f32;
     let sector = if sector == 6 { 0 } else { sector };
     let unit = |value: f32| value.clamp(0.0, 1.0);

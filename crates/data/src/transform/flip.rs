@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::lanes::wide;
+use super::lanes::{LANES, groups, put_group, wide};
 use super::{ImageRef, Transform, Visit, require_probability};
 use crate::{DataError, SplitMix64};
 
@@ -119,8 +119,18 @@ fn mirror(image: ImageRef<'_>, flipped: bool, output: &mut [u8]) {
 wide! {
     fn mirror_rows(pixels: &[u8], output: &mut [u8], width: usize) {
         for (row, output) in pixels.chunks_exact(width).zip(output.chunks_exact_mut(width)) {
-            for (output, pixel) in output.iter_mut().zip(row.iter().rev()) {
-                *output = *pixel;
+            // The loop is of long vectors, and a row that is shorter than a few of them goes by groups.
+            if !(LANES..4 * LANES).contains(&width) {
+                for (output, pixel) in output.iter_mut().zip(row.iter().rev()) {
+                    *output = *pixel;
+                }
+                continue;
+            }
+            for first in groups(width) {
+                if let Some(group) = row[..width - first].last_chunk() {
+                    let mirrored = u128::from_le_bytes(*group).swap_bytes().to_le_bytes();
+                    put_group(output, first, &mirrored);
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::color::luma;
-use super::lanes::wide;
+use super::lanes::{whole, wide};
 use super::{ImageRef, Transform, require_gray_or_color};
 use crate::{DataError, SplitMix64};
 
@@ -30,7 +30,7 @@ impl Transform for Grayscale {
 wide! {
     fn to_gray(red: &[u8], green: &[u8], blue: &[u8], output: &mut [u8]) {
         for (((r, g), b), output) in red.iter().zip(green).zip(blue).zip(output) {
-            *output = luma(*r, *g, *b) as i32 as u8;
+            *output = whole(luma(*r, *g, *b)) as u8;
         }
     }
 }

@@ -22,7 +22,7 @@
 //! mixed by [`Mix`](crate::Mix).
 //!
 //! Where torchvision has a transform of the same name, a deterministic one gives its bytes (those of
-//! `torchvision.transforms.v2` 0.29 on uint8 tensors; to one level where values are interpolated), and a
+//! `torchvision.transforms.v2` 0.29 on uint8 tensors; to one level where they come of sums of f32), and a
 //! random one draws from the same distribution. The names of settings are torchvision's, too.
 
 mod affine;
@@ -30,6 +30,7 @@ mod augment;
 mod blur;
 mod color;
 mod config;
+mod convolve;
 mod crop;
 mod erase;
 mod flip;
@@ -51,6 +52,7 @@ mod warp;
 use std::any::Any;
 use std::fmt::{Debug, Display};
 
+use crate::error::short_number;
 use crate::{DataError, EpochSeed, SplitMix64};
 
 pub use affine::{Affine, RandomAffine, RandomRotation};
@@ -167,7 +169,10 @@ pub(crate) fn require(
 ) -> Result<(), DataError> {
     match holds {
         true => Ok(()),
-        false => Err(DataError::invalid(format!("{what}: expected {expected}, found {found}"))),
+        false => {
+            let found = short_number(found.to_string());
+            Err(DataError::invalid(format!("{what}: expected {expected}, found {found}")))
+        }
     }
 }
 

@@ -2,7 +2,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::lanes::nearest;
+use super::lanes::nearest_integer;
 use super::{ImageRef, Transform, require, require_range};
 use crate::{DataError, SplitMix64};
 
@@ -80,7 +80,7 @@ fn add(image: ImageRef<'_>, rng: &mut SplitMix64, output: &mut [u8], noise: impl
         let mut bits = rng.next_u64();
         for (output, &pixel) in output.iter_mut().zip(pixels) {
             let value = f32::from(pixel) + noise(bits as u16);
-            *output = nearest(value.clamp(0.0, 255.0)) as i32 as u8;
+            *output = nearest_integer(value.clamp(0.0, 255.0)) as u8;
             bits >>= 16;
         }
     }

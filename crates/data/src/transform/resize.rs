@@ -1,9 +1,8 @@
 use std::cell::RefCell;
 
-use fast_image_resize::images::{Image, ImageRef as Source};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
+use super::convolve::{Part, Resizer};
 use super::padding::copy_part;
 use super::{ImageRef, PaddingMode, Transform, require, round};
 use crate::{DataError, SplitMix64};
@@ -34,7 +33,8 @@ pub enum ResizeTo {
 /// Brings images to another size, as torchvision's `Resize` with `antialias=True`: where an image gets
 /// smaller, all of its pixels have a part in the result.
 ///
-/// Bilinear and bicubic values differ from torchvision's by 1 at most.
+/// Values are torchvision's, to the byte. Besides image and result it needs about a hundred bytes for each row
+/// and column.
 ///
 /// ```
 /// use selvedge_data::Transforms;
@@ -115,8 +115,8 @@ impl Transform for Resize {
 }
 
 thread_local! {
-    /// What a resize needs besides, kept for the next one, and where an image lies between its passes.
-    static RESIZER: RefCell<(Resizer, Vec<u8>)> = RefCell::new((Resizer::new(), Vec::new()));
+    /// Kept for the next image.
+    static RESIZER: RefCell<Resizer> = RefCell::default();
 }
 
 /// Brings a part of an image, `[top, left, height, width]`, to another size.
@@ -124,69 +124,29 @@ pub(super) fn resize_part(
     image: ImageRef<'_>,
     part: [usize; 4],
     interpolation: Interpolation,
-    (output, [out_height, out_width]): (&mut [u8], [usize; 2]),
+    (output, size): (&mut [u8], [usize; 2]),
 ) {
-    let [_, height, width] = image.shape;
+    let [_, _, width] = image.shape;
     let [top, left, rows, columns] = part;
-    let outputs = output.chunks_exact_mut(out_height * out_width);
-    let algorithm = match interpolation {
-        _ if [rows, columns] == [out_height, out_width] => None,
-        Interpolation::Nearest => None,
-        Interpolation::Bilinear => Some(FilterType::Bilinear),
-        Interpolation::Bicubic => Some(FilterType::CatmullRom),
-    };
-    let Some(filter) = algorithm else {
-        // As torch's: the place is rounded down, in f32.
-        let index = |at: usize, from: usize, to: usize| {
-            ((at as f32 * (from as f32 / to as f32)) as usize).min(from - 1)
-        };
-        let sources: Vec<usize> =
-            (0..out_width).map(|x| left + index(x, columns, out_width)).collect();
-        for (plane, output) in image.planes().zip(outputs) {
-            for (y, row) in output.chunks_exact_mut(out_width).enumerate() {
-                let source = &plane[(top + index(y, rows, out_height)) * width..][..width];
-                row.iter_mut().zip(&sources).for_each(|(p, &x)| *p = source[x]);
-            }
-        }
+    if interpolation != Interpolation::Nearest && [rows, columns] != size {
+        let part = Part { width, place: [top, left], size: [rows, columns] };
+        RESIZER.with_borrow_mut(|resizer| {
+            resizer.resize(image.planes(), part, interpolation, (output, size));
+        });
         return;
+    }
+    let [out_height, out_width] = size;
+    // As torch's: the place is rounded down, in f32.
+    let index = |at: usize, from: usize, to: usize| {
+        ((at as f32 * (from as f32 / to as f32)) as usize).min(from - 1)
     };
-    let options = |top: usize, left: usize, rows: usize, columns: usize| {
-        let algorithm = ResizeAlg::Convolution(filter);
-        let part = [left, top, columns, rows].map(|side| side as f64);
-        ResizeOptions::new().resize_alg(algorithm).crop(part[0], part[1], part[2], part[3])
-    };
-    RESIZER.with_borrow_mut(|(resizer, wide)| {
-        for (plane, output) in image.planes().zip(outputs) {
-            let (source, target) = ((plane, [height, width]), (output, [out_height, out_width]));
-            let part = options(top, left, rows, columns);
-            // torchvision goes along the rows first, and rounds and cuts off what is between to bytes. The
-            // other way round is faster, and differs by 1 at most where nothing is cut off.
-            if interpolation == Interpolation::Bilinear {
-                convolve(resizer, source, target, &part);
-                continue;
-            }
-            wide.resize(rows * out_width, 0);
-            let between = [rows, out_width];
-            convolve(resizer, source, (wide, between), &part);
-            convolve(resizer, (wide, between), target, &options(0, 0, rows, out_width));
+    let sources: Vec<usize> = (0..out_width).map(|x| left + index(x, columns, out_width)).collect();
+    for (plane, output) in image.planes().zip(output.chunks_exact_mut(out_height * out_width)) {
+        for (y, row) in output.chunks_exact_mut(out_width).enumerate() {
+            let source = &plane[(top + index(y, rows, out_height)) * width..][..width];
+            row.iter_mut().zip(&sources).for_each(|(p, &x)| *p = source[x]);
         }
-    });
-}
-
-/// Resizes one plane, of so many rows and columns, into another.
-fn convolve(
-    resizer: &mut Resizer,
-    (source, [height, width]): (&[u8], [usize; 2]),
-    (target, [out_height, out_width]): (&mut [u8], [usize; 2]),
-    options: &ResizeOptions,
-) {
-    let source = Source::new(width as u32, height as u32, source, PixelType::U8);
-    let target = Image::from_slice_u8(out_width as u32, out_height as u32, target, PixelType::U8);
-    let done = match (source, target) {
-        (Ok(source), Ok(mut target)) => resizer.resize(&source, &mut target, options).is_ok(),
-        _ => false,
-    };
-    assert!(done, "planes have their size, and parts lie within them");
+    }
 }
 
 /// Cuts out the middle, as torchvision's `CenterCrop`: an image that is smaller gets zeros around it.

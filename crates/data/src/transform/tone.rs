@@ -1,6 +1,6 @@
 //! Tones: what is done to the values of a channel, or to them and their neighbours.
 
-use super::lanes::{map, truncated};
+use super::lanes::{map, truncated, wide};
 
 pub(super) fn posterize(pixels: &mut [u8], bits: u8) {
     let mask = (0xFF00u32 >> bits) as u8;
@@ -18,7 +18,15 @@ pub(super) fn autocontrast(plane: &mut [u8]) {
     let most = plane.iter().copied().max().unwrap_or(0);
     if least < most {
         let scale = f32::from(most - least) * (1.0 / 255.0);
-        map(plane, |p| truncated(f32::from(p.saturating_sub(least)) / scale));
+        stretch(plane, least, scale);
+    }
+}
+
+wide! {
+    fn stretch(plane: &mut [u8], least: u8, scale: f32) {
+        for p in plane {
+            *p = truncated(f32::from(p.saturating_sub(least)) / scale);
+        }
     }
 }
 
@@ -71,7 +79,7 @@ pub(super) fn sharpness(pixels: &mut [u8], [_, height, width]: [usize; 3], facto
     }
 }
 
-super::lanes::wide! {
+wide! {
     /// `row` is what lies between the first pixel and the last; `rows` are those above, at and below it.
     fn sharpen_row(rows: [&[u8]; 3], rest: f32, row: &mut [u8]) {
         let [above, here, below] = rows;

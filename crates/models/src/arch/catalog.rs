@@ -17,10 +17,11 @@ pub(super) struct Entry {
 }
 
 const GREY: [usize; 3] = [1, 28, 28];
+const CIFAR: [usize; 3] = [3, 32, 32];
 const IMAGENET: [usize; 3] = [3, 224, 224];
 
 #[rustfmt::skip]
-const ENTRIES: [Entry; 36] = [
+const ENTRIES: [Entry; 41] = [
     entry("cnn2_small", GREY, 5, |i, n| Ok(Cnn::cnn2_small(n).with_input(i).architecture())),
     entry("cnn2", GREY, 5, |i, n| Ok(Cnn::cnn2(n).with_input(i).architecture())),
     entry("cnn3", GREY, 5, |i, n| Ok(Cnn::cnn3(n).with_input(i).architecture())),
@@ -40,15 +41,16 @@ const ENTRIES: [Entry; 36] = [
     entry("mlp_tanh", GREY, 10, |i, n| Ok(mlp(i, n, HiddenActivation::Tanh))),
     entry("mlp_identity", GREY, 10, |i, n| Ok(mlp(i, n, HiddenActivation::Identity))),
     entry("lenet5", GREY, 10, |i, n| Ok(LeNet5::new(n).with_input(i).architecture())),
-    entry("resnet18_cifar", [3, 32, 32], 10, |i, n| ResNet::resnet18_cifar(n).with_input(i).architecture()),
-    entry("resnet18_cifar_avg", [3, 32, 32], 10, |i, n| ResNet::resnet18_cifar_avg(n).with_input(i).architecture()),
+    entry("resnet18_cifar", CIFAR, 10, |i, n| ResNet::resnet18_cifar(n).with_input(i).architecture()),
+    entry("resnet18_cifar_avg", CIFAR, 10, |i, n| ResNet::resnet18_cifar_avg(n).with_input(i).architecture()),
     entry("resnet18", IMAGENET, 1000, |i, n| ResNet::resnet18(n).with_input(i).architecture()),
     entry("resnet34", IMAGENET, 1000, |i, n| ResNet::resnet34(n).with_input(i).architecture()),
     entry("resnet50", IMAGENET, 1000, |i, n| ResNet::resnet50(n).with_input(i).architecture()),
-    entry("preact_resnet20", [3, 32, 32], 10, |i, n| Ok(PreActResNet::resnet20(n).with_input(i).architecture())),
-    entry("wide_resnet16_4", [3, 32, 32], 10, |i, n| Ok(PreActResNet::wide_resnet16_4(n).with_input(i).architecture())),
+    entry("preact_resnet20", CIFAR, 10, |i, n| Ok(PreActResNet::resnet20(n).with_input(i).architecture())),
+    entry("wide_resnet16_4", CIFAR, 10, |i, n| Ok(PreActResNet::wide_resnet16_4(n).with_input(i).architecture())),
     entry("mobilenet_v2", IMAGENET, 1000, |i, n| Ok(MobileNetV2::new(n).with_input(i).architecture())),
     entry("efficientnet_lite0", IMAGENET, 1000, |i, n| EfficientNetLite::lite0(n).with_input(i).architecture()),
+    entry("efficientnet_lite0_timm", IMAGENET, 1000, |i, n| EfficientNetLite::timm_lite0(n).with_input(i).architecture()),
     entry("vgg11", IMAGENET, 1000, |i, n| Vgg::vgg11(n).with_input(i).architecture()),
     entry("vgg13", IMAGENET, 1000, |i, n| Vgg::vgg13(n).with_input(i).architecture()),
     entry("vgg16", IMAGENET, 1000, |i, n| Vgg::vgg16(n).with_input(i).architecture()),
@@ -57,6 +59,10 @@ const ENTRIES: [Entry; 36] = [
     entry("vgg13_bn", IMAGENET, 1000, |i, n| Vgg::vgg13(n).with_batch_norm().with_input(i).architecture()),
     entry("vgg16_bn", IMAGENET, 1000, |i, n| Vgg::vgg16(n).with_batch_norm().with_input(i).architecture()),
     entry("vgg19_bn", IMAGENET, 1000, |i, n| Vgg::vgg19(n).with_batch_norm().with_input(i).architecture()),
+    entry("vgg11_bn_cifar", CIFAR, 10, |i, n| vgg_cifar(Vgg::vgg11(n), i)),
+    entry("vgg13_bn_cifar", CIFAR, 10, |i, n| vgg_cifar(Vgg::vgg13(n), i)),
+    entry("vgg16_bn_cifar", CIFAR, 10, |i, n| vgg_cifar(Vgg::vgg16(n), i)),
+    entry("vgg19_bn_cifar", CIFAR, 10, |i, n| vgg_cifar(Vgg::vgg19(n), i)),
 ];
 
 const fn entry(
@@ -82,6 +88,10 @@ fn course(input: [usize; 3], classes: usize) -> CourseCnn {
 
 fn mlp(input: [usize; 3], classes: usize, activation: HiddenActivation) -> Architecture {
     Mlp::new(classes).with_activation(activation).with_input(input).architecture()
+}
+
+fn vgg_cifar(vgg: Vgg, input: [usize; 3]) -> Result<Architecture, ModelError> {
+    vgg.with_batch_norm().for_cifar().with_input(input).architecture()
 }
 
 impl Entry {

@@ -38,7 +38,8 @@ const STAGES: [Stage; 7] = [
 ///
 /// Parameters have the names of the Python package `efficientnet-lite-pytorch`. Padding is TensorFlow's
 /// `SAME`, so that it depends on the size of the images, and ε and the momentum of batch normalizations
-/// are TensorFlow's, 1e-3 and 0.01 in PyTorch's way of counting.
+/// are TensorFlow's, 1e-3 and 0.01 in PyTorch's way of counting. timm's `tf_efficientnet_lite0` computes the same;
+/// its `efficientnet_lite0` does not and is [`timm_lite0`](Self::timm_lite0).
 ///
 /// ```
 /// use selvedge_models::EfficientNetLite;
@@ -63,6 +64,10 @@ pub struct EfficientNetLite {
     /// one; the package's `drop_connect_rate` is 0.2.
     #[serde(default = "fifth")]
     pub stochastic_depth: f64,
+    /// Whether it is the network that timm calls `efficientnet_lite0`, with timm's names: images are padded by
+    /// the same on both sides, and ε and the momentum of batch normalizations are PyTorch's.
+    #[serde(default)]
+    pub timm: bool,
 }
 
 impl EfficientNetLite {
@@ -74,7 +79,14 @@ impl EfficientNetLite {
             classes,
             dropout: fifth(),
             stochastic_depth: fifth(),
+            timm: false,
         }
+    }
+
+    /// The network that timm calls `efficientnet_lite0`, for 224 × 224 colour images. It has the parameters of
+    /// [`lite0`](Self::lite0) under timm's names; what it computes from them is something else.
+    pub fn timm_lite0(classes: usize) -> Self {
+        Self { name: "efficientnet_lite0_timm".into(), timm: true, ..Self::lite0(classes) }
     }
 
     /// The same network for other images, `[channels, height, width]`.
@@ -90,34 +102,43 @@ impl EfficientNetLite {
     /// [`ModelError`] of [`Architecture::shapes`] for an input without pixels.
     pub fn architecture(&self) -> Result<Architecture, ModelError> {
         let [_, height, width] = self.input;
-        let mut size = [height, width];
+        let mut parts = Parts { timm: self.timm, size: [height, width] };
+        let [stem, stem_norm, head, head_norm, classifier] = match self.timm {
+            false => ["_conv_stem", "_bn0", "_conv_head", "_bn1", "_fc"],
+            true => ["conv_stem", "bn1", "conv_head", "bn2", "classifier"],
+        };
         let mut net = Architecture::new(&self.name, self.input)
-            .layer("_conv_stem", same(32, 3, 2, &mut size))
-            .layer("_bn0", norm())
+            .layer(stem, parts.conv(32, 3, 2))
+            .layer(stem_norm, parts.norm())
             .op(Op::Relu6);
         let all_blocks = STAGES.iter().map(|stage| stage.blocks).sum::<usize>() as f64;
         let (mut in_channels, mut index) = (32, 0);
-        for Stage { expansion, channels, blocks, stride, kernel } in STAGES {
-            for block in 0..blocks {
+        for (s, Stage { expansion, channels, blocks, stride, kernel }) in
+            STAGES.into_iter().enumerate()
+        {
+            for b in 0..blocks {
                 let block = Block {
-                    name: format!("_blocks.{index}"),
+                    name: match self.timm {
+                        false => format!("_blocks.{index}"),
+                        true => format!("blocks.{s}.{b}"),
+                    },
                     channels: [in_channels, in_channels * expansion, channels],
                     kernel,
-                    stride: if block == 0 { stride } else { 1 },
+                    stride: if b == 0 { stride } else { 1 },
                     stochastic_depth: self.stochastic_depth * index as f64 / all_blocks,
                 };
-                net = block.add_to(net, &mut size);
+                net = block.add_to(net, &mut parts);
                 (in_channels, index) = (channels, index + 1);
             }
         }
         let net = net
-            .layer("_conv_head", same(1280, 1, 1, &mut size))
-            .layer("_bn1", norm())
+            .layer(head, parts.conv(1280, 1, 1))
+            .layer(head_norm, parts.norm())
             .op(Op::Relu6)
             .layer("_avg_pooling", Op::AdaptiveAvgPool2d { size: 1 })
             .flatten()
             .layer("_dropout", Op::Dropout { probability: self.dropout })
-            .linear("_fc", self.classes);
+            .linear(classifier, self.classes);
         net.shapes()?;
         Ok(net)
     }
@@ -134,14 +155,14 @@ struct Block {
 }
 
 impl Block {
-    /// The network with this block, which images of `size` reach; beside the input where nothing changes.
-    fn add_to(self, net: Architecture, size: &mut [usize; 2]) -> Architecture {
+    /// The network with this block; beside the input where nothing changes.
+    fn add_to(self, net: Architecture, parts: &mut Parts) -> Architecture {
         let [in_channels, _, out_channels] = self.channels;
         if self.stride != 1 || in_channels != out_channels {
-            return self.layers(net, &format!("{}.", self.name), size);
+            return self.layers(net, &format!("{}.", self.name), parts);
         }
         let main = |main| {
-            let main = self.layers(main, "", size);
+            let main = self.layers(main, "", parts);
             match self.stochastic_depth {
                 0.0 => main,
                 probability => main.op(Op::StochasticDepth { probability }),
@@ -150,35 +171,54 @@ impl Block {
         net.residual(&self.name, main, |shortcut| shortcut)
     }
 
-    fn layers(&self, mut net: Architecture, prefix: &str, size: &mut [usize; 2]) -> Architecture {
+    fn layers(&self, mut net: Architecture, prefix: &str, parts: &mut Parts) -> Architecture {
         let [in_channels, inside, out_channels] = self.channels;
-        let named = |name: &str| format!("{prefix}{name}");
-        if inside != in_channels {
-            net = net
-                .layer(named("_expand_conv"), same(inside, 1, 1, size))
-                .layer(named("_bn0"), norm())
-                .op(Op::Relu6);
+        let expands = inside != in_channels;
+        let [expand, norm0, depthwise, norm1, project, norm2] = match (parts.timm, expands) {
+            (false, _) => {
+                ["_expand_conv", "_bn0", "_depthwise_conv", "_bn1", "_project_conv", "_bn2"]
+            }
+            (true, true) => ["conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"],
+            (true, false) => ["", "", "conv_dw", "bn1", "conv_pw", "bn2"],
         }
-        net.layer(
-            named("_depthwise_conv"),
-            same(inside, self.kernel, self.stride, size).groups(inside),
-        )
-        .layer(named("_bn1"), norm())
-        .op(Op::Relu6)
-        .layer(named("_project_conv"), same(out_channels, 1, 1, size))
-        .layer(named("_bn2"), norm())
+        .map(|name| format!("{prefix}{name}"));
+        if expands {
+            let conv = parts.conv(inside, 1, 1);
+            net = net.layer(expand, conv).layer(norm0, parts.norm()).op(Op::Relu6);
+        }
+        net.layer(depthwise, parts.conv(inside, self.kernel, self.stride).groups(inside))
+            .layer(norm1, parts.norm())
+            .op(Op::Relu6)
+            .layer(project, parts.conv(out_channels, 1, 1))
+            .layer(norm2, parts.norm())
     }
 }
 
-/// A convolution of images of `size`, which becomes that of its result.
-fn same(out_channels: usize, kernel: usize, stride: usize, size: &mut [usize; 2]) -> Conv {
-    let padding = Padding::same(*size, kernel, stride);
-    *size = size.map(|side| side.div_ceil(stride));
-    Conv::new(out_channels, kernel).stride(stride).padding(padding).without_bias()
+/// What the layers are made of.
+struct Parts {
+    /// Whether names, padding and normalization are timm's.
+    timm: bool,
+    /// The height and width of the images that reach the next convolution.
+    size: [usize; 2],
 }
 
-fn norm() -> BatchNorm {
-    BatchNorm::new().epsilon(1e-3).momentum(0.01)
+impl Parts {
+    fn conv(&mut self, out_channels: usize, kernel: usize, stride: usize) -> Conv {
+        let padding = match self.timm {
+            false => Padding::same(self.size, kernel, stride),
+            true => Padding::from(kernel / 2),
+        };
+        // The same for either padding, as kernels are odd.
+        self.size = self.size.map(|side| side.div_ceil(stride));
+        Conv::new(out_channels, kernel).stride(stride).padding(padding).without_bias()
+    }
+
+    fn norm(&self) -> BatchNorm {
+        match self.timm {
+            false => BatchNorm::new().epsilon(1e-3).momentum(0.01),
+            true => BatchNorm::new(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::padding::Padding;
+use super::sides::Sides;
 use crate::Layer;
 
 /// One operation of a network. Channels and features that come in follow from what stands before.
@@ -9,16 +10,16 @@ use crate::Layer;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "op", deny_unknown_fields)]
 pub enum Op {
-    /// 2-d convolution with a square kernel; weight `[out_channels, in_channels / groups, kernel,
-    /// kernel]`. [`Conv`](crate::Conv) builds one.
+    /// 2-d convolution; weight `[out_channels, in_channels / groups, kernel height, kernel width]`.
+    /// [`Conv`](crate::Conv) builds one.
     Conv2d {
         /// Channels that come out.
         out_channels: usize,
-        /// Side of the kernel, in pixels.
-        kernel: usize,
-        /// Step of the kernel, in pixels.
-        #[serde(default = "one")]
-        stride: usize,
+        /// Sides of the kernel, in pixels.
+        kernel: Sides,
+        /// Steps of the kernel, in pixels.
+        #[serde(default = "one_each")]
+        stride: Sides,
         /// Rows and columns of zeros around the image.
         #[serde(default)]
         padding: Padding,
@@ -33,23 +34,30 @@ pub enum Op {
         #[serde(default = "one", skip_serializing_if = "is_one")]
         groups: usize,
     },
-    /// Transposed 2-d convolution with a square kernel: a side of n pixels becomes one of (n - 1) · stride -
-    /// 2 · padding + kernel + output_padding; weight `[in_channels, out_channels, kernel, kernel]`.
-    /// [`ConvTranspose`](crate::ConvTranspose) builds one.
+    /// Transposed 2-d convolution: a side of n pixels becomes one of (n - 1) · stride - 2 · padding +
+    /// dilation · (kernel - 1) + output_padding + 1; weight `[in_channels, out_channels / groups, kernel height,
+    /// kernel width]`. [`ConvTranspose`](crate::ConvTranspose) builds one.
     ConvTranspose2d {
         /// Channels that come out.
         out_channels: usize,
-        /// Side of the kernel, in pixels.
-        kernel: usize,
-        /// Distance between the places that neighbouring pixels are spread to, in pixels.
+        /// Sides of the kernel, in pixels.
+        kernel: Sides,
+        /// Distances between the places that neighbouring pixels are spread to, in pixels.
+        #[serde(default = "one_each", skip_serializing_if = "is_one_each")]
+        stride: Sides,
+        /// Rows and columns that are cut off the result on both sides.
+        #[serde(default = "none", skip_serializing_if = "is_none")]
+        padding: Sides,
+        /// Rows and columns that the result has more at its lower and right side; less than the stride or the
+        /// dilation.
+        #[serde(default = "none", skip_serializing_if = "is_none")]
+        output_padding: Sides,
+        /// Distance between the pixels that neighbouring entries of the kernel reach, in pixels.
         #[serde(default = "one", skip_serializing_if = "is_one")]
-        stride: usize,
-        /// Rows and columns that are cut off the result on every side.
-        #[serde(default, skip_serializing_if = "is_zero")]
-        padding: usize,
-        /// Rows and columns that the result has more at its lower and right side; less than the stride.
-        #[serde(default, skip_serializing_if = "is_zero")]
-        output_padding: usize,
+        dilation: usize,
+        /// Into how many groups the channels are divided, each with kernels of its own.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        groups: usize,
         /// Whether a bias is added.
         #[serde(default = "yes", skip_serializing_if = "is_yes")]
         bias: bool,
@@ -133,25 +141,29 @@ pub enum Op {
     /// x as it is: it keeps a name, or a place in a count, of what is left out.
     #[serde(deserialize_with = "no_settings")]
     Identity,
-    /// The largest of each `kernel` × `kernel` window; sizes round down, as in PyTorch.
+    /// The largest of each window. [`MaxPool`](crate::MaxPool) builds one.
     MaxPool2d {
-        /// Side of the window, in pixels.
-        kernel: usize,
-        /// Step of the window, in pixels.
-        stride: usize,
-        /// Rows and columns of minus infinity added on every side; at most half the kernel.
-        #[serde(default)]
-        padding: usize,
+        /// Sides of the window, in pixels.
+        kernel: Sides,
+        /// Steps of the window, in pixels.
+        stride: Sides,
+        /// Rows and columns of minus infinity added on both sides; at most half the kernel.
+        #[serde(default = "none")]
+        padding: Sides,
+        /// Whether sizes round up: a last window may reach over the border, but not begin beyond the
+        /// image and its padding on the left.
+        #[serde(default, skip_serializing_if = "is_no")]
+        ceil_mode: bool,
     },
-    /// The mean of each `kernel` × `kernel` window. [`AvgPool`](crate::AvgPool) builds one.
+    /// The mean of each window. [`AvgPool`](crate::AvgPool) builds one.
     AvgPool2d {
-        /// Side of the window, in pixels.
-        kernel: usize,
-        /// Step of the window, in pixels.
-        stride: usize,
-        /// Rows and columns of zeros added on every side; at most half the kernel.
-        #[serde(default)]
-        padding: usize,
+        /// Sides of the window, in pixels.
+        kernel: Sides,
+        /// Steps of the window, in pixels.
+        stride: Sides,
+        /// Rows and columns of zeros added on both sides; at most half the kernel.
+        #[serde(default = "none")]
+        padding: Sides,
         /// Whether sizes round up: a last window may reach over the border, but not begin beyond the
         /// image and its padding on the left.
         #[serde(default)]
@@ -235,8 +247,20 @@ fn is_one(n: &usize) -> bool {
     *n == 1
 }
 
-fn is_zero(n: &usize) -> bool {
-    *n == 0
+fn one_each() -> Sides {
+    1.into()
+}
+
+fn is_one_each(sides: &Sides) -> bool {
+    *sides == one_each()
+}
+
+fn none() -> Sides {
+    0.into()
+}
+
+fn is_none(sides: &Sides) -> bool {
+    *sides == none()
 }
 
 fn yes() -> bool {
@@ -245,6 +269,10 @@ fn yes() -> bool {
 
 fn is_yes(is: &bool) -> bool {
     *is
+}
+
+fn is_no(is: &bool) -> bool {
+    !*is
 }
 
 /// PyTorch's ε of all normalizations.

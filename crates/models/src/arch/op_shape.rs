@@ -1,6 +1,7 @@
 //! The shape after an operation, or why there is none.
 
 use super::padding::Padding;
+use super::sides::Sides;
 use crate::{Layer, Op, Shape};
 
 impl Op {
@@ -37,22 +38,29 @@ impl Op {
             ) => {
                 divides(groups, c)?;
                 divides(groups, out_channels)?;
-                let reach = dilated(kernel, dilation)?;
                 let Padding { top, bottom, left, right } = padding;
-                let along = |size, around| windows(size, reach, stride, around);
-                elements(&[out_channels, c / groups, kernel, kernel])?;
-                Ok(Images([out_channels, along(h, [top, bottom])?, along(w, [left, right])?]))
+                let along = |size, kernel, stride, around| {
+                    windows(size, dilated(kernel, dilation)?, stride, around)
+                };
+                elements(&[out_channels, c / groups, kernel.height, kernel.width])?;
+                let rows = along(h, kernel.height, stride.height, [top, bottom])?;
+                let columns = along(w, kernel.width, stride.width, [left, right])?;
+                Ok(Images([out_channels, rows, columns]))
             }
-            (&Self::ConvTranspose2d { out_channels, kernel, .. }, Images([c, h, w])) => {
-                elements(&[c, out_channels, kernel, kernel])?;
-                Ok(Images([out_channels, self.spread(h)?, self.spread(w)?]))
+            (&Self::ConvTranspose2d { out_channels, kernel, groups, .. }, Images([c, h, w])) => {
+                divides(groups, c)?;
+                divides(groups, out_channels)?;
+                elements(&[c, out_channels / groups, kernel.height, kernel.width])?;
+                Ok(Images([out_channels, self.spread(h, 0)?, self.spread(w, 1)?]))
             }
-            (&Self::MaxPool2d { kernel, stride, padding }, Images([c, h, w])) => {
-                let along = |size| windows(size, kernel, stride, [padding; 2]);
-                Ok(Images([c, along(h)?, along(w)?]))
-            }
-            (&Self::AvgPool2d { kernel, stride, padding, ceil_mode, .. }, Images([c, h, w])) => {
-                let along = |size| {
+            (
+                &Self::MaxPool2d { kernel, stride, padding, ceil_mode }
+                | &Self::AvgPool2d { kernel, stride, padding, ceil_mode, .. },
+                Images([c, h, w]),
+            ) => {
+                let along = |size, axis: usize| {
+                    let [kernel, stride, padding] =
+                        [kernel, stride, padding].map(|sides| sides.each()[axis]);
                     let whole = windows(size, kernel, stride, [padding; 2])?;
                     // PyTorch's rule: the last window begins within the image or its padding on the left.
                     let padded = size.saturating_add(padding.saturating_mul(2));
@@ -60,7 +68,7 @@ impl Op {
                     let begins = whole.saturating_mul(stride) < size.saturating_add(padding);
                     Ok::<usize, String>(whole + usize::from(ceil_mode && reaches_over && begins))
                 };
-                Ok(Images([c, along(h)?, along(w)?]))
+                Ok(Images([c, along(h, 0)?, along(w, 1)?]))
             }
             (&Self::AdaptiveAvgPool2d { size }, Images([c, _, _])) => Ok(Images([c, size, size])),
             (&Self::Upsample { scale }, Images([c, h, w])) => {
@@ -132,11 +140,15 @@ impl Op {
         }
     }
 
-    /// A side of `size` pixels after a transposed convolution.
-    fn spread(&self, size: usize) -> Result<usize, String> {
-        let &Self::ConvTranspose2d { kernel, stride, padding, output_padding, .. } = self else {
+    /// A side of `size` pixels, the height, 0, or the width, 1, after a transposed convolution.
+    fn spread(&self, size: usize, axis: usize) -> Result<usize, String> {
+        let &Self::ConvTranspose2d { kernel, stride, padding, output_padding, dilation, .. } = self
+        else {
             return Ok(size);
         };
+        let [kernel, stride, padding, output_padding] =
+            [kernel, stride, padding, output_padding].map(|sides| sides.each()[axis]);
+        let kernel = dilated(kernel, dilation)?;
         let beyond = || format!("a side of {size} becomes too large");
         let grown = size.saturating_sub(1).checked_mul(stride).ok_or_else(beyond)?;
         let grown = grown.checked_add(kernel).ok_or_else(beyond)?;
@@ -162,12 +174,25 @@ impl Op {
             Self::Conv2d { out_channels: n, .. } => {
                 ensure(n > 0, || "a convolution needs at least one output channel".into())
             }
-            Self::ConvTranspose2d { out_channels: n, kernel, stride, output_padding, .. } => {
+            Self::ConvTranspose2d {
+                out_channels: n,
+                kernel,
+                stride,
+                output_padding,
+                dilation,
+                ..
+            } => {
                 ensure(n > 0, || "a convolution needs at least one output channel".into())?;
-                ensure(kernel > 0, || "its kernel must be at least 1".into())?;
-                ensure(stride > 0, || "its stride must be at least 1".into())?;
-                ensure(output_padding < stride, || {
-                    format!("output_padding {output_padding} is not less than the stride, {stride}")
+                let least = |sides: Sides| sides.each().into_iter().min();
+                ensure(least(kernel) > Some(0), || "its kernel must be at least 1".into())?;
+                ensure(least(stride) > Some(0), || "its stride must be at least 1".into())?;
+                let is_less =
+                    |axis: usize| output_padding.each()[axis] < stride.each()[axis].max(dilation);
+                ensure(is_less(0) && is_less(1), || {
+                    let than = format!(
+                        "output_padding {output_padding} is not less than the stride, {stride}"
+                    );
+                    if dilation > 1 { format!("{than}, or the dilation, {dilation}") } else { than }
                 })
             }
             Self::BatchNorm2d { epsilon, momentum } | Self::BatchNorm1d { epsilon, momentum } => {
@@ -184,7 +209,8 @@ impl Op {
                 ensure(slope.is_finite(), || format!("slope {slope} is not a finite number"))
             }
             Self::MaxPool2d { kernel, padding, .. } | Self::AvgPool2d { kernel, padding, .. } => {
-                ensure(padding <= kernel / 2, || {
+                let is_most = |axis: usize| padding.each()[axis] <= kernel.each()[axis] / 2;
+                ensure(is_most(0) && is_most(1), || {
                     format!("padding {padding} is more than half the window, {kernel}")
                 })
             }
@@ -252,7 +278,8 @@ fn windows(size: usize, kernel: usize, stride: usize, around: [usize; 2]) -> Res
 #[cfg(test)]
 mod tests {
     use crate::{
-        Architecture, AvgPool, BatchNorm, Conv, ConvTranspose, ModelError, Op, Padding, Shape,
+        Architecture, AvgPool, BatchNorm, Conv, ConvTranspose, MaxPool, ModelError, Op, Padding,
+        Shape,
     };
 
     fn net() -> Architecture {
@@ -282,6 +309,22 @@ mod tests {
                 "output_padding 2 is not less than the stride, 2",
             ),
             (ConvTranspose::new(6, 3).padding(9).into(), "padding 9 leaves nothing of 11 pixels"),
+            (
+                ConvTranspose::new(6, 3).dilation(3).output_padding([0, 3]).into(),
+                "output_padding 0 × 3 is not less than the stride, 1, or the dilation, 3",
+            ),
+            (ConvTranspose::new(6, 3).dilation(0).into(), "its dilation must be at least 1"),
+            (ConvTranspose::new(6, [0, 3]).into(), "its kernel must be at least 1"),
+            (
+                ConvTranspose::new(6, 3).groups(4).into(),
+                "6 channels cannot be divided into 4 groups",
+            ),
+            (Conv::new(6, [3, 9]).into(), "kernel 9 is larger than the padded input, 8"),
+            (Conv::new(6, 3).stride([1, 0]).into(), "kernel 3 and stride 0 must be at least 1"),
+            (
+                MaxPool::new([3, 2]).padding([1, 2]).into(),
+                "padding 1 × 2 is more than half the window, 3 × 2",
+            ),
             (BatchNorm::new().epsilon(0.0).into(), "epsilon 0 is not above 0 and finite"),
             (BatchNorm::new().epsilon(f64::NAN).into(), "epsilon NaN is not above 0 and finite"),
             (BatchNorm::new().momentum(1.5).into(), "momentum 1.5 is not in [0, 1]"),
@@ -324,6 +367,8 @@ mod tests {
             ConvTranspose::new(4, huge).stride(huge).into(),
             ConvTranspose::new(4, 2).stride(huge).output_padding(huge - 1).into(),
             ConvTranspose::new(4, 2).padding(huge).into(),
+            ConvTranspose::new(4, huge).dilation(huge).into(),
+            MaxPool::new([huge, 1]).padding([huge / 2, 0]).stride([1, huge]).ceil_mode().into(),
             Op::from(AvgPool::new(huge).padding(huge / 2).ceil_mode()),
         ] {
             let text = format!("{op:?}");
@@ -349,5 +394,7 @@ mod tests {
         assert_eq!(text, expected);
         let up = serde_json::to_string(&Op::from(ConvTranspose::new(2, 3))).unwrap();
         assert_eq!(up, r#"{"op":"conv_transpose2d","out_channels":2,"kernel":3}"#);
+        let pool = serde_json::to_string(&Op::from(MaxPool::new(3).stride([2, 1]))).unwrap();
+        assert_eq!(pool, r#"{"op":"max_pool2d","kernel":3,"stride":[2,1],"padding":0}"#);
     }
 }

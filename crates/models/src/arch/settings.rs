@@ -2,9 +2,10 @@
 
 use super::op;
 use super::padding::Padding;
+use super::sides::Sides;
 use crate::Op;
 
-/// A 2-d convolution with a square kernel, by default of stride 1, without padding and with a bias.
+/// A 2-d convolution, by default of stride 1, without padding and with a bias.
 ///
 /// ```
 /// use selvedge_models::{Architecture, Conv, MaxPool, Shape};
@@ -21,8 +22,8 @@ use crate::Op;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv {
     out_channels: usize,
-    kernel: usize,
-    stride: usize,
+    kernel: Sides,
+    stride: Sides,
     padding: Padding,
     bias: bool,
     dilation: usize,
@@ -30,16 +31,17 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// With `out_channels` channels that come out, and a kernel of `kernel` × `kernel` pixels.
-    pub fn new(out_channels: usize, kernel: usize) -> Self {
-        let padding = Padding::default();
-        Self { out_channels, kernel, stride: 1, padding, bias: true, dilation: 1, groups: 1 }
+    /// With `out_channels` channels that come out, and a kernel of so many pixels: of a number as high and as wide,
+    /// or of `[height, width]`.
+    pub fn new(out_channels: usize, kernel: impl Into<Sides>) -> Self {
+        let (kernel, stride, padding) = (kernel.into(), 1.into(), Padding::default());
+        Self { out_channels, kernel, stride, padding, bias: true, dilation: 1, groups: 1 }
     }
 
-    /// With another step of the kernel, in pixels.
+    /// With other steps of the kernel, in pixels.
     #[must_use]
-    pub fn stride(self, stride: usize) -> Self {
-        Self { stride, ..self }
+    pub fn stride(self, stride: impl Into<Sides>) -> Self {
+        Self { stride: stride.into(), ..self }
     }
 
     /// With rows and columns of zeros: a number of them on every side, or a [`Padding`] that differs.
@@ -75,8 +77,7 @@ impl From<Conv> for Op {
     }
 }
 
-/// A transposed 2-d convolution with a square kernel, by default of stride 1, without padding and with a
-/// bias.
+/// A transposed 2-d convolution, by default of stride 1, without padding and with a bias.
 ///
 /// ```
 /// use selvedge_models::{Architecture, ConvTranspose, Shape};
@@ -91,35 +92,60 @@ impl From<Conv> for Op {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvTranspose {
     out_channels: usize,
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-    output_padding: usize,
+    kernel: Sides,
+    stride: Sides,
+    padding: Sides,
+    output_padding: Sides,
     bias: bool,
+    dilation: usize,
+    groups: usize,
 }
 
 impl ConvTranspose {
-    /// With `out_channels` channels that come out, and a kernel of `kernel` × `kernel` pixels.
-    pub fn new(out_channels: usize, kernel: usize) -> Self {
-        Self { out_channels, kernel, stride: 1, padding: 0, output_padding: 0, bias: true }
+    /// With `out_channels` channels that come out, and a kernel of so many pixels: of a number as high and as wide,
+    /// or of `[height, width]`.
+    pub fn new(out_channels: usize, kernel: impl Into<Sides>) -> Self {
+        Self {
+            out_channels,
+            kernel: kernel.into(),
+            stride: 1.into(),
+            padding: 0.into(),
+            output_padding: 0.into(),
+            bias: true,
+            dilation: 1,
+            groups: 1,
+        }
     }
 
-    /// With another distance between the places that neighbouring pixels are spread to.
+    /// With other distances between the places that neighbouring pixels are spread to.
     #[must_use]
-    pub fn stride(self, stride: usize) -> Self {
-        Self { stride, ..self }
+    pub fn stride(self, stride: impl Into<Sides>) -> Self {
+        Self { stride: stride.into(), ..self }
     }
 
-    /// With rows and columns that are cut off the result on every side.
+    /// With rows and columns that are cut off the result on both sides.
     #[must_use]
-    pub fn padding(self, padding: usize) -> Self {
-        Self { padding, ..self }
+    pub fn padding(self, padding: impl Into<Sides>) -> Self {
+        Self { padding: padding.into(), ..self }
     }
 
-    /// With rows and columns that the result has more at its lower and right side; less than the stride.
+    /// With rows and columns that the result has more at its lower and right side; less than the stride or the
+    /// dilation.
     #[must_use]
-    pub fn output_padding(self, output_padding: usize) -> Self {
-        Self { output_padding, ..self }
+    pub fn output_padding(self, output_padding: impl Into<Sides>) -> Self {
+        Self { output_padding: output_padding.into(), ..self }
+    }
+
+    /// With entries of the kernel that reach pixels `dilation` apart.
+    #[must_use]
+    pub fn dilation(self, dilation: usize) -> Self {
+        Self { dilation, ..self }
+    }
+
+    /// With channels in `groups`, each with kernels of its own.
+    #[must_use]
+    pub fn groups(self, groups: usize) -> Self {
+        Self { groups, ..self }
     }
 
     /// Without a bias, as before a batch normalization.
@@ -131,8 +157,18 @@ impl ConvTranspose {
 
 impl From<ConvTranspose> for Op {
     fn from(conv: ConvTranspose) -> Self {
-        let ConvTranspose { out_channels, kernel, stride, padding, output_padding, bias } = conv;
-        Self::ConvTranspose2d { out_channels, kernel, stride, padding, output_padding, bias }
+        let ConvTranspose { out_channels, kernel, stride, padding, .. } = conv;
+        let ConvTranspose { output_padding, bias, dilation, groups, .. } = conv;
+        Self::ConvTranspose2d {
+            out_channels,
+            kernel,
+            stride,
+            padding,
+            output_padding,
+            bias,
+            dilation,
+            groups,
+        }
     }
 }
 
@@ -189,31 +225,48 @@ impl From<BatchNorm> for Op {
     }
 }
 
-/// A max-pool of square windows, by default as far apart as they are wide, and without padding. A
-/// size alone becomes one.
+/// A max-pool, by default of windows that are as far apart as they are wide, and without padding. A
+/// size alone becomes one of square windows.
+///
+/// ```
+/// use selvedge_models::{Architecture, MaxPool, Shape};
+///
+/// // How GoogLeNet and SqueezeNet pool.
+/// let net = Architecture::new("net", [3, 8, 8]).op(MaxPool::new(3).stride(2).ceil_mode());
+/// assert_eq!(net.output_shape()?, Shape::Images([3, 4, 4]));
+/// # Ok::<(), selvedge_models::ModelError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxPool {
-    kernel: usize,
-    stride: usize,
-    padding: usize,
+    kernel: Sides,
+    stride: Sides,
+    padding: Sides,
+    ceil_mode: bool,
 }
 
 impl MaxPool {
-    /// With windows of `kernel` × `kernel` pixels.
-    pub fn new(kernel: usize) -> Self {
-        Self { kernel, stride: kernel, padding: 0 }
+    /// With windows of so many pixels: of a number as high and as wide, or of `[height, width]`.
+    pub fn new(kernel: impl Into<Sides>) -> Self {
+        let kernel = kernel.into();
+        Self { kernel, stride: kernel, padding: 0.into(), ceil_mode: false }
     }
 
-    /// With another step of the window, in pixels; below its size windows overlap.
+    /// With other steps of the window, in pixels; below its size windows overlap.
     #[must_use]
-    pub fn stride(self, stride: usize) -> Self {
-        Self { stride, ..self }
+    pub fn stride(self, stride: impl Into<Sides>) -> Self {
+        Self { stride: stride.into(), ..self }
     }
 
-    /// With rows and columns of minus infinity on every side; at most half the kernel.
+    /// With rows and columns of minus infinity on both sides; at most half the kernel.
     #[must_use]
-    pub fn padding(self, padding: usize) -> Self {
-        Self { padding, ..self }
+    pub fn padding(self, padding: impl Into<Sides>) -> Self {
+        Self { padding: padding.into(), ..self }
+    }
+
+    /// With sizes that round up: a last window may reach over the border.
+    #[must_use]
+    pub fn ceil_mode(self) -> Self {
+        Self { ceil_mode: true, ..self }
     }
 }
 
@@ -225,12 +278,12 @@ impl From<usize> for MaxPool {
 
 impl From<MaxPool> for Op {
     fn from(pool: MaxPool) -> Self {
-        let MaxPool { kernel, stride, padding } = pool;
-        Self::MaxPool2d { kernel, stride, padding }
+        let MaxPool { kernel, stride, padding, ceil_mode } = pool;
+        Self::MaxPool2d { kernel, stride, padding, ceil_mode }
     }
 }
 
-/// An average pool of square windows, by default as far apart as they are wide, and without padding.
+/// An average pool, by default of windows that are as far apart as they are wide, and without padding.
 ///
 /// ```
 /// use selvedge_models::{Architecture, AvgPool, Shape};
@@ -243,29 +296,31 @@ impl From<MaxPool> for Op {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AvgPool {
-    kernel: usize,
-    stride: usize,
-    padding: usize,
+    kernel: Sides,
+    stride: Sides,
+    padding: Sides,
     ceil_mode: bool,
     count_include_pad: bool,
 }
 
 impl AvgPool {
-    /// With windows of `kernel` × `kernel` pixels.
-    pub fn new(kernel: usize) -> Self {
-        Self { kernel, stride: kernel, padding: 0, ceil_mode: false, count_include_pad: true }
+    /// With windows of so many pixels: of a number as high and as wide, or of `[height, width]`.
+    pub fn new(kernel: impl Into<Sides>) -> Self {
+        let kernel = kernel.into();
+        let padding = 0.into();
+        Self { kernel, stride: kernel, padding, ceil_mode: false, count_include_pad: true }
     }
 
-    /// With another step of the window, in pixels; below its size windows overlap.
+    /// With other steps of the window, in pixels; below its size windows overlap.
     #[must_use]
-    pub fn stride(self, stride: usize) -> Self {
-        Self { stride, ..self }
+    pub fn stride(self, stride: impl Into<Sides>) -> Self {
+        Self { stride: stride.into(), ..self }
     }
 
-    /// With rows and columns of zeros on every side; at most half the kernel.
+    /// With rows and columns of zeros on both sides; at most half the kernel.
     #[must_use]
-    pub fn padding(self, padding: usize) -> Self {
-        Self { padding, ..self }
+    pub fn padding(self, padding: impl Into<Sides>) -> Self {
+        Self { padding: padding.into(), ..self }
     }
 
     /// With sizes that round up: a last window may reach over the border.

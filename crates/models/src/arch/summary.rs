@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Architecture, GeluApproximation, Layer, ModelError, Op, Shape};
+use crate::{Architecture, GeluApproximation, Layer, ModelError, Op, Shape, Sides};
 
 /// A layer in a [`Summary`].
 #[derive(Clone, Debug, PartialEq)]
@@ -92,15 +92,15 @@ fn cost(op: &Op, input: Shape, output: Shape) -> (usize, u64) {
             Shape::Images([i, ..]),
             Shape::Images([o, h, w]),
         ) => {
-            let weights = o * (i / groups) * kernel * kernel;
+            let weights = o * (i / groups) * kernel.height * kernel.width;
             (with_bias(weights, bias, o), times(&[weights, h, w]))
         }
         (
-            &Op::ConvTranspose2d { kernel, bias, .. },
+            &Op::ConvTranspose2d { kernel, bias, groups, .. },
             Shape::Images([i, h, w]),
             Shape::Images([o, ..]),
         ) => {
-            let weights = o * i * kernel * kernel;
+            let weights = (o / groups) * i * kernel.height * kernel.width;
             (with_bias(weights, bias, o), times(&[weights, h, w]))
         }
         (
@@ -124,24 +124,33 @@ fn times(factors: &[usize]) -> u64 {
     factors.iter().fold(1, |product: u64, factor| product.saturating_mul(*factor as u64))
 }
 
+/// What most convolutions do not have.
+fn unusual(dilation: usize, groups: usize) -> String {
+    let mut text = String::new();
+    if dilation != 1 {
+        text += &format!(", dilation {dilation}");
+    }
+    if groups != 1 {
+        text += &format!(", {groups} groups");
+    }
+    text
+}
+
 fn describe(op: &Op) -> String {
     match op {
         Op::Conv2d { kernel, stride, padding, dilation, groups, .. } => {
-            let mut text =
-                format!("convolution {kernel} × {kernel}, stride {stride}, padding {padding}");
-            if *dilation != 1 {
-                text += &format!(", dilation {dilation}");
-            }
-            if *groups != 1 {
-                text += &format!(", {groups} groups");
-            }
-            text
+            let Sides { height, width } = kernel;
+            let more = unusual(*dilation, *groups);
+            format!("convolution {height} × {width}, stride {stride}, padding {padding}{more}")
         }
-        Op::ConvTranspose2d { kernel, stride: 1, .. } => {
-            format!("transposed convolution {kernel} × {kernel}")
-        }
-        Op::ConvTranspose2d { kernel, stride, .. } => {
-            format!("transposed convolution {kernel} × {kernel}, stride {stride}")
+        Op::ConvTranspose2d {
+            kernel: Sides { height, width }, stride, dilation, groups, ..
+        } => {
+            let mut text = format!("transposed convolution {height} × {width}");
+            if stride.uniform() != Some(1) {
+                text += &format!(", stride {stride}");
+            }
+            text + &unusual(*dilation, *groups)
         }
         Op::BatchNorm2d { .. } | Op::BatchNorm1d { .. } => "batch normalization".into(),
         Op::GroupNorm { groups, .. } => format!("group normalization, {groups} groups"),

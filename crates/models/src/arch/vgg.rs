@@ -29,6 +29,10 @@ pub struct Vgg {
     /// Probability of dropout after the first two linear layers; torchvision's is 0.5.
     #[serde(default = "half")]
     pub dropout: f64,
+    /// Whether one linear layer classifies what an average over each channel leaves, as in pytorch-cifar's
+    /// `models/vgg.py`; otherwise three do, as in torchvision. Without hidden layers there is no dropout.
+    #[serde(default)]
+    pub one_linear: bool,
 }
 
 fn half() -> f64 {
@@ -44,6 +48,7 @@ impl Vgg {
             batch_norm: false,
             classes,
             dropout: half(),
+            one_linear: false,
         }
     }
 
@@ -71,6 +76,23 @@ impl Vgg {
     #[must_use]
     pub fn with_batch_norm(self) -> Self {
         Self { name: format!("{}_bn", self.name), batch_norm: true, ..self }
+    }
+
+    /// The same network for CIFAR's images of 32 × 32 pixels with one linear layer, `vgg16_bn_cifar` and so on:
+    /// with batch normalization that of github.com/kuangliu/pytorch-cifar, under its names.
+    ///
+    /// ```
+    /// use selvedge_models::Vgg;
+    ///
+    /// // sum(p.numel() for p in VGG("VGG16").parameters()) of pytorch-cifar
+    /// let net = Vgg::vgg16(10).with_batch_norm().for_cifar().architecture()?;
+    /// assert_eq!(net.summary()?.parameters(), 14_728_266);
+    /// # Ok::<(), selvedge_models::ModelError>(())
+    /// ```
+    #[must_use]
+    pub fn for_cifar(self) -> Self {
+        let name = format!("{}_cifar", self.name);
+        Self { name, input: [3, 32, 32], one_linear: true, ..self }
     }
 
     /// The same network for other images, `[channels, height, width]`.
@@ -104,16 +126,19 @@ impl Vgg {
             }
             features.push(Op::Relu);
         }
+        let mut net = Architecture::new(&self.name, self.input);
+        for (i, op) in features.into_iter().enumerate() {
+            net = net.layer(format!("features.{i}"), op);
+        }
+        if self.one_linear {
+            return Ok(net.adaptive_avg_pool(1).flatten().linear("classifier", self.classes));
+        }
         let dropout = Op::Dropout { probability: self.dropout };
         let hidden = Op::Linear { out_features: 4096, bias: true };
         let head = Op::Linear { out_features: self.classes, bias: true };
         let classifier =
             [hidden.clone(), Op::Relu, dropout.clone(), hidden, Op::Relu, dropout, head];
 
-        let mut net = Architecture::new(&self.name, self.input);
-        for (i, op) in features.into_iter().enumerate() {
-            net = net.layer(format!("features.{i}"), op);
-        }
         net = net.layer("avgpool", Op::AdaptiveAvgPool2d { size: 7 }).flatten();
         for (i, op) in classifier.into_iter().enumerate() {
             net = net.layer(format!("classifier.{i}"), op);

@@ -1,6 +1,8 @@
 use burn::tensor::Tensor;
 
-use super::{Window, pad2d, unfold};
+use super::Window;
+use super::sides::Pool;
+use crate::Sides;
 
 /// The mean of each window; the padding is zeros, which count as pixels if `count_include_pad` says so.
 ///
@@ -36,23 +38,7 @@ pub fn avg_pool2d(
         let reaches_over = !(size + 2 * padding - kernel).is_multiple_of(stride);
         whole + usize::from(ceil_mode && reaches_over && whole * stride < size + padding)
     };
-    let [rows, columns] = [height, width].map(places);
-    // As far as the last window reaches; what it does not reach is left over by `unfold`.
-    let beyond = |size: usize, places: usize| {
-        ((places - 1) * stride + kernel).saturating_sub(size + 2 * padding)
-    };
-    let beyond = [0, beyond(height, rows), 0, beyond(width, columns)];
-    let sum = |pixels: Tensor<4>, frame: usize| {
-        let pixels = pad2d(pixels, beyond.map(|n| n + frame));
-        let [batch, channels, ..] = pixels.dims();
-        let windows = unfold(pixels, Window { padding: 0, ..window }, 0.0);
-        let windows: Tensor<4> =
-            windows.reshape([batch, channels, kernel * kernel, rows * columns]);
-        windows.sum_dim(2).reshape([batch, channels, rows, columns])
-    };
-    // What counts: the same sum over ones.
-    let frame = if count_include_pad { padding } else { 0 };
-    let ones = Tensor::ones([1, 1, height + 2 * frame, width + 2 * frame], &x.device());
-    let counts = sum(ones, padding - frame);
-    sum(x, padding) / counts
+    let places = [height, width].map(places);
+    let [kernel, stride, padding] = [kernel, stride, padding].map(Sides::from);
+    Pool { kernel, stride, padding, places }.mean(x, count_include_pad)
 }

@@ -1,11 +1,11 @@
 use burn::tensor::{Device, Tensor, s};
 
 use super::{
-    EPSILON, Running, Window, adaptive_avg_pool2d, avg_pool2d, batch_norm2d, conv_transpose2d,
-    gelu, gelu_tanh, group_norm, grouped_conv2d, hard_sigmoid, hard_swish, layer_norm, leaky_relu,
-    linear, max_pool2d, pad2d, relu, relu6, sigmoid, silu, spread, upsample,
+    EPSILON, Running, adaptive_avg_pool2d, batch_norm2d, gelu, gelu_tanh, group_norm, hard_sigmoid,
+    hard_swish, layer_norm, leaky_relu, linear, pad2d, relu, relu6, sides, sigmoid, silu, spread,
+    upsample,
 };
-use crate::{Architecture, GeluApproximation, Layer, Op, state::State};
+use crate::{Architecture, GeluApproximation, Layer, Op, Shape, state::State};
 
 /// A whole network, layer after layer: what [`Network::forward`](crate::Network::forward) computes
 /// after training, from the architecture and the weights by their names.
@@ -46,14 +46,18 @@ fn run(layers: &[Layer], prefix: &str, state: &State, mut x: Tensor<4>) -> Tenso
         x = match *op {
             Op::Conv2d { stride, padding, bias, dilation, groups, .. } => {
                 let (x, kernels) = (pad2d(x, padding.sides()), spread(kernels(), dilation));
-                grouped_conv2d(x, kernels, bias.then(|| vector("bias")), stride, groups)
+                sides::conv2d(x, kernels, bias.then(|| vector("bias")), stride, groups)
             }
-            Op::ConvTranspose2d { stride, padding, output_padding, bias, .. } => {
+            Op::ConvTranspose2d {
+                stride, padding, output_padding, bias, dilation, groups, ..
+            } => {
                 // The last pixels get zeros behind them, the result loses what is cut off.
-                let x = pad2d(spread(x, stride), [0, output_padding, 0, output_padding]);
-                let y = conv_transpose2d(x, kernels(), bias.then(|| vector("bias")));
-                let [_, _, rows, columns] = y.dims();
-                y.slice(s![.., .., padding..rows - padding, padding..columns - padding])
+                let [below, behind] = output_padding.each();
+                let x = pad2d(spread(x, stride), [0, below, 0, behind]);
+                let kernels = spread(kernels(), dilation);
+                let y = sides::conv_transpose2d(x, kernels, bias.then(|| vector("bias")), groups);
+                let ([_, _, rows, columns], [down, right]) = (y.dims(), padding.each());
+                y.slice(s![.., .., down..rows - down, right..columns - right])
             }
             Op::BatchNorm2d { epsilon, .. } | Op::BatchNorm1d { epsilon, .. } => {
                 let [mean, variance] = ["running_mean", "running_var"].map(vector);
@@ -80,11 +84,12 @@ fn run(layers: &[Layer], prefix: &str, state: &State, mut x: Tensor<4>) -> Tenso
             Op::HardSigmoid => hard_sigmoid(x),
             Op::Sigmoid => sigmoid(x),
             Op::Tanh => x.tanh(),
-            Op::MaxPool2d { kernel, stride, padding } => {
-                max_pool2d(x, Window { kernel, stride, padding })
+            Op::MaxPool2d { kernel, stride, padding, .. } => {
+                sides::Pool { kernel, stride, padding, places: places(op, x.dims()) }.max(x)
             }
-            Op::AvgPool2d { kernel, stride, padding, ceil_mode, count_include_pad } => {
-                avg_pool2d(x, Window { kernel, stride, padding }, ceil_mode, count_include_pad)
+            Op::AvgPool2d { kernel, stride, padding, count_include_pad, .. } => {
+                let places = places(op, x.dims());
+                sides::Pool { kernel, stride, padding, places }.mean(x, count_include_pad)
             }
             Op::AdaptiveAvgPool2d { size } => adaptive_avg_pool2d(x, size),
             Op::Upsample { scale } => upsample(x, scale),
@@ -108,6 +113,13 @@ fn run(layers: &[Layer], prefix: &str, state: &State, mut x: Tensor<4>) -> Tenso
         };
     }
     x
+}
+
+/// The rows and columns that come out of an operation.
+fn places(op: &Op, [_, channels, height, width]: [usize; 4]) -> [usize; 2] {
+    let shape = op.apply(Shape::Images([channels, height, width]));
+    let [_, rows, columns] = shape.expect("the architecture is sound").as_images();
+    [rows, columns]
 }
 
 /// The tensor `<layer>.<kind>`.

@@ -1,6 +1,7 @@
 use burn::tensor::{Tensor, s};
 
 use super::{Window, unfold};
+use crate::Sides;
 
 /// Images in a frame of zeros, `[top, bottom, left, right]` rows and columns: `[batch, channels, height,
 /// width]` to `[batch, channels, top + height + bottom, left + width + right]`.
@@ -30,11 +31,12 @@ pub fn pad2d(x: Tensor<4>, [top, bottom, left, right]: [usize; 4]) -> Tensor<4> 
 /// # Panics
 ///
 /// Panics if the step is 0 or there are no pixels.
-pub fn spread(x: Tensor<4>, step: usize) -> Tensor<4> {
-    let [a, b, height, width] = x.dims();
-    assert!(step > 0 && height > 0 && width > 0, "a step of 0, or nothing to spread");
-    let [rows, columns] = [height, width].map(|size| (size - 1) * step + 1);
-    let places = s![.., .., 0..rows; step, 0..columns; step];
+pub fn spread(x: Tensor<4>, step: impl Into<Sides>) -> Tensor<4> {
+    let ([a, b, height, width], [down, right]) = (x.dims(), step.into().each());
+    let is_some = [down, right, height, width].iter().all(|n| *n > 0);
+    assert!(is_some, "a step of 0, or nothing to spread");
+    let [rows, columns] = [(height - 1) * down + 1, (width - 1) * right + 1];
+    let places = s![.., .., 0..rows; down, 0..columns; right];
     Tensor::zeros([a, b, rows, columns], &x.device()).slice_assign(places, x)
 }
 

@@ -13,7 +13,7 @@
 //! | [`grouped_conv2d`] | [`unfold`], then one matrix product an image and group | [`burn::nn::conv::Conv2d`] |
 //! | [`conv_transpose2d`] | [`conv2d`] with the kernel turned around | [`burn::nn::conv::ConvTranspose2d`] |
 //! | [`max_pool2d`] | [`unfold`], then the largest of each window | [`burn::nn::pool::MaxPool2d`] |
-//! | [`avg_pool2d`] | [`unfold`], then the mean of each window | [`burn::nn::pool::AvgPool2d`] |
+//! | [`avg_pool2d`] | k² shifted slices, then the mean of each window | [`burn::nn::pool::AvgPool2d`] |
 //! | [`adaptive_avg_pool2d`] | a matrix of means on the left, one on the right | [`burn::nn::pool::AdaptiveAvgPool2d`] |
 //! | [`upsample`] | every row and every column repeated | [`burn::nn::interpolate::Interpolate2d`] |
 //! | [`linear`] | a matrix product and a sum | [`burn::nn::Linear`] |
@@ -76,6 +76,7 @@ mod linear;
 mod loss;
 mod norms;
 mod pool;
+mod sides;
 #[cfg(test)]
 mod testing;
 mod unfold;

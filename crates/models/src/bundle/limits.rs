@@ -1,7 +1,7 @@
 //! Architectures that come from a file: nothing is computed with their sizes before they are known to be
 //! small enough for it.
 
-use crate::{Architecture, Layer, Op, Shape};
+use crate::{Architecture, Layer, Op, Shape, Sides};
 
 /// The most layers of a network. ResNet-1001 has 3000 with its normalizations.
 const MOST_LAYERS: usize = 10_000;
@@ -61,14 +61,26 @@ fn walk(path: &[Layer], input: Shape, layers: &mut usize) -> Result<Shape, Strin
 fn sizes(op: &Op) -> [Vec<usize>; 2] {
     let sides = match *op {
         Op::Conv2d { out_channels, kernel, stride, padding, dilation, groups, .. } => {
-            let sides = [out_channels, kernel, stride, dilation, groups];
-            sides.into_iter().chain(padding.sides()).collect()
+            let sides = [kernel, stride].into_iter().flat_map(Sides::each);
+            sides.chain([out_channels, dilation, groups]).chain(padding.sides()).collect()
         }
-        Op::ConvTranspose2d { out_channels, kernel, stride, padding, output_padding, .. } => {
-            vec![out_channels, kernel, stride, padding, output_padding]
+        Op::ConvTranspose2d {
+            out_channels,
+            kernel,
+            stride,
+            padding,
+            output_padding,
+            dilation,
+            groups,
+            ..
+        } => {
+            let sides = [kernel, stride, padding, output_padding].into_iter().flat_map(Sides::each);
+            sides.chain([out_channels, dilation, groups]).collect()
         }
-        Op::MaxPool2d { kernel, stride, padding }
-        | Op::AvgPool2d { kernel, stride, padding, .. } => vec![kernel, stride, padding],
+        Op::MaxPool2d { kernel, stride, padding, .. }
+        | Op::AvgPool2d { kernel, stride, padding, .. } => {
+            [kernel, stride, padding].into_iter().flat_map(Sides::each).collect()
+        }
         Op::GroupNorm { groups, .. } => vec![groups],
         Op::AdaptiveAvgPool2d { size } => vec![size],
         Op::Upsample { scale } => vec![scale],

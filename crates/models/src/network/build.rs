@@ -12,7 +12,7 @@ use super::path::transposed;
 use super::paths::Paths;
 use super::plain::{AvgPool, Plain, Pointwise, Spatial};
 use super::step::{Built, Core};
-use crate::{GeluApproximation, Layer, Op, Padding, Shape};
+use crate::{GeluApproximation, Layer, Op, Padding, Shape, Sides};
 
 impl Core {
     /// Builds a layer that `input` reaches. The architecture has been checked before.
@@ -25,8 +25,8 @@ impl Core {
         match layer.op {
             Op::Conv2d { out_channels, kernel, stride, padding, bias, dilation, groups } => {
                 let Padding { top, bottom, left, right } = padding;
-                let config = Conv2dConfig::new([channels, out_channels], [kernel; 2])
-                    .with_stride([stride; 2])
+                let config = Conv2dConfig::new([channels, out_channels], kernel.each())
+                    .with_stride(stride.each())
                     .with_padding(PaddingConfig2d::Explicit(top, left, bottom, right))
                     .with_dilation([dilation; 2])
                     .with_groups(groups)
@@ -38,23 +38,37 @@ impl Core {
                 // Where its sides differ, the padding is a step of its own.
                 let padding = if [top, left] == [bottom, right] { [top, left] } else { [0; 2] };
                 let options =
-                    ConvBlockOptions { stride: [stride; 2], padding, ..Default::default() };
+                    ConvBlockOptions { stride: stride.each(), padding, ..Default::default() };
                 Self::Conv { conv, options, dropout: None }
             }
-            Op::ConvTranspose2d { out_channels, kernel, stride, padding, output_padding, bias } => {
+            Op::ConvTranspose2d {
+                out_channels,
+                kernel,
+                stride,
+                padding,
+                output_padding,
+                bias,
+                dilation,
+                groups,
+            } => {
                 let options = ConvTransposeBlockOptions {
-                    stride: [stride; 2],
-                    padding: [padding; 2],
-                    output_padding: [output_padding; 2],
+                    stride: stride.each(),
+                    padding: padding.each(),
+                    output_padding: output_padding.each(),
                     ..Default::default()
                 };
-                let config = ConvTranspose2dConfig::new([channels, out_channels], [kernel; 2])
+                let config = ConvTranspose2dConfig::new([channels, out_channels], kernel.each())
                     .with_stride(options.stride)
                     .with_padding(options.padding)
                     .with_padding_out(options.output_padding)
+                    .with_dilation([dilation; 2])
+                    .with_groups(groups)
                     .with_bias(bias);
-                let module = conv_transpose2d(&config, sampler, device);
-                Self::Decoder { conv: Built { module, layer }, options }
+                let conv = Built { module: conv_transpose2d(&config, sampler, device), layer };
+                match [dilation, groups] {
+                    [1, 1] => Self::Decoder { conv, options },
+                    _ => Self::GroupedDecoder(conv),
+                }
             }
             Op::BatchNorm2d { epsilon, momentum } | Op::BatchNorm1d { epsilon, momentum } => {
                 let module = Norm::new(channels, [epsilon, momentum], device);
@@ -100,9 +114,10 @@ fn plain(op: &Op) -> Option<Plain> {
         Op::StochasticDepth { probability } => {
             pointwise(Pointwise::StochasticDepth { probability })
         }
-        Op::MaxPool2d { kernel, stride, padding } => {
-            let (kernel, stride, padding) = ([kernel; 2], [stride; 2], [padding; 2]);
-            spatial(Spatial::MaxPool(PoolOptions { kernel, stride, padding }))
+        Op::MaxPool2d { kernel, stride, padding, ceil_mode } => {
+            let [kernel, stride, padding] = [kernel, stride, padding].map(Sides::each);
+            let pool = PoolOptions { kernel, stride, padding };
+            spatial(if ceil_mode { Spatial::CeilMaxPool(pool) } else { Spatial::MaxPool(pool) })
         }
         Op::AvgPool2d { kernel, stride, padding, ceil_mode, count_include_pad } => {
             let pool = AvgPool { kernel, stride, padding, ceil_mode, count_include_pad };
@@ -136,9 +151,10 @@ fn conv_transpose2d(
     device: &Device,
 ) -> ConvTranspose2d {
     let ([in_channels, out_channels], [height, width]) = (config.channels, config.kernel_size);
-    // PyTorch takes the second dimension of the weight, here the outputs, for the fan's input.
-    let fan = Fan { input: out_channels * height * width, output: in_channels * height * width };
-    let weight = sampler.weight(&[in_channels, out_channels, height, width], fan);
+    // PyTorch takes the second dimension of the weight, here the outputs of a group, for the fan's input.
+    let in_a_group = out_channels / config.groups;
+    let fan = Fan { input: in_a_group * height * width, output: in_channels * height * width };
+    let weight = sampler.weight(&[in_channels, in_a_group, height, width], fan);
     let bias = config.bias.then(|| sampler.bias(out_channels, fan));
     ConvTranspose2d {
         weight: Param::from_data(weight, device),
@@ -158,4 +174,21 @@ pub(super) fn linear(
     let weight = transposed(sampler.weight(&[output, input], fan)).expect("it is a matrix");
     let bias = bias.then(|| Param::from_data(sampler.bias(output, fan), device));
     Linear { weight: Param::from_data(weight, device), bias }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Architecture, ConvTranspose, Initialization, state};
+
+    #[test]
+    fn a_transposed_convolution_in_groups_is_drawn_within_pytorchs_bound() {
+        // nn.ConvTranspose2d(8, 6, 3, groups=2).weight is [8, 3, 3, 3], uniform within 1 / √(3 · 9).
+        let net = Architecture::new("a", [8, 4, 4]).layer("up", ConvTranspose::new(6, 3).groups(2));
+        let network = net.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
+        let weight = state::read(&network)["up.weight"].clone().try_to_vec::<f32>().unwrap();
+        let largest = weight.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+        let bound = (1.0f32 / 27.0).sqrt();
+        assert!(weight.len() == 216 && largest <= bound && largest > 0.95 * bound, "{largest}");
+    }
 }

@@ -7,7 +7,7 @@ use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, InterpolateOptions, Max
 use selvedge_kernels::{PoolOptions, max_pool};
 
 use super::{dropout, pointwise};
-use crate::{Activation, Rng};
+use crate::{Activation, Rng, Sides};
 
 /// What a layer without parameters computes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,18 +39,26 @@ pub(crate) enum Pointwise {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Spatial {
     MaxPool(PoolOptions),
+    /// A max-pool whose last windows may reach over the border.
+    CeilMaxPool(PoolOptions),
     AvgPool(AvgPool),
-    AdaptiveAvgPool { size: usize },
-    Upsample { scale: usize },
-    ChannelDropout { probability: f64 },
+    AdaptiveAvgPool {
+        size: usize,
+    },
+    Upsample {
+        scale: usize,
+    },
+    ChannelDropout {
+        probability: f64,
+    },
 }
 
-/// An average pool of square windows.
+/// An average pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AvgPool {
-    pub kernel: usize,
-    pub stride: usize,
-    pub padding: usize,
+    pub kernel: Sides,
+    pub stride: Sides,
+    pub padding: Sides,
     pub ceil_mode: bool,
     pub count_include_pad: bool,
 }
@@ -109,14 +117,12 @@ impl Spatial {
     /// `[batch, channels, height, width]` to the same with another height and width.
     fn run(self, x: Tensor<4>, rng: &mut Option<&mut Rng>) -> Tensor<4> {
         match self {
-            Self::MaxPool(PoolOptions { kernel, stride, padding }) => {
-                let options = MaxPoolOptions::new(kernel).with_stride(stride).with_padding(padding);
-                max_pool2d(x, options)
-            }
+            Self::MaxPool(pool) => max_pool2d(x, max_pool_options(pool)),
+            Self::CeilMaxPool(pool) => max_pool2d(x, max_pool_options(pool).with_ceil_mode(true)),
             Self::AvgPool(pool) => {
-                let options = AvgPoolOptions::new([pool.kernel; 2])
-                    .with_stride([pool.stride; 2])
-                    .with_padding([pool.padding; 2])
+                let options = AvgPoolOptions::new(pool.kernel.each())
+                    .with_stride(pool.stride.each())
+                    .with_padding(pool.padding.each())
                     .with_ceil_mode(pool.ceil_mode)
                     .with_count_include_pad(pool.count_include_pad);
                 avg_pool2d(x, options)
@@ -134,4 +140,8 @@ impl Spatial {
             },
         }
     }
+}
+
+fn max_pool_options(PoolOptions { kernel, stride, padding }: PoolOptions) -> MaxPoolOptions<2> {
+    MaxPoolOptions::new(kernel).with_stride(stride).with_padding(padding)
 }

@@ -59,6 +59,8 @@ pub(crate) enum Core {
     GroupedConv(Built<Conv2d>),
     /// A transposed convolution, with the upsampling before it and the ReLU that follows it.
     Decoder { conv: Built<ConvTranspose2d>, options: ConvTransposeBlockOptions },
+    /// A transposed convolution in groups, or with a dilated kernel.
+    GroupedDecoder(Built<ConvTranspose2d>),
     /// A linear layer, with the ReLU that follows it. The flattening before it is part of the step
     /// where whole channels may have been dropped: no gradient flows back into those.
     Linear { linear: Built<Linear>, relu: bool },
@@ -131,6 +133,7 @@ impl Step {
             Core::GroupedConv(conv) => {
                 Activation::Images(grouped_step(&conv.module, x.into_images()))
             }
+            Core::GroupedDecoder(conv) => Activation::Images(conv.module.forward(x.into_images())),
             Core::Norm { norm, relu } => norm.module.run(x, *relu),
             Core::GroupNorm(norm) => group_norm(&norm.module, x),
             Core::LayerNorm(norm) => layer_norm(&norm.module, x),
@@ -162,6 +165,7 @@ impl Core {
             Self::Decoder { conv, .. } => &conv.layer,
             Self::Linear { linear, .. } => &linear.layer,
             Self::GroupedConv(conv) => &conv.layer,
+            Self::GroupedDecoder(conv) => &conv.layer,
             Self::Norm { norm, .. } => &norm.layer,
             Self::GroupNorm(norm) => &norm.layer,
             Self::LayerNorm(norm) => &norm.layer,
@@ -176,6 +180,7 @@ impl Core {
             Self::Decoder { conv, .. } => Params::ConvTranspose2d(&conv.module),
             Self::Linear { linear, .. } => Params::Linear(&linear.module),
             Self::GroupedConv(conv) => Params::Conv2d(&conv.module),
+            Self::GroupedDecoder(conv) => Params::ConvTranspose2d(&conv.module),
             Self::Norm { norm, .. } => Params::BatchNorm(&norm.module),
             Self::GroupNorm(norm) => Params::GroupNorm(&norm.module),
             Self::LayerNorm(norm) => Params::LayerNorm(&norm.module),
@@ -199,6 +204,7 @@ impl Core {
             Self::Linear { linear, .. } => Self::Linear { linear, relu: false },
             Self::Norm { norm, .. } => Self::Norm { norm, relu: false },
             Self::GroupedConv(_)
+            | Self::GroupedDecoder(_)
             | Self::GroupNorm(_)
             | Self::LayerNorm(_)
             | Self::Paths(_)
@@ -289,6 +295,7 @@ macro_rules! each {
             }
             Core::Linear { linear, relu } => Core::Linear { linear: linear.map(|$m| $call), relu },
             Core::GroupedConv(conv) => Core::GroupedConv(conv.map(|$m| $call)),
+            Core::GroupedDecoder(conv) => Core::GroupedDecoder(conv.map(|$m| $call)),
             Core::Norm { norm, relu } => Core::Norm { norm: norm.map(|$m| $call), relu },
             Core::GroupNorm(norm) => Core::GroupNorm(norm.map(|$m| $call)),
             Core::LayerNorm(norm) => Core::LayerNorm(norm.map(|$m| $call)),
@@ -317,6 +324,7 @@ impl Module for Step {
             Core::Decoder { conv, .. } => conv.module.collect_devices(devices),
             Core::Linear { linear, .. } => linear.module.collect_devices(devices),
             Core::GroupedConv(conv) => conv.module.collect_devices(devices),
+            Core::GroupedDecoder(conv) => conv.module.collect_devices(devices),
             Core::Norm { norm, .. } => norm.module.collect_devices(devices),
             Core::GroupNorm(norm) => norm.module.collect_devices(devices),
             Core::LayerNorm(norm) => norm.module.collect_devices(devices),
@@ -354,6 +362,7 @@ impl Module for Step {
             Core::Decoder { conv, .. } => conv.module.visit(visitor),
             Core::Linear { linear, .. } => linear.module.visit(visitor),
             Core::GroupedConv(conv) => conv.module.visit(visitor),
+            Core::GroupedDecoder(conv) => conv.module.visit(visitor),
             Core::Norm { norm, .. } => norm.module.visit(visitor),
             Core::GroupNorm(norm) => norm.module.visit(visitor),
             Core::LayerNorm(norm) => norm.module.visit(visitor),

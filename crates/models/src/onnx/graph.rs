@@ -98,16 +98,16 @@ impl Builder<'_> {
                 let Padding { top, bottom, left, right } = padding;
                 let node = Node::new("Conv", path)
                     .reads(self.weighted(input.name, path, weight, &conv.bias)?)
-                    .with("kernel_shape", [kernel; 2])
+                    .with("kernel_shape", kernel.each())
                     .with("pads", [top, left, bottom, right])
-                    .with("strides", [stride; 2]);
+                    .with("strides", stride.each());
                 grouped(node, op)
             }
             (Params::ConvTranspose2d(conv), op @ &Op::ConvTranspose2d { kernel, .. }) => {
                 let weight = Values::Kernels(conv.weight.val());
                 let node = Node::new("ConvTranspose", path)
                     .reads(self.weighted(input.name, path, weight, &conv.bias)?)
-                    .with("kernel_shape", [kernel; 2]);
+                    .with("kernel_shape", kernel.each());
                 spread(node, op)
             }
             (Params::Linear(linear), _) => {
@@ -221,15 +221,24 @@ fn grouped(mut node: Node, op: &Op) -> Node {
 
 /// A transposed convolution with what is not as in most.
 fn spread(mut node: Node, op: &Op) -> Node {
-    let &Op::ConvTranspose2d { stride, padding, output_padding, .. } = op else { return node };
-    if stride != 1 {
-        node = node.with("strides", [stride; 2]);
+    let &Op::ConvTranspose2d { stride, padding, output_padding, dilation, groups, .. } = op else {
+        return node;
+    };
+    if dilation != 1 {
+        node = node.with("dilations", [dilation; 2]);
     }
-    if padding != 0 {
-        node = node.with("pads", [padding; 4]);
+    if groups != 1 {
+        node = node.with("group", groups as i64);
     }
-    if output_padding != 0 {
-        node = node.with("output_padding", [output_padding; 2]);
+    if stride != 1.into() {
+        node = node.with("strides", stride.each());
+    }
+    if padding != 0.into() {
+        let [rows, columns] = padding.each();
+        node = node.with("pads", [rows, columns, rows, columns]);
+    }
+    if output_padding != 0.into() {
+        node = node.with("output_padding", output_padding.each());
     }
     node
 }

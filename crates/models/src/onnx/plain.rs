@@ -40,10 +40,22 @@ impl Builder<'_> {
                 Ok(Node::new("Mul", path).reads([input.name, sigmoid.name]))
             }
             (Op::Gelu { approximate }, _) => self.gelu(*approximate, path, input),
-            (&Op::MaxPool2d { kernel, stride, padding }, _) => Ok(node("MaxPool")
-                .with("kernel_shape", [kernel; 2])
-                .with("pads", [padding; 4])
-                .with("strides", [stride; 2])),
+            (&Op::MaxPool2d { kernel, stride, padding, .. }, Shape::Images([_, height, width])) => {
+                let [_, rows, columns] = output.as_images();
+                let [top, left] = padding.each();
+                // Where sizes round up, as much as the last window reaches over the border: so the operator, which
+                // rounds in a way of its own, need not.
+                let after = |size: usize, places: usize, axis: usize| {
+                    let [kernel, stride, padding] =
+                        [kernel, stride, padding].map(|sides| sides.each()[axis]);
+                    ((places - 1) * stride + kernel).saturating_sub(size + padding).max(padding)
+                };
+                let (bottom, right) = (after(height, rows, 0), after(width, columns, 1));
+                Ok(node("MaxPool")
+                    .with("kernel_shape", kernel.each())
+                    .with("pads", [top, left, bottom, right])
+                    .with("strides", stride.each()))
+            }
             (&Op::AvgPool2d { .. }, _) => self.avg_pool(op, path, input, output),
             (&Op::Upsample { scale }, _) => {
                 // Pixel x of the output is pixel ⌊x / scale⌋ of the input: each is repeated.
@@ -112,14 +124,18 @@ impl Builder<'_> {
             return Ok(Node::new("AveragePool", path)
                 .reads([input.name])
                 .with("count_include_pad", i64::from(count_include_pad))
-                .with("kernel_shape", [kernel; 2])
-                .with("pads", [padding; 4])
-                .with("strides", [stride; 2]));
+                .with("kernel_shape", kernel.each())
+                .with("pads", [padding.height, padding.width, padding.height, padding.width])
+                .with("strides", stride.each()));
         }
         let [_, high, wide] = output.as_images();
-        let pool = average::Pool { kernel, stride, padding, count_include_pad };
-        let rows = Values::Given { dims: vec![high, height], of: pool.rows(height, high) };
-        let columns = Values::Given { dims: vec![width, wide], of: pool.columns(width, wide) };
+        let pool = |axis: usize| {
+            let [kernel, stride, padding] =
+                [kernel, stride, padding].map(|sides| sides.each()[axis]);
+            average::Pool { kernel, stride, padding, count_include_pad }
+        };
+        let rows = Values::Given { dims: vec![high, height], of: pool(0).rows(height, high) };
+        let columns = Values::Given { dims: vec![width, wide], of: pool(1).columns(width, wide) };
         self.between(path, input.name, [rows, columns], [channels, high, width])
     }
 

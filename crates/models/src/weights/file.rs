@@ -1,13 +1,13 @@
 //! A file of weights, opened.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::format::Format;
 use super::input::Input;
-use super::names::{Names, Rename};
+use super::names::{self, Names, Rename};
 use super::options::{Choice, ReadOptions};
 use super::spec::Convention;
 use super::stored::{Contents, Stored, TensorInfo, non_finite};
@@ -40,6 +40,9 @@ pub struct WeightFile<'a> {
     pub key: Option<String>,
     /// All sets of weights that a file of PyTorch holds, the one that was taken among them.
     pub choices: Vec<Choice>,
+    /// Whole networks that lie side by side in these tensors, each under a part before its names, such as `model` and
+    /// `ema`. [`ReadOptions::key`] takes one of them; without it all tensors are taken.
+    pub networks: Vec<Choice>,
     /// Tensors beside the others that are not read, by name, and what they are instead: `a sparse tensor`.
     pub left_out: Vec<(String, String)>,
     /// Python names that a pickle refers to besides those that build tensors, such as
@@ -145,24 +148,34 @@ impl<'a> WeightFile<'a> {
     ) -> Result<Self, ModelError> {
         let failed = |reason: String| file_error(path, reason);
         let format = Format::of(&input).map_err(failed)?;
-        if !formats.is_empty() && !formats.contains(&format) {
-            return Err(failed(format!("a file of {format}, not of {}", formats[0])));
-        }
+        let check = |format: Format| match formats.is_empty() || formats.contains(&format) {
+            true => Ok(()),
+            false => Err(failed(format!("a file of {format}, not of {}", formats[0]))),
+        };
+        check(format)?;
         let contents = contents(format, &input, path, options).map_err(failed)?;
+        check(contents.format.unwrap_or(format))?;
         let convention = match format {
             Format::Burnpack => Convention::Burn,
             _ => Convention::PyTorch,
         };
         let stored: BTreeMap<_, _> =
             contents.tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
-        let mut names = Names::of_file(stored.keys());
+        let mut listed_names = Names::of_file(stored.keys());
         if convention == Convention::PyTorch {
-            names = names.unwrapped();
+            listed_names = listed_names.unwrapped();
+        }
+        let shapes: Vec<(&str, &[usize])> =
+            stored.values().map(|tensor| (tensor.name.as_str(), &tensor.shape[..])).collect();
+        let mut networks = names::networks(&shapes);
+        if let Some(key) = &contents.key {
+            networks.iter_mut().for_each(|choice| choice.key = format!("{key}.{}", choice.key));
         }
         Ok(Self {
+            networks,
             path: path.map(Into::into),
             format: contents.format.unwrap_or(format),
-            tensors: listed(&names, &stored),
+            tensors: listed(&listed_names, &stored),
             key: contents.key,
             choices: contents.choices,
             left_out: contents.left_out,
@@ -171,7 +184,7 @@ impl<'a> WeightFile<'a> {
             metadata: contents.metadata,
             convention,
             stored,
-            names,
+            names: listed_names,
             input,
         })
     }
@@ -233,13 +246,17 @@ impl fmt::Display for WeightFile<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let elements = self.tensors.iter().map(|t| t.shape.iter().product::<usize>());
         let elements = elements.fold(0, usize::saturating_add);
-        let types: std::collections::BTreeSet<String> =
+        let types: BTreeSet<String> =
             self.tensors.iter().map(|t| format!("{:?}", t.dtype)).collect();
         let types = types.into_iter().collect::<Vec<_>>().join(", ");
         let (path, tensors) = (origin(&self.path), self.tensors.len());
         write!(f, "{path}: {}, {elements} elements in {tensors} tensors ({types})", self.format)?;
         if let Some(key) = &self.key {
             write!(f, ", under the key `{}`", printable(&shortened(key, 80)))?;
+        }
+        if !self.networks.is_empty() {
+            let listed = Choice::listed(&self.networks);
+            write!(f, "; networks side by side, of which a key takes one: {listed}")?;
         }
         let others = self.choices.iter().filter(|choice| Some(&choice.key) != self.key.as_ref());
         let others: Vec<String> =
@@ -279,17 +296,59 @@ fn contents(
     path: Option<&Path>,
     options: &ReadOptions,
 ) -> Result<Contents, String> {
-    if let (Format::Safetensors | Format::Burnpack, Some(key)) = (format, &options.key) {
-        return Err(format!("a file of {format} has no keys, so that nothing is under `{key}`"));
+    let contents = all_contents(format, input, path, options)?;
+    match (&options.key, &contents.key) {
+        // There is nothing but names in the other formats.
+        (Some(key), None) => under(key, contents),
+        _ => Ok(contents),
     }
+}
+
+/// The tensors whose names begin with `key`, without it.
+fn under(key: &str, contents: Contents) -> Result<Contents, String> {
+    if key.is_empty() {
+        return Ok(contents);
+    }
+    let shapes: Vec<(&str, &[usize])> =
+        contents.tensors.iter().map(|tensor| (tensor.name.as_str(), &tensor.shape[..])).collect();
+    let choices = names::networks(&shapes);
+    let rest = |tensor: Stored| {
+        let name = names::under(&tensor.name, key)?.to_string();
+        Some(Stored { name, ..tensor })
+    };
+    let tensors: Vec<Stored> = contents.tensors.into_iter().filter_map(rest).collect();
+    if tensors.is_empty() {
+        let listed = Choice::listed(&choices);
+        return Err(format!(
+            "there are no weights under `{key}`: no name begins with it; {listed}"
+        ));
+    }
+    let different: BTreeSet<&String> = tensors.iter().map(|tensor| &tensor.name).collect();
+    if different.len() < tensors.len() {
+        return Err(format!("under `{key}` there are two tensors of one name"));
+    }
+    Ok(Contents { tensors, key: Some(key.into()), ..contents })
+}
+
+/// What a file holds, whatever the names begin with.
+fn all_contents(
+    format: Format,
+    input: &Input<'_>,
+    path: Option<&Path>,
+    options: &ReadOptions,
+) -> Result<Contents, String> {
     match (format, path) {
         (Format::Safetensors, _) => super::safetensors::read(input),
         #[cfg(feature = "burnpack")]
         (Format::Burnpack, path) => super::burnpack::read(input, path).map(Contents::from),
         #[cfg(feature = "pytorch")]
-        (Format::PyTorchZip | Format::TorchScript, _) => super::pytorch::read_zip(input, options),
+        (Format::PyTorchZip | Format::TorchScript | Format::Npz, _) => {
+            super::pytorch::read_zip(input, options)
+        }
         #[cfg(feature = "pytorch")]
         (Format::PyTorchLegacy, _) => super::pytorch::read_legacy(input, options),
+        #[cfg(feature = "pytorch")]
+        (Format::Pickle, _) => super::pytorch::read_pickle(input, options),
         #[cfg(not(all(feature = "burnpack", feature = "pytorch")))]
         (format, _) => {
             Err(format!("a file of {format}, which this program was built without a reader for"))

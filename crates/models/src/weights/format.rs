@@ -26,6 +26,10 @@ pub enum Format {
     PyTorchLegacy,
     /// What `torch.jit.save` writes: a zip archive with the program beside the weights, which alone are read.
     TorchScript,
+    /// What `pickle.dump` and `joblib.dump` write of dictionaries of NumPy's arrays.
+    Pickle,
+    /// What `numpy.savez` writes: a zip archive of arrays.
+    Npz,
     /// safetensors.
     Safetensors,
     /// Burn's own.
@@ -38,6 +42,8 @@ impl fmt::Display for Format {
             Self::PyTorchZip => "PyTorch",
             Self::PyTorchLegacy => "PyTorch before 1.6",
             Self::TorchScript => "TorchScript",
+            Self::Pickle => "pickle",
+            Self::Npz => "NumPy",
             Self::Safetensors => "safetensors",
             Self::Burnpack => "burnpack",
         })
@@ -45,9 +51,12 @@ impl fmt::Display for Format {
 }
 
 /// Beginnings of files that are not read, what these are, and what to do.
-const OTHERS: [(&[u8], &str); 14] = [
+const OTHERS: [(&[u8], &str); 16] = [
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes (.h5); save its weights as safetensors"),
-    (b"\x93NUMPY", "an array of NumPy (.npy); save it as safetensors"),
+    (
+        b"\x93NUMPY",
+        "a single array of NumPy (.npy); `numpy.savez(path, **arrays)` saves several with their names",
+    ),
     (b"GGUF", "a GGUF file, as llama.cpp reads; its weights are quantized, take the original ones"),
     (b"ggml", "a GGML file, as llama.cpp read; take the original weights"),
     (b"lmgg", "a GGML file, as llama.cpp read; take the original weights"),
@@ -58,6 +67,8 @@ const OTHERS: [(&[u8], &str); 14] = [
     (b"\x1f\x8b", "packed by gzip; unpack it first"),
     (b"\x28\xb5\x2f\xfd", "packed by Zstandard; unpack it first"),
     (b"BZh", "packed by bzip2; unpack it first"),
+    (b"x\x9c", "packed by zlib, as joblib does on request; save it without `compress`"),
+    (b"x\x5e", "packed by zlib, as joblib does on request; save it without `compress`"),
     (b"\xfd7zXZ\0", "packed by xz; unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", "packed by 7-Zip; unpack it first"),
     (
@@ -93,6 +104,8 @@ impl Format {
             Err(reason.into())
         } else if legacy() {
             Ok(Self::PyTorchLegacy)
+        } else if let [0x80, 2..=5, ..] = beginning[..] {
+            Ok(Self::Pickle)
         } else if beginning.is_empty() {
             Err("the file is empty".into())
         } else {
@@ -117,11 +130,6 @@ fn other(beginning: &[u8], input: &Input<'_>) -> String {
         // The version of the format, a varint, then the producer's name or the graph.
         [0x08, 1..=20, 0x12 | 0x3a | 0x42, ..] => {
             "an ONNX file, which is written here but not read; take the weights that it was made of"
-                .into()
-        }
-        [0x80, 2..=5, ..] => {
-            "a pickle that `torch.save` did not write; save a state dict with it: \
-             `torch.save(model.state_dict(), path)`"
                 .into()
         }
         _ => "neither a file of PyTorch nor safetensors nor burnpack, or its beginning is damaged"

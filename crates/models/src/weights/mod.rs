@@ -1,4 +1,4 @@
-//! Weights in files: PyTorch's, safetensors, and Burn's own.
+//! Weights in files: PyTorch's, NumPy's, safetensors, and Burn's own.
 //!
 //! | to | use |
 //! |---|---|
@@ -18,13 +18,13 @@
 //! | keep the architecture, the classes and the normalization with the weights | [`Bundle`](crate::Bundle) |
 //!
 //! Files are written with the feature `files`, those of Burn's format read and written with `burnpack`, those of
-//! PyTorch read with `pytorch`; all of them are on in the crate
+//! PyTorch and NumPy read with `pytorch`; all of them are on in the crate
 //! `selvedge`. Without them this module needs no file
 //! system.
 //!
 //! A file belongs to a network if it holds a tensor of the right name and shape for each of the
 //! network's and no others. Otherwise [`ModelError::Mismatch`] lists every difference, and the
-//! network is not touched. Values of f16, bf16 and f64 are converted to f32, those of f64 rounded. A
+//! network is not touched. Values of f16, bf16, f64 and of the floats of 8 bits are converted to f32, those of f64 rounded. A
 //! network without parameters has files without tensors.
 //!
 //! # Names and layouts
@@ -55,6 +55,7 @@
 //! | numbers, strings, tuples, lists, sets, dictionaries, memo | a value is built; what is used twice is shared |
 //! | `GLOBAL`, `STACK_GLOBAL` (names of Python objects) | the name is kept as text; nothing is imported |
 //! | `REDUCE` (a call) of `torch._utils._rebuild_tensor`, `…_v2`, `…_v3`, `_rebuild_parameter`, `…_with_state`, `torch._tensor._rebuild_from_type_v2` | a tensor is described: storage, offset, shape, strides |
+//! | `REDUCE` of `numpy._core.multiarray._reconstruct` or `numpy.core…`, `…numeric._frombuffer`; objects of joblib's `NumpyArrayWrapper`, after which values follow | an array is described: type, shape, order, and where its bytes are |
 //! | `REDUCE` of PyTorch's other functions that make tensors | the tensor is told and left out: sparse, quantized, nested, meta |
 //! | `REDUCE` of `collections.OrderedDict`, `defaultdict`, `Counter`, `dict` | a dictionary is built |
 //! | `REDUCE` of anything else | an object with the name; its arguments are not looked into |
@@ -80,7 +81,8 @@
 //! | the one with ten times the elements of all others | `detector` beside `criterion` |
 //! | averages, if there is nothing else | `ema.module` |
 //!
-//! Otherwise the file is refused with a list of them.
+//! Otherwise the file is refused with a list of them. [`ReadOptions::key`] can also be the beginning of names in one
+//! dictionary, in a file of any format; [`WeightFile::networks`] lists the beginnings under which whole networks lie.
 //!
 //! # Damaged and hostile files
 //!
@@ -104,6 +106,7 @@ mod channels;
 mod convert;
 mod file;
 mod fit;
+mod float8;
 mod float_type;
 mod format;
 mod input;

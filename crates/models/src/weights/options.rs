@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{printable, shortened};
 
+/// As many choices are named in an error.
+const MOST_NAMED: usize = 8;
+
 /// How a file of weights is read; [`Default`] is what [`inspect`](super::inspect) does.
 ///
 /// ```
@@ -18,7 +21,9 @@ use crate::error::{printable, shortened};
 #[serde(default, deny_unknown_fields)]
 pub struct ReadOptions {
     /// The keys, joined by dots, under which a checkpoint of PyTorch keeps the weights that are meant, such as
-    /// `ema.module`; of several sets beneath a key all are taken. `None` takes those that are clearly meant.
+    /// `ema.module`; of several sets beneath a key all are taken. Or, of a file of any format, what stands before
+    /// the names that are meant in one dictionary, such as `encoder` for `encoder.conv1.weight`, which is then
+    /// `conv1.weight`. `None` takes those that are clearly meant.
     pub key: Option<String>,
     /// Whether a network takes values that are NaN or infinite, which otherwise is an error.
     pub allow_non_finite: bool,
@@ -33,6 +38,19 @@ pub struct Choice {
     pub tensors: usize,
     /// The number of their elements.
     pub elements: u64,
+}
+
+impl Choice {
+    /// The choices on one line.
+    pub(super) fn listed(choices: &[Self]) -> String {
+        let mut texts: Vec<String> = choices.iter().take(MOST_NAMED).map(Self::to_string).collect();
+        match choices.len() {
+            0 => return "there are none at all".into(),
+            count if count > MOST_NAMED => texts.push(format!("{} more", count - MOST_NAMED)),
+            _ => {}
+        }
+        format!("there are {}", texts.join(", "))
+    }
 }
 
 impl fmt::Display for Choice {

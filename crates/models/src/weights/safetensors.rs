@@ -12,6 +12,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::float8::Float8;
 use super::input::{Input, damaged};
 use super::parameters::Collected;
 use super::stored::{Contents, Stored, Values};
@@ -51,12 +52,17 @@ pub(super) fn read(input: &Input<'_>) -> Result<Contents, String> {
     for name in header.offset_keys() {
         let info = header.info(&name).ok_or_else(|| format!("no tensor `{name}`"))?;
         let (start, end) = info.data_offsets;
-        let Some(dtype) = dtype(info.dtype) else {
+        let float8 = match info.dtype {
+            Dtype::F8_E4M3 => Some(Float8::E4M3),
+            Dtype::F8_E5M2 => Some(Float8::E5M2),
+            _ => None,
+        };
+        let Some(dtype) = dtype(info.dtype).or(float8.map(|_| DType::F32)) else {
             left_out.push((name, format!("of the type {:?}", info.dtype)));
             continue;
         };
         let values = Values::At { offset: values + start as u64, bytes: end - start };
-        tensors.push(Stored { shape: info.shape.clone(), dtype, id: None, values, name });
+        tensors.push(Stored { shape: info.shape.clone(), dtype, float8, id: None, values, name });
     }
     let texts = header.metadata().iter().flatten();
     Ok(Contents {

@@ -107,11 +107,12 @@ fn parts(op: &Op, input: Shape) -> Vec<(&'static str, Vec<usize>)> {
     };
     match (op, input) {
         (&Op::Conv2d { out_channels: o, kernel: k, bias, groups, .. }, Shape::Images([i, ..])) => {
-            with_bias(vec![o, i / groups.max(1), k, k], bias, o)
+            with_bias(vec![o, i / groups.max(1), k.height, k.width], bias, o)
         }
-        (&Op::ConvTranspose2d { out_channels: o, kernel: k, bias, .. }, Shape::Images([i, ..])) => {
-            with_bias(vec![i, o, k, k], bias, o)
-        }
+        (
+            &Op::ConvTranspose2d { out_channels: o, kernel: k, bias, groups, .. },
+            Shape::Images([i, ..]),
+        ) => with_bias(vec![i, o / groups.max(1), k.height, k.width], bias, o),
         (Op::BatchNorm2d { .. } | Op::BatchNorm1d { .. }, input) => {
             let channels = input.as_images()[0];
             ["weight", "bias", "running_mean", "running_var"].map(|p| (p, vec![channels])).into()

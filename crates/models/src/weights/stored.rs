@@ -4,6 +4,7 @@ use std::fmt;
 
 use burn::tensor::{DType, TensorData};
 
+use super::float8::Float8;
 use super::format::Format;
 use super::input::Input;
 use super::options::Choice;
@@ -32,7 +33,10 @@ impl fmt::Display for TensorInfo {
 pub(super) struct Stored {
     pub name: String,
     pub shape: Vec<usize>,
+    /// As the values are read.
     pub dtype: DType,
+    /// The kind of floats in the file, where Burn has no such type.
+    pub float8: Option<Float8>,
     /// What Burn's optimizers knew the parameter by, where the file says it.
     pub id: Option<u64>,
     pub values: Values,
@@ -107,6 +111,9 @@ impl Stored {
 
     /// The values of which these are the bytes.
     fn of_bytes(&self, mut bytes: Vec<u8>) -> TensorData {
+        if let Some(float8) = self.float8 {
+            bytes = float8.widened(&bytes);
+        }
         if let DType::Bool(_) = self.dtype {
             // Other bytes than 0 and 1 are no truth values in Rust.
             bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
@@ -128,6 +135,7 @@ impl From<burn::store::burn_pack::Tensor> for Stored {
             name: tensor.name.clone(),
             shape: tensor.shape.to_vec(),
             dtype: tensor.dtype,
+            float8: None,
             id: tensor.param_id,
             values: Values::InReader(tensor),
         }

@@ -15,31 +15,50 @@ pub struct AugmentationArgs {
     #[arg(long, value_name = "FILE.json")]
     pub transforms: Option<PathBuf>,
     /// Trains on weighted means of two images; the weights are of a Beta distribution with this parameter
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, value_name = "ALPHA", value_parser = alpha)]
     pub mixup_alpha: Option<f64>,
     /// Trains on images with a rectangle of another; its area is of a Beta distribution with this parameter. With
     /// both, each batch is mixed in one of the two ways
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, value_name = "ALPHA", value_parser = alpha)]
     pub cutmix_alpha: Option<f64>,
 }
 
+/// The parameter of a Beta distribution, in the range that [`Mix::check`] takes.
+fn alpha(text: &str) -> Result<f64, &'static str> {
+    let alpha = text.parse().ok().filter(|&alpha| Mix::Mixup { alpha }.check().is_ok());
+    alpha.ok_or("expected a number above 0 and at most 1000")
+}
+
 impl AugmentationArgs {
+    /// Refuses what cannot be done to images of `shape`, `[channels, height, width]`, before any is read.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of).
+    pub fn check(&self, shape: [usize; 3]) -> Result<(), Error> {
+        self.read_transforms(shape).map(drop)
+    }
+
+    /// The transforms of the file, which fit images of `shape`; none without a file.
+    fn read_transforms(&self, shape: [usize; 3]) -> Result<Option<Transforms>, Error> {
+        let Some(path) = &self.transforms else { return Ok(None) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| DataError::in_file(path.clone(), error))?;
+        let named = |error: DataError| DataError::in_file(path.clone(), error);
+        let transforms = Transforms::from_json(&text).map_err(named)?;
+        transforms.output_shape(shape).map_err(named)?;
+        Ok(Some(transforms))
+    }
+
     /// The same images, changed as was asked for.
     ///
     /// # Errors
     ///
     /// [`Error::Data`] if the file cannot be read, is not JSON of transforms, or they do not fit the images.
     pub fn of(&self, data: FitData) -> Result<FitData, Error> {
-        let data = match &self.transforms {
+        let data = match self.read_transforms(data.train.shape())? {
             None => data,
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| DataError::in_file(path.clone(), error))?;
-                let named = |error: DataError| DataError::in_file(path.clone(), error);
-                let transforms = Transforms::from_json(&text).map_err(named)?;
-                transforms.output_shape(data.train.shape()).map_err(named)?;
-                data.with_transforms(transforms)
-            }
+            Some(transforms) => data.with_transforms(transforms),
         };
         Ok(match (self.mixup_alpha, self.cutmix_alpha) {
             (None, None) => data,
@@ -77,6 +96,7 @@ mod tests {
         {
             std::fs::write(file.path(), wrong).unwrap();
             let error = arguments.of(data()).unwrap_err().to_string();
+            assert_eq!(arguments.check([1, 2, 2]).unwrap_err().to_string(), error);
             assert!(error.starts_with(&file.path().display().to_string()), "{error}");
             assert_eq!(error.lines().count(), 1, "{error}");
         }

@@ -12,7 +12,7 @@ use selvedge_train::{
     Context, FitConfig, FitData, Fitted, OneCycle, OptimizerConfig, ParamGroup, fit,
 };
 
-use super::{NetworkArgs, WeightArgs, interruptible};
+use super::{MemoryArgs, NetworkArgs, WeightArgs, interruptible};
 use crate::Error;
 
 /// Which network begins, and with which weights.
@@ -135,18 +135,27 @@ impl Pretrained {
 /// normalizations below it do not learn meanwhile, and images are not augmented.
 #[derive(Clone, Debug, clap::Args)]
 pub struct FineTuneArgs {
-    /// Epochs of the head alone; 0 for none
-    #[arg(long, default_value_t = 1, value_name = "EPOCHS")]
+    /// Epochs of the head alone, on weights from elsewhere; 0 for none
+    #[arg(long, default_value_t = 1, value_name = "EPOCHS", requires = "trained")]
     pub freeze_epochs: usize,
     /// Trains the head alone, on weights from elsewhere: seconds, once the features are computed
     #[arg(long, requires = "trained")]
     pub head_only: bool,
-    /// How many times slower than the head the first layers learn
-    #[arg(long, default_value_t = 100.0, value_name = "FACTOR")]
+    /// How many times slower than the head the first layers learn, on weights from elsewhere
+    #[arg(
+        long,
+        default_value_t = 100.0,
+        value_name = "FACTOR",
+        requires = "trained",
+        conflicts_with = "head_only"
+    )]
     pub lr_mult: f64,
     /// Decides the split, the head's initial weights, the order of the images and the dropout
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// How much memory all layers may take to learn.
+    #[command(flatten)]
+    pub memory: MemoryArgs,
 }
 
 /// `OneCycleLR` as fastai's `fit_one_cycle` has it, with the lowest rate 1e5 times below the highest.
@@ -171,6 +180,26 @@ impl FineTuneArgs {
             return refused("--head-only: expected --freeze-epochs of at least 1, found 0".into());
         }
         Ok(FitConfig { seed: self.seed, ..Self::defaults() })
+    }
+
+    /// Refuses images of `shape`, `[channels, height, width]`, that the network cannot take, or that take too much
+    /// memory to train all its layers on, before any of them is read.
+    ///
+    /// # Errors
+    ///
+    /// As [`MemoryArgs::check`].
+    pub fn check(
+        &self,
+        network: &Architecture,
+        shape: [usize; 3],
+        config: &FitConfig,
+    ) -> Result<(), Error> {
+        let network = network.clone().with_input(shape)?;
+        match self.head_only {
+            // The features are computed a few images at a time.
+            true => Ok(()),
+            false => self.memory.check(&network, config.batch_size),
+        }
     }
 
     /// The settings of all layers, where nothing else is given: 5 epochs in batches of 64.
@@ -254,8 +283,13 @@ mod tests {
 
     use super::*;
 
-    const ARGS: FineTuneArgs =
-        FineTuneArgs { freeze_epochs: 1, head_only: false, lr_mult: 100.0, seed: 0 };
+    const ARGS: FineTuneArgs = FineTuneArgs {
+        freeze_epochs: 1,
+        head_only: false,
+        lr_mult: 100.0,
+        seed: 0,
+        memory: MemoryArgs { memory_limit: 16.0 },
+    };
 
     #[test]
     fn settings_that_train_nothing_or_at_no_rate_are_refused_before_anything_is_read() {

@@ -16,29 +16,38 @@ use crate::Error;
 pub struct ImageArgs {
     /// Folder of images, one folder a class, with or without train/, val/ and test/ around them; or a table
     /// of paths and labels (.csv). Without it, the images are those of --dataset
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", conflicts_with_all = ["dataset", "classes", "data_path"])]
     pub images: Option<PathBuf>,
     /// Height and width that the images of a folder get [default: those that the network is made for]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", requires = "images")]
     pub image_size: Option<usize>,
     /// Channels that the images of a folder get: 1 or 3 [default: those that the network is made for]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", requires = "images")]
     pub channels: Option<usize>,
     /// How images of a folder become square: `crop` cuts off what is longer, `stretch` distorts
-    #[arg(long, default_value = "crop", value_name = "MODE")]
+    #[arg(long, default_value = "crop", value_name = "MODE", requires = "images")]
     pub resize: ResizeMode,
     /// Shorter side of an image before its middle is cut out [default: the image size]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", requires = "images")]
     pub resize_size: Option<usize>,
     /// Leaves out images that cannot be read, and lists them; without it the first one ends the program
-    #[arg(long)]
+    #[arg(long, requires = "images")]
     pub skip_damaged: bool,
-    /// Share of a folder's images that validates, if there is no folder for that
-    #[arg(long, default_value_t = 0.2, value_name = "SHARE")]
+    /// Share of a folder's images that validates, if there is no folder for that: above 0 and below 1
+    #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = share, allow_negative_numbers = true, requires = "images")]
     pub validation_fraction: f64,
+    /// How pixels become values [default: as the weights' file says, else standardized]
+    #[arg(long, value_name = "KIND")]
+    pub normalization: Option<ImageNormalization>,
     /// The published data set
     #[command(flatten)]
     pub data: DataArgs,
+}
+
+/// A share that leaves something for both sides.
+fn share(text: &str) -> Result<f64, &'static str> {
+    let share = text.parse().ok().filter(|share| 0.0 < *share && *share < 1.0);
+    share.ok_or("expected a number above 0 and below 1")
 }
 
 /// How an image becomes square, by name.
@@ -59,15 +68,50 @@ pub struct ChosenImages {
 }
 
 impl ImageArgs {
-    /// Reads the images: of a folder in the shape that the network `takes`, `[channels, height, width]`,
-    /// unless another was given; `seed` decides which validate. What is left out is told on standard error.
+    /// The shape that the images get, `[channels, height, width]`, before they are read: of a folder the one that the
+    /// network `takes`, unless another was given.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] for a published data set that is unknown, or a normalization that is not for such images.
+    pub fn shape(&self, takes: [usize; 3]) -> Result<[usize; 3], Error> {
+        let shape = match (&self.images, self.image_size) {
+            (None, _) => self.data.shape()?,
+            (_, None) => [self.channels.unwrap_or(takes[0]), takes[1], takes[2]],
+            (_, Some(side)) => [self.channels.unwrap_or(takes[0]), side, side],
+        };
+        if let Some(normalization) = self.normalization {
+            normalization.check(shape)?;
+        }
+        Ok(shape)
+    }
+
+    /// The normalization that was asked for, else the one that is `known` to be that of the weights; else mean 0 and
+    /// standard deviation 1 over the training images.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageNormalization::of`].
+    pub fn normalization(
+        &self,
+        known: Option<&Normalization>,
+        split: &Split,
+    ) -> Result<Normalization, Error> {
+        match (self.normalization, known) {
+            (Some(kind), _) => kind.of(split),
+            (None, Some(known)) => Ok(known.clone()),
+            (None, None) => Ok(Normalization::standardized(&split.train)),
+        }
+    }
+
+    /// Reads the images: of a folder in this [`shape`](Self::shape); `seed` decides which validate. What is left out is told on standard error.
     ///
     /// # Errors
     ///
     /// [`Error::Data`] if they cannot be found or read.
     pub fn read(
         &self,
-        takes: [usize; 3],
+        shape: [usize; 3],
         seed: u64,
         common: &Common,
         context: &Context,
@@ -75,9 +119,8 @@ impl ImageArgs {
         let Some(path) = &self.images else {
             return Ok(ChosenImages { split: self.data.split(&common.source())?, resize: None });
         };
-        let [channels, height, width] = takes;
-        let (height, width) = self.image_size.map_or((height, width), |side| (side, side));
-        let reader = ImageReader::new([self.channels.unwrap_or(channels), height, width])?;
+        let [_, height, width] = shape;
+        let reader = ImageReader::new(shape)?;
         let resize = match (self.resize, self.resize_size) {
             (ResizeMode::Stretch, _) => Resize::Stretch,
             (ResizeMode::Crop, side) => Resize::ShorterSide(side.unwrap_or(height.max(width))),
@@ -156,13 +199,21 @@ impl ImageNormalization {
             Self::Raw => Normalization::raw(),
             Self::Unit => Normalization::unit(),
             Self::Standardized => Normalization::standardized(&split.train),
-            Self::ImageNet => match split.shape() {
-                [3, ..] => Normalization::imagenet(),
-                [channels, ..] => {
-                    let reason = format!("normalization imagenet: for 3 channels, not {channels}");
-                    return Err(selvedge_data::DataError::other(reason).into());
-                }
-            },
+            Self::ImageNet => {
+                self.check(split.shape())?;
+                Normalization::imagenet()
+            }
         })
+    }
+
+    /// Refuses ImageNet's for images of `shape` with other than three channels.
+    fn check(self, shape: [usize; 3]) -> Result<(), Error> {
+        match (self, shape) {
+            (Self::ImageNet, [channels, ..]) if channels != 3 => {
+                let reason = format!("normalization imagenet: for 3 channels, not {channels}");
+                Err(selvedge_data::DataError::other(reason).into())
+            }
+            _ => Ok(()),
+        }
     }
 }

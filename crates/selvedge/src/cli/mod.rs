@@ -23,6 +23,7 @@ mod augmentation;
 mod fine_tuning;
 #[cfg(feature = "images")]
 mod images;
+mod memory;
 mod network;
 #[cfg(feature = "images")]
 mod predictions;
@@ -36,6 +37,7 @@ pub use augmentation::AugmentationArgs;
 pub use fine_tuning::{FineTuneArgs, Pretrained, PretrainedArgs};
 #[cfg(feature = "images")]
 pub use images::{ChosenImages, ImageArgs, ImageNormalization, ResizeMode};
+pub use memory::MemoryArgs;
 pub use network::{Channels, NetworkArgs, WeightArgs, WeightFormat};
 #[cfg(feature = "images")]
 pub use predictions::{PredictionArgs, PredictionFormat, predict_files};

@@ -45,20 +45,24 @@ impl NetworkArgs {
 }
 
 /// How a file of weights is read, and how a network takes it.
+///
+/// A program that takes them has an argument in the group `trained`, the weights that they are about: without those
+/// they are refused.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct WeightArgs {
-    /// The key under which a checkpoint keeps the weights that are meant, such as model_ema
-    #[arg(long, value_name = "KEY")]
+    /// The key under which a checkpoint keeps the weights that are meant, such as model_ema, or what stands
+    /// before their names
+    #[arg(long, value_name = "KEY", requires = "trained")]
     pub key: Option<String>,
     /// Names of the file that begin with OLD begin with NEW; a * stands for any text between two dots; can be
     /// given several times
-    #[arg(long, value_name = "OLD=NEW")]
+    #[arg(long, value_name = "OLD=NEW", requires = "trained")]
     pub rename: Vec<Rename>,
     /// Take what fits, and say what does not
-    #[arg(long)]
+    #[arg(long, requires = "trained")]
     pub partial: bool,
     /// What becomes of weights for color images where images are grey, or the other way round
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, value_name = "HOW", requires = "trained")]
     pub input_channels: Option<Channels>,
 }
 

@@ -1,5 +1,6 @@
 //! Classes of files of images, as a table, as JSON or as CSV.
 
+use std::cell::RefCell;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
@@ -11,14 +12,15 @@ use serde::Serialize;
 
 use super::{Failed, Stopped, print, print_to_reader};
 
-/// How predictions are written.
+/// How predictions for files are written. A program that takes them calls the files' argument `files`: without it they
+/// are refused.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PredictionArgs {
     /// How predictions are written
-    #[arg(long, default_value = "table", value_name = "FORMAT")]
+    #[arg(long, default_value = "table", value_name = "FORMAT", requires = "files")]
     pub format: PredictionFormat,
     /// How many classes of an image are written, the most probable first
-    #[arg(long, default_value = "1", value_name = "NUMBER", value_parser = super::at_least_one)]
+    #[arg(long, default_value = "1", value_name = "NUMBER", value_parser = super::at_least_one, requires = "files")]
     pub top_k: std::num::NonZeroUsize,
 }
 
@@ -115,7 +117,7 @@ fn printable(name: &str) -> String {
 ///
 /// # Errors
 ///
-/// [`Failed`] at the end if a file could not be read; [`Stopped`] if the stop was raised; an error at once if
+/// [`Failed`] at the end if a file could not be read, or a folder or list has none; [`Stopped`] if the stop was raised; an error at once if
 /// the network cannot be used, or standard output not be written to.
 pub fn predict_files(
     bundle: &Bundle,
@@ -138,7 +140,8 @@ pub fn predict_files(
         Progress::message(&format!("error: {error}"));
         failed += 1;
     };
-    let mut paths = files.iter().flat_map(|path| paths(path));
+    let empty = RefCell::new(Vec::new());
+    let mut paths = files.iter().flat_map(|path| paths(path, &empty));
     loop {
         if stop.is_requested() {
             return Err(Stopped(format!("after {done} files")).into());
@@ -172,21 +175,41 @@ pub fn predict_files(
             break;
         }
     }
-    match failed {
-        0 => Ok(()),
-        1 => Err(Failed(format!("1 of {done} files could not be read")).into()),
-        n => Err(Failed(format!("{n} of {done} files could not be read")).into()),
+    drop(paths);
+    let mut reasons = empty.into_inner();
+    if failed > 0 {
+        reasons.push(format!("{failed} of {done} files could not be read"));
+    }
+    match reasons.is_empty() {
+        true => Ok(()),
+        false => {
+            // Few are enough to see what is wrong.
+            if let more @ 1.. = reasons.len().saturating_sub(4) {
+                reasons.splice(3..3 + more, [format!("{more} more like this")]);
+            }
+            Err(Failed(reasons.join("; ")).into())
+        }
     }
 }
 
-/// The files that an argument stands for.
-fn paths(path: &Path) -> Box<dyn Iterator<Item = Result<PathBuf, DataError>>> {
+/// The files that an argument stands for; `empty` is told if there are none.
+fn paths<'a>(
+    path: &'a Path,
+    empty: &'a RefCell<Vec<String>>,
+) -> Box<dyn Iterator<Item = Result<PathBuf, DataError>> + 'a> {
     if path == Path::new("-") {
         let lines = std::io::stdin().lock().lines();
-        let lines = lines.filter(|line| !line.as_ref().is_ok_and(String::is_empty));
-        return Box::new(lines.map(|line| match line {
-            Ok(line) => Ok(PathBuf::from(line)),
-            Err(error) => Err(DataError::other(format!("standard input: {error}"))),
+        let mut lines = lines.filter(|line| !line.as_ref().is_ok_and(String::is_empty));
+        let mut is_first = true;
+        return Box::new(std::iter::from_fn(move || {
+            let line = lines.next();
+            if std::mem::take(&mut is_first) && line.is_none() {
+                empty.borrow_mut().push("standard input: no names of files".into());
+            }
+            Some(match line? {
+                Ok(line) => Ok(PathBuf::from(line)),
+                Err(error) => Err(DataError::other(format!("standard input: {error}"))),
+            })
         }));
     }
     if !path.is_dir() {
@@ -195,6 +218,11 @@ fn paths(path: &Path) -> Box<dyn Iterator<Item = Result<PathBuf, DataError>>> {
     match ImageFiles::of(path) {
         Ok(files) => {
             files.notes().iter().for_each(|note| Progress::message(note));
+            if files.paths.is_empty() {
+                empty
+                    .borrow_mut()
+                    .push(format!("{}: no images", printable(&path.to_string_lossy())));
+            }
             Box::new(files.paths.into_iter().map(Ok))
         }
         Err(error) => Box::new(std::iter::once(Err(error))),

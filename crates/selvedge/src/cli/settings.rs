@@ -25,6 +25,15 @@ impl DataArgs {
         Self { classes: self.classes.or(usual), ..self.clone() }
     }
 
+    /// The shape of its images, `[channels, height, width]`, before they are read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] for an unknown name.
+    pub fn shape(&self) -> Result<[usize; 3], Error> {
+        Ok(PublishedSet::named(&self.dataset)?.shape)
+    }
+
     /// The official split of the data set, looked for where `source` says, of these classes alone; of all
     /// where none were given.
     ///

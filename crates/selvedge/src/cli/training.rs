@@ -1,7 +1,9 @@
 //! How a network is trained, by flags that bear the names of torchvision's reference scripts.
 
+use clap::builder::PossibleValuesParser;
 use selvedge_train::{
-    Averaging, Classify, Clip, CrossEntropy, EarlyStopping, FitConfig, OptimizerConfig, Schedule,
+    Averaging, Classify, Clip, CrossEntropy, EarlyStopping, FitConfig, Metrics, OptimizerConfig,
+    Schedule, Score,
 };
 
 /// How a network is trained: what is left out is the program's default.
@@ -63,7 +65,7 @@ pub struct TrainingArgs {
     #[arg(long, requires = "model_ema", value_name = "STEPS")]
     pub model_ema_steps: Option<usize>,
     /// The validation value that decides which epoch is best: loss, accuracy or macro_f1 [default: loss]
-    #[arg(long, value_name = "METRIC")]
+    #[arg(long, value_name = "METRIC", value_parser = PossibleValuesParser::new(Metrics::COLUMNS))]
     pub monitor: Option<String>,
     /// Ends the run after so many epochs without improvement
     #[arg(long, value_name = "EPOCHS")]
@@ -140,8 +142,14 @@ impl TrainingArgs {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct LossArgs {
     /// Share of the targets that is spread over all classes [default: 0]
-    #[arg(long, allow_negative_numbers = true, value_name = "SHARE")]
+    #[arg(long, allow_negative_numbers = true, value_name = "SHARE", value_parser = smoothing)]
     pub label_smoothing: Option<f64>,
+}
+
+/// A share that leaves something of the target.
+fn smoothing(text: &str) -> Result<f64, &'static str> {
+    let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
+    share.ok_or("expected a number of at least 0 and below 1")
 }
 
 impl LossArgs {

@@ -55,6 +55,7 @@ pub use variants::Variant;
 pub use vary::{Dimension, Range, Values};
 
 pub(crate) use error::printable;
+pub(crate) use variants::shown;
 
 #[cfg(test)]
 mod tests;

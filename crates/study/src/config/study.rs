@@ -87,6 +87,52 @@ pub enum Search {
         #[serde(default)]
         seed: u64,
     },
+    /// Variants drawn at random for a few epochs each, and each time the best of them for more, until the last ones
+    /// have all the epochs of the base.
+    SuccessiveHalving {
+        /// Epochs of the first rung.
+        #[serde(default = "one")]
+        smallest: u64,
+        /// How many times fewer variants, and more epochs, each rung has.
+        #[serde(default = "three")]
+        eta: u64,
+        /// Decides the draws.
+        #[serde(default)]
+        seed: u64,
+    },
+    /// Several times successive halving, from many variants for a few epochs to few for all of them. How many
+    /// variants there are follows from the epochs.
+    Hyperband {
+        /// The fewest epochs.
+        #[serde(default = "one")]
+        smallest: u64,
+        /// How many times fewer variants, and more epochs, each rung has.
+        #[serde(default = "three")]
+        eta: u64,
+        /// Decides the draws.
+        #[serde(default)]
+        seed: u64,
+    },
+}
+
+impl Search {
+    /// Whether it needs to know how many variants it may try.
+    fn needs_budget(&self) -> bool {
+        !matches!(self, Self::Grid | Self::OneAtATime | Self::Hyperband { .. })
+    }
+
+    /// Whether variants follow from the file alone.
+    fn is_listed(&self) -> bool {
+        matches!(self, Self::Grid | Self::OneAtATime)
+    }
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn three() -> u64 {
+    3
 }
 
 /// `[study]` of a file.
@@ -255,10 +301,10 @@ impl StudyConfig {
                 return wrong("seeds", format!("{seed} is too large: the largest is {}", i64::MAX));
             }
         }
-        let searched = !matches!(self.search, Search::Grid | Search::OneAtATime);
+        let searched = !self.search.is_listed();
         match self.budget {
             Some(0) => return wrong("budget", "it is 0: nothing would be trained".into()),
-            None if searched => {
+            None if self.search.needs_budget() => {
                 let message = "a search needs to know how many variants it may try";
                 return wrong("budget", message.into());
             }
@@ -266,6 +312,23 @@ impl StudyConfig {
         }
         if searched && self.vary.is_empty() {
             return wrong("search", "nothing varies: there is no [vary]".into());
+        }
+        if let Search::SuccessiveHalving { smallest, eta, .. }
+        | Search::Hyperband { smallest, eta, .. } = self.search
+        {
+            if self.vary.iter().any(|dimension| dimension.name() == "epochs") {
+                return wrong("search", "halving chooses the epochs: they cannot vary, too".into());
+            }
+            let largest = self.largest_epochs()?;
+            if !(1..=largest).contains(&smallest) {
+                let message = format!(
+                    "smallest is {smallest}, but must be from 1 to the base's {largest} epochs"
+                );
+                return wrong("search", message);
+            }
+            if eta < 2 {
+                return wrong("search", format!("eta is {eta}, but must be at least 2"));
+            }
         }
         let variants = self.variants()?;
         if let Some(name) = &self.baseline
@@ -276,6 +339,18 @@ impl StudyConfig {
             return wrong("baseline", format!("\"{name}\" is none of {}", names.join(", ")));
         }
         Ok(())
+    }
+}
+
+impl StudyConfig {
+    /// The epochs of the base.
+    pub(crate) fn largest_epochs(&self) -> Result<u64, ConfigError> {
+        if self.is_quick {
+            return Ok(1);
+        }
+        let base = TrialConfig::from_table(self.base.clone());
+        let base = base.map_err(|wrong| ConfigError::at(&self.lines, &["base"], wrong))?;
+        Ok(base.fit.epochs as u64)
     }
 }
 

@@ -28,6 +28,9 @@ pub struct TrialConfig {
     pub transforms: Transforms,
     /// How the images of a batch of training are mixed.
     pub mix: Option<Mix>,
+    /// Noise that is added to the images and that a reconstruction is to take away: at most this, in units of the
+    /// normalized values.
+    pub input_noise: Option<f64>,
     /// Where the first weights come from instead, if not from chance.
     pub pretrain: Option<Pretraining>,
     /// Parameters that do not learn.
@@ -82,12 +85,13 @@ struct Own {
     initialization: Initialization,
     transforms: Transforms,
     mix: Option<Mix>,
+    input_noise: Option<f64>,
     pretrain: Option<Table>,
     freeze: Option<NamePattern>,
 }
 
 /// Their names.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "dataset",
     "model",
     "task",
@@ -95,6 +99,7 @@ const OWN: [&str; 9] = [
     "initialization",
     "transforms",
     "mix",
+    "input_noise",
     "pretrain",
     "freeze",
 ];
@@ -134,6 +139,7 @@ impl TrialConfig {
             initialization: own.initialization,
             transforms: own.transforms,
             mix: own.mix,
+            input_noise: own.input_noise,
             pretrain,
             freeze: own.freeze,
             fit,
@@ -152,6 +158,17 @@ impl TrialConfig {
         if !self.dataset.also.is_empty() && !self.task.is_reconstruct() {
             let message = "images of other classes join those of a task without labels alone";
             return Err(Wrong::other(&["dataset", "also"], message));
+        }
+        if let Some(amount) = self.input_noise {
+            if !self.task.is_reconstruct() {
+                let message = "noise is taken away from images that are reconstructed; to train a classifier on \
+                               noisy images, there are `transforms`";
+                return Err(Wrong::other(&["input_noise"], message));
+            }
+            if !(amount >= 0.0 && amount.is_finite()) {
+                let message = format!("it is {amount}, but must be at least 0");
+                return Err(Wrong::other(&["input_noise"], message));
+            }
         }
         if self.mix.is_some() && self.task.is_reconstruct() {
             return Err(Wrong::other(&["mix"], "images are mixed where classes are learned alone"));

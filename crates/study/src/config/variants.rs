@@ -15,6 +15,8 @@ const MOST: usize = 100_000;
 pub struct Variant {
     /// What tells it from the others: `learning_rate=0.01, model.dropout=0.25`, or its name in the file.
     pub name: String,
+    /// The name of the `[[variant]]` that it is one of; empty if there are none.
+    pub arm: String,
     /// The settings that vary, with their values, in the order of the file.
     pub settings: Vec<(String, Value)>,
     /// All settings.
@@ -169,7 +171,7 @@ impl StudyConfig {
         if words.is_empty() {
             words.push("base".into());
         }
-        Ok(Variant { name: words.join(", "), settings, trial })
+        Ok(Variant { name: words.join(", "), arm: name.into(), settings, trial })
     }
 
     /// Finds who set what is wrong: what varies, an arm, or the base.
@@ -239,7 +241,7 @@ impl StudyConfig {
 }
 
 /// A value as a name shows it: a table by its name and what else it says.
-fn shown(value: &Value) -> String {
+pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => {

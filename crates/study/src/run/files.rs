@@ -6,8 +6,8 @@ use std::path::Path;
 use selvedge_files::{Output, OutputError};
 use serde::Serialize;
 
-use super::StudyResults;
 use super::table::Row;
+use super::{Contrast, StudyResults};
 use crate::config::Part;
 use crate::trial::Ending;
 
@@ -25,6 +25,9 @@ struct Json<'a> {
     answer: String,
     reference: Option<&'a str>,
     variants: &'a [Row],
+    /// Of the test accuracy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    contrasts: Vec<Contrast>,
 }
 
 impl StudyResults {
@@ -52,14 +55,30 @@ impl StudyResults {
             answer: table.answer(),
             reference: table.reference.map(|at| table.rows[at].name.as_str()),
             variants: &table.rows,
+            contrasts: self.contrasts(Part::Test, "accuracy"),
         };
         output.replace(&FILES, |new| {
-            new.write("table.txt", &format!("{}\n{}\n", table.text(), table.answer()))?;
+            new.write("table.txt", &self.text())?;
             new.write("variants.csv", &self.variants_csv(&table.rows))?;
             new.write("trials.csv", &self.trials_csv())?;
             new.write_json("results.json", &json)?;
             new.write("optuna.jsonl", &super::journal::of(self))
         })
+    }
+
+    /// The variants beside each other, the arms beside each other wherever all else is the same, and what it says in
+    /// words.
+    pub fn text(&self) -> String {
+        let table = self.table();
+        let mut text = table.text();
+        for (part, column) in [(Part::Test, "accuracy"), (Part::Test, "loss")] {
+            let contrasts = self.contrasts_text(part, column);
+            if !contrasts.is_empty() {
+                text += &format!("\n{contrasts}");
+                break;
+            }
+        }
+        format!("{text}\n{}\n", table.answer())
     }
 
     fn variants_csv(&self, rows: &[Row]) -> String {

@@ -51,12 +51,7 @@ impl StudyResults {
             factors.push((dimension.name(), labels(&found.collect::<Vec<_>>())));
         }
         if self.study.variant.len() > 1 {
-            let arm = |name: &str| {
-                let arms = self.study.variant.iter().map(|(arm, _)| arm.as_str());
-                let own = arms.filter(|arm| name == *arm || name.starts_with(&format!("{arm}, ")));
-                own.max_by_key(|arm| arm.len()).unwrap_or("").to_owned()
-            };
-            let arms = trials.iter().map(|(results, _)| arm(&results.variant.name));
+            let arms = trials.iter().map(|(results, _)| results.variant.arm.clone());
             factors.push(("variant".into(), arms.collect()));
         }
         factors.push(("seed".into(), trials.iter().map(|(_, t)| t.seed.to_string()).collect()));

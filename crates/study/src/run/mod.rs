@@ -1,6 +1,8 @@
 //! Running a study: every variant with every seed, each trial once.
 
+mod contrasts;
 mod files;
+mod halving;
 mod importance;
 mod journal;
 mod progress;
@@ -22,6 +24,8 @@ use crate::store::{Leases, Store};
 use crate::trial::Plan;
 use crate::{Datasets, StudyConfig, StudyError, statistics};
 
+pub use contrasts::Contrast;
+use halving::Halving;
 pub use importance::Importance;
 use progress::StudyProgress;
 use results::Trials;
@@ -114,7 +118,8 @@ impl<'a> Runner<'a> {
         let work = Work { runner: self, leases: &leases, context };
         let mut all = Trials::default();
         let searches = Searching::of(study)?;
-        if searches.is_empty() {
+        let halvings = Halving::of(study)?;
+        if searches.is_empty() && halvings.is_empty() {
             let variants = study.variants()?;
             let progress = StudyProgress::new(&context.progress);
             self.try_all(study, variants, &work, &progress, &mut all)?;
@@ -130,6 +135,9 @@ impl<'a> Runner<'a> {
                 let costs = self.try_all(study, variants, &work, &progress, &mut all)?;
                 search.learn(&costs);
             }
+        }
+        for halving in halvings {
+            halving.run(|variants| self.try_all(study, variants, &work, &progress, &mut all))?;
         }
         progress.end();
         Ok(StudyResults::new(study, all))

@@ -29,7 +29,10 @@ impl<'a> Searching<'a> {
     pub fn of(study: &'a StudyConfig) -> Result<Vec<Self>, StudyError> {
         let strategy = || -> Option<(Box<dyn Strategy>, u64)> {
             Some(match study.search {
-                Search::Grid | Search::OneAtATime => return None,
+                Search::Grid
+                | Search::OneAtATime
+                | Search::SuccessiveHalving { .. }
+                | Search::Hyperband { .. } => return None,
                 Search::Random { seed } => (Box::new(Random), seed),
                 Search::Sobol { seed } => (Box::new(Sobol), seed),
                 Search::Tpe { seed } => (Box::new(Tpe::default()), seed),
@@ -39,17 +42,13 @@ impl<'a> Searching<'a> {
         if strategy().is_none() {
             return Ok(Vec::new());
         }
-        let axes = study.vary.iter().map(axis).collect();
-        let space = Space::new(axes)?;
-        let lone = [(String::new(), Table::new())];
-        let arms = if study.variant.is_empty() { &lone[..] } else { &study.variant[..] };
+        let space = space(study)?;
         let mut searches = Vec::new();
-        for (name, settings) in arms {
+        for arm in Self::arms(study) {
             let Some((strategy, seed)) = strategy() else { break };
-            let known = study.variant.iter().find(|(other, _)| other == name);
             searches.push(Self {
                 study,
-                arm: (known.map_or("", |(name, _)| name), settings.clone()),
+                arm,
                 space: space.clone(),
                 strategy,
                 seed,
@@ -58,6 +57,13 @@ impl<'a> Searching<'a> {
             });
         }
         Ok(searches)
+    }
+
+    /// The arms of a study; one without a name and settings, where it has none.
+    pub fn arms(study: &'a StudyConfig) -> impl Iterator<Item = (&'a str, Table)> {
+        let arms = study.variant.iter().map(|(name, settings)| (name.as_str(), settings.clone()));
+        let lone = study.variant.is_empty().then(|| ("", Table::new()));
+        arms.chain(lone)
     }
 
     /// The next variants; none when the budget is spent, or nothing is left to try.
@@ -69,9 +75,7 @@ impl<'a> Searching<'a> {
         }
         self.proposed = self.strategy.propose(&self.space, &self.history, self.seed, count)?;
         let variant = |point: &Point| {
-            let places = self.study.vary.iter().zip(point);
-            let values: Vec<(&Dimension, Value)> =
-                places.map(|(dimension, &place)| (dimension, value(dimension, place))).collect();
+            let values = point_values(self.study, point);
             Ok(self.study.variant_of(self.arm.0, &self.arm.1, &values)?)
         };
         self.proposed.iter().map(variant).collect()
@@ -82,6 +86,20 @@ impl<'a> Searching<'a> {
         let points = self.proposed.drain(..).zip(costs);
         self.history.extend(points.map(|(point, &value)| Observation { point, value }));
     }
+}
+
+/// All that varies, as searches see it.
+pub(super) fn space(study: &StudyConfig) -> Result<Space, StudyError> {
+    Space::new(study.vary.iter().map(axis).collect())
+}
+
+/// The values at a point.
+pub(super) fn point_values<'a>(
+    study: &'a StudyConfig,
+    point: &Point,
+) -> Vec<(&'a Dimension, Value)> {
+    let places = study.vary.iter().zip(point);
+    places.map(|(dimension, &place)| (dimension, value(dimension, place))).collect()
 }
 
 /// A dimension as searches see it: a list of numbers has an order.

@@ -274,3 +274,79 @@ fn a_search_tries_the_same_variants_however_often_it_is_killed() {
     }
     assert_eq!(bits(&run(folder.path(), text)), bits(&whole));
 }
+
+#[test]
+fn halving_trains_the_better_ones_longer() {
+    let text = "[study]\nseeds = 1\nbudget = 9\nsearch = { name = 'successive_halving', smallest = 1 }\n\
+                [base]\ndataset = 'halves'\nepochs = 9\nmodel = { name = 'mlp', hidden = 4 }\nbatch_size = 10\n\
+                [vary]\nlearning_rate = { min = 1e-5, max = 1, log = true }";
+    let results = run(tempfile::tempdir().unwrap().path(), text);
+    let epochs = results.variants.iter().map(|v| v.variant.trial.fit.epochs).collect::<Vec<_>>();
+    assert_eq!(epochs, [1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 3, 9]);
+    let value = |at: usize| results.variants[at].values(&results.study)[0].unwrap();
+    let rate = |at: usize| results.variants[at].variant.trial.fit.learning_rate;
+    let mut first: Vec<usize> = (0..9).collect();
+    first.sort_by(|&a, &b| value(a).total_cmp(&value(b)));
+    let mut best: Vec<f64> = first[..3].iter().map(|&at| rate(at)).collect();
+    let mut second: Vec<f64> = (9..12).map(rate).collect();
+    best.sort_by(f64::total_cmp);
+    second.sort_by(f64::total_cmp);
+    assert_eq!(second, best);
+    let message = |text: &str| text.parse::<StudyConfig>().unwrap_err().to_string();
+    let wrong = message(&text.replace("smallest = 1", "smallest = 10"));
+    assert!(
+        wrong.ends_with("smallest is 10, but must be from 1 to the base's 9 epochs"),
+        "{wrong}"
+    );
+    let wrong = message(&text.replace("learning_rate =", "epochs = [1, 2]\nlearning_rate ="));
+    assert!(wrong.ends_with("halving chooses the epochs: they cannot vary, too"), "{wrong}");
+}
+
+#[test]
+fn arms_are_compared_wherever_all_else_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let text =
+        format!("{STUDY}[[variant]]\nname = 'short'\n[[variant]]\nname = 'long'\nepochs = 6\n");
+    let results = run(folder.path(), &text);
+    let contrasts = results.contrasts(crate::config::Part::Test, "loss");
+    let places: Vec<_> = contrasts.iter().map(|c| (c.arm.as_str(), c.at.as_str(), c.n)).collect();
+    assert_eq!(places, [("long", "learning_rate=0.1", 2), ("long", "learning_rate=0.01", 2)]);
+    let test = |variant: usize, seed: usize| {
+        results.variants[variant].trials[seed]
+            .as_ref()
+            .unwrap()
+            .score(crate::config::Part::Test, "loss")
+            .unwrap()
+    };
+    // Variants 0 and 1 are short, 2 and 3 long.
+    let difference = (test(3, 0) - test(1, 0) + test(3, 1) - test(1, 1)) / 2.0;
+    assert!((contrasts[1].difference - difference).abs() < 1e-12);
+    assert!(contrasts[1].difference < 0.0, "more epochs learn more");
+    assert!(contrasts.iter().all(|c| c.is_chance()), "two seeds show nothing");
+    assert!(results.text().contains("test accuracy, each beside \"short\":"), "{}", results.text());
+}
+
+#[test]
+fn the_table_has_the_best_first_and_compares_with_it_or_with_the_baseline() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = STUDY.replace("[0.1, 0.01]", "[1e-5, 0.1, 0.01]").replace("seeds = 2", "seeds = 6");
+    let table = run(folder.path(), &text).table();
+    assert_eq!(table.rows[0].name, "learning_rate=0.1");
+    assert_eq!(table.rows[2].name, "learning_rate=1e-5");
+    assert_eq!(table.reference, Some(0));
+    let worst = table.rows[2].comparison.as_ref().unwrap();
+    // All six seeds agree: 2 of the 2⁶ signs are as far from 0.
+    assert_eq!((worst.n, worst.p), (6, 0.03125));
+    assert!(
+        table.answer().starts_with("Best: learning_rate=0.1, validation loss 0."),
+        "{}",
+        table.answer()
+    );
+    let baseline = text.replace("seeds = 6", "seeds = 6\nbaseline = 'learning_rate=0.01'");
+    let table = run(folder.path(), &baseline).table();
+    let reference = &table.rows[table.reference.unwrap()];
+    assert_eq!(
+        (reference.name.as_str(), reference.comparison.is_none()),
+        ("learning_rate=0.01", true)
+    );
+}

@@ -14,7 +14,39 @@
 //!
 //! A strategy is a pure function of the space, what was found, and a seed. A study that was killed and is
 //! started again goes on with the same trials, bit for bit, whatever the number of threads, as long as it asks for
-//! the same numbers of points after the same histories.
+//! the same numbers of points after the same histories, to the last bit. (`serde_json` reads back exactly the floats
+//! that it wrote only with its feature `float_roundtrip`; the points have few enough digits without.)
+//!
+//! # What they are worth
+//!
+//! How far above the smallest value the best of 25, 50 and 100 trials is (the median over 20 seeds), in how many
+//! seeds the best of 100 is better than that of random search, and the p of the paired sign-flip test, adjusted for
+//! the three comparisons ([`step_down_p`](crate::statistics::step_down_p)); made by
+//! `cargo run -p selvedge-study --example search_functions`:
+//!
+//! | function | strategy | 25 | 50 | 100 | better than random | p |
+//! |---|---|---|---|---|---|---|
+//! | Branin | `Random` | 0.7921 | 0.5952 | 0.2834 | | |
+//! | Branin | `Sobol` | 1.3019 | 0.5581 | 0.4663 | 50 % | 0.5262 |
+//! | Branin | `Tpe` | 0.3793 | 0.1881 | 0.0898 | 98 % | < 0.0001 |
+//! | Branin | `GaussianProcess` | 0.0159 | 0.0000 | 0.0000 | 100 % | < 0.0001 |
+//! | Hartmann-6 | `Random` | 1.8736 | 1.6984 | 1.3993 | | |
+//! | Hartmann-6 | `Sobol` | 1.8774 | 1.7311 | 1.2171 | 50 % | 0.8278 |
+//! | Hartmann-6 | `Tpe` | 1.3419 | 0.5490 | 0.3589 | 100 % | < 0.0001 |
+//! | Hartmann-6 | `GaussianProcess` | 0.5474 | 0.0076 | 0.0001 | 100 % | < 0.0001 |
+//! | mixed | `Random` | 0.2372 | 0.2098 | 0.1981 | | |
+//! | mixed | `Sobol` | 0.2274 | 0.2104 | 0.1243 | 55 % | 0.1794 |
+//! | mixed | `Tpe` | 0.2098 | 0.1065 | 0.0044 | 90 % | 0.0004 |
+//! | mixed | `GaussianProcess` | 0.1654 | 0.0006 | 0.0000 | 100 % | < 0.0001 |
+//!
+//! "mixed" has two categorical dimensions of three choices. These functions have no noise: with some, the models gain
+//! less, in the same order.
+//!
+//! With its default settings the crate `optimizer` 1.0.1 comes to 1.55, 2.13 and 0.21 with its Parzen estimator, which
+//! stands still, and to 0.0007, 0.23 and 0.067 with its Gaussian process after 100 trials of the same three (medians
+//! of seeds 0 to 19; features `gp` and `sobol`). Its samplers also keep a state that only doing every trial again
+//! restores, its process does not learn from choices, and its numbers are drawn by a crate that may change with any
+//! update. So the strategies here are written from the papers that they name.
 
 mod gaussian_process;
 mod grid;

@@ -38,6 +38,7 @@ pub(crate) fn train(
     let mut fit_data = FitData::new(train, split.validation.clone(), normalization)
         .with_transforms(config.transforms.clone());
     fit_data.mix = config.mix;
+    fit_data.input_noise = config.input_noise;
     let network = first_network(plan, weights, context)?;
     let parameters = network.trainable_params();
     let fit = FitConfig { seed: *seed, ..config.fit.clone() };
@@ -156,6 +157,10 @@ impl Run<'_> {
             let device = &self.context.device;
             let batch = fitted.model.inference_batch();
             let source = BatchLoader::new(test.clone(), batch, normalization, device)?;
+            let source = match self.data.input_noise {
+                Some(amount) => source.with_input_noise(amount)?,
+                None => source,
+            };
             let score = evaluate_task(task, &fitted.model, &source)?;
             scores.insert(Part::Test, named(&score));
         }

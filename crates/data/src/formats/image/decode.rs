@@ -1,9 +1,10 @@
 //! From the bytes of a file to pixels of one or three channels, upright.
 
-use std::io::Cursor;
+use std::error::Error;
+use std::io::{self, Cursor};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::{LONGEST_SIDE, jpeg};
 
@@ -31,7 +32,7 @@ pub(super) fn decode(
     limits.max_image_height = Some(LONGEST_SIDE);
     limits.max_alloc = Some(max_bytes);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(|error| error.to_string())?;
+    let mut decoder = reader.into_decoder().map_err(reason)?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > max_pixels {
         return Err(format!("{width} × {height} pixels, more than the limit of {max_pixels}"));
@@ -46,7 +47,7 @@ pub(super) fn decode(
     }
     // The image is whole, whatever is wrong with what is said about it.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let image = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
+    let image = DynamicImage::from_decoder(decoder).map_err(reason)?;
     if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
         return Err("cut off: the JPEG ends before its image does".into());
     }
@@ -58,6 +59,22 @@ pub(super) fn decode(
         _ => image.into_rgb8().into_raw(),
     };
     Ok(Decoded { width, height, pixels })
+}
+
+/// What is wrong with an image, as its decoder says it. Of a file that is cut off some say only that a buffer was
+/// not filled.
+fn reason(error: ImageError) -> String {
+    let ended = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+    let mut is_cut_off = matches!(&error, ImageError::IoError(error) if ended(error));
+    let mut source = error.source();
+    while let Some(error) = source {
+        is_cut_off |= error.downcast_ref::<io::Error>().is_some_and(ended);
+        source = error.source();
+    }
+    if is_cut_off {
+        return "cut off: the file ends in the middle of the image".into();
+    }
+    error.to_string().trim().to_owned()
 }
 
 /// What to say of a file whose format is not known.

@@ -132,6 +132,25 @@ fn every_file_that_is_cut_off_is_refused() {
 }
 
 #[test]
+fn a_file_that_is_cut_off_is_said_to_be_so_in_plain_words() {
+    for name in ["rgb.png", "rgb.bmp", "rgb.tiff", "rgb.jpg", "lossless.webp", "frames.gif"] {
+        let bytes = std::fs::read(file(name)).unwrap();
+        for end in [bytes.len() / 3, bytes.len() / 2, bytes.len() * 3 / 4] {
+            let reader = ImageReader::new([3, 8, 8]).unwrap();
+            let Err(error) = reader.read_bytes(&bytes[..end]) else { continue };
+            let text = error.to_string();
+            assert!(!text.contains("buffer"), "{name} to {end}: {text}");
+            assert_eq!(text, text.trim_end(), "{name} to {end}");
+        }
+    }
+    for name in ["rgb.bmp", "rgb.tiff"] {
+        let bytes = std::fs::read(file(name)).unwrap();
+        let expected = "image: cut off: the file ends in the middle of the image";
+        assert_eq!(message(&bytes[..bytes.len() - 9]), expected, "{name}");
+    }
+}
+
+#[test]
 fn changed_bytes_of_any_file_never_end_the_program_and_give_one_short_line() {
     let reader = ImageReader::new([1, 8, 8]).unwrap();
     for entry in std::fs::read_dir(file("")).unwrap() {

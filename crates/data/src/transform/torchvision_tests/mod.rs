@@ -69,7 +69,7 @@ fn tolerance(transform: &serde_json::Value) -> u8 {
     match (text("name"), text("op"), text("interpolation")) {
         (_, _, "nearest") => 0,
         ("color_op", "contrast" | "saturation" | "hue" | "sharpness", _) => 1,
-        ("gaussian_blur" | "resize" | "random_rotation" | "affine", ..) => 1,
+        ("gaussian_blur" | "random_rotation" | "affine", ..) => 1,
         _ => 0,
     }
 }

@@ -1,11 +1,15 @@
 //! What the tensors of a file are called, in the file and here.
 
 mod listed;
+mod prefixes;
 mod rename;
 mod sources;
 mod wrappers;
 
 pub(super) use listed::Names;
+#[cfg(test)]
+pub(super) use prefixes::BESIDE;
+pub(super) use prefixes::{networks, under};
 pub use rename::Rename;
 pub(super) use sources::{SOURCES, Source};
 #[cfg(test)]
@@ -41,6 +45,7 @@ fn readings(listed: &BTreeMap<String, String>, as_in_file: bool) -> Vec<Reading>
     for source in SOURCES {
         let rules = source.renames();
         for names in &lists {
+            let names = &source.counted(names);
             let renamed = |name: &String| rules.iter().find_map(|rule| rule.apply(name));
             let renamed: Vec<Option<String>> = names.iter().map(renamed).collect();
             if renamed.iter().any(Option::is_some) {

@@ -1,10 +1,14 @@
 //! The machine that a pickle is a program for.
 
 mod arguments;
+mod joblib;
+
+pub use self::joblib::WRAPPER as JOBLIB_ARRAY;
 
 use std::collections::HashMap;
 use std::io::Read;
 
+use self::arguments::Counted;
 use super::{BUDGET, Made, Node, Object, Tree, Value, damaged};
 
 /// Bytes counted for a value on the stack, in a container or in the memo, with what a growing vector keeps in
@@ -26,6 +30,8 @@ const DICTS: [&str; 5] = [
 /// Stack, marks, memo and the values so far.
 pub struct Machine<'r> {
     input: &'r mut dyn Read,
+    /// How many bytes have been read.
+    position: u64,
     tree: Tree,
     spent: u64,
     stack: Vec<Value>,
@@ -37,6 +43,7 @@ impl<'r> Machine<'r> {
     pub fn new(input: &'r mut dyn Read) -> Self {
         Self {
             input,
+            position: 0,
             tree: Tree::default(),
             spent: 0,
             stack: Vec::new(),
@@ -92,14 +99,17 @@ impl<'r> Machine<'r> {
                 let line = self.line()?;
                 self.make(Node::Text(line))?;
             }
-            // SHORT_BINUNICODE, SHORT_BINSTRING, BINUNICODE, BINSTRING, BINUNICODE8: text.
-            0x8c | b'U' => self.counted(1, true)?,
-            b'X' | b'T' => self.counted(4, true)?,
-            0x8d => self.counted(8, true)?,
-            // SHORT_BINBYTES, BINBYTES, BINBYTES8, BYTEARRAY8: bytes.
-            b'C' => self.counted(1, false)?,
-            b'B' => self.counted(4, false)?,
-            0x8e | 0x96 => self.counted(8, false)?,
+            // SHORT_BINUNICODE, BINUNICODE, BINUNICODE8
+            0x8c => self.counted(1, Counted::Text)?,
+            b'X' => self.counted(4, Counted::Text)?,
+            0x8d => self.counted(8, Counted::Text)?,
+            // SHORT_BINSTRING, BINSTRING
+            b'U' => self.counted(1, Counted::Either)?,
+            b'T' => self.counted(4, Counted::Either)?,
+            // SHORT_BINBYTES, BINBYTES, BINBYTES8, BYTEARRAY8
+            b'C' => self.counted(1, Counted::Bytes)?,
+            b'B' => self.counted(4, Counted::Bytes)?,
+            0x8e | 0x96 => self.counted(8, Counted::Bytes)?,
             // EMPTY_LIST, EMPTY_TUPLE, EMPTY_DICT, EMPTY_SET
             b']' => self.make(Node::List(Vec::new()))?,
             b')' => self.make(Node::Tuple(Vec::new()))?,
@@ -215,7 +225,7 @@ impl<'r> Machine<'r> {
                 if let Some(Node::Object(object)) = self.node_mut(object) {
                     object.state = state;
                 }
-                Ok(())
+                self.array_of_joblib(object)
             }
             // PERSID, BINPERSID
             b'P' => {

@@ -8,9 +8,12 @@
 //! The operations are those of Python's `pickletools`, protocols 0 to 5.
 
 mod machine;
+mod numpy;
 mod stream;
 mod value;
 
+pub(super) use self::machine::JOBLIB_ARRAY;
+pub(super) use self::numpy::{ArrayType, extent};
 pub(super) use self::stream::Stream;
 pub(super) use self::value::{Made, Node, Object, Tree, Value};
 

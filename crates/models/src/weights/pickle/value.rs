@@ -18,8 +18,13 @@ pub enum Value {
 pub enum Node {
     Text(String),
     Bytes(Vec<u8>),
-    /// Text or bytes too long to be kept, or an integer of more than 64 bits.
+    /// An integer of more than 64 bits.
     Skipped,
+    /// Text or bytes too long to be kept: where they are, counted from the beginning of the pickle.
+    Long {
+        at: u64,
+        length: u64,
+    },
     List(Vec<Value>),
     Tuple(Vec<Value>),
     Set(Vec<Value>),
@@ -87,11 +92,12 @@ impl Tree {
         }
     }
 
-    /// A key as text: that of a string, or the digits of a number.
+    /// A key as text: that of a string, or the digits of a number. Python 2 had bytes of any kind for keys.
     pub fn key(&self, value: Value) -> Option<String> {
-        match value {
-            Value::Int(number) => Some(number.to_string()),
-            value => self.text(value).map(str::to_string),
+        match (value, self.node(value)) {
+            (Value::Int(number), _) => Some(number.to_string()),
+            (_, Some(Node::Bytes(bytes))) => Some(String::from_utf8_lossy(bytes).into()),
+            _ => self.text(value).map(str::to_string),
         }
     }
 

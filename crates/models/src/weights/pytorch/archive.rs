@@ -130,6 +130,19 @@ impl Place {
         Ok(bytes)
     }
 
+    /// The first bytes of the content, at most `most` of them; nothing is held against the checksum.
+    pub fn beginning(&self, input: &Input<'_>, most: usize) -> Result<Vec<u8>, String> {
+        if !self.is_deflated {
+            return read(input, self.offset, self.size.min(most as u64));
+        }
+        // What cannot be packed takes a little more than it is.
+        let packed = read(input, self.offset, self.packed.min(2 * most as u64))?;
+        let mut bytes = Vec::new();
+        // An error is met again when the whole is read; the packed bytes may end in the middle of something here.
+        let _ = DeflateDecoder::new(&packed[..]).take(most as u64).read_to_end(&mut bytes);
+        Ok(bytes)
+    }
+
     /// Reads the content for its checksum alone, a part at a time.
     pub fn verify(&self, input: &Input<'_>) -> Result<(), String> {
         if self.checksum.is_none() {

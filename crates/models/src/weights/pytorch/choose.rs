@@ -1,12 +1,12 @@
 //! Chooses among several sets of weights.
 
+use std::collections::BTreeSet;
+
+use super::super::names;
 use super::super::options::Choice;
 use super::super::pickle::{Tree, Value};
 use super::find::{Candidate, is_average, rank};
-use super::tensor::{Tensor, tensor};
-
-/// As many choices are named in an error.
-const MOST_NAMED: usize = 8;
+use super::tensor::{Home, Tensor, tensor};
 
 /// A set that holds so many times the elements of all others is clearly the one.
 const CLEARLY: u64 = 10;
@@ -31,12 +31,20 @@ pub fn choose(tree: &Tree, found: Vec<Candidate>, key: Option<&str>) -> Result<C
     let is_set = |candidate: &Candidate| {
         candidate.has_parameters == has_parameters && !candidate.path.split('.').any(is_optimizer)
     };
-    let found: Vec<Candidate> = found.into_iter().filter(is_set).collect();
+    let mut found: Vec<Candidate> = found.into_iter().filter(is_set).collect();
+    // Beside tensors of PyTorch, arrays are what was measured.
+    if key.is_none() && found.iter().any(|candidate| has_tensors(tree, candidate)) {
+        found.retain(|candidate| has_tensors(tree, candidate));
+    }
     let choices: Vec<Choice> = found.iter().map(|candidate| choice(tree, candidate)).collect();
     if let Some(key) = key {
-        let tensors = under(found, key)
-            .ok_or_else(|| format!("there are no weights under `{key}`; {}", listed(&choices)))?;
-        return Ok(Chosen { key: Some(key.into()), tensors, choices });
+        let exact = under(&found, key).map(|tensors| (key.to_string(), tensors));
+        if let Some((key, tensors)) = exact.or_else(|| by_prefix(&found, meant(&choices), key)) {
+            return Ok(Chosen { key: Some(key), tensors, choices });
+        }
+        let prefixes = found.iter().flat_map(|candidate| networks(tree, candidate));
+        let all: Vec<Choice> = choices.into_iter().chain(prefixes).collect();
+        return Err(format!("there are no weights under `{key}`; {}", Choice::listed(&all)));
     }
     if found.is_empty() {
         return Ok(Chosen::default());
@@ -44,7 +52,7 @@ pub fn choose(tree: &Tree, found: Vec<Candidate>, key: Option<&str>) -> Result<C
     let index = meant(&choices).ok_or_else(|| {
         format!(
             "it holds several sets of weights, of which one is chosen by its key: {}",
-            listed(&choices)
+            Choice::listed(&choices)
         )
     })?;
     let key = Some(choices[index].key.clone()).filter(|key| !key.is_empty());
@@ -83,23 +91,84 @@ fn meant(choices: &[Choice]) -> Option<usize> {
     (elements(&largest) / CLEARLY >= others.max(1)).then_some(largest)
 }
 
+/// Whether a set has tensors of PyTorch, and not arrays of NumPy alone.
+fn has_tensors(tree: &Tree, candidate: &Candidate) -> bool {
+    let is_stored = |value| match tensor(tree, value) {
+        Some(Tensor::Dense(tensor)) => matches!(tensor.home, Home::Storage(_)),
+        _ => false,
+    };
+    candidate.tensors.iter().any(|(_, value)| is_stored(*value))
+}
+
 /// The tensors of the set of this path, or of all sets beneath it under their longer names.
-fn under(found: Vec<Candidate>, key: &str) -> Option<Vec<(String, Value)>> {
+fn under(found: &[Candidate], key: &str) -> Option<Vec<(String, Value)>> {
     let mut beneath = Vec::new();
     for candidate in found {
         if candidate.path == key {
-            return Some(candidate.tensors);
+            return Some(candidate.tensors.clone());
         }
-        let rest = match key.is_empty() {
-            true => Some(candidate.path.as_str()),
-            false => candidate.path.strip_prefix(key).and_then(|rest| rest.strip_prefix('.')),
-        };
-        if let Some(rest) = rest {
-            let named = |(name, value)| (format!("{rest}.{name}"), value);
-            beneath.extend(candidate.tensors.into_iter().map(named));
+        if let Some(rest) = below(&candidate.path, key) {
+            let named = |(name, value): &(String, Value)| (format!("{rest}.{name}"), *value);
+            beneath.extend(candidate.tensors.iter().map(named));
         }
     }
     Some(beneath).filter(|beneath| !beneath.is_empty())
+}
+
+/// The rest of `path` below `key`.
+fn below<'p>(path: &'p str, key: &str) -> Option<&'p str> {
+    match key.is_empty() {
+        true => Some(path),
+        false => path.strip_prefix(key).and_then(|rest| rest.strip_prefix('.')),
+    }
+}
+
+/// What is left of `key` within the set of this path.
+fn rest_of_key<'k>(path: &str, key: &'k str) -> Option<&'k str> {
+    match path.is_empty() {
+        true => Some(key),
+        false => key.strip_prefix(path).and_then(|rest| rest.strip_prefix('.')),
+    }
+}
+
+/// The tensors whose names begin with the end of `key`, of the set under its beginning, or else with the whole of
+/// it, of the set that is meant without a key; and the whole key.
+fn by_prefix(
+    found: &[Candidate],
+    meant: Option<usize>,
+    key: &str,
+) -> Option<(String, Vec<(String, Value)>)> {
+    let meant = meant.and_then(|index| found.get(index));
+    let beneath = found.iter().filter_map(|set| Some((set, rest_of_key(&set.path, key)?)));
+    let places = beneath.chain(meant.map(|set| (set, key)));
+    for (candidate, prefix) in places {
+        let named = |(name, value): &(String, Value)| {
+            Some((names::under(name, prefix)?.to_string(), *value))
+        };
+        let tensors: Vec<(String, Value)> = candidate.tensors.iter().filter_map(named).collect();
+        let different: BTreeSet<&String> = tensors.iter().map(|(name, _)| name).collect();
+        if !tensors.is_empty() && different.len() == tensors.len() {
+            return Some((joined(&candidate.path, prefix), tensors));
+        }
+    }
+    None
+}
+
+/// The networks under prefixes in a set, by their whole keys.
+fn networks(tree: &Tree, candidate: &Candidate) -> Vec<Choice> {
+    let shapes = candidate.tensors.iter().filter_map(|(name, value)| match tensor(tree, *value) {
+        Some(Tensor::Dense(tensor)) => Some((name.as_str(), tensor.shape)),
+        _ => None,
+    });
+    let shapes: Vec<(&str, Vec<usize>)> = shapes.collect();
+    let tensors: Vec<(&str, &[usize])> =
+        shapes.iter().map(|(name, shape)| (*name, &shape[..])).collect();
+    let whole = |choice: Choice| Choice { key: joined(&candidate.path, &choice.key), ..choice };
+    names::networks(&tensors).into_iter().map(whole).collect()
+}
+
+fn joined(path: &str, key: &str) -> String {
+    if path.is_empty() { key.into() } else { format!("{path}.{key}") }
 }
 
 fn choice(tree: &Tree, candidate: &Candidate) -> Choice {
@@ -114,17 +183,6 @@ fn choice(tree: &Tree, candidate: &Candidate) -> Choice {
         tensors: candidate.tensors.len(),
         elements: elements.fold(0, u64::saturating_add),
     }
-}
-
-/// The choices on one line.
-fn listed(choices: &[Choice]) -> String {
-    let mut texts: Vec<String> = choices.iter().take(MOST_NAMED).map(Choice::to_string).collect();
-    match choices.len() {
-        0 => return "there are none at all".into(),
-        count if count > MOST_NAMED => texts.push(format!("{} more", count - MOST_NAMED)),
-        _ => {}
-    }
-    format!("there are {}", texts.join(", "))
 }
 
 /// Whether a key is that of an optimizer or of what belongs to it.

@@ -20,7 +20,7 @@ pub struct Candidate {
 }
 
 /// As deep as values are looked into.
-const DEPTH: usize = 100;
+pub const DEPTH: usize = 100;
 
 /// As many values are looked at, and as many bytes of paths and names are built, in one file.
 const MOST_STEPS: usize = 4_000_000;
@@ -56,13 +56,25 @@ fn is_script_module(tree: &Tree, object: &Object) -> bool {
     tree.global(object.class).is_some_and(|class| class.starts_with(SCRIPT))
 }
 
-/// All sets of weights in a tree, in the order of the file.
+/// What looking through a tree comes to.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// All sets of weights, in the order of the file.
+    pub sets: Vec<Candidate>,
+    /// Whether there is the state of an optimizer.
+    pub has_optimizer: bool,
+    /// Whether there are values deeper than [`DEPTH`].
+    pub is_too_deep: bool,
+}
+
+/// All sets of weights in a tree.
 ///
 /// # Errors
 ///
 /// If the tree is so entangled that looking through it would take too long.
-pub fn candidates(tree: &Tree) -> Result<Vec<Candidate>, String> {
-    let mut search = Search { tree, seen: HashSet::new(), steps: 0, text: 0, found: Vec::new() };
+pub fn candidates(tree: &Tree) -> Result<Found, String> {
+    let found = Found::default();
+    let mut search = Search { tree, seen: HashSet::new(), steps: 0, text: 0, found };
     search.visit(tree.root(), String::new(), 0)?;
     Ok(search.found)
 }
@@ -73,7 +85,7 @@ struct Search<'t> {
     seen: HashSet<u32>,
     steps: usize,
     text: usize,
-    found: Vec<Candidate>,
+    found: Found,
 }
 
 type Named = (String, Value);
@@ -81,7 +93,11 @@ type Named = (String, Value);
 impl Search<'_> {
     fn visit(&mut self, value: Value, path: String, depth: usize) -> Result<(), String> {
         let Value::Node(index) = value else { return Ok(()) };
-        if depth > DEPTH || !self.seen.insert(index) || tensor(self.tree, value).is_some() {
+        if depth > DEPTH {
+            self.found.is_too_deep = true;
+            return Ok(());
+        }
+        if !self.seen.insert(index) || tensor(self.tree, value).is_some() {
             return Ok(());
         }
         if let Some(object) = self.tree.object(value)
@@ -92,6 +108,7 @@ impl Search<'_> {
         }
         let children = self.children(value)?;
         if is_optimizer(&children) {
+            self.found.has_optimizer = true;
             return Ok(());
         }
         if !matches!(self.tree.node(value), Some(Node::List(_) | Node::Tuple(_) | Node::Set(_))) {
@@ -117,7 +134,7 @@ impl Search<'_> {
 
     fn add(&mut self, path: String, tensors: Vec<Named>) {
         let has_parameters = tensors.iter().any(|(name, _)| is_parameter(name));
-        self.found.push(Candidate { path, tensors, has_parameters });
+        self.found.sets.push(Candidate { path, tensors, has_parameters });
     }
 
     /// What a value contains, by names: the keys of a dictionary, the attributes of an object, the places of a

@@ -25,13 +25,14 @@ pub struct Storages {
     next: u64,
 }
 
-/// Reads the pickles.
-pub fn open(input: &Input<'_>) -> Result<(Tree, Storages), String> {
+/// Reads the pickles; gives that of the weights, where it begins, and the storages.
+pub fn open(input: &Input<'_>) -> Result<(Tree, u64, Storages), String> {
     let mut stream = Stream::new(input);
     // A magic number, the version of the format, the sizes of the machine's types.
     for _ in 0..3 {
         pickle::read(&mut stream)?;
     }
+    let start = stream.position();
     let tree = pickle::read(&mut stream)?;
     let keys = pickle::read(&mut stream)?;
     let names = keys.sequence(keys.root()).ok_or("the names of its storages are missing")?;
@@ -39,7 +40,7 @@ pub fn open(input: &Input<'_>) -> Result<(Tree, Storages), String> {
     let order = names.iter().cloned().enumerate().map(|(index, name)| (name, index)).collect();
     let widths = super::tensor::storage_widths(&tree);
     let next = stream.position();
-    Ok((tree, Storages { order, widths, places: Vec::new(), names, next }))
+    Ok((tree, start, Storages { order, widths, places: Vec::new(), names, next }))
 }
 
 impl Storages {

@@ -1,9 +1,11 @@
 //! PyTorch's own files: what `torch.save` and `torch.jit.save` write.
 
 mod archive;
+mod array;
 mod choose;
 mod find;
 mod legacy;
+mod npz;
 mod tensor;
 mod view;
 
@@ -14,8 +16,8 @@ use std::sync::Arc;
 
 use self::archive::Archive;
 use self::choose::choose;
-use self::find::{candidates, is_script};
-use self::tensor::{Tensor, tensor};
+use self::find::{DEPTH, Found, candidates, is_script};
+use self::tensor::{Home, Tensor, tensor};
 use self::view::Storage;
 use super::format::Format;
 use super::input::{Input, damaged};
@@ -37,11 +39,16 @@ pub(super) fn read_zip(input: &Input<'_>, options: &ReadOptions) -> Result<Conte
     let is_pickle = |name: &str| name == "data.pkl" || name.ends_with("/data.pkl");
     let mut pickles = archive.entries.iter().filter(|entry| is_pickle(&entry.name));
     let (Some(entry), None) = (pickles.next(), pickles.next()) else {
-        return Err(other_archive(&archive));
+        return match npz::is_one(&archive) {
+            true => npz::read(&archive, input),
+            false => Err(other_archive(&archive)),
+        };
     };
     check_unfolded(entry.size, input.length())?;
-    let bytes = entry.place(input).and_then(|place| place.read(input)).map_err(damaged)?;
+    let place = entry.place(input).map_err(damaged)?;
+    let bytes = place.read(input).map_err(damaged)?;
     let tree = pickle::read(&mut &bytes[..])?;
+    let start = Some(place.offset).filter(|_| !place.is_deflated);
     let folder = entry.name.strip_suffix("data.pkl").unwrap_or_default();
     let entries: HashMap<&str, &archive::Entry> = archive
         .entries
@@ -59,7 +66,7 @@ pub(super) fn read_zip(input: &Input<'_>, options: &ReadOptions) -> Result<Conte
         let entry = entry.ok_or_else(|| format!("its storage `{key}` is not in the archive"))?;
         Ok(Storage::new(entry.place(input)?, byteorder == b"big"))
     };
-    let contents = contents(&tree, input, storage, options)?;
+    let contents = contents(&tree, input, storage, start, options)?;
     let is_script = is_script(&tree, tree.root());
     if is_script && contents.tensors.is_empty() {
         let reason = "a TorchScript archive without parameters, as `torch.jit.freeze` makes constants of them; \
@@ -72,8 +79,19 @@ pub(super) fn read_zip(input: &Input<'_>, options: &ReadOptions) -> Result<Conte
 /// Reads the format of before PyTorch 1.6.
 pub(super) fn read_legacy(input: &Input<'_>, options: &ReadOptions) -> Result<Contents, String> {
     let damaged = |reason: String| damaged("file of PyTorch", reason);
-    let (tree, mut storages) = legacy::open(input).map_err(damaged)?;
-    contents(&tree, input, |key, bytes| storages.find(input, key, bytes), options)
+    let (tree, start, mut storages) = legacy::open(input).map_err(damaged)?;
+    contents(&tree, input, |key, bytes| storages.find(input, key, bytes), Some(start), options)
+}
+
+/// Reads a pickle that stands alone, with arrays of NumPy.
+pub(super) fn read_pickle(input: &Input<'_>, options: &ReadOptions) -> Result<Contents, String> {
+    let tree = pickle::read(&mut pickle::Stream::new(input))?;
+    let storage = |key: &str, _| Err(format!("there is no storage `{key}` in a pickle alone"));
+    let contents = contents(&tree, input, storage, Some(0), options)?;
+    match contents.tensors.is_empty() {
+        true => Err(format!("a pickle that `torch.save` did not write, without arrays; {ADVICE}")),
+        false => Ok(contents),
+    }
 }
 
 /// What is to be said of an archive that has not one pickle of this name.
@@ -87,11 +105,6 @@ fn other_archive(archive: &Archive) -> String {
         }
         () if holds("/model.json") && holds("/version") => {
             "a TorchScript archive of PyTorch before 1.4; save it anew with a later one".into()
-        }
-        () if holds(".npy") => {
-            "arrays of NumPy (.npz), which are not read; save them as safetensors: \
-             `safetensors.numpy.save_file(dict(numpy.load(path)), \"weights.safetensors\")`"
-                .into()
         }
         () if holds("model.weights.h5") => {
             "a model of Keras (.keras), which is not read; save its weights as safetensors".into()
@@ -114,14 +127,17 @@ fn check_unfolded(bytes: u64, file: u64) -> Result<(), String> {
     }
 }
 
-/// The weights in `tree`, whose storages `storage` finds by name and size.
+/// The weights in `tree`, whose storages `storage` finds by name and size, and which begins at `start` of the file if
+/// it is not packed.
 fn contents(
     tree: &Tree,
     input: &Input<'_>,
     mut storage: impl FnMut(&str, u64) -> Result<Arc<Storage>, String>,
+    start: Option<u64>,
     options: &ReadOptions,
 ) -> Result<Contents, String> {
-    let chosen = choose(tree, candidates(tree)?, options.key.as_deref())?;
+    let mut found = candidates(tree)?;
+    let chosen = choose(tree, std::mem::take(&mut found.sets), options.key.as_deref())?;
     let mut storages: HashMap<String, Arc<Storage>> = HashMap::new();
     let (mut tensors, mut left_out, mut unfolded) = (Vec::new(), Vec::new(), 0u64);
     for (name, value) in chosen.tensors {
@@ -135,16 +151,23 @@ fn contents(
             None => continue,
         };
         let failed = |reason: String| damaged("file of PyTorch", format!("{name}: {reason}"));
-        let found = match storages.get(&described.storage) {
-            Some(found) => found.clone(),
-            None => {
-                let bytes = described.storage_bytes;
-                let found = storage(&described.storage, bytes).map_err(failed)?;
-                // All of it is read at least once, for its checksum.
-                unfolded = unfolded.saturating_add(found.size());
-                storages.insert(described.storage.clone(), found.clone());
-                found
+        let found = match &described.home {
+            Home::Pickle(values) => {
+                // Before it is copied: arrays can share what they are made of.
+                unfolded = unfolded.saturating_add(described.storage_bytes);
+                check_unfolded(unfolded, input.length())?;
+                array::storage(tree, values, described.storage_bytes, start).map_err(failed)?
             }
+            Home::Storage(key) => match storages.get(key) {
+                Some(found) => found.clone(),
+                None => {
+                    let found = storage(key, described.storage_bytes).map_err(failed)?;
+                    // All of it is read at least once, for its checksum.
+                    unfolded = unfolded.saturating_add(found.size());
+                    storages.insert(key.clone(), found.clone());
+                    found
+                }
+            },
         };
         let view = View::new(&described, found).map_err(failed)?;
         // A part of a storage that is packed is had by unpacking the whole.
@@ -154,6 +177,7 @@ fn contents(
             name,
             shape: described.shape,
             dtype: described.dtype,
+            float8: described.float8,
             id: None,
             values: Values::View(view),
         });
@@ -161,7 +185,7 @@ fn contents(
     check_unfolded(unfolded, input.length())?;
     let is_empty = tensors.is_empty() && left_out.is_empty();
     if tensors.is_empty() && !(is_empty && may_be_empty(tree)) {
-        return Err(without_tensors(tree, &left_out));
+        return Err(without_tensors(tree, &found, &left_out));
     }
     left_out.truncate(MOST_NAMES);
     let ignored = tree.names.iter().filter(|name| !builds_tensors(name));
@@ -188,11 +212,21 @@ fn may_be_empty(tree: &Tree) -> bool {
 }
 
 /// What to say of a file without weights.
-fn without_tensors(tree: &Tree, left_out: &[(String, String)]) -> String {
+fn without_tensors(tree: &Tree, found: &Found, left_out: &[(String, String)]) -> String {
     if let Some((name, reason)) = left_out.first() {
         return format!("it holds no tensors that are read: `{name}` is {reason}");
     }
     let root = tree.root();
+    if found.has_optimizer {
+        return format!(
+            "it holds the state of an optimizer, but no weights of a network; {ADVICE}"
+        );
+    }
+    if found.is_too_deep {
+        return format!(
+            "its values are nested more than {DEPTH} deep, the limit to which they are searched for weights; {ADVICE}"
+        );
+    }
     let what = match tree.object(root).and_then(|object| tree.global(object.class)) {
         Some(class) if tensor(tree, root).is_none() => format!("an object of {class}"),
         Some(_) => "a single tensor".into(),
@@ -213,6 +247,19 @@ fn without_tensors(tree: &Tree, left_out: &[(String, String)]) -> String {
 fn builds_tensors(name: &str) -> bool {
     let is_storage = name.starts_with("torch.") && name.ends_with("Storage");
     let is_part = ["torch._utils._rebuild_", "torch._tensor._rebuild_", "__torch__."];
-    let others = ["collections.OrderedDict", "torch.Size", "torch.nn.parameter.Parameter"];
-    is_storage || is_part.iter().any(|part| name.starts_with(part)) || others.contains(&name)
+    let others = [
+        "collections.OrderedDict",
+        "torch.Size",
+        "torch.nn.parameter.Parameter",
+        "_codecs.encode",
+        "__builtin__.bytes",
+        "numpy.ndarray",
+        "numpy.dtype",
+        "numpy.core.multiarray._reconstruct",
+        "numpy._core.multiarray._reconstruct",
+        "numpy.core.numeric._frombuffer",
+        "numpy._core.numeric._frombuffer",
+    ];
+    let is_array = others.contains(&name) || name.ends_with(pickle::JOBLIB_ARRAY);
+    is_storage || is_part.iter().any(|part| name.starts_with(part)) || is_array
 }

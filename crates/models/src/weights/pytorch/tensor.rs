@@ -2,21 +2,53 @@
 
 use burn::tensor::{BoolStore, DType};
 
+use super::super::float8::Float8;
 use super::super::pickle::{Made, Node, Tree, Value};
+use super::array::array;
 
 /// A tensor as a pickle describes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Described {
-    /// The name of its storage in the file.
-    pub storage: String,
+    pub home: Home,
     /// Bytes that the storage is said to have.
     pub storage_bytes: u64,
+    /// Bytes of the storage before the first of its elements.
+    pub before: u64,
     /// Where it begins in the storage, in elements.
     pub offset: u64,
     pub shape: Vec<usize>,
     /// In elements, one for each dimension.
     pub strides: Vec<usize>,
+    /// As the values are read.
     pub dtype: DType,
+    /// Of which kind the values are in the file, if there is no such type here.
+    pub float8: Option<Float8>,
+}
+
+impl Described {
+    /// Bytes of an element in the file.
+    pub fn width(&self) -> usize {
+        if self.float8.is_some() { 1 } else { self.dtype.size() }
+    }
+}
+
+/// Where the values of a tensor are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Home {
+    /// In the storage of this name.
+    Storage(String),
+    /// In the pickle itself.
+    Pickle(Inside),
+}
+
+/// The values of an array in a pickle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inside {
+    /// Text or bytes.
+    pub values: Value,
+    /// Whether each character of the text is a byte.
+    pub is_latin1: bool,
+    pub is_big_endian: bool,
 }
 
 /// What an object turned out to be.
@@ -34,8 +66,13 @@ const DEPTH: usize = 8;
 
 /// The tensor that `value` is, or `None` if it is something else.
 pub fn tensor(tree: &Tree, value: Value) -> Option<Tensor> {
-    let object = tree.object(value).filter(|object| object.made == Made::ByCall)?;
-    let found = rebuilt(tree, tree.global(object.class)?, &object.args, DEPTH)?;
+    let object = tree.object(value)?;
+    let found = match array(tree, object) {
+        None if object.made == Made::ByCall => {
+            rebuilt(tree, tree.global(object.class)?, &object.args, DEPTH)?
+        }
+        found => found?,
+    };
     Some(found.unwrap_or_else(|| Tensor::Damaged("its description is damaged".into())))
 }
 
@@ -85,6 +122,12 @@ fn rebuilt(tree: &Tree, name: &str, args: &[Value], depth: usize) -> Option<Opti
 /// `(storage, storage_offset, size, stride, requires_grad, backward_hooks, …)`
 fn dense(tree: &Tree, args: &[Value], dtype: Option<&str>) -> Option<Tensor> {
     let &[storage, offset, size, stride, ..] = args else { return None };
+    if let Some(object) = tree.object(storage)
+        && tree.global(object.class) == Some("torch.storage._load_from_bytes")
+    {
+        let reason = "a tensor of PyTorch that `pickle.dump` or joblib wrote; `torch.save` writes it so that it is read";
+        return Some(Tensor::LeftOut(reason.into()));
+    }
     let Some(Node::Persistent(id)) = tree.node(storage) else { return None };
     // ("storage", type, key, location, elements) and in old files the part of another storage.
     let &[_, class, key, location, elements, ref view @ ..] = tree.sequence(*id)? else {
@@ -104,7 +147,8 @@ fn dense(tree: &Tree, args: &[Value], dtype: Option<&str>) -> Option<Tensor> {
             "a tensor whose values are to be negated or conjugated".into(),
         ));
     }
-    let Some(dtype) = element(name) else {
+    let float8 = Float8::of_pytorch(name);
+    let Some(dtype) = element(name).or(float8.map(|_| DType::F32)) else {
         let name = name.strip_suffix("Storage").unwrap_or(name);
         return Some(Tensor::LeftOut(format!("of the type {name}")));
     };
@@ -118,10 +162,21 @@ fn dense(tree: &Tree, args: &[Value], dtype: Option<&str>) -> Option<Tensor> {
         offset = offset.checked_add(number(*begin)? as u64)?;
     }
     // An untyped storage counts bytes.
-    let width = if class == "UntypedStorage" { 1 } else { dtype.size() };
+    let width = if class == "UntypedStorage" || float8.is_some() { 1 } else { dtype.size() };
     let storage_bytes = (number(elements)? as u64).checked_mul(width as u64)?;
     (shape.len() == strides.len()).then_some(())?;
-    Some(Tensor::Dense(Described { storage: key, storage_bytes, offset, shape, strides, dtype }))
+    let home = Home::Storage(key);
+    let before = 0;
+    Some(Tensor::Dense(Described {
+        home,
+        storage_bytes,
+        before,
+        offset,
+        shape,
+        strides,
+        dtype,
+        float8,
+    }))
 }
 
 /// The type of the elements by the name of a storage's class or of a `torch.dtype`.

@@ -10,44 +10,87 @@ use super::tensor::Described;
 /// The values that one or more tensors share.
 #[derive(Debug)]
 pub struct Storage {
-    place: Place,
+    source: Source,
     /// Whether the most significant byte of a value is the first.
     is_big_endian: bool,
     /// Whether its checksum has been held against its values.
     verified: OnceLock<()>,
 }
 
+/// Where values are.
+#[derive(Debug)]
+pub enum Source {
+    /// In the file, as they are or packed.
+    Place(Place),
+    /// In the file as text, in UTF-8, of which each character is a byte: how Python 3 writes bytes in old pickles.
+    /// The size of the place is that of the values.
+    Latin1(Place),
+    /// Few enough to have been kept when the pickle was read.
+    Kept(Vec<u8>),
+}
+
 impl Storage {
     pub fn new(place: Place, is_big_endian: bool) -> Arc<Self> {
-        Arc::new(Self { place, is_big_endian, verified: OnceLock::new() })
+        Self::of(Source::Place(place), is_big_endian)
+    }
+
+    pub fn of(source: Source, is_big_endian: bool) -> Arc<Self> {
+        Arc::new(Self { source, is_big_endian, verified: OnceLock::new() })
     }
 
     /// Bytes of the values.
     pub fn size(&self) -> u64 {
-        self.place.size
+        match &self.source {
+            Source::Place(place) | Source::Latin1(place) => place.size,
+            Source::Kept(bytes) => bytes.len() as u64,
+        }
     }
 
     pub fn is_deflated(&self) -> bool {
-        self.place.is_deflated
+        matches!(&self.source, Source::Place(place) if place.is_deflated)
     }
 
     /// A part of the values; the first time the whole is held against its checksum.
     fn read(&self, input: &Input<'_>, part: Range<u64>) -> Result<Vec<u8>, String> {
-        let whole = 0..self.place.size;
-        if self.place.is_deflated || (part == whole && self.verified.get().is_none()) {
-            let mut bytes = self.place.read(input)?;
-            self.verified.get_or_init(|| ());
+        let cut = |mut bytes: Vec<u8>| {
             bytes.truncate(part.end as usize);
             bytes.drain(..part.start as usize);
-            return Ok(bytes);
+            bytes
+        };
+        let place = match &self.source {
+            Source::Kept(bytes) => return Ok(cut(bytes.clone())),
+            Source::Latin1(place) => {
+                let text = input.read(place.offset, place.packed as usize);
+                let bytes = latin1(&text.map_err(|e| e.to_string())?)?;
+                return match bytes.len() as u64 == place.size {
+                    true => Ok(cut(bytes)),
+                    false => {
+                        Err(format!("{} bytes where {} are described", bytes.len(), place.size))
+                    }
+                };
+            }
+            Source::Place(place) => place,
+        };
+        let whole = 0..place.size;
+        if place.is_deflated || (part == whole && self.verified.get().is_none()) {
+            let bytes = place.read(input)?;
+            self.verified.get_or_init(|| ());
+            return Ok(cut(bytes));
         }
         if self.verified.get().is_none() {
-            self.place.verify(input)?;
+            place.verify(input)?;
             self.verified.get_or_init(|| ());
         }
         let length = (part.end - part.start) as usize;
-        input.read(self.place.offset + part.start, length).map_err(|e| e.to_string())
+        input.read(place.offset + part.start, length).map_err(|e| e.to_string())
     }
+}
+
+/// The bytes of which a text in UTF-8 has the characters.
+pub fn latin1(text: &[u8]) -> Result<Vec<u8>, String> {
+    let text = std::str::from_utf8(text).map_err(|_| "bytes that are no text")?;
+    let byte = |c: char| u8::try_from(u32::from(c)).map_err(|_| "text that stands for no bytes");
+    Ok(text.chars().map(byte).collect::<Result<_, _>>()?)
 }
 
 /// A tensor in a storage.
@@ -64,7 +107,7 @@ pub struct View {
 impl View {
     /// The tensor that is described, if it lies within `storage`.
     pub fn new(tensor: &Described, storage: Arc<Storage>) -> Result<Self, String> {
-        let width = tensor.dtype.size();
+        let width = tensor.width();
         let part = extent(tensor, width as u64).filter(|part| part.end <= storage.size());
         let part = part.ok_or_else(|| {
             let (shape, size) = (&tensor.shape, storage.size());
@@ -147,5 +190,6 @@ fn extent(tensor: &Described, width: u64) -> Option<Range<u64>> {
     if tensor.shape.contains(&0) {
         return Some(0..0);
     }
-    Some(tensor.offset.checked_mul(width)?..last.checked_add(1)?.checked_mul(width)?)
+    let start = tensor.offset.checked_mul(width)?.checked_add(tensor.before)?;
+    Some(start..last.checked_add(1)?.checked_mul(width)?.checked_add(tensor.before)?)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::weights::names::{ANYWHERE, BEFORE, COUNTS, LOSSES, SOURCES};
+use crate::weights::names::{ANYWHERE, BEFORE, BESIDE, COUNTS, LOSSES, SOURCES};
 use crate::weights::{FloatType, Format, Rename};
 
 /// The rows of the table below the line `header`, without the signs of code.
@@ -29,6 +29,8 @@ fn it_lists_the_formats() {
         Format::PyTorchZip,
         Format::PyTorchLegacy,
         Format::TorchScript,
+        Format::Pickle,
+        Format::Npz,
         Format::Safetensors,
         Format::Burnpack,
     ];
@@ -36,7 +38,7 @@ fn it_lists_the_formats() {
     for format in all {
         match format {
             Format::PyTorchZip | Format::PyTorchLegacy | Format::TorchScript => {}
-            Format::Safetensors | Format::Burnpack => {}
+            Format::Pickle | Format::Npz | Format::Safetensors | Format::Burnpack => {}
         }
     }
     let rows = table("| format | file | read | written |");
@@ -50,6 +52,11 @@ fn it_lists_the_wrappers_and_what_is_no_parameter() {
     let names = COUNTS.map(|name| format!("….{name}")).into_iter();
     let names: Vec<String> = names.chain(LOSSES.map(|name| format!("{name}.…"))).collect();
     assert_eq!(column(&table("| name | of |"), 0), names);
+}
+
+#[test]
+fn it_lists_what_networks_side_by_side_are_called() {
+    assert_eq!(column(&table("| called so |"), 0), [&BEFORE[..], &BESIDE].concat());
 }
 
 #[test]

@@ -312,7 +312,25 @@ fn deeply_nested_pickles_are_looked_into_as_deep_as_is_allowed() {
         let mut pickle = b"\x80\x02}".to_vec();
         pickle.extend(b"\x85".repeat(depth));
         pickle.push(b'.');
-        assert_refused(&stored(&pickle, &[]), "no dictionary of tensors");
+        assert_refused(&stored(&pickle, &[]), "nested more than 100 deep, the limit");
+    }
+    // {"a": {"a": … {}}}, 200 of them.
+    let mut pickle = b"\x80\x02".to_vec();
+    pickle.extend(b"}X\x01\0\0\0a".repeat(200));
+    pickle.push(b'}');
+    pickle.extend(b"s".repeat(200));
+    pickle.push(b'.');
+    assert_refused(&stored(&pickle, &[]), "nested more than 100 deep, the limit");
+}
+
+#[test]
+fn the_state_of_an_optimizer_is_said_to_be_one() {
+    // {"state": {}, "param_groups": []}, alone and as {"optimizer": …}.
+    let state = b"}(X\x05\0\0\0state}X\x0c\0\0\0param_groups]u";
+    let alone = [b"\x80\x02", &state[..], b"."].concat();
+    let within = [b"\x80\x02}X\x09\0\0\0optimizer", &state[..], b"s."].concat();
+    for pickle in [alone, within] {
+        assert_refused(&stored(&pickle, &[]), "it holds the state of an optimizer, but no weights");
     }
 }
 
@@ -361,7 +379,7 @@ fn archives_without_a_pickle_or_with_two_are_refused() {
         zip.finish().unwrap().into_inner()
     };
     assert_refused(&zip(&["readme"]), "has one `data.pkl`, this has none");
-    assert_refused(&zip(&["arr_0.npy"]), "arrays of NumPy (.npz)");
+    assert_refused(&zip(&["arr_0.npy"]), "archive of NumPy is cut off or damaged");
     assert_refused(&zip(&["a/model.pth"]), "unpack it first");
     assert_refused(
         &zip(&["a/version", "a/model.json"]),

@@ -1,5 +1,6 @@
 //! Files of every format, whole and damaged. `tests/data/README.md` says where the files come from.
 
+mod arrays;
 mod checkpoints;
 mod document;
 mod dtypes;

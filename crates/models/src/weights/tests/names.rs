@@ -4,7 +4,10 @@ use super::*;
 use crate::weights::{
     self, InputChannels, LoadOptions, Rename, inspect, inspect_bytes, save_state,
 };
-use crate::{ModelError, ResNet, TransferCnn, Vgg, catalog, state, weights::FitKind};
+use crate::{
+    EfficientNetLite, MobileNetV2, ModelError, ResNet, TransferCnn, Vgg, catalog, state,
+    weights::FitKind,
+};
 
 /// Names and shapes of real state dicts, `# title` before each: tests/python/other_sources.py wrote them.
 const NAMES: &str = include_str!("../../../tests/data/names.txt");
@@ -53,10 +56,14 @@ fn names_and_shapes_of_other_sources_fit_the_networks_they_are_of() {
     let resnet18 = ResNet::resnet18(10).architecture().unwrap();
     let vgg = Vgg::vgg11(10).with_batch_norm().architecture().unwrap();
     let cifar = ResNet::resnet18_cifar_avg(10).architecture().unwrap();
+    let mobilenet = MobileNetV2::new(10).architecture();
+    let lite = EfficientNetLite::lite0(10).architecture().unwrap();
     for (title, source, architecture) in [
         ("pytorch-cifar resnet18", "pytorch-cifar", cifar),
         ("timm vgg11_bn", "timm", vgg),
         ("Hugging Face resnet18", "Hugging Face", resnet18),
+        ("timm mobilenetv2_100", "timm", mobilenet),
+        ("timm tf_efficientnet_lite0", "timm", lite),
     ] {
         let file = inspect(recorded(title, folder.path())).unwrap();
         let fit = file.fits(&architecture);
@@ -66,6 +73,33 @@ fn names_and_shapes_of_other_sources_fit_the_networks_they_are_of() {
         assert_eq!(best.kind, FitKind::Exact, "{title}");
         assert!(best.to_string().contains(&format!(", by the names of {source}")), "{best}");
     }
+}
+
+#[test]
+fn networks_that_differ_in_padding_alone_are_both_told() {
+    let folder = tempfile::tempdir().unwrap();
+    // timm gives both the same names, and the file does not say which of them was trained.
+    for title in ["timm tf_efficientnet_lite0", "timm efficientnet_lite0"] {
+        let fits = inspect(recorded(title, folder.path())).unwrap().best_fits(&catalog());
+        let exact = fits.iter().filter(|fit| fit.kind == FitKind::Exact);
+        let exact: Vec<(&str, &[&str])> =
+            exact.map(|fit| (fit.architecture.name.as_str(), &fit.sources[..])).collect();
+        let expected: [(&str, &[&str]); 2] =
+            [("efficientnet_lite0", &["timm"]), ("efficientnet_lite0_timm", &[])];
+        assert_eq!(exact, expected, "{title}");
+    }
+}
+
+#[test]
+fn vgg_of_pytorch_cifar_has_its_own_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let fits =
+        inspect(recorded("pytorch-cifar vgg11", folder.path())).unwrap().best_fits(&catalog());
+    assert_eq!((fits[0].kind, &fits[0].also[..]), (FitKind::Exact, &[][..]));
+    assert_eq!(
+        fits[0].architecture,
+        Vgg::vgg11(10).with_batch_norm().for_cifar().architecture().unwrap()
+    );
 }
 
 #[test]

@@ -136,6 +136,14 @@ fn searched(search: Search) -> String {
         Search::GaussianProcess { seed } => {
             format!("the expected improvement of a Gaussian process (seed {seed})")
         }
+        Search::SuccessiveHalving { smallest, eta, seed } => format!(
+            "successive halving from {}, the best of each {eta} for {eta} times as many (seed {seed})",
+            text::count(smallest as usize, "epoch")
+        ),
+        Search::Hyperband { smallest, eta, seed } => format!(
+            "Hyperband from {}, the best of each {eta} for {eta} times as many (seed {seed})",
+            text::count(smallest as usize, "epoch")
+        ),
     }
 }
 

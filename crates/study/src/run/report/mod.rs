@@ -96,6 +96,7 @@ impl<'a> Report<'a> {
         }
         let sections = [
             self.variants(),
+            self.contrasts(),
             self.importance(),
             self.curves(),
             self.classes(),

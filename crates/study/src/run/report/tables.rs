@@ -5,6 +5,7 @@ use selvedge_report::html::{Block, Cell, Mark, Row, Section, Table};
 use super::super::importance::Importance;
 use super::text::{self, Unit};
 use super::{Report, figures};
+use crate::config::Part;
 use crate::statistics::{SMALLEST_SEEDS, Summary};
 use crate::trial::Ending;
 
@@ -152,6 +153,63 @@ impl Report<'_> {
             );
         }
         text
+    }
+
+    /// The arms beside the first one, wherever all else is the same.
+    pub(super) fn contrasts(&self) -> Section {
+        let section = Section::new("The arms beside each other");
+        let columns = ["accuracy", "loss"].into_iter();
+        let found = columns.map(|column| (column, self.results.contrasts(Part::Test, column)));
+        let Some((column, contrasts)) = found.into_iter().find(|(_, all)| !all.is_empty()) else {
+            return section;
+        };
+        let first = self.results.study.variant.first().map_or("", |(name, _)| name.as_str());
+        let first = text::short(first, 60);
+        let unit = Unit::of(column);
+        let has_places = contrasts.iter().any(|contrast| !contrast.at.is_empty());
+        let mut names = vec!["arm".to_owned()];
+        names.extend(has_places.then(|| "at".to_owned()));
+        let means = [unit.label(&first), unit.label("this arm"), "difference".into()];
+        names.extend(means);
+        names.extend(["p", "adjusted p", "seeds"].map(String::from));
+        let caption = format!("Test {column} of each arm beside {first}");
+        let mut table = Table::new(caption, names);
+        for contrast in contrasts.iter().take(MOST_ROWS) {
+            let [of_first, of_arm] =
+                contrast.means.map(|mean| Cell::number(unit.factor * mean, unit.digits));
+            let difference = unit.factor * contrast.difference;
+            let difference = match contrast.interval {
+                Some(ends) => {
+                    let ends = (unit.factor * ends.low, unit.factor * ends.high);
+                    Cell::difference(difference, ends, unit.digits)
+                }
+                None => Cell::number(difference, unit.digits),
+            };
+            let mut cells = vec![Cell::text(&contrast.arm)];
+            cells.extend(has_places.then(|| Cell::text(&contrast.at)));
+            cells.extend([of_first, of_arm, difference]);
+            cells.extend([
+                Cell::p(contrast.p),
+                Cell::p(contrast.adjusted_p),
+                Cell::count(contrast.n),
+            ]);
+            table.rows.push(Row::from(cells));
+        }
+        let better = if column == "loss" { "lower" } else { "higher" };
+        let told = contrasts.iter().filter(|contrast| !contrast.is_chance()).count();
+        let text = format!(
+            "Of {}, {told} cannot be explained by chance alone: adjusted p is below 0.05. The {better} value is the \
+             better one.",
+            text::count(contrasts.len(), "comparison")
+        );
+        let note = "Paired by seed; differences have their 95 % BCa bootstrap interval below. Adjusted p counts in all \
+                    comparisons of the arm, by the step-down maximum.";
+        let more = contrasts.len().saturating_sub(MOST_ROWS);
+        let section = section.with(text).with(table).with(Block::Note(note.into()));
+        match more {
+            0 => section,
+            more => section.with(Block::Note(format!("{more} more are in results.json."))),
+        }
     }
 
     pub(super) fn importance_table(&self, all: &[Importance]) -> Table {

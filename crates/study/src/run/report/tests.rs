@@ -32,6 +32,7 @@ fn the_page_of_a_study_has_all_its_parts_and_names_stay_text() {
     let html = hostile().report("cargo run --example study -- a.toml").to_html();
     for heading in [
         "The variants",
+        "The arms beside each other",
         "Which settings matter",
         "How they learn",
         "Which classes are confused",

@@ -30,7 +30,7 @@ const LATEST: usize = 100;
 /// for together, each counts as if it had come to the best value so far (D. Ginsbourger et al., *Kriging is
 /// well-suited to parallelize optimization*, 2010).
 ///
-/// A proposal takes milliseconds at first and up to about a second after a hundred trials; of more than 150
+/// A proposal takes milliseconds at first and about a fifth of a second after a hundred trials; of more than 150
 /// trials the model is of the 50 best and the 100 latest others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GaussianProcess {

@@ -137,7 +137,10 @@ fn where_everything_failed_or_is_equal_or_huge_the_search_goes_on() {
 fn a_history_of_another_space_and_impossible_settings_are_refused() {
     let foreign = Observation { point: vec![Value::Choice(0)], value: Some(1.0) };
     for (name, strategy) in strategies() {
-        let message = strategy.propose(&mixed(), &[foreign.clone()], 0, 1).unwrap_err().to_string();
+        let message = strategy
+            .propose(&mixed(), std::slice::from_ref(&foreign), 0, 1)
+            .unwrap_err()
+            .to_string();
         let expected =
             "the space of the history is another at trial 0, but must be that of the search";
         assert_eq!(message, expected, "{name}");

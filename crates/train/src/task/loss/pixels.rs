@@ -72,9 +72,10 @@ impl Loss for PixelLoss {
         toml::Value::try_from(self).ok()
     }
 
-    /// Compares the outputs with the images of the batch.
+    /// Compares the outputs with the images of the batch, as they were before noise was added to them.
     fn of_batch(&self, outputs: Tensor<2>, batch: &Batch) -> Result<Tensor<1>, TrainError> {
-        self.mean(outputs, batch.images.clone().flatten(1, 3))
+        let images = batch.clean.as_ref().unwrap_or(&batch.images);
+        self.mean(outputs, images.clone().flatten(1, 3))
     }
 }
 

@@ -240,9 +240,16 @@ fn impossible_settings_are_refused() {
         let class_weights = class_weights.into();
         CrossEntropy { class_weights, ..CrossEntropy::default() }.check(Some(3))
     };
-    for wrong in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-60, 1e60] {
+    for (wrong, said) in [
+        (0.0, "0"),
+        (-1.0, "-1"),
+        (f64::NAN, "NaN"),
+        (f64::INFINITY, "inf"),
+        (1e-60, "1e-60"),
+        (1e60, "1e60"),
+    ] {
         let error = weights(&[1.0, wrong, 1.0]).unwrap_err().to_string();
-        assert_eq!(error, format!("class weight is {wrong}, but must be above 0"));
+        assert_eq!(error, format!("class weight is {said}, but must be above 0"));
         assert!(Focal { alpha: vec![wrong; 3], ..Focal::default() }.check(None).is_err());
     }
     let error = weights(&[1.0, 1.0]).unwrap_err().to_string();

@@ -5,6 +5,15 @@ use std::io::{self, Read};
 use super::super::{LONGEST_TEXT, Node, Value, damaged};
 use super::Machine;
 
+/// What stands after its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    Text,
+    Bytes,
+    /// What Python 2 took for text: bytes of any kind.
+    Either,
+}
+
 impl Machine<'_> {
     pub(super) fn byte(&mut self) -> Result<u8, String> {
         self.number(1).map(|number| number as u8)
@@ -14,6 +23,7 @@ impl Machine<'_> {
     pub(super) fn number(&mut self, width: usize) -> Result<u64, String> {
         let mut bytes = [0; 8];
         self.input.read_exact(&mut bytes[..width]).map_err(|e| failed(&e))?;
+        self.position += width as u64;
         Ok(u64::from_le_bytes(bytes))
     }
 
@@ -50,17 +60,23 @@ impl Machine<'_> {
     }
 
     /// Text or bytes whose length stands before them.
-    pub(super) fn counted(&mut self, width: usize, is_text: bool) -> Result<(), String> {
+    pub(super) fn counted(&mut self, width: usize, kind: Counted) -> Result<(), String> {
         let length = self.number(width)?;
         if length > LONGEST_TEXT {
+            let at = self.position;
             self.skip(length)?;
-            return self.make(Node::Skipped);
+            return self.make(Node::Long { at, length });
         }
         let mut bytes = vec![0; length as usize];
         self.input.read_exact(&mut bytes).map_err(|e| failed(&e))?;
-        self.make(match is_text {
-            true => Node::Text(text(bytes)),
-            false => Node::Bytes(bytes),
+        self.position += length;
+        self.make(match kind {
+            Counted::Text => Node::Text(text(bytes)),
+            Counted::Bytes => Node::Bytes(bytes),
+            Counted::Either => match String::from_utf8(bytes) {
+                Ok(text) => Node::Text(text),
+                Err(other) => Node::Bytes(other.into_bytes()),
+            },
         })
     }
 
@@ -79,6 +95,7 @@ impl Machine<'_> {
     pub(super) fn skip(&mut self, length: u64) -> Result<(), String> {
         let input: &mut dyn Read = self.input;
         let skipped = io::copy(&mut input.take(length), &mut io::sink()).map_err(|e| failed(&e))?;
+        self.position += skipped;
         match skipped == length {
             true => Ok(()),
             false => Err(failed(&io::ErrorKind::UnexpectedEof.into())),
@@ -94,7 +111,7 @@ impl Machine<'_> {
     }
 }
 
-/// Python 2 wrote bytes of any kind as text.
+/// Text, whatever it is: protocol 0 is not bound to UTF-8.
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into())
 }

@@ -1,3 +1,5 @@
+mod table;
+
 use std::fs;
 use std::path::Path;
 
@@ -165,62 +167,18 @@ fn names_and_links_of_any_kind_are_followed_or_told() {
 }
 
 #[test]
-fn a_table_names_files_labels_and_parts() {
+fn a_folder_without_images_to_validate_or_to_test_on_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    images(dir.path(), &["i/0.png", "i/1.png", "i/2.png", "3.png"]);
-    let table = dir.path().join("labels.csv");
-    let text = "\u{feff}Note; Class ;Filename;SPLIT\n-;10;i/0.png;train\n-;9;\"i/1.png\";Train\n\
-                -;9;i/2.png;val\n-;10;3.png;test\n-;10;3.png;test\n";
-    fs::write(&table, text).unwrap();
-    let folder = ImageFolder::open(&table).unwrap();
-    // Numbers are in the order of numbers.
-    assert_eq!(folder.classes(), ["9", "10"]);
+    images(dir.path(), &["train/a/0.png", "train/b/1.png"]);
+    fs::create_dir(dir.path().join("val")).unwrap();
+    fs::create_dir_all(dir.path().join("test/a")).unwrap();
+    let folder = ImageFolder::open(dir.path()).unwrap();
     let notes = [
-        "1 row that name a file again left out",
-        "validation: no image of 1 class: `10`",
-        "test: no image of 1 class: `9`",
+        "validation: a folder without images: a share of the images to learn from validates",
+        "test: a folder without images",
     ];
     assert_eq!(folder.notes(), notes);
-    let images = folder.load(&reader()).unwrap();
-    assert_eq!(read(&images.train), [(0, 1), (1, 0)]);
-    assert_eq!(read(images.validation.as_ref().unwrap()), [(2, 0)]);
-    assert_eq!(read(images.test.as_ref().unwrap()), [(3, 1)]);
-}
-
-#[test]
-fn damaged_tables_are_refused_with_the_line() {
-    let dir = tempfile::tempdir().unwrap();
-    let table = dir.path().join("t.csv");
-    for (text, part) in [
-        ("", "header: expected a column of paths (path, filepath, file_path, image_path), found"),
-        (
-            "path,colour\n1.png,red\n",
-            "header: expected a column of labels (label, class, category, target), found path, colour",
-        ),
-        ("path,label\n", "a table without rows"),
-        ("path,label\n1.png,a\n2.png\n", "line: 3"),
-        ("path,label\n1.png,a\n,b\n", "line 3: the path is empty"),
-        ("path,label\n1.png,\n", "line 2: the label is empty"),
-        (
-            "path,label,split\n1.png,a,trian\n",
-            "line 2: split: expected train, val or test, found `trian`",
-        ),
-        (
-            "path,label\n1.png,a\n2.png,b\n1.png,b\n",
-            "line 4: `1.png` has another label or split than in line 2",
-        ),
-        (
-            "path,label,split\n1.png,a,train\n1.png,a,test\n",
-            "line 3: `1.png` has another label or split",
-        ),
-        ("path,label\n1.png,a\n2.png,a\n", "at least 2 classes, found `a` alone"),
-        ("path,label\n1.png,a\u{1b}[0m\n2.png,b\n", "class `a\\u{1b}[0m`"),
-    ] {
-        fs::write(&table, text).unwrap();
-        refused(&table, part);
-    }
-    fs::write(&table, b"path,label\n\xff.png,a\n").unwrap();
-    refused(&table, "t.csv: CSV");
+    assert_eq!(folder.counts(), [Some(2), None, None]);
 }
 
 /// Two classes of ten images, the third and the last of which are damaged.
@@ -301,6 +259,38 @@ fn loading_tells_how_far_it_is_and_ends_on_request() {
     assert_eq!(last.load(Ordering::Relaxed), 33);
     let error = folder.with_watch(|_, _| false).load(&reader()).unwrap_err();
     assert_eq!(error.kind(), DataErrorKind::Interrupted);
+}
+
+#[test]
+fn a_class_too_small_to_be_divided_is_named_with_its_folder_and_the_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    images(dir.path(), &["a/0.png", "a/1.png", "a/2.png", "b/3.png"]);
+    let split = |fraction| {
+        let images = ImageFolder::open(dir.path()).unwrap().load(&reader()).unwrap();
+        images.split(fraction, 1).map(drop).map_err(|error| error.to_string())
+    };
+    let path = dir.path().display();
+    assert_eq!(
+        split(0.2).unwrap_err(),
+        format!(
+            "{path}: class `b` has 1 image, which cannot both train and validate: add images of it, or put \
+             images to validate on into a folder (or split) `val`"
+        )
+    );
+    image(dir.path(), "b/4.png", 4);
+    assert_eq!(split(0.2), Ok(()));
+    assert_eq!(
+        split(0.9).unwrap_err(),
+        format!(
+            "{path}: class `a` has 3 images, which would all validate at a validation fraction of 0.9: take a \
+             smaller one, or add images of it"
+        )
+    );
+    // The value as it was given, not 1 less it.
+    for fraction in [0.0, 1.5, -1e300] {
+        let expected = "validation fraction: expected a number above 0 and below 1, found ";
+        assert_eq!(split(fraction), Err(format!("{expected}{fraction:?}").replace("0.0", "0")));
+    }
 }
 
 #[test]

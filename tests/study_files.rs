@@ -1,0 +1,120 @@
+//! Every study file of the repository runs, in less than a minute with `--quick`, and `docs/studies.md` says what is.
+
+#[path = "common/example.rs"]
+mod example;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use selvedge::study::StudyConfig;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn study(arguments: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(example::program("study"));
+    command.current_dir(root()).args(arguments).arg("--device=flex");
+    command.arg("--store").arg(folder.join("store")).arg("--output-dir").arg(folder.join("output"));
+    command.output().unwrap()
+}
+
+/// The study files, those of the examples and those of the reports.
+fn files() -> Vec<PathBuf> {
+    let folders = ["examples/studies", "docs/reports/studies"].map(|folder| root().join(folder));
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 8, "{files:?}");
+    files
+}
+
+#[test]
+fn every_study_file_runs_quickly() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in files() {
+        let output = study(&[file.to_str().unwrap(), "--quick"], folder.path());
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{}: {errors}", file.display());
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("Best: "), "{}: {text}", file.display());
+        assert!(!text.contains("failed"), "{}: {text}", file.display());
+        let names = ["table.txt", "variants.csv", "trials.csv", "results.json", "optuna.jsonl"];
+        for name in names {
+            assert!(
+                folder.path().join("output").join(name).is_file(),
+                "{}: {name}",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_study_says_what_it_is_about() {
+    for file in files() {
+        let study = StudyConfig::read(&file).unwrap();
+        assert!(study.question.ends_with('?'), "{}: {:?}", file.display(), study.question);
+    }
+}
+
+#[test]
+fn mistakes_end_the_program_with_one_line_and_leave_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("study.toml");
+    let path = file.to_str().unwrap();
+    for (text, arguments, expected) in [
+        (
+            "[base]\nepoch = 1",
+            &[][..],
+            "study.toml: line 2: base.epoch: `epoch` is unknown; did you mean `epochs`?",
+        ),
+        (
+            "[base]\nmodel = 'cnn9'",
+            &[],
+            "line 2: variant \"base\": network is cnn9, but must be one of",
+        ),
+        ("[base]\ndataset = 'mnits'", &[], "mnits"),
+        (
+            "[vary]\nepochs = [1, 0]",
+            &[],
+            "line 2: vary.epochs: epochs is 0, but must be at least 1",
+        ),
+        ("", &["lr=fast"], "base.learning_rate: invalid type: string \"fast\", expected f64"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let output = study(&[&[path], arguments].concat(), folder.path());
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+        assert!(errors.starts_with("error: ") && errors.contains(expected), "{errors}");
+        assert!(!folder.path().join("output").exists());
+    }
+}
+
+#[test]
+fn the_documentation_lists_the_keys_and_the_searches_that_there_are() {
+    let text = fs::read_to_string(root().join("docs/studies.md")).unwrap();
+    // What an unknown key is answered with, where none is near, is all that there are.
+    let all = |section: &str| -> Vec<String> {
+        let message = format!("[{section}]\nzzzz = 1").parse::<StudyConfig>().unwrap_err().message;
+        let (_, names) = message.split_once("there are ").unwrap();
+        names.split(", ").map(String::from).collect()
+    };
+    for key in all("study") {
+        assert!(text.contains(&format!("| `{key}` |")), "[study] {key}");
+    }
+    for key in ["dataset", "model", "task", "normalization", "initialization", "pretrain", "freeze"]
+    {
+        assert!(
+            all("base").contains(&key.to_string()) && text.contains(&format!("| `{key}`")),
+            "[base] {key}"
+        );
+    }
+    let message = "[study]\nsearch = 'zzzz'".parse::<StudyConfig>().unwrap_err().message;
+    let (_, names) = message.split_once("there are ").unwrap();
+    for name in names.split(", ") {
+        assert!(text.contains(&format!("| `{name}` |")), "search {name}");
+    }
+}
