@@ -1,4 +1,4 @@
-use crate::plot::{EpochCurves, Picture, stroke};
+use crate::plot::{MeanCurves, Picture, stroke};
 
 /// A picture on a page.
 #[derive(Clone, Debug)]
@@ -30,9 +30,9 @@ impl Figure {
         Self { id: String::new(), caption, alternative, svg: picture.to_svg(), curves: Vec::new() }
     }
 
-    /// Curves by epoch, with a legend whose entries switch them on and off.
+    /// Curves, with a legend whose entries switch them on and off.
     pub fn of_curves(
-        curves: &EpochCurves,
+        curves: &MeanCurves,
         caption: impl Into<String>,
         alternative: impl Into<String>,
     ) -> Self {
@@ -40,7 +40,11 @@ impl Figure {
             let (color, dashes) = stroke(i);
             Switch { label: curve.label.clone(), color, dashes }
         });
-        let switches = switches.collect();
+        let mut switches: Vec<Switch> = switches.collect();
+        // The only curve needs neither name nor switch.
+        if switches.len() == 1 {
+            switches.clear();
+        }
         Self { curves: switches, ..Self::new(&curves.bare(), caption, alternative) }
     }
 

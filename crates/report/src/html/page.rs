@@ -139,15 +139,16 @@ mod tests {
 
     use super::*;
     use crate::html::Row;
-    use crate::plot::{EpochCurve, EpochCurves, ValueAxis};
+    use crate::plot::{MeanCurve, MeanCurves, Places, ValueAxis};
 
     const HOSTILE: &str = "<script>alert('&\"')</script> url(#a) id=\"a\" {{ page }}";
 
     /// The same in everything that can be put on a page.
     fn page(text: &str) -> Page {
-        let curve = |label: &str| EpochCurve { label: label.into(), runs: vec![vec![1.0, 0.5]] };
-        let curves = EpochCurves {
+        let curve = |label: &str| MeanCurve::of_epochs(label, &[vec![1.0, 0.5]]);
+        let curves = MeanCurves {
             title: text.into(),
+            places: Places::Setting(text.into()),
             axis: ValueAxis { label: text.into(), limits: (0.0, f64::INFINITY) },
             curves: vec![curve(text), curve("b")],
         };

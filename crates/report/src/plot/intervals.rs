@@ -7,7 +7,7 @@ use kuva::render::color::Color;
 use kuva::render::layout::{ComputedLayout, Layout, TickFormat};
 use kuva::render::render::{Primitive, Scene, TextAnchor, render_multiple};
 
-use super::epoch_curves::ValueAxis;
+use super::mean_curves::ValueAxis;
 use super::page::{compose, shorten, text_at};
 use super::panel::{drawable, extent, short_tick, value_ends};
 use super::picture::Picture;

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | loss and accuracy by epoch, for one run or several | [`history()`] |
 //! | whatever a run measures by epoch, from what its observers are told | [`rows()`] |
-//! | one value by epoch, of several variants with several seeds each | [`EpochCurves`] |
+//! | one value by epoch or by a setting, of several variants with several seeds each | [`MeanCurves`] |
 //! | means with their intervals, one below the other | [`Intervals`] |
 //! | loss and accuracy by the share of training images | [`curve()`] |
 //! | the loss by the learning rate, to choose one | [`learning_rate()`] |
@@ -45,11 +45,11 @@
 mod confusion;
 mod curve;
 mod dash;
-mod epoch_curves;
 mod history;
 mod inset;
 mod intervals;
 mod learning_rate;
+mod mean_curves;
 mod page;
 mod panel;
 mod picture;
@@ -65,11 +65,11 @@ mod threshold;
 pub(crate) use confusion::per_cent;
 pub use confusion::{MOST_CLASSES, confusion};
 pub use curve::{CurvePoint, CurveSeries, curve};
-pub(crate) use epoch_curves::stroke;
-pub use epoch_curves::{EpochCurve, EpochCurves, ValueAxis};
 pub use history::history;
 pub use intervals::{Emphasis, IntervalRow, Intervals};
 pub use learning_rate::learning_rate;
+pub(crate) use mean_curves::stroke;
+pub use mean_curves::{MeanCurve, MeanCurves, Places, ValueAxis};
 pub use picture::{Picture, PlotError};
 pub use reliability::reliability;
 pub use rows::rows;

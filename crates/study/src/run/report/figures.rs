@@ -3,7 +3,7 @@
 use selvedge_files::Output;
 use selvedge_report::html::{Block, Figure, Section};
 use selvedge_report::plot::{
-    self, Emphasis, EpochCurve, EpochCurves, IntervalRow, Intervals, Picture, ValueAxis,
+    self, Emphasis, IntervalRow, Intervals, MeanCurve, MeanCurves, Picture, Places, ValueAxis,
 };
 use selvedge_train::ConfusionMatrix;
 
@@ -18,7 +18,7 @@ pub(super) const MOST_CLASSES: usize = 30;
 /// Rows of the figure of intervals.
 const MOST_ROWS: usize = 25;
 /// Curves of a figure.
-const MOST_CURVES: usize = 10;
+pub(super) const MOST_CURVES: usize = 10;
 
 impl Report<'_> {
     /// Writes each figure as SVG and as PNG.
@@ -36,6 +36,13 @@ impl Report<'_> {
             if let Some(curves) = self.epoch_curves(&column) {
                 let name = if at == 0 { "curves".into() } else { format!("curves_{column}") };
                 save(&name, curves.picture())?;
+            }
+        }
+        for ((part, column), name) in
+            self.setting_columns().into_iter().zip(["setting", "setting_test"])
+        {
+            if let Some((curves, _)) = self.setting_curves(part, &column) {
+                save(name, curves.picture())?;
             }
         }
         if let Some((part, matrix, seeds)) = self.confusion()
@@ -158,16 +165,16 @@ impl Report<'_> {
         [own.to_owned()].into_iter().chain(other).collect()
     }
 
-    fn epoch_curves(&self, column: &str) -> Option<EpochCurves> {
+    fn epoch_curves(&self, column: &str) -> Option<MeanCurves> {
         let part = self.results.study.metric.part();
         let Unit { factor, limits, .. } = Unit::of(column);
         let curve = |row: &super::Row| {
             let runs = runs(&self.results.variants[row.variant], part, column);
             let scaled = |run: Vec<f64>| run.into_iter().map(|value| factor * value).collect();
             let runs: Vec<Vec<f64>> = runs.into_iter().map(scaled).collect();
-            (!runs.is_empty()).then(|| EpochCurve { label: row.name.clone(), runs })
+            (!runs.is_empty()).then(|| MeanCurve::of_epochs(&row.name, &runs))
         };
-        let curves: Vec<EpochCurve> =
+        let curves: Vec<MeanCurve> =
             self.table.rows.iter().filter_map(curve).take(MOST_CURVES).collect();
         let name = format!("{} {}", part.name(), column);
         let axis = ValueAxis { label: Unit::of(column).label(&name), limits };
@@ -175,7 +182,7 @@ impl Report<'_> {
             "How fast does each variant learn? {}, mean over the seeds ± one standard deviation",
             capital(&axis.label)
         );
-        (!curves.is_empty()).then_some(EpochCurves { title, axis, curves })
+        (!curves.is_empty()).then_some(MeanCurves { title, places: Places::Epochs, axis, curves })
     }
 
     /// The matrix of the best variant, summed over its seeds: of the test images if there are some. Also the
@@ -191,7 +198,7 @@ impl Report<'_> {
     }
 }
 
-fn is_complete(trial: &TrialRecord) -> bool {
+pub(super) fn is_complete(trial: &TrialRecord) -> bool {
     matches!(trial.ending, Ending::Complete {})
 }
 
@@ -221,7 +228,7 @@ fn sum(matrices: &[&ConfusionMatrix]) -> Option<ConfusionMatrix> {
 }
 
 /// With a capital first letter.
-fn capital(text: &str) -> String {
+pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }

@@ -1,5 +1,6 @@
 //! What a study found, as one page for people.
 
+mod by_setting;
 mod figures;
 mod method;
 mod tables;
@@ -17,7 +18,7 @@ use crate::StudyError;
 use text::Unit;
 
 /// The files beside the page: those that a study does not have are removed.
-const FIGURES: [&str; 10] = [
+const FIGURES: [&str; 14] = [
     "variants.svg",
     "variants.png",
     "curves.svg",
@@ -26,6 +27,10 @@ const FIGURES: [&str; 10] = [
     "curves_loss.png",
     "curves_accuracy.svg",
     "curves_accuracy.png",
+    "setting.svg",
+    "setting.png",
+    "setting_test.svg",
+    "setting_test.png",
     "confusion.svg",
     "confusion.png",
 ];
@@ -98,6 +103,7 @@ impl<'a> Report<'a> {
             self.variants(),
             self.contrasts(),
             self.importance(),
+            self.by_setting(),
             self.curves(),
             self.classes(),
             self.ended(),

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::super::tests::{STUDY, run};
 use super::*;
+use crate::config::Part;
 use crate::trial::TrialRecord;
 
 /// Two settings vary, one rate makes the loss infinite, and names and question are hostile.
@@ -131,4 +132,27 @@ fn what_two_settings_explain_is_told_with_what_chance_would() {
     // Two groups of eight trials.
     assert_eq!((all[0].groups, all[0].by_chance), (2, 1.0 / 7.0));
     assert!(all.iter().map(|i| i.share).sum::<f64>() <= 1.0 + 1e-9);
+}
+
+#[test]
+fn a_setting_of_three_numbers_has_a_curve_for_each_of_what_else_varies() {
+    let text = STUDY
+        .replace("[0.1, 0.01]", "[0.1, 0.001, 0.01]\n'model.activation' = ['relu', 'tanh']")
+        .replace("hidden = 4", "hidden = 3");
+    let results = run(tempfile::tempdir().unwrap().path(), &text);
+    let report = Report::new(&results);
+    let (curves, left_out) = report.setting_curves(Part::Validation, "loss").unwrap();
+    let mut labels: Vec<&str> = curves.curves.iter().map(|curve| curve.label.as_str()).collect();
+    labels.sort_unstable();
+    assert_eq!((labels, left_out), (vec!["model.activation=relu", "model.activation=tanh"], 0));
+    for curve in &curves.curves {
+        let mut places: Vec<f64> = curve.points.iter().map(|point| point.0).collect();
+        places.sort_by(f64::total_cmp);
+        assert_eq!(places, [0.001, 0.01, 0.1]);
+        assert!(curve.points.iter().all(|point| point.1.len() == 2), "a value for each seed");
+    }
+    assert!(results.report("").to_html().contains("<h2>By learning_rate</h2>"));
+    // Two values are no curve.
+    let results = run(tempfile::tempdir().unwrap().path(), STUDY);
+    assert!(Report::new(&results).setting_curves(Part::Validation, "loss").is_none());
 }

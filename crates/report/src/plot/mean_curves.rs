@@ -1,4 +1,4 @@
-//! A value by epoch, of several ways to train with several seeds each.
+//! Means over seeds, by epoch or by the value of a setting.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use kuva::render::color::Color;
 use kuva::render::layout::{ComputedLayout, TickFormat};
 use kuva::render::render::{PathData, Primitive, Scene, TextAnchor, render_multiple};
 
-use super::curve::mean_and_deviation;
+use super::curve::{mean_and_deviation, spread};
 use super::history::axis;
 use super::page::{compose, shorten, text_at};
-use super::panel::{drawable, short_tick, value_ends};
+use super::panel::{XAxis, drawable, short_tick, value_ends};
 use super::picture::Picture;
 use super::style::{COLORS, HEAD, INK, LABEL, css, layout, series};
 
@@ -19,7 +19,7 @@ use super::style::{COLORS, HEAD, INK, LABEL, css, layout, series};
 const SIZE: (f64, f64) = (500.0, 330.0);
 /// Dashes of the first seven curves, of the next seven, and so on.
 const DASHES: [&str; 4] = ["", "7 4", "2 3", "10 3 2 3"];
-/// Up to so many epochs, each has a dot.
+/// Up to so many points, each has a dot.
 const FEW: usize = 20;
 /// Values beyond so many times the largest of an ordinary curve are not drawn.
 const TOO_LARGE: f64 = 8.0;
@@ -33,35 +33,56 @@ pub struct ValueAxis {
     pub limits: (f64, f64),
 }
 
-/// One way to train.
+/// One line: a name, and the values at each place.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct EpochCurve {
+pub struct MeanCurve {
     /// Its name.
     pub label: String,
-    /// One run for each seed: a value for each epoch, from the first on.
-    pub runs: Vec<Vec<f64>>,
+    /// The place on the horizontal axis and the values there, one for each seed. In any order.
+    pub points: Vec<(f64, Vec<f64>)>,
 }
 
-/// Curves of one value by epoch, in one pair of axes.
+/// What the horizontal axis is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Places {
+    /// Epochs, from 1.
+    Epochs,
+    /// Values of a setting of this name: logarithmic, if that keeps them further apart.
+    Setting(String),
+}
+
+/// Curves of means in one pair of axes: by epoch, or by the value of a setting.
 ///
-/// A line joins the means over the runs, for as many epochs as all of them have; the band around it is one sample
-/// standard deviation (divided by n − 1) to each side. Colours repeat from the eighth curve on, with other dashes.
-/// Values that are not finite are left out, and so are those of more than eight times the largest of the first curve,
-/// which is to be the best one, or of the median curve: a run that diverges would leave the others flat.
+/// A line joins the means over the seeds; the band around it is one sample standard deviation (divided by n − 1) to
+/// each side. Colours repeat from the eighth curve on, with other dashes. Values that are not finite are left out, and
+/// so are means of more than eight times the largest of the first curve, which is to be the best one, or of the
+/// median curve: a run that diverges would leave the others flat.
 #[derive(Clone, Debug, PartialEq)]
-pub struct EpochCurves {
+pub struct MeanCurves {
     /// What is asked and answered.
     pub title: String,
+    /// What the horizontal axis is.
+    pub places: Places,
     /// What the values are.
     pub axis: ValueAxis,
     /// The best one first.
-    pub curves: Vec<EpochCurve>,
+    pub curves: Vec<MeanCurve>,
 }
 
-/// The mean of an epoch, and the ends of its band.
+/// A place, the mean there, and the ends of its band.
 type Point = (f64, f64, f64, f64);
 
-impl EpochCurves {
+impl MeanCurve {
+    /// Of runs with a value for each epoch, from the first on: as many epochs as all of them have.
+    pub fn of_epochs(label: impl Into<String>, runs: &[Vec<f64>]) -> Self {
+        let epochs = runs.iter().map(Vec::len).min().unwrap_or(0);
+        let values = |epoch: usize| runs.iter().map(|run| run[epoch]).collect();
+        let points = (0..epochs).map(|epoch| (epoch as f64 + 1.0, values(epoch))).collect();
+        Self { label: label.into(), points }
+    }
+}
+
+impl MeanCurves {
     /// The curves with title and legend, 1056 pixels wide as PNG.
     pub fn picture(&self) -> Picture {
         compose(&self.title, None, self.legend(), vec![self.scene()])
@@ -79,8 +100,12 @@ impl EpochCurves {
         self.curves.iter().flat_map(|curve| self.points(curve)).any(|point| point.1 > most)
     }
 
+    /// A line for each curve; the only one needs none.
     fn legend(&self) -> Vec<LegendEntry> {
-        let entry = |(i, curve): (usize, &EpochCurve)| LegendEntry {
+        if self.curves.len() < 2 {
+            return Vec::new();
+        }
+        let entry = |(i, curve): (usize, &MeanCurve)| LegendEntry {
             label: curve.label.clone(),
             color: stroke(i).0,
             shape: LegendShape::Line,
@@ -89,25 +114,39 @@ impl EpochCurves {
         self.curves.iter().enumerate().map(entry).collect()
     }
 
-    fn points(&self, curve: &EpochCurve) -> Vec<Point> {
-        let epochs = curve.runs.iter().map(Vec::len).min().unwrap_or(0);
+    fn points(&self, curve: &MeanCurve) -> Vec<Point> {
         let (low, high) = self.axis.limits;
-        let point = |epoch: usize| {
-            let values: Vec<f64> = curve.runs.iter().map(|run| run[epoch]).collect();
-            if values.iter().any(|value| !drawable(*value)) {
-                return (epoch as f64 + 1.0, f64::NAN, f64::NAN, f64::NAN);
+        let point = |(x, values): &(f64, Vec<f64>)| {
+            if values.is_empty() || values.iter().any(|value| !drawable(*value)) {
+                return (*x, f64::NAN, f64::NAN, f64::NAN);
             }
-            let (mean, deviation) = mean_and_deviation(&values);
+            let (mean, deviation) = mean_and_deviation(values);
             let ends =
                 ((mean - deviation).max(low.min(mean)), (mean + deviation).min(high.max(mean)));
-            (epoch as f64 + 1.0, mean, ends.0, ends.1)
+            (*x, mean, ends.0, ends.1)
         };
-        (0..epochs).map(point).collect()
+        let mut points: Vec<Point> = curve.points.iter().map(point).collect();
+        points.retain(|point| drawable(point.0));
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        points
+    }
+
+    /// The horizontal axis for what is drawn.
+    fn x_axis(&self, drawn: Vec<f64>) -> XAxis {
+        match &self.places {
+            Places::Epochs => axis(&drawn),
+            Places::Setting(name) => {
+                let (ends, logarithmic) = spread(drawn).unwrap_or(((0.0, 1.0), false));
+                let scale = if logarithmic { ", logarithmic" } else { "" };
+                let name = shorten(name, LABEL, 0.6 * SIZE.0);
+                XAxis { label: format!("{name}{scale}"), ends, logarithmic, step: None }
+            }
+        }
     }
 
     /// The largest value that is drawn.
     fn most(&self) -> f64 {
-        let largest = |curve: &EpochCurve| {
+        let largest = |curve: &MeanCurve| {
             let values = self.points(curve).into_iter().map(|point| point.1);
             values.filter(|value| drawable(*value)).fold(0.0, f64::max)
         };
@@ -128,14 +167,16 @@ impl EpochCurves {
         let points = || all.iter().flatten().filter(drawn);
         let values: Vec<f64> =
             points().flat_map(|&(_, mean, low, high)| [mean, low, high.min(2.0 * most)]).collect();
-        let x = axis(&points().map(|point| point.0).collect::<Vec<_>>());
+        let x = self.x_axis(points().map(|point| point.0).collect());
         let mut axes = layout(x.ends, value_ends(&values, self.axis.limits))
             .with_x_label(&x.label)
+            .with_x_tick_format(TickFormat::Custom(Arc::new(short_tick)))
             .with_y_tick_format(TickFormat::Custom(Arc::new(short_tick)))
             .with_width(SIZE.0)
             .with_height(SIZE.1);
         axes.force_margin_top = Some(HEAD);
         axes.x_tick_step = x.step;
+        axes.log_x = x.logarithmic;
         let place = ComputedLayout::from_layout(&axes);
         let mut scene = render_multiple(vec![LinePlot::new().into()], axes);
         let label = shorten(&self.axis.label, LABEL, SIZE.0 - place.margin_left);
@@ -146,7 +187,7 @@ impl EpochCurves {
             scene.add(Primitive::GroupStart { transform: None, title: None, extra_attrs });
             for part in points.split(|point| !drawn(&point)).filter(|part| !part.is_empty()) {
                 let at = |x: f64, y: f64| (place.map_x(x), place.map_y(y.min(2.0 * most)));
-                if self.curves[i].runs.len() > 1 {
+                if part.iter().any(|point| point.3 > point.2) {
                     band(&mut scene, part, i, at);
                 }
                 line(&mut scene, part, i, at);
@@ -205,13 +246,14 @@ mod tests {
     use super::*;
     use crate::plot::testing::Pixels;
 
-    fn curves(all: &[(&str, &[&[f64]])]) -> EpochCurves {
-        let curve = |(label, runs): &(&str, &[&[f64]])| EpochCurve {
-            label: label.to_string(),
-            runs: runs.iter().map(|run| run.to_vec()).collect(),
+    fn curves(all: &[(&str, &[&[f64]])]) -> MeanCurves {
+        let curve = |(label, runs): &(&str, &[&[f64]])| {
+            let runs: Vec<Vec<f64>> = runs.iter().map(|run| run.to_vec()).collect();
+            MeanCurve::of_epochs(*label, &runs)
         };
         let axis = ValueAxis { label: "validation loss".into(), limits: (0.0, f64::INFINITY) };
-        EpochCurves { title: "Which?".into(), axis, curves: all.iter().map(curve).collect() }
+        let curves = all.iter().map(curve).collect();
+        MeanCurves { title: "Which?".into(), places: Places::Epochs, axis, curves }
     }
 
     #[test]
@@ -219,6 +261,35 @@ mod tests {
         // 1, 2 and 3: mean 2, deviation sqrt((1 + 0 + 1) / 2) = 1. The second epoch is not in all runs.
         let curves = curves(&[("a", &[&[1.0, 0.5], &[2.0], &[3.0, 0.5]])]);
         assert_eq!(curves.points(&curves.curves[0]), [(1.0, 2.0, 1.0, 3.0)]);
+    }
+
+    #[test]
+    fn values_of_a_setting_are_in_order_and_logarithmic_where_that_keeps_them_apart() {
+        let by = |places: &[f64]| {
+            let points = places.iter().map(|place| (*place, vec![1.0])).collect();
+            let curve = MeanCurve { label: "a".into(), points };
+            let places = Places::Setting("learning_rate".into());
+            MeanCurves { places, curves: vec![curve], ..curves(&[]) }
+        };
+        let rates = by(&[0.01, 0.0001, 0.001]);
+        let places: Vec<f64> = rates.points(&rates.curves[0]).iter().map(|p| p.0).collect();
+        assert_eq!(places, [0.0001, 0.001, 0.01]);
+        let label = |curves: &MeanCurves| {
+            let places = curves.curves[0].points.iter().map(|point| point.0).collect();
+            curves.x_axis(places).label
+        };
+        assert_eq!(label(&rates), "learning_rate, logarithmic");
+        assert_eq!(label(&by(&[0.0, 0.25, 0.5])), "learning_rate");
+        assert!(Pixels::new(&rates.picture()).border_is_clear());
+        // Equal ratios are equally far apart.
+        let svg = rates.bare().to_svg();
+        let dots: Vec<f64> = svg
+            .split("<circle cx=\"")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
+            .collect();
+        assert_eq!(dots.len(), 3);
+        assert!((dots[0] + dots[2] - 2.0 * dots[1]).abs() < 0.05 && dots[2] > dots[0] + 200.0);
     }
 
     #[test]
