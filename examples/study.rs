@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use selvedge::cli;
+use selvedge::report::html::command_line;
 use selvedge::study::store::FolderStore;
 use selvedge::study::{Datasets, Runner, StudyConfig};
 
@@ -66,7 +67,9 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     let table = results.table();
     cli::print(&results.text())?;
     results.write(&folder)?;
-    cli::print(&format!("tables are in {}\n", folder.display()))?;
+    let command = command_line("cargo run --example study --", std::env::args().skip(1));
+    results.write_report(&folder, &command)?;
+    cli::print(&format!("tables and report.html are in {}\n", folder.display()))?;
     if !results.complete() {
         return Err(cli::Stopped("the same command goes on".into()).into());
     }

@@ -5,12 +5,15 @@
 //! | draw learning curves, confusion matrices, ROC curves, calibration, sheets of images | `plot` (feature `plot`) |
 //! | write all of it about a classifier into a folder | `write_evaluation` (feature `plot`) |
 //! | draw the curves of a run as it goes | `Pictures` (feature `plot`) |
+//! | make a page of it: text, tables and figures in one file | `html` (feature `plot`) |
 //! | let TensorBoard show a run as it goes | [`TensorBoard`], [`tensorboard`] |
 //!
 //! Nothing here trains or measures: it shows what [`selvedge_train`] has measured.
 
 #[cfg(feature = "plot")]
 mod evaluation;
+#[cfg(feature = "plot")]
+pub mod html;
 #[cfg(feature = "plot")]
 mod pictures;
 #[cfg(feature = "plot")]

@@ -2,7 +2,8 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | answer a question by many trials | [`StudyConfig`], [`Datasets`] |
+//! | answer a question by many trials | [`StudyConfig`], [`Datasets`], [`Runner`] |
+//! | keep what they say: tables, and a page for people | [`StudyResults`] |
 //! | find out what pre-training is worth | [`transfer`] |
 //! | choose which settings to try next, and for how long | [`search`] |
 //! | know whether a difference is more than chance | [`statistics`] |
@@ -31,5 +32,5 @@ pub use config::{
 };
 pub use datasets::{Datasets, LoadedData};
 pub use error::{StudyError, ThreadsError};
-pub use run::{Contrast, Failure, Row, Runner, StudyResults, Table, VariantResults};
+pub use run::{Contrast, Failure, Importance, Row, Runner, StudyResults, Table, VariantResults};
 pub use trial::TrialRecord;

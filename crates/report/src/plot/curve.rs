@@ -57,15 +57,23 @@ fn percent(point: &CurvePoint) -> f64 {
 }
 
 fn axis(all: &[CurveSeries]) -> XAxis {
-    let mut percents: Vec<f64> = all.iter().flat_map(|s| &s.points).map(percent).collect();
-    percents.retain(|percent| drawable(*percent));
-    percents.sort_by(f64::total_cmp);
-    percents.dedup();
-    let logarithms: Vec<f64> = percents.iter().map(|percent| percent.log10()).collect();
-    let (low, high) = extent(&percents).unwrap_or((0.0, 100.0));
+    let percents = all.iter().flat_map(|s| &s.points).map(percent).collect();
+    let (ends, logarithmic) = spread(percents).unwrap_or(((-2.5, 102.5), false));
+    let scale = if logarithmic { ", logarithmic" } else { "" };
+    XAxis { label: format!("training images (%{scale})"), ends, logarithmic, step: None }
+}
+
+/// The ends of a horizontal axis for these values, and whether it is logarithmic: whichever keeps them further apart.
+/// `None` without values that can be drawn.
+pub(super) fn spread(mut values: Vec<f64>) -> Option<((f64, f64), bool)> {
+    values.retain(|value| drawable(*value));
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    let logarithms: Vec<f64> = values.iter().map(|value| value.log10()).collect();
+    let (low, high) = extent(&values)?;
     // A logarithmic axis has its ticks at 1, 2 and 5 times a power of ten: two of them lie between
     // values whose ratio is 5, or none.
-    let logarithmic = low > 0.0 && high >= 5.0 * low && closest(&logarithms) > closest(&percents);
+    let logarithmic = low > 0.0 && high >= 5.0 * low && closest(&logarithms) > closest(&values);
     let ends = match logarithmic {
         true => {
             let factor = 10f64.powf(room(low.log10(), high.log10(), 0.025));
@@ -76,8 +84,7 @@ fn axis(all: &[CurveSeries]) -> XAxis {
             (low - room, high + room)
         }
     };
-    let scale = if logarithmic { ", logarithmic" } else { "" };
-    XAxis { label: format!("training images (%{scale})"), ends, logarithmic, step: None }
+    Some((ends, logarithmic))
 }
 
 /// The least distance of neighbours, as a share of the whole; `values` in rising order.
@@ -118,7 +125,7 @@ fn line(
 }
 
 /// The mean and the sample standard deviation, which is 0 for a single value.
-fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+pub(super) fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();

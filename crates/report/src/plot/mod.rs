@@ -5,6 +5,8 @@
 //! |---|---|
 //! | loss and accuracy by epoch, for one run or several | [`history()`] |
 //! | whatever a run measures by epoch, from what its observers are told | [`rows()`] |
+//! | one value by epoch or by a setting, of several variants with several seeds each | [`MeanCurves`] |
+//! | means with their intervals, one below the other | [`Intervals`] |
 //! | loss and accuracy by the share of training images | [`curve()`] |
 //! | the loss by the learning rate, to choose one | [`learning_rate()`] |
 //! | which class was taken for which | [`confusion()`] |
@@ -45,7 +47,9 @@ mod curve;
 mod dash;
 mod history;
 mod inset;
+mod intervals;
 mod learning_rate;
+mod mean_curves;
 mod page;
 mod panel;
 mod picture;
@@ -58,12 +62,17 @@ mod style;
 mod testing;
 mod threshold;
 
+pub(crate) use confusion::per_cent;
 pub use confusion::{MOST_CLASSES, confusion};
 pub use curve::{CurvePoint, CurveSeries, curve};
 pub use history::history;
+pub use intervals::{Emphasis, IntervalRow, Intervals};
 pub use learning_rate::learning_rate;
+pub(crate) use mean_curves::stroke;
+pub use mean_curves::{MeanCurve, MeanCurves, Places, ValueAxis};
 pub use picture::{Picture, PlotError};
 pub use reliability::reliability;
 pub use rows::rows;
 pub use sheet::{SheetImage, sheet, worst_images};
+pub(crate) use style::heat_colors;
 pub use threshold::{precision_recall, roc};

@@ -100,6 +100,11 @@ fn tick(value: f64) -> String {
     if usual { value.to_string() } else { format!("{value:e}") }
 }
 
+/// The same with at most six digits that count: ticks are sums, and have rounding errors.
+pub fn short_tick(value: f64) -> String {
+    tick(format!("{value:.5e}").parse().unwrap_or(value))
+}
+
 fn band(line: &Line) -> Option<Plot> {
     let part = |part: fn(&(f64, f64, f64)) -> f64| line.band.iter().map(part);
     let (x, low, high) = (part(|b| b.0), part(|b| b.1), part(|b| b.2));

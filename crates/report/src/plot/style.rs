@@ -43,6 +43,9 @@ pub const MARGIN: f64 = 14.0;
 /// From the top of a part to its axes, where what they show is written.
 pub const HEAD: f64 = 26.0;
 
+/// After so many series the colours repeat.
+pub const COLORS: usize = SERIES.len();
+
 /// The colour of a series; an eighth one repeats the first.
 pub fn series(index: usize) -> Rgb {
     SERIES[index % SERIES.len()]
@@ -90,6 +93,12 @@ pub fn heat(share: f64) -> Rgb {
     let t = (share - from) / (to - from);
     let mix = |a: u8, b: u8| (f64::from(a) + t * (f64::from(b) - f64::from(a))).round() as u8;
     (mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
+}
+
+/// The colours of a ground for a share between 0 and 1, and of text on it.
+pub fn heat_colors(share: f64) -> [String; 2] {
+    let ground = heat(share);
+    [css(ground), css(readable_on(ground))]
 }
 
 /// White or ink, whichever is easier to read on the background.

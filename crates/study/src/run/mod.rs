@@ -3,8 +3,11 @@
 mod contrasts;
 mod files;
 mod halving;
+mod importance;
 mod journal;
 mod progress;
+#[cfg(feature = "plot")]
+mod report;
 mod results;
 mod search;
 mod table;
@@ -23,6 +26,7 @@ use crate::{Datasets, StudyConfig, StudyError, statistics};
 
 pub use contrasts::Contrast;
 use halving::Halving;
+pub use importance::Importance;
 use progress::StudyProgress;
 use results::Trials;
 pub use results::{Failure, StudyResults, VariantResults};

@@ -28,7 +28,7 @@ fn datasets() -> Datasets {
     Datasets::default().with("halves", split)
 }
 
-const STUDY: &str = "[study]\nseeds = 2\n[base]\ndataset = 'halves'\nmodel = { name = 'mlp', hidden = 4 }\n\
+pub(super) const STUDY: &str = "[study]\nseeds = 2\n[base]\ndataset = 'halves'\nmodel = { name = 'mlp', hidden = 4 }\n\
                      batch_size = 10\nepochs = 2\n[vary]\nlearning_rate = [0.1, 0.01]\n";
 
 fn context() -> Context {
@@ -40,7 +40,7 @@ fn run_with(store: Arc<dyn Store>, text: &str, context: &Context) -> StudyResult
     Runner::new(store, &datasets, "flex").run(&study, context).unwrap()
 }
 
-fn run(folder: &Path, text: &str) -> StudyResults {
+pub(super) fn run(folder: &Path, text: &str) -> StudyResults {
     run_with(Arc::new(FolderStore::open(folder).unwrap()), text, &context())
 }
 

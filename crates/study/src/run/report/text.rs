@@ -1,0 +1,87 @@
+//! Numbers and words as the page has them.
+
+use toml::Value;
+
+use crate::config::{Dimension, Values};
+
+/// How the values of a column are shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Unit {
+    pub factor: f64,
+    pub digits: usize,
+    /// In brackets behind a name; empty for plain numbers.
+    pub sign: &'static str,
+    /// What the values lie within.
+    pub limits: (f64, f64),
+}
+
+impl Unit {
+    /// Losses are plain numbers, all else are shares.
+    pub fn of(column: &str) -> Self {
+        match column {
+            "loss" => Self { factor: 1.0, digits: 4, sign: "", limits: (0.0, f64::INFINITY) },
+            _ => Self { factor: 100.0, digits: 2, sign: " (%)", limits: (0.0, 100.0) },
+        }
+    }
+
+    /// A name with its unit.
+    pub fn label(&self, name: &str) -> String {
+        format!("{}{}", name.replace('_', " "), self.sign)
+    }
+}
+
+/// "1 trial", "3 trials".
+pub(super) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// "1 trial is", "3 trials are".
+pub(super) fn are(n: usize, what: &str) -> String {
+    format!("{} {}", count(n, what), if n == 1 { "is" } else { "are" })
+}
+
+/// "a, b and c"
+pub(super) fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [others @ .., last] => format!("{} and {last}", others.join(", ")),
+    }
+}
+
+/// The start of a long text.
+pub(super) fn short(text: &str, most: usize) -> String {
+    match text.chars().count() > most {
+        true => text.chars().take(most).chain(['…']).collect(),
+        false => text.into(),
+    }
+}
+
+/// A value as a study file has it; texts without quotes.
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// What a dimension can be.
+pub(super) fn choices(dimension: &Dimension) -> String {
+    let mut text = match &dimension.values {
+        Values::List(values) => values.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Values::Range(range) => {
+            let mut text = format!("{} to {}", range.min, range.max);
+            for (is_so, word) in [(range.log, "logarithmic"), (range.integer, "whole numbers")] {
+                if is_so {
+                    text += &format!(", {word}");
+                }
+            }
+            text + &range.points.map_or(String::new(), |points| format!(", {points} points"))
+        }
+    };
+    for (path, values) in &dimension.when {
+        let values: Vec<String> = values.iter().map(shown).collect();
+        text += &format!("; where {} is {}", path.join("."), values.join(" or "));
+    }
+    text
+}
