@@ -335,7 +335,9 @@ mod tests {
         assert_eq!(first(1), first(1));
         let validation = data.validation(20, &Device::flex()).unwrap().unwrap();
         assert!(validation.batches(0).next().unwrap().unwrap().clean.is_some());
-        assert!(data.clone().with_input_noise(-1.0).train(20, 1, &Device::flex()).map(drop).is_err());
+        assert!(
+            data.clone().with_input_noise(-1.0).train(20, 1, &Device::flex()).map(drop).is_err()
+        );
     }
 
     #[test]

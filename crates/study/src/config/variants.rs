@@ -7,6 +7,9 @@ use super::trial::{TrialConfig, expanded, set};
 use super::vary::{Dimension, get, path_of};
 use super::{ConfigError, Search, StudyConfig};
 
+/// The variants of a quick study.
+pub(super) const QUICK: usize = 6;
+
 /// The most variants of one study.
 const MOST: usize = 100_000;
 
@@ -53,8 +56,11 @@ impl StudyConfig {
         let mut seen = BTreeSet::new();
         made.retain(|variant| seen.insert(variant.trial.to_table().to_string()));
         if self.is_quick {
-            made.truncate(6);
-            return Ok(made);
+            // From the first to the last, so that every arm is among them.
+            let last = made.len() - 1;
+            let chosen = |at: usize| (0..QUICK).any(|i| i * last / (QUICK - 1) == at);
+            let quick = made.into_iter().enumerate().filter(|(at, _)| chosen(*at));
+            return Ok(quick.map(|(_, variant)| variant).collect());
         }
         if let Some(budget) = self.budget.filter(|&budget| budget < made.len()) {
             let message = format!("the study has {} variants, the budget is {budget}", made.len());

@@ -3,7 +3,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use selvedge_models::Bundle;
+use selvedge_models::Network;
 use selvedge_train::{Context, Progress};
 
 use super::Runner;
@@ -133,7 +133,7 @@ impl Work<'_> {
         let text = String::from_utf8_lossy(&stored.bytes);
         let read = record::of_text::<TrialRecord>(&text).ok().filter(|r| r.key == plan.key);
         let needed = self.keeps_model(plan) && read.as_ref().is_some_and(|r| r.best_epoch > 0);
-        if read.is_some() && (!needed || self.weights(&plan.key)?.is_some()) {
+        if read.is_some() && (!needed || self.weights(plan)?.is_some()) {
             return Ok(read);
         }
         // Damaged, or without the model that is needed now: it is done again.
@@ -153,17 +153,16 @@ impl Work<'_> {
     }
 
     fn train(&self, plan: &Plan) -> Result<Option<Trained>, StudyError> {
-        let bundle = match plan.before() {
+        let weights = match plan.before() {
             None => None,
-            Some(before) => Some(self.weights(&before.key)?.ok_or_else(|| {
+            Some(before) => Some(self.weights(before)?.ok_or_else(|| {
                 let error = std::io::Error::other("the weights of a pre-training are gone");
                 self.runner.store_error(error)
             })?),
         };
         let mut context = self.context.clone().with_progress(Progress::Hidden);
         context.run_folder = self.runner.store.scratch(&plan.key);
-        let network = bundle.as_ref().map(Bundle::network);
-        trial::train(plan, network, &self.runner.device_name, &context)
+        trial::train(plan, weights.as_ref(), &self.runner.device_name, &context)
     }
 
     /// Keeps what came of a trial; what was kept first, if another process was faster.
@@ -196,13 +195,12 @@ impl Work<'_> {
     }
 
     /// The model of a finished trial; `None` if there is none, or it is damaged.
-    fn weights(&self, key: &str) -> Result<Option<Bundle>, StudyError> {
-        let stored = self.runner.store.get(&weights_name(key));
+    fn weights(&self, plan: &Plan) -> Result<Option<Network>, StudyError> {
+        let stored = self.runner.store.get(&weights_name(&plan.key));
         let stored = stored.map_err(|error| self.runner.store_error(error))?;
-        let bundle = |stored: crate::store::Stored| {
-            Bundle::from_bytes(&stored.bytes, &self.context.device).ok()
-        };
-        Ok(stored.and_then(bundle))
+        let Some(stored) = stored else { return Ok(None) };
+        let network = plan.network.init(plan.config.initialization, 0, &self.context.device)?;
+        Ok(network.load_bytes(&stored.bytes).ok())
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use selvedge_data::{BatchLoader, View};
-use selvedge_models::{Bundle, Model, Network};
+use selvedge_models::{Bundle, Model, ModelError, Network};
 use selvedge_train::{
     Classify, Context, Divergence, EpochRecord, EpochRow, FitConfig, FitData, Reconstruct, Score,
     Task, TrainError, evaluate, evaluate_task, fit_task,
@@ -16,8 +16,25 @@ use crate::config::{Part, TaskConfig};
 /// What a trial that was not stopped came to.
 pub(crate) struct Trained {
     pub record: TrialRecord,
-    /// The model of the best epoch, if there is one.
-    pub model: Option<Bundle>,
+    /// The model of the best epoch, if there is one, as a file: a bundle of a classifier, of an autoencoder its
+    /// weights alone.
+    pub model: Option<SavedModel>,
+}
+
+/// A model that can be written.
+pub(crate) enum SavedModel {
+    Classifier(Box<Bundle>),
+    Autoencoder(Box<Network>),
+}
+
+impl SavedModel {
+    /// The file.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
+        match self {
+            Self::Classifier(bundle) => bundle.to_bytes(),
+            Self::Autoencoder(network) => network.to_safetensors_bytes(),
+        }
+    }
 }
 
 /// Runs a trial; `None` if it was stopped. `weights` are those of the trial before it, if it has one.
@@ -72,7 +89,10 @@ pub(crate) fn train(
         confusion: outcome.confusion,
         epochs: outcome.rows.iter().map(Epoch::from).collect(),
     };
-    let model = outcome.model.map(|model| Bundle::new(model, &fit_data));
+    let model = outcome.model.map(|model| match config.task.is_reconstruct() {
+        true => SavedModel::Autoencoder(Box::new(model)),
+        false => SavedModel::Classifier(Box::new(Bundle::new(model, &fit_data))),
+    });
     Ok(Some(Trained { record, model }))
 }
 
