@@ -233,7 +233,7 @@ fn an_impossible_variant_is_refused_before_anything_runs_with_its_line() {
     let error = Runner::new(store.clone(), &datasets, "flex").run(&study, &context()).unwrap_err();
     let message = error.to_string();
     assert!(
-        message.starts_with("line 9: variant \"learning_rate=0.1, model=mlp dropout 0.5\": "),
+        message.starts_with("line 10: variant \"learning_rate=0.1, model=mlp dropout 0.5\": "),
         "{message}"
     );
     assert!(message.ends_with("must be left out: `mlp` has no such setting"), "{message}");
