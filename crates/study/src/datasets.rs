@@ -84,7 +84,14 @@ impl Datasets {
             let train = augmented_set(&split.train, &flip_and_noise(noise), SEED)?.view();
             split = Split::with_shared_images(train, split.validation, split.test)?;
         }
-        Ok(split)
+        match config.evaluation_fraction {
+            1.0 => Ok(split),
+            fraction => {
+                let some = |view: &View| view.stratified_fraction(fraction, SEED);
+                let test = split.test.as_ref().map(some).transpose()?;
+                Split::with_shared_images(split.train, some(&split.validation)?, test)
+            }
+        }
     }
 
     /// The data set with all its classes.

@@ -34,6 +34,9 @@ pub struct DatasetConfig {
     /// Share of the training images that train, above 0 and at most 1: stratified, and drawn by the seed of the
     /// trial. A smaller share is part of a larger one.
     pub fraction: f64,
+    /// Share of the validation and of the test images that are looked at, stratified, always the same: for a quick look.
+    #[serde(skip_serializing_if = "is_one")]
+    pub evaluation_fraction: f64,
     /// Makes the training images four times as many: as they are, mirrored, with uniform noise of at most this (a
     /// pixel of 255 is 1), and both.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,10 +56,15 @@ impl Default for DatasetConfig {
             channels: None,
             split: None,
             fraction: 1.0,
+            evaluation_fraction: 1.0,
             flip_and_noise: None,
             also: Vec::new(),
         }
     }
+}
+
+fn is_one(share: &f64) -> bool {
+    *share == 1.0
 }
 
 /// Some classes of a data set.
@@ -138,8 +146,12 @@ impl DatasetConfig {
             Err(Wrong::other(&["dataset", key], message))
         };
         let share = |x: f64| x > 0.0 && x <= 1.0;
-        if !share(self.fraction) {
-            return wrong("fraction", self.fraction.to_string(), "above 0 and at most 1");
+        let shares =
+            [("fraction", self.fraction), ("evaluation_fraction", self.evaluation_fraction)];
+        for (key, fraction) in shares {
+            if !share(fraction) {
+                return wrong(key, fraction.to_string(), "above 0 and at most 1");
+            }
         }
         if let Some(noise) = self.flip_and_noise.filter(|noise| !(0.0..=1.0).contains(noise)) {
             return wrong("flip_and_noise", noise.to_string(), "from 0 to 1");

@@ -166,7 +166,7 @@ impl StudyConfig {
     }
 
     /// A check that everything works, in a minute: six variants with two seeds, one epoch on a fiftieth of
-    /// the training images each, and the same of what is trained before. Its figures say nothing.
+    /// the training images each, measured on a twentieth of the others, and the same of what is trained before. Its figures say nothing.
     #[must_use]
     pub fn quick(self) -> Self {
         let seeds = self.seeds.iter().copied().take(2).collect();

@@ -309,6 +309,7 @@ impl TrialConfig {
             ..self.fit.clone()
         };
         self.dataset.fraction *= 0.02;
+        self.dataset.evaluation_fraction *= 0.05;
         if let Some(pretraining) = &mut self.pretrain {
             pretraining.trial.make_quick();
         }

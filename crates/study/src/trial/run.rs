@@ -4,8 +4,8 @@ use std::time::Instant;
 use selvedge_data::{BatchLoader, View};
 use selvedge_models::{Bundle, Model, ModelError, Network};
 use selvedge_train::{
-    Classify, Context, Divergence, EpochRecord, EpochRow, FitConfig, FitData, Reconstruct, Score,
-    Task, TrainError, evaluate, evaluate_task, fit_task,
+    ClassificationLoss, Classify, Context, Divergence, EpochRecord, EpochRow, FitConfig, FitData,
+    Reconstruct, Score, Task, TrainError, evaluate, evaluate_task, fit_task,
 };
 
 use super::record::{Ending, Epoch, Scores, TrialRecord};
@@ -64,9 +64,14 @@ pub(crate) fn train(
     let Some(outcome) = (match &config.task {
         TaskConfig::Classify { loss } => {
             let task = Classify { loss: loss.clone() };
-            run.of(&task, true)?
+            let measures = if *loss == ClassificationLoss::default() {
+                Classes::Plain
+            } else {
+                Classes::Other
+            };
+            run.of(&task, measures)?
         }
-        TaskConfig::Reconstruct { loss } => run.of(&Reconstruct { loss: *loss }, false)?,
+        TaskConfig::Reconstruct { loss } => run.of(&Reconstruct { loss: *loss }, Classes::None)?,
     }) else {
         return Ok(None);
     };
@@ -131,6 +136,17 @@ struct Run<'a> {
     context: &'a Context,
 }
 
+/// What there is to know about classes.
+#[derive(Clone, Copy, PartialEq)]
+enum Classes {
+    /// There are none.
+    None,
+    /// They are learned by cross-entropy: to see which are confused measures everything.
+    Plain,
+    /// They are learned by another loss.
+    Other,
+}
+
 /// What came of it.
 struct Outcome {
     ending: Ending,
@@ -143,7 +159,7 @@ struct Outcome {
 }
 
 impl Run<'_> {
-    fn of<T: Task>(self, task: &T, has_classes: bool) -> Result<Option<Outcome>, TrainError> {
+    fn of<T: Task>(self, task: &T, classes: Classes) -> Result<Option<Outcome>, TrainError> {
         let columns = T::Score::COLUMNS;
         let diverged = |epoch, batch| Ending::Diverged { epoch, batch };
         let fitted = match self.fitted(task) {
@@ -173,7 +189,7 @@ impl Run<'_> {
         scores.extend(validation.map(|score| (Part::Validation, named(&score))));
         let mut confusion = BTreeMap::new();
         let normalization = &self.data.normalization;
-        if let Some(test) = self.test {
+        if let Some(test) = self.test.filter(|_| classes != Classes::Plain) {
             let device = &self.context.device;
             let batch = fitted.model.inference_batch();
             let source = BatchLoader::new(test.clone(), batch, normalization, device)?;
@@ -184,12 +200,15 @@ impl Run<'_> {
             let score = evaluate_task(task, &fitted.model, &source)?;
             scores.insert(Part::Test, named(&score));
         }
-        if has_classes {
+        if classes != Classes::None {
             let parts =
                 [(Part::Validation, self.data.validation.as_ref()), (Part::Test, self.test)];
             for (part, view) in parts {
                 if let Some(view) = view {
                     let evaluation = evaluate(&fitted.model, view, normalization, self.context)?;
+                    if part == Part::Test && classes == Classes::Plain {
+                        scores.insert(part, named(&evaluation.metrics));
+                    }
                     confusion.insert(part, evaluation.confusion);
                 }
             }
