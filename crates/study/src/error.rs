@@ -71,7 +71,8 @@ impl StudyError {
     /// The same, as what a variant of a study made impossible, with its line.
     pub(crate) fn of_variant(self, study: &StudyConfig, variant: &Variant) -> Self {
         match self {
-            error @ (Self::Config(_) | Self::Store { .. } | Self::Data(_)) => error,
+            error @ (Self::Config(_) | Self::Store { .. }) => error,
+            error @ Self::Data(_) => study.blame_variant(variant, "dataset", &error).into(),
             error @ Self::Train(_) => study.blame_variant(variant, "transforms", &error).into(),
             error => study.blame_variant(variant, "model", &error).into(),
         }

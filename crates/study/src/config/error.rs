@@ -41,7 +41,8 @@ impl ConfigError {
         let mut path: Vec<String> = above.chain(wrong.path.iter().cloned()).collect();
         path.retain(|key| !key.is_empty());
         let line = lines.line(&path);
-        Self { file: None, line, setting: path.join("."), message: wrong.to_string() }
+        let file = lines.file.clone().filter(|_| line.is_some());
+        Self { file, line, setting: path.join("."), message: wrong.to_string() }
     }
 
     /// The same, in that file.

@@ -1,11 +1,16 @@
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use toml::de::{DeTable, DeValue};
 
 /// The line of every key of a TOML text, from 1, and where it stands.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Lines {
+    /// The file that the text is of, if it is of one.
+    pub file: Option<PathBuf>,
     offsets: BTreeMap<Vec<String>, usize>,
+    /// Keys that are not as in the text any more.
+    changed: Vec<Vec<String>>,
     /// Offsets of the beginnings of lines.
     starts: Vec<usize>,
 }
@@ -15,7 +20,7 @@ impl Lines {
     pub fn of(text: &str) -> Self {
         let breaks = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
         let starts = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
-        let mut lines = Self { offsets: BTreeMap::new(), starts };
+        let mut lines = Self { starts, ..Self::default() };
         if let Ok(table) = DeTable::parse(text) {
             lines.add(&mut Vec::new(), table.get_ref());
         }
@@ -44,6 +49,12 @@ impl Lines {
         }
     }
 
+    /// Forgets where a key stands, and what is below it: it was changed.
+    pub fn forget(&mut self, path: &[String]) {
+        self.offsets.retain(|other, _| !other.starts_with(path));
+        self.changed.push(path.to_vec());
+    }
+
     /// Where a key stands; `None` if it is not in the text.
     pub fn offset(&self, path: &[String]) -> Option<usize> {
         self.offsets.get(path).copied()
@@ -51,6 +62,9 @@ impl Lines {
 
     /// The line of the nearest key on the way to `path` that is in the text.
     pub fn line(&self, path: &[String]) -> Option<usize> {
+        if self.changed.iter().any(|changed| path.starts_with(changed)) {
+            return None;
+        }
         let found = (1..=path.len()).rev().find_map(|len| self.offset(&path[..len]))?;
         Some(self.line_at(found))
     }

@@ -2,7 +2,6 @@
 
 use toml::{Table, Value};
 
-use super::lines::Lines;
 use super::trial::set;
 use super::vary::path_of;
 use super::{ConfigError, StudyConfig};
@@ -47,10 +46,7 @@ impl StudyConfig {
             let argument = argument.as_ref();
             self = self.apply(argument).map_err(|message| of(argument, message))?;
         }
-        self.check().map_err(|error| match error.line {
-            Some(_) => error,
-            None => ConfigError { file: None, ..error },
-        })?;
+        self.check()?;
         Ok(self)
     }
 
@@ -66,8 +62,22 @@ impl StudyConfig {
             };
         }
         let (key, value) = argument.split_once('=').ok_or("expected setting=value, or ~setting")?;
-        let key = long(key.trim());
+        let key = key.trim().trim_start_matches('+');
+        let sections = ["base.", "vary.", "study."];
+        let key = long(sections.iter().find_map(|s| key.strip_prefix(s)).unwrap_or(key));
+        match (key, value.trim()) {
+            ("baseline", "") => return Ok(Self { baseline: None, ..self }),
+            ("baseline", text) => return Ok(Self { baseline: Some(text.into()), ..self }),
+            ("question", text) => return Ok(Self { question: text.into(), ..self }),
+            _ => {}
+        }
         let values = sweep(value.trim())?;
+        for section in ["base", "vary", "study"] {
+            // The lines of the file would be those of other values.
+            let path = [section].into_iter().chain(key.split('.')).map(String::from);
+            self.lines.forget(&path.collect::<Vec<_>>());
+            self.lines.forget(&[section.to_string(), key.to_string()]);
+        }
         if HEAD.contains(&key) {
             return self.set_head(key, values);
         }
@@ -77,8 +87,6 @@ impl StudyConfig {
                 self.vary.retain(|dimension| dimension.path != path);
                 let set = set(&mut self.base, &path, value);
                 set.map_err(|wrong| wrong.to_string())?;
-                // The line of the file would be that of another value.
-                self.lines = Lines::default();
                 Ok(self)
             }
             Sweep::Many(values) => self.vary_as(key, Value::Array(values)).map_err(|e| e.message),
@@ -98,13 +106,11 @@ impl StudyConfig {
         let lone = |error: ConfigError| error.message;
         // Alone, a search lacks its budget, and a baseline its variants.
         let text = match key {
-            "search" => format!("{text}budget = 1\n[vary]\nepochs = [1, 2]\n"),
-            "baseline" => return Ok(Self { baseline: one_text(&text, key), ..self }),
+            "search" => format!("{text}budget = 1\n[vary]\nbatch_size = [1, 2]\n"),
             _ => text,
         };
         let read: Self = text.parse().map_err(lone)?;
         match key {
-            "question" => self.question = read.question,
             "metric" => self.metric = read.metric,
             "seeds" => self.seeds = read.seeds,
             "search" => self.search = read.search,
@@ -112,11 +118,6 @@ impl StudyConfig {
         }
         Ok(self)
     }
-}
-
-fn one_text(text: &str, key: &str) -> Option<String> {
-    let table: Table = text.parse().ok()?;
-    table.get("study")?.get(key)?.as_str().map(Into::into)
 }
 
 fn of(argument: &str, message: String) -> ConfigError {
@@ -268,6 +269,19 @@ mod tests {
         assert_eq!(change("seeds=5,7").seeds, [5, 7]);
         assert_eq!(change("metric=validation.accuracy").metric.to_string(), "validation.accuracy");
         assert_eq!(change("budget=9").budget, Some(9));
+    }
+
+    #[test]
+    fn a_setting_that_varies_keeps_its_place_and_sections_may_stand_before_it() {
+        let text = "[vary]\nlearning_rate = [0.1, 0.01]\nbatch_size = [8, 16]";
+        let study =
+            |argument: &str| text.parse::<StudyConfig>().unwrap().overridden([argument]).unwrap();
+        let first = |argument: &str| study(argument).variants().unwrap().remove(0).name;
+        assert_eq!(first("lr=0.5,0.2"), "learning_rate=0.5, batch_size=8");
+        assert_eq!(first("vary.batch_size=4,2"), "learning_rate=0.1, batch_size=4");
+        assert_eq!(first("base.lr=0.3"), "batch_size=8");
+        let baseline = "learning_rate=0.01, batch_size=8";
+        assert_eq!(study(&format!("baseline={baseline}")).baseline.as_deref(), Some(baseline));
     }
 
     #[test]

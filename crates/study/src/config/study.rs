@@ -160,8 +160,11 @@ impl StudyConfig {
     pub(super) fn vary_as(mut self, setting: &str, values: Value) -> Result<Self, ConfigError> {
         let dimension = Dimension::read(setting, values)
             .map_err(|wrong| ConfigError::at(&self.lines, &["vary", setting], wrong))?;
-        self.vary.retain(|other| other.path != dimension.path);
-        self.vary.push(dimension);
+        // In its place, so that names of variants stay as they are.
+        match self.vary.iter_mut().find(|other| other.path == dimension.path) {
+            Some(other) => *other = dimension,
+            None => self.vary.push(dimension),
+        }
         Ok(self)
     }
 
@@ -196,7 +199,9 @@ impl StudyConfig {
             return Err(failed(format!("it has {} bytes, the largest {LARGEST}", found.len())));
         }
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-        text.parse().map_err(|error: ConfigError| error.in_file(path))
+        let mut study: Self = text.parse().map_err(|error: ConfigError| error.in_file(path))?;
+        study.lines.file = Some(path.into());
+        Ok(study)
     }
 
     /// Checks all that can be known before the images are: that there are seeds, and that every variant of a grid
@@ -228,6 +233,12 @@ impl StudyConfig {
                 return wrong("budget", message.into());
             }
             _ => {}
+        }
+        if searched && self.baseline.is_some() {
+            return wrong(
+                "baseline",
+                "a search has none: its variants are not known before".into(),
+            );
         }
         if searched && self.vary.is_empty() {
             return wrong("search", "nothing varies: there is no [vary]".into());
@@ -291,6 +302,14 @@ impl FromStr for StudyConfig {
             read(Value::Table(expanded(study))).map_err(|wrong| at(&["study"], wrong))?;
         let mut dimensions = Vec::new();
         for (key, value) in vary {
+            if let Value::Table(table) = &value
+                && !["min", "max", "values", "when"].iter().any(|known| table.contains_key(*known))
+                && let Some(inner) = table.keys().next()
+            {
+                let message =
+                    format!("a setting within a table is written in quotes: \"{key}.{inner}\"");
+                return Err(at(&["vary", &key], Wrong::other(&[], message)));
+            }
             let place = lines.offset(&["vary".into(), key.clone()]);
             let read = Dimension::read(&key, value);
             dimensions.push((place, read.map_err(|wrong| at(&["vary", &key], wrong))?));
@@ -301,7 +320,10 @@ impl FromStr for StudyConfig {
             let place = i.to_string();
             let wrong = |message: &str| at(&["variant", &place], Wrong::other(&[], message));
             let name = match table.remove("name") {
-                Some(Value::String(name)) if !name.trim().is_empty() => name,
+                Some(Value::String(name)) if name.chars().any(char::is_control) => {
+                    return Err(wrong("its `name` has control characters"));
+                }
+                Some(Value::String(name)) if !name.trim().is_empty() => name.trim().to_owned(),
                 Some(_) => return Err(wrong("its `name` is no text")),
                 None => return Err(wrong("it has no `name`")),
             };

@@ -38,8 +38,8 @@ fn a_condition_sets_a_value_only_where_it_matters() {
                 optimizer = ['adam', 'sgd']";
     let expected = [
         "optimizer=adam",
-        "optimizer=sgd, optimizer.momentum=0",
-        "optimizer=sgd, optimizer.momentum=0.9",
+        "optimizer.momentum=0, optimizer=sgd",
+        "optimizer.momentum=0.9, optimizer=sgd",
     ];
     assert_eq!(names(text), expected);
 }
@@ -91,6 +91,62 @@ fn settings_come_back_from_their_table_as_they_were() {
     assert_eq!(again.fit, trial.fit);
     let same = StudyConfig::new(&trial).variants().unwrap().remove(0).trial;
     assert_eq!(same.to_table(), trial.to_table());
+}
+
+#[test]
+fn a_table_is_set_before_what_is_within_it_whatever_the_order_of_the_file() {
+    let text = "[vary]\n'optimizer.momentum' = [0.0, 0.5]\noptimizer = ['sgd', 'rmsprop']";
+    let expected = [
+        "optimizer.momentum=0, optimizer=sgd",
+        "optimizer.momentum=0, optimizer=rmsprop",
+        "optimizer.momentum=0.5, optimizer=sgd",
+        "optimizer.momentum=0.5, optimizer=rmsprop",
+    ];
+    assert_eq!(names(text), expected);
+    let last = study(text).variants().unwrap().remove(3).trial.fit.optimizer;
+    assert_eq!(last, serde_json::from_str(r#"{"name": "rmsprop", "momentum": 0.5}"#).unwrap());
+}
+
+#[test]
+fn conditions_may_depend_on_others_and_have_ranges() {
+    let text = "[vary]\n'optimizer.nesterov' = { values = [false, true], when = { 'optimizer.momentum' = 0.9 } }\n\
+                'optimizer.momentum' = { min = 0, max = 0.9, points = 2, when = { optimizer = 'sgd' } }\n\
+                optimizer = ['adam', 'sgd']";
+    let expected = [
+        "optimizer=adam",
+        "optimizer.momentum=0, optimizer=sgd",
+        "optimizer.nesterov=false, optimizer.momentum=0.9, optimizer=sgd",
+        "optimizer.nesterov=true, optimizer.momentum=0.9, optimizer=sgd",
+    ];
+    let mut found = names(text);
+    found.sort();
+    let mut expected = expected.map(String::from);
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_is_trained_before_is_as_the_base_but_for_what_it_says() {
+    let text = "[base]\ndataset = { name = 'fashion_mnist', fraction = 0.01 }\noptimizer = 'sgd'\nepochs = 5\n\
+                [vary]\nlearning_rate = [0.1, 0.01]\n[[variant]]\nname = 'a'\npretrain = { epochs = 1 }";
+    for variant in study(text).variants().unwrap() {
+        let before = &variant.trial.pretrain.as_ref().unwrap().trial;
+        assert_eq!((before.dataset.fraction, before.fit.epochs), (0.01, 1));
+        assert_eq!(before.fit.optimizer, selvedge_train::OptimizerConfig::sgd(0.0));
+        // What varies does not: every variant begins with the same weights.
+        assert_eq!(before.fit.learning_rate, 0.001);
+    }
+}
+
+#[test]
+fn the_epoch_is_chosen_by_the_metric_unless_the_file_says_otherwise() {
+    let monitor = |text: &str| study(text).variants().unwrap().remove(0).trial.fit.monitor;
+    assert_eq!(monitor("[base]\nepochs = 1"), "loss");
+    assert_eq!(monitor("[study]\nmetric = 'validation.accuracy'"), "accuracy");
+    assert_eq!(
+        monitor("[study]\nmetric = 'validation.accuracy'\n[base]\nmonitor = 'loss'"),
+        "loss"
+    );
 }
 
 #[test]
@@ -152,6 +208,28 @@ fn impossible_studies_are_refused_with_their_line() {
             "line 5: variant \"b\".batch_size: batch size is 0, but must be at least 1",
         ),
         ("[[variant]]\nepochs = 1", "line 1: variant.0: it has no `name`"),
+        ("[[variant]]\nname = \"a\\n\"", "line 1: variant.0: its `name` has control characters"),
+        (
+            "[[variant]]\nname = 'a'\n[[variant]]\nname = 'b'",
+            "line 1: variant: \"a\" and \"b\" are the same variant",
+        ),
+        (
+            "[vary]\noptimizer = ['sgd', { name = 'sgd' }]",
+            "line 1: vary: \"optimizer=sgd\" and \"optimizer=sgd\" are the same variant",
+        ),
+        (
+            "[vary]\noptimizer = ['sgd']\nl2 = { values = [0.0, 0.1], when = { optimizer = 'sgdx' } }",
+            "line 3: vary.l2: no variant meets its `when`: it would never be set",
+        ),
+        (
+            "[vary]\nmodel.dropout = [0.1, 0.2]",
+            "line 2: vary.model: a setting within a table is written in quotes: \"model.dropout\"",
+        ),
+        (
+            "[vary]\nepochs = { min = 1, max = 4, points = 2 }",
+            "line 2: vary.epochs: invalid type: floating point `1.0`, expected usize; a range of whole numbers says \
+             `integer = true`",
+        ),
         ("[base\nepochs = 1", "line 1: unclosed table, expected `]`"),
         (
             "[base]\noptimizer = 3",

@@ -238,7 +238,16 @@ fn setting_of(error: &selvedge_train::TrainError) -> &'static str {
             "accumulated batches" => "accumulate",
             "epochs" => "epochs",
             "l2" => "l2",
-            "momentum" => "optimizer",
+            "momentum" | "betas" | "epsilon" => "optimizer",
+            "patience" | "min_delta" => "early_stopping",
+            name if name.contains("averag") || name.contains("decay of the") => "averaging",
+            name if name.contains("step size")
+                || name.contains("milestone")
+                || name.contains("gamma")
+                || name.contains("warm") =>
+            {
+                "schedule"
+            }
             _ => "",
         },
         _ => "",
@@ -252,11 +261,32 @@ pub(crate) fn expanded(table: Table) -> Table {
             Value::String(text) if NAMED.contains(&key.as_str()) => {
                 Value::Table(named(&key, &text))
             }
+            Value::Table(mut table) if key == "dataset" && !table.contains_key("classes") => {
+                // A name with classes in brackets, beside other settings.
+                if let Some(Value::String(text)) = table.remove("name") {
+                    table.extend(named(&key, &text));
+                }
+                Value::Table(table)
+            }
             value => value,
         };
         (key, value)
     };
     table.into_iter().map(expand).collect()
+}
+
+/// Gives what is trained before the settings of the base that it does not have itself.
+pub(crate) fn inherit(table: &mut Table, base: &Table) {
+    let Some(Value::Table(pretrain)) = table.get_mut("pretrain") else { return };
+    if pretrain.contains_key("weights") {
+        return;
+    }
+    for (key, value) in base {
+        if !["pretrain", "freeze"].contains(&key.as_str()) && !pretrain.contains_key(key) {
+            pretrain.insert(key.clone(), value.clone());
+        }
+    }
+    inherit(pretrain, base);
 }
 
 /// `{ name = text }`; of a data set with the classes that stand in brackets.

@@ -1,9 +1,10 @@
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
+use super::dataset::Part;
 use super::tree::Wrong;
-use super::trial::{TrialConfig, expanded, set};
+use super::trial::{TrialConfig, expanded, inherit, set};
 use super::vary::{Dimension, get, path_of};
 use super::{ConfigError, Search, StudyConfig};
 
@@ -53,8 +54,7 @@ impl StudyConfig {
         if self.is_quick {
             made.iter_mut().for_each(|variant| variant.trial.make_quick());
         }
-        let mut seen = BTreeSet::new();
-        made.retain(|variant| seen.insert(variant.trial.to_table().to_string()));
+        self.check_variants(&mut made)?;
         if self.is_quick {
             // From the first to the last, so that every arm is among them.
             let last = made.len() - 1;
@@ -97,13 +97,9 @@ impl StudyConfig {
     fn grid(&self) -> Result<Vec<Variant>, ConfigError> {
         let base = [(String::new(), Table::new())];
         let arms = if self.variant.is_empty() { &base[..] } else { &self.variant[..] };
-        // Conditions look at what was set before them.
-        let (mut dimensions, conditional): (Vec<_>, Vec<_>) =
-            self.vary.iter().partition(|dimension| dimension.when.is_empty());
-        dimensions.extend(conditional);
         let mut choices = Vec::new();
         let mut count = arms.len();
-        for dimension in dimensions {
+        for dimension in &self.vary {
             let values = dimension.grid().map_err(|wrong| self.in_vary(dimension, wrong))?;
             count = count.saturating_mul(values.len());
             choices.push((dimension, values));
@@ -153,19 +149,22 @@ impl StudyConfig {
         arm: &Table,
         values: &[(&Dimension, Value)],
     ) -> Result<Variant, ConfigError> {
-        let mut table = expanded(self.base.clone());
-        let mut settings = Vec::new();
+        let base = expanded(self.base.clone());
+        let mut table = base.clone();
         for (key, value) in arm {
             let path = path_of(key).map_err(|wrong| self.in_variant(name, wrong.below(key)))?;
             set(&mut table, &path, value.clone()).map_err(|wrong| self.in_variant(name, wrong))?;
         }
-        for (dimension, value) in values {
-            if !dimension.matters(&table) {
-                continue;
-            }
-            set(&mut table, &dimension.path, value.clone())
-                .map_err(|wrong| self.in_vary(dimension, wrong))?;
-            settings.push((dimension.name(), value.clone()));
+        let settings = self.set_values(&mut table, values)?;
+        // What is trained before is as the base, but for what it says itself.
+        inherit(&mut table, &base);
+        // The epoch is chosen by what the variants are.
+        let column = self.metric.column();
+        if self.metric.part() == Part::Validation
+            && column != "loss"
+            && !table.contains_key("monitor")
+        {
+            table.insert("monitor".into(), column.into());
         }
         let trial =
             TrialConfig::from_table(table).map_err(|wrong| self.blame(name, arm, values, wrong))?;
@@ -178,6 +177,68 @@ impl StudyConfig {
             words.push("base".into());
         }
         Ok(Variant { name: words.join(", "), arm: name.into(), settings, trial })
+    }
+
+    /// Sets the values that matter, and returns them in the order of the file.
+    fn set_values(
+        &self,
+        table: &mut Table,
+        values: &[(&Dimension, Value)],
+    ) -> Result<Vec<(String, Value)>, ConfigError> {
+        let mut left: Vec<&(&Dimension, Value)> = values.iter().collect();
+        // A table before what is within it: the other way round it would take its place.
+        left.sort_by_key(|(dimension, _)| dimension.path.len());
+        let mut taken: Vec<(&Dimension, &Value)> = Vec::new();
+        // Conditions may look at what other conditions let be set.
+        while let Some(at) = left.iter().position(|(d, _)| d.when.is_empty() || d.matters(table)) {
+            let (dimension, value) = left.remove(at);
+            set(table, &dimension.path, value.clone())
+                .map_err(|wrong| self.in_vary(dimension, wrong))?;
+            taken.push((dimension, value));
+        }
+        taken.sort_by_key(|(dimension, _)| self.vary.iter().position(|d| d.path == dimension.path));
+        Ok(taken.into_iter().map(|(d, value)| (d.name(), value.clone())).collect())
+    }
+
+    /// Refuses conditions that no variant meets, and variants that cannot be told apart.
+    fn check_variants(&self, variants: &mut Vec<Variant>) -> Result<(), ConfigError> {
+        for dimension in self.vary.iter().filter(|dimension| !dimension.when.is_empty()) {
+            let name = dimension.name();
+            if !variants.iter().any(|v| v.settings.iter().any(|(key, _)| *key == name)) {
+                let message = "no variant meets its `when`: it would never be set";
+                return Err(self.in_vary(dimension, Wrong::other(&[], message)));
+            }
+        }
+        let mut seen: BTreeMap<String, Variant> = BTreeMap::new();
+        let mut twins = None;
+        variants.retain(|variant| {
+            let settings = variant.trial.to_table().to_string();
+            let Some(first) = seen.get(&settings) else {
+                seen.insert(settings, variant.clone());
+                return true;
+            };
+            // Values that do not matter, and one setting at a time that is as in the base.
+            let is_again = first.settings == variant.settings && first.arm == variant.arm;
+            if !is_again && self.search != Search::OneAtATime && twins.is_none() {
+                twins = Some((first.name.clone(), variant.name.clone()));
+            }
+            false
+        });
+        if let Some((first, second)) = twins {
+            let message = format!("\"{first}\" and \"{second}\" are the same variant");
+            let section = if self.vary.is_empty() { "variant" } else { "vary" };
+            return Err(ConfigError::at(&self.lines, &[section], Wrong::other(&[], message)));
+        }
+        // Names that are the same by rounding are numbered.
+        let mut names: BTreeMap<String, usize> = BTreeMap::new();
+        for variant in variants {
+            let times = names.entry(variant.name.clone()).or_default();
+            *times += 1;
+            if *times > 1 {
+                variant.name += &format!(" ({times})");
+            }
+        }
+        Ok(())
     }
 
     /// Finds who set what is wrong: what varies, an arm, or the base.
@@ -198,7 +259,11 @@ impl StudyConfig {
                 super::Values::Range(_) => None,
             };
             let key = dimension.name();
+            let is_range = matches!(dimension.values, super::Values::Range(_));
             let mut error = self.in_vary(dimension, wrong);
+            if is_range && error.message.contains("floating point") {
+                error.message += "; a range of whole numbers says `integer = true`";
+            }
             if let Some(index) = index {
                 let path = ["vary".to_string(), key.clone(), index.to_string()];
                 error.line = self.lines.line(&path).or(error.line);
@@ -235,7 +300,12 @@ impl StudyConfig {
             (None, None) => vec!["base".into(), section.into()],
         };
         let setting = format!("variant \"{}\"", variant.name);
-        ConfigError { file: None, line: self.lines.line(&path), setting, message }
+        ConfigError {
+            file: self.lines.file.clone(),
+            line: self.lines.line(&path),
+            setting,
+            message,
+        }
     }
 
     fn in_vary(&self, dimension: &Dimension, mut wrong: Wrong) -> ConfigError {
@@ -259,7 +329,9 @@ pub(crate) fn shown(value: &Value) -> String {
         Value::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
             format!("{number}")
         }
-        Value::Float(number) if number.abs() < 1e-4 => format!("{number:e}"),
+        Value::Float(number) if number.abs() < 1e-4 || number.abs() >= 1e15 => {
+            format!("{number:e}")
+        }
         Value::Float(number) => short(*number),
         Value::Table(table) => {
             let name = get(table, &["name".into()]).map(shown);

@@ -55,10 +55,19 @@ impl Dimension {
     pub(crate) fn read(key: &str, value: Value) -> Result<Self, Wrong> {
         let path = path_of(key)?;
         let (values, when) = match value {
-            Value::Table(table) if table.contains_key("when") || table.contains_key("values") => {
+            Value::Table(mut table)
+                if table.contains_key("when") || table.contains_key("values") =>
+            {
                 if !table.contains_key("when") {
                     let message = "`values` stands beside `when`; without conditions, a list does";
                     return Err(Wrong::other(&[], message));
+                }
+                if !table.contains_key("values") {
+                    // A range, beside its condition.
+                    let when = table.remove("when");
+                    let range = std::mem::take(&mut table);
+                    table.insert("values".into(), Value::Table(range));
+                    table.extend(when.map(|when| ("when".to_string(), when)));
                 }
                 let Conditional { values, when } = read(Value::Table(table))?;
                 let when = when.into_iter().map(|(key, value)| {

@@ -70,7 +70,11 @@ impl StudyResults {
     /// words.
     pub fn text(&self) -> String {
         let table = self.table();
-        let mut text = table.text();
+        let mut text = match self.study.question.as_str() {
+            "" => String::new(),
+            question => format!("{}\n\n", crate::config::printable(question)),
+        };
+        text += &table.text();
         for (part, column) in [(Part::Test, "accuracy"), (Part::Test, "loss")] {
             let contrasts = self.contrasts_text(part, column);
             if !contrasts.is_empty() {
@@ -83,7 +87,7 @@ impl StudyResults {
 
     fn variants_csv(&self, rows: &[Row]) -> String {
         let mut text = String::from(
-            "variant,seeds,mean,standard_deviation,low,high,test_accuracy,best_epoch,difference,p,p_holm,\
+            "variant,seeds,mean,standard_deviation,low,high,test_accuracy,best_epoch,difference,p,p_adjusted,p_holm,\
              diverged,failed\n",
         );
         for row in rows {
@@ -102,6 +106,7 @@ impl StudyResults {
                 row.best_epoch,
                 comparison.map(|c| c.difference),
                 comparison.map(|c| c.p),
+                comparison.map(|c| c.p_step_down),
                 comparison.map(|c| c.p_holm),
                 Some(row.diverged as f64),
                 Some(row.failed as f64),

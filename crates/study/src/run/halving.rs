@@ -71,7 +71,7 @@ impl<'a> Halving<'a> {
         settings.insert("epochs".into(), Value::Integer(epochs as i64));
         let values = point_values(self.study, point);
         let mut variant = self.study.variant_of(self.arm.0, &settings, &values)?;
-        variant.name += &format!(", epochs={epochs}");
+        variant.name = format!("epochs={epochs}, {}", variant.name);
         Ok(variant)
     }
 }

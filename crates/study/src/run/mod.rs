@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use burn::tensor::Device;
 use selvedge_train::Context;
 
 use crate::config::Variant;
@@ -153,7 +154,7 @@ impl<'a> Runner<'a> {
         progress: &StudyProgress,
         all: &mut Trials,
     ) -> Result<Vec<Option<f64>>, StudyError> {
-        let plans = self.plans(study, &variants)?;
+        let plans = self.plans(study, &variants, &work.context.device)?;
         // What others begin with comes first.
         let mut levels: Vec<BTreeMap<&str, &Plan>> = Vec::new();
         for plan in plans.iter().flatten() {
@@ -186,13 +187,22 @@ impl<'a> Runner<'a> {
         &self,
         study: &StudyConfig,
         variants: &[Variant],
+        device: &Device,
     ) -> Result<Vec<Vec<Plan>>, StudyError> {
         let of_variant = |variant: &Variant| {
-            let of_seed = |&seed| {
-                Plan::new(&variant.trial, seed, self.datasets, &self.device_name)
-                    .map_err(|error| error.of_variant(study, variant))
+            let of_seed = |(i, &seed): (usize, &u64)| {
+                let plan = Plan::new(&variant.trial, seed, self.datasets, &self.device_name);
+                // What is carried over and what is frozen follows from the names: one seed shows it.
+                let mut plan = plan.map_err(|error| error.of_variant(study, variant))?;
+                if i == 0 {
+                    let section = if plan.pretrained.is_some() { "pretrain" } else { "freeze" };
+                    let blamed = |error| study.blame_variant(variant, section, &error);
+                    plan.check(device).map_err(blamed)?;
+                }
+                plan.label = format!("{}, seed {seed}", variant.name);
+                Ok(plan)
             };
-            study.seeds.iter().map(of_seed).collect()
+            study.seeds.iter().enumerate().map(of_seed).collect()
         };
         variants.iter().map(of_variant).collect()
     }

@@ -33,7 +33,7 @@ pub(super) enum Event<'a> {
     Begun,
     Finished(&'a TrialRecord),
     /// It was begun or could not be.
-    Failed(&'a str),
+    Failed(&'a str, &'a str),
 }
 
 impl StudyProgress {
@@ -81,11 +81,11 @@ impl StudyProgress {
                     told = Some(format!("a trial diverged in epoch {epoch}"));
                 }
             }
-            Event::Failed(message) => {
+            Event::Failed(label, message) => {
                 state.running = state.running.saturating_sub(1);
                 state.done += 1;
                 state.failed += 1;
-                told = Some(format!("a trial failed: {message}"));
+                told = Some(format!("{label}: a trial failed: {message}"));
             }
         }
         let (line, done, total) = (state.line(), state.done, state.total);

@@ -39,7 +39,7 @@ pub struct Row {
 /// The rows of a study, the best first, and what they say.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Table {
-    /// The best first; those without a value last.
+    /// The best first; then those of which a trial has no value, and those without any.
     pub rows: Vec<Row>,
     /// The place among the rows of the one that others are compared with: the baseline, or else the best.
     pub reference: Option<usize>,
@@ -51,6 +51,13 @@ pub struct Table {
     pub seeds: usize,
 }
 
+impl Row {
+    /// The trials without a value.
+    pub fn missing(&self) -> usize {
+        self.diverged + self.failed + self.unfinished
+    }
+}
+
 impl StudyResults {
     /// The variants beside each other.
     pub fn table(&self) -> Table {
@@ -58,12 +65,15 @@ impl StudyResults {
         let mut rows: Vec<Row> =
             self.variants.iter().enumerate().map(|(i, v)| self.row(i, v)).collect();
         let cost = |row: &Row| row.metric.as_ref().map_or(f64::INFINITY, |s| metric.cost(s.mean));
+        // A mean of the seeds that survived is not one of all: whole rows come first.
+        let place = |row: &Row| match (&row.metric, row.missing()) {
+            (None, _) => 2,
+            (Some(_), 0) => 0,
+            (Some(_), _) => 1,
+        };
         rows.sort_by(|a, b| {
-            let missing = |row: &Row| row.metric.is_none();
-            missing(a)
-                .cmp(&missing(b))
-                .then(cost(a).total_cmp(&cost(b)))
-                .then(a.variant.cmp(&b.variant))
+            let (a_place, b_place) = (place(a), place(b));
+            a_place.cmp(&b_place).then(cost(a).total_cmp(&cost(b))).then(a.variant.cmp(&b.variant))
         });
         let baseline = self.study.baseline.as_ref();
         let reference =
@@ -71,7 +81,10 @@ impl StudyResults {
                 Some(at) => Some(at),
                 None => rows.first().filter(|row| row.metric.is_some()).map(|_| 0),
             };
+        // A baseline without a value is nothing to compare with.
         let reference = reference.filter(|&at| rows[at].metric.is_some());
+        let reference =
+            reference.or_else(|| rows.first().filter(|r| r.metric.is_some()).map(|_| 0));
         if let Some(at) = reference {
             self.compare(&mut rows, at);
         }
@@ -148,7 +161,7 @@ impl Table {
     /// from the reference with its 95 % interval, and p adjusted for the number of comparisons.
     pub fn text(&self) -> String {
         let names = self.rows.iter().map(|row| row.name.chars().count());
-        let width = names.max().unwrap_or(0).clamp(7, 70);
+        let width = names.max().unwrap_or(0).clamp(7, 120);
         let columns: Vec<&str> =
             self.rows.iter().find(|row| !row.test.is_empty()).map_or(vec![], |row| {
                 row.test.iter().map(|(name, _)| name.as_str()).take(2).collect()
@@ -218,6 +231,19 @@ impl Table {
             let _ = write!(text, ", test {name} {}", shown(Some(summary), true));
         }
         text += ".";
+        let missing = |row: &&Row| row.metric.is_some() && row.missing() > 0;
+        match self.rows.iter().filter(missing).count() {
+            0 => {}
+            1 => {
+                text += " One variant has trials without a value: it stands behind those that are whole."
+            }
+            n => {
+                let _ = write!(
+                    text,
+                    " {n} variants have trials without a value: they stand behind those that are whole."
+                );
+            }
+        }
         let compared = |row: &&Row| row.comparison.is_some();
         let others = self.rows.iter().filter(compared).count();
         if others == 0 {
@@ -238,11 +264,8 @@ impl Table {
             .filter(|row| row.comparison.as_ref().is_some_and(Comparison::is_chance));
         let names: Vec<&str> = chance.map(|row| row.name.as_str()).collect();
         let reference = self.reference.map_or("", |at| &self.rows[at].name);
-        let told = others - names.len();
         match names.as_slice() {
-            [] if others == 1 => {
-                let _ = write!(text, " Its difference from the other is more than chance.");
-            }
+            [] if others == 1 => text += " Its difference from the other is more than chance.",
             [] => {
                 let _ = write!(
                     text,
@@ -253,11 +276,12 @@ impl Table {
                 let shown = names.iter().take(5).copied().collect::<Vec<_>>().join("; ");
                 let more = names.len().saturating_sub(5);
                 let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-                let _ = write!(
-                    text,
-                    " Chance alone explains how {} of {others} differ from {reference}: {shown}{more}. Of {told} it does not.",
-                    names.len()
-                );
+                let _ = write!(text, " Not shown to differ from {reference}: {shown}{more}.");
+                let told = others - names.len();
+                if told > 0 {
+                    let _ =
+                        write!(text, " The differences of the other {told} are more than chance.");
+                }
             }
         }
         text

@@ -224,6 +224,46 @@ fn a_pre_training_is_run_once_for_all_that_begin_with_it() {
 }
 
 #[test]
+fn a_variant_of_which_a_trial_diverged_is_not_the_best() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut results = run(folder.path(), STUDY);
+    let best = results.table().rows[0].variant;
+    let trial = results.variants[best].trials[0].as_mut().unwrap();
+    trial.ending = Ending::Diverged { epoch: 1, batch: 2 };
+    let table = results.table();
+    assert_ne!(table.rows[0].variant, best);
+    assert_eq!((table.rows[1].variant, table.rows[1].missing()), (best, 1));
+    let answer = table.answer();
+    assert!(answer.contains("One variant has trials without a value"), "{answer}");
+}
+
+#[test]
+fn names_that_match_nothing_are_found_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Watched::new(folder.path(), usize::MAX);
+    let datasets = datasets();
+    for (more, expected) in [
+        (
+            "freeze = 'conv9*'\n",
+            "line 4: variant \"learning_rate=0.1\": no parameter of `mlp` is selected by `conv9*`",
+        ),
+        ("task = 'reconstruct'\n", "must be one that gives 36, as the task has"),
+        (
+            "transforms = [{ name = 'center_crop', size = [4, 4] }]\n",
+            "the transforms make images of [1, 4, 4]",
+        ),
+        ("pretrain = { keep = 'conv9*' }\n", "is selected by `conv9*`"),
+    ] {
+        let text = STUDY.replace("dataset", &format!("{more}dataset"));
+        let study: StudyConfig = text.parse().unwrap();
+        let error =
+            Runner::new(store.clone(), &datasets, "flex").run(&study, &context()).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    assert!(store.put.lock().unwrap().is_empty());
+}
+
+#[test]
 fn an_impossible_variant_is_refused_before_anything_runs_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let text = STUDY

@@ -79,7 +79,7 @@ impl Work<'_> {
         if let Some(before) = plan.before()
             && let Some(message) = self.missing(before, done)
         {
-            progress.tell(Event::Failed(&message));
+            progress.tell(Event::Failed(&plan.label, &message));
             return Ok(End::Failed(message));
         }
         let store_error = |error| self.runner.store_error(error);
@@ -99,12 +99,12 @@ impl Work<'_> {
             Ok(Err(error @ StudyError::Store { .. })) => return Err(error),
             Ok(Err(error)) => {
                 let message = error.to_string();
-                progress.tell(Event::Failed(&message));
+                progress.tell(Event::Failed(&plan.label, &message));
                 return Ok(End::Failed(message));
             }
             Err(panic) => {
                 let message = panic_text(panic.as_ref());
-                progress.tell(Event::Failed(&message));
+                progress.tell(Event::Failed(&plan.label, &message));
                 return Ok(End::Failed(message));
             }
         };

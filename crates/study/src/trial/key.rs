@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use selvedge_models::Architecture;
+use burn::tensor::Device;
+use selvedge_data::DataError;
+use selvedge_models::{Architecture, ModelError};
 use selvedge_train::TrainError;
 
 use toml::Table;
@@ -28,6 +30,8 @@ pub(crate) struct Plan {
     pub network: Architecture,
     /// What it begins with, if not chance.
     pub pretrained: Option<Weights>,
+    /// What it is called in messages.
+    pub label: String,
     /// Whether another trial begins with its weights.
     pub is_needed: bool,
     /// A hash of all that decides the result.
@@ -54,7 +58,26 @@ impl Plan {
         let data = datasets.load(&config.dataset)?;
         // An autoencoder has no classes: its output is the image.
         let network = config.model.architecture(data.split.shape(), data.split.classes().len())?;
-        config.transforms.output_shape(data.split.shape()).map_err(TrainError::from)?;
+        let shape = data.split.shape();
+        let made = config.transforms.output_shape(shape).map_err(TrainError::from)?;
+        if made != shape {
+            let reason =
+                format!("the transforms make images of {made:?}, the others have {shape:?}");
+            return Err(TrainError::from(DataError::other(reason)).into());
+        }
+        let values = network.output_shape()?.size();
+        let expected = match config.task.is_reconstruct() {
+            true => shape.iter().product(),
+            false => data.split.classes().len(),
+        };
+        if values != expected {
+            return Err(ModelError::Setting {
+                name: "model",
+                value: format!("`{}`, which gives {values} values", network.name),
+                expected: format!("one that gives {expected}, as the task has").into(),
+            }
+            .into());
+        }
         let pretrained = match &config.pretrain {
             None => None,
             Some(pretraining) => Some(match &pretraining.weights {
@@ -79,11 +102,25 @@ impl Plan {
             data,
             network,
             pretrained,
+            label: format!("seed {seed}"),
             is_needed: false,
             key: String::new(),
         };
         plan.key = plan.hash(device);
         Ok(plan)
+    }
+
+    /// Whether the weights that it begins with fit, and the parameters are there that do not learn. Nothing is read but
+    /// names and shapes, unless the weights are in a file.
+    pub fn check(&self, device: &Device) -> Result<(), StudyError> {
+        if self.config.pretrain.is_none() && self.config.freeze.is_none() {
+            return Ok(());
+        }
+        let before = match self.before() {
+            None => None,
+            Some(before) => Some(before.network.init(before.config.initialization, 0, device)?),
+        };
+        super::run::first_network(self, before.as_ref(), device).map(drop)
     }
 
     /// The trial that has to be finished before this one.

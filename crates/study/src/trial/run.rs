@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
+use burn::tensor::Device;
 use selvedge_data::{BatchLoader, View};
+use selvedge_models::weights::inspect;
 use selvedge_models::{Bundle, Model, ModelError, Network};
 use selvedge_train::{
     ClassificationLoss, Classify, Context, Divergence, EpochRecord, EpochRow, FitConfig, FitData,
@@ -56,7 +59,7 @@ pub(crate) fn train(
         .with_transforms(config.transforms.clone());
     fit_data.mix = config.mix;
     fit_data.input_noise = config.input_noise;
-    let network = first_network(plan, weights, context)?;
+    let network = first_network(plan, weights, &context.device)?;
     let parameters = network.trainable_params();
     let fit = FitConfig { seed: *seed, ..config.fit.clone() };
     let run = Run { network, data: &fit_data, fit: &fit, test: split.test.as_ref(), context };
@@ -102,19 +105,19 @@ pub(crate) fn train(
 }
 
 /// The network with the weights that it begins with.
-fn first_network(
+pub(super) fn first_network(
     plan: &Plan,
     weights: Option<&Network>,
-    context: &Context,
+    device: &Device,
 ) -> Result<Network, StudyError> {
     let Plan { config, seed, network, .. } = plan;
-    let mut network = network.init(config.initialization, *seed, &context.device)?;
+    let mut network = network.init(config.initialization, *seed, device)?;
     if let Some(pretraining) = &config.pretrain {
         let of_file;
         let source = match (&plan.pretrained, weights) {
             (Some(Weights::File(path, _)), _) => {
-                of_file = Bundle::load(path, &context.device)?;
-                of_file.network()
+                of_file = from_file(path, &network, device)?;
+                &of_file
             }
             (_, Some(weights)) => weights,
             _ => unreachable!("a trial that needs weights is run after the one that has them"),
@@ -125,6 +128,14 @@ fn first_network(
         network = network.freeze(pattern)?;
     }
     Ok(network)
+}
+
+/// The network of a bundle; of any other file of weights `network` with what fits of it.
+fn from_file(path: &Path, network: &Network, device: &Device) -> Result<Network, ModelError> {
+    match Bundle::load(path, device) {
+        Ok(bundle) => Ok(bundle.into_network()),
+        Err(_) => Ok(inspect(path)?.load_partial_into(network.clone())?.0),
+    }
 }
 
 /// A training, whatever the task.
