@@ -1,4 +1,5 @@
-//! Every study file of the repository runs, in less than a minute with `--quick`, and `docs/studies.md` says what is.
+//! Every study file of the repository runs, in less than a minute with `--quick`; the records of the reports are found,
+//! and `docs/studies.md` says what is.
 
 #[path = "common/example.rs"]
 mod example;
@@ -117,4 +118,22 @@ fn the_documentation_lists_the_keys_and_the_searches_that_there_are() {
     for name in names.split(", ") {
         assert!(text.contains(&format!("| `{name}` |")), "search {name}");
     }
+}
+
+#[test]
+fn the_records_of_the_reports_are_those_of_their_studies() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store/trials");
+    fs::create_dir_all(&store).unwrap();
+    let records = root().join("docs/reports/data/trials");
+    for record in fs::read_dir(records).unwrap().map(|entry| entry.unwrap()) {
+        fs::copy(record.path(), store.join(record.file_name())).unwrap();
+    }
+    let count = || fs::read_dir(&store).unwrap().count();
+    let before = count();
+    let output = study(&["docs/reports/studies/a1.toml"], folder.path());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(count(), before, "settings, images or numerics are not those of the records");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("98.76 ± 0.14 %"), "docs/reports/a.md has another figure: {text}");
 }
