@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 }
 
 fn finetune(args: &Args) -> Result<(), Box<dyn Error>> {
-    let mut config = args.training.config(args.tuning.base()?);
+    let mut config = args.training.config(args.tuning.base()?)?;
     config.check()?;
     let (context, _) = args.common.context("fine-tuning")?;
     let start = args.network.open(&context.device)?;

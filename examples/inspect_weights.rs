@@ -62,7 +62,9 @@ fn describe(file: &WeightFile, args: &Args) -> Result<(), Box<dyn Error>> {
     };
     let tensors = file.tensors.iter().filter(|_| args.tensors).map(|tensor| format!("{tensor}\n"));
     let lines = tensors.chain(fits.iter().map(|fit| format!("{fit}\n")));
-    let mut text = format!("{file}\n{}", lines.collect::<String>());
+    let wrong = cli::non_finite(file);
+    let note = wrong.as_deref().unwrap_or_default();
+    let mut text = format!("{file}\n{note}{}", lines.collect::<String>());
     let exact = |fit: &&Fit| fit.kind == FitKind::Exact;
     match fits.iter().find(exact) {
         Some(fit) => text += &format!("\n{}", fit.architecture.summary()?),
@@ -70,6 +72,8 @@ fn describe(file: &WeightFile, args: &Args) -> Result<(), Box<dyn Error>> {
         None => {}
     }
     cli::print(&text)?;
+    // Values that cannot be read end it here, after what is known of them.
+    wrong?;
     let Some((out, format)) = target else { return Ok(()) };
     let network = match (&asked, fits.first()) {
         // Images keep the channels that were asked for, if the weights are to be changed for them.

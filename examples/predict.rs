@@ -1,6 +1,7 @@
 //! What does a trained network see in files of images, or in images of a published data set?
 
 use std::error::Error;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,8 +26,8 @@ struct Args {
     #[command(flatten)]
     output: cli::PredictionArgs,
     /// How many images of --dataset to show, from the first one on
-    #[arg(long, default_value_t = 10)]
-    count: usize,
+    #[arg(long, default_value = "10", value_parser = cli::at_least_one)]
+    count: NonZeroUsize,
     #[command(flatten)]
     data: cli::DataArgs,
     #[command(flatten)]
@@ -55,7 +56,7 @@ fn test_images(args: &Args, bundle: &Bundle) -> Result<(), Box<dyn Error>> {
         let reason = format!("it takes images of {takes:?}, these are of {:?}", test.shape());
         return Err(format!("{}: {reason}", args.bundle.display()).into());
     }
-    let shown = args.count.min(test.len());
+    let shown = args.count.get().min(test.len());
     let pixels: Vec<u8> = (0..shown).flat_map(|i| test.image(i)).copied().collect();
 
     let name = &bundle.network().architecture().name;

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 
 fn train(args: &Args) -> Result<(), Box<dyn Error>> {
     let base = FitConfig { epochs: 30, seed: args.seed, ..FitConfig::default() };
-    let config = args.training.config(base);
+    let config = args.training.config(base)?;
     config.check()?;
     let network = args.network.network_or("cnn2_small")?;
     args.augmentation.check(args.data.shape()?)?;

@@ -41,7 +41,7 @@ struct Args {
 
 impl Args {
     /// The settings, and the folder of such a study.
-    fn config(&self) -> (TransferConfig, &'static str) {
+    fn config(&self) -> Result<(TransferConfig, &'static str), Box<dyn Error>> {
         let (base, folder) = match (self.quick, self.full) {
             (true, _) => (TransferConfig::quick(), "runs/transfer_learning_quick"),
             (_, true) => (TransferConfig::full(), "runs/transfer_learning_full"),
@@ -52,11 +52,11 @@ impl Args {
             fractions: fractions.unwrap_or(base.fractions),
             seeds: self.study.seeds(&base.seeds),
             pretrain_epochs: self.pretrain_epochs.unwrap_or(base.pretrain_epochs),
-            fit: self.training.config(base.fit),
+            fit: self.training.config(base.fit)?,
             dropout: self.dropout.unwrap_or(base.dropout),
             normalization: self.normalization.map_or(base.normalization, Into::into),
         };
-        (config, folder)
+        Ok((config, folder))
     }
 }
 
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
 }
 
 fn study(args: &Args) -> Result<(), Box<dyn Error>> {
-    let (config, folder) = args.config();
+    let (config, folder) = args.config()?;
     config.check()?;
     let (context, device_name) = args.study.context("transfer learning")?;
     let split = FASHION_MNIST.load(&args.study.common.source())?.split_official()?;

@@ -238,3 +238,38 @@ fn a_network_for_other_classes_becomes_onnx_from_a_file_of_any_format() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("logits: float32 [batch, 7]"));
     assert!(std::fs::read(&onnx).unwrap() == net.to_onnx_bytes().unwrap());
 }
+
+// As a run leaves them that diverged.
+#[test]
+fn values_that_are_not_finite_are_told_by_the_names_of_their_tensors_and_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let [plain, bundle, out] =
+        ["a.safetensors", "b.safetensors", "out"].map(|name| folder.path().join(name));
+    network("cnn2_small").save_safetensors(&plain).unwrap();
+    let classes = ["a", "b", "c", "d", "e"].map(String::from).to_vec();
+    Bundle::from_parts(network("cnn2_small"), classes, vec![0.0], vec![1.0]).save(&bundle).unwrap();
+    for (path, named) in [
+        (&plain, Some("--model=cnn2_small")),
+        (&bundle, None),
+        (&bundle, Some("--model=cnn2_small")),
+    ] {
+        let mut bytes = std::fs::read(path).unwrap();
+        let end = bytes.len();
+        bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+        std::fs::write(path, bytes).unwrap();
+        let found = selvedge::models::weights::inspect(path).unwrap().non_finite().unwrap();
+        let [(name, 1)] = &found[..] else { panic!("{found:?}") };
+
+        let text = printed(&[path]);
+        let line =
+            format!("no network takes it: values that are NaN or infinite as f32 in {name} (1)");
+        assert_eq!(text.lines().nth(1), Some(&line[..]), "{text}");
+
+        let arguments = ["--classes=fm1", "--output-dir"].map(Path::new);
+        let mut arguments = [&arguments[..], &[&out, Path::new("--weights"), path]].concat();
+        arguments.extend(named.map(Path::new));
+        let output = example("finetune", &arguments);
+        assert_refused(&output, &format!("{name}: 1 of "));
+        assert_refused(&output, "values are NaN or infinite as f32");
+    }
+}

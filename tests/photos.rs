@@ -171,7 +171,7 @@ fn a_damaged_image_ends_fine_tuning_with_its_name_unless_it_is_to_be_skipped() {
     assert!(errors.lines().last().unwrap().ends_with(damaged), "{errors}");
     let (_, errors) = text(&run(&["--normalization=imagenet", "--skip-damaged"]));
     assert!(errors.ends_with("normalization imagenet: for 3 channels, not 1\n"), "{errors}");
-    let output = run(&["--skip-damaged"]);
+    let output = run(&["--skip-damaged", "--validation-fraction=0.3"]);
     let (printed, errors) = text(&output);
     assert!(output.status.success(), "{errors}");
     assert!(
@@ -179,6 +179,8 @@ fn a_damaged_image_ends_fine_tuning_with_its_name_unless_it_is_to_be_skipped() {
         "{printed}"
     );
     assert!(errors.contains("left out: ") && errors.contains(damaged), "{errors}");
+    let unused = "--validation-fraction is not used: images to validate on are there already\n";
+    assert!(errors.contains(unused), "{errors}");
     let shared = "1 of the validation images are among the training images, too";
     assert!(errors.contains(shared), "{errors}");
     assert!(errors.contains("validation: no image of 1 class: `a`"), "{errors}");

@@ -133,13 +133,20 @@ impl Pretrained {
 /// differs: the momentum stays 0.9, where fastai moves it against the rate; the head is the network's own
 /// last layer, where fastai puts two; and it learns from features that are computed once, so that batch
 /// normalizations below it do not learn meanwhile, and images are not augmented.
+///
+/// A program that takes them takes [`TrainingArgs`](super::TrainingArgs) and
+/// [`AugmentationArgs`](super::AugmentationArgs), too: what is for all layers is refused where the head is trained alone.
 #[derive(Clone, Debug, clap::Args)]
 pub struct FineTuneArgs {
     /// Epochs of the head alone, on weights from elsewhere; 0 for none
     #[arg(long, default_value_t = 1, value_name = "EPOCHS", requires = "trained")]
     pub freeze_epochs: usize,
-    /// Trains the head alone, on weights from elsewhere: seconds, once the features are computed
-    #[arg(long, requires = "trained")]
+    /// Trains the head alone, on weights from elsewhere, for --freeze-epochs: seconds, once the features are computed
+    #[arg(
+        long,
+        requires = "trained",
+        conflicts_with_all = ["epochs", "transforms", "mixup_alpha", "cutmix_alpha", "memory_limit"]
+    )]
     pub head_only: bool,
     /// How many times slower than the head the first layers learn, on weights from elsewhere
     #[arg(

@@ -11,31 +11,35 @@ use selvedge_train::{Context, Progress};
 use super::{Common, DataArgs};
 use crate::Error;
 
+/// The arguments for published data. What is for a folder names them, too: that it needs the folder is not checked
+/// where they exclude one.
+const PUBLISHED: [&str; 3] = ["dataset", "classes", "data_path"];
+
 /// Images of classes: a folder, a table, or a published data set.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ImageArgs {
     /// Folder of images, one folder a class, with or without train/, val/ and test/ around them; or a table
     /// of paths and labels (.csv). Without it, the images are those of --dataset
-    #[arg(value_name = "DIR", conflicts_with_all = ["dataset", "classes", "data_path"])]
+    #[arg(value_name = "DIR", conflicts_with_all = PUBLISHED)]
     pub images: Option<PathBuf>,
     /// Height and width that the images of a folder get [default: those that the network is made for]
-    #[arg(long, value_name = "PIXELS", requires = "images")]
+    #[arg(long, value_name = "PIXELS", requires = "images", conflicts_with_all = PUBLISHED)]
     pub image_size: Option<usize>,
     /// Channels that the images of a folder get: 1 or 3 [default: those that the network is made for]
-    #[arg(long, value_name = "NUMBER", requires = "images")]
+    #[arg(long, value_name = "NUMBER", requires = "images", conflicts_with_all = PUBLISHED)]
     pub channels: Option<usize>,
     /// How images of a folder become square: `crop` cuts off what is longer, `stretch` distorts
-    #[arg(long, default_value = "crop", value_name = "MODE", requires = "images")]
+    #[arg(long, default_value = "crop", value_name = "MODE", requires = "images", conflicts_with_all = PUBLISHED)]
     pub resize: ResizeMode,
     /// Shorter side of an image before its middle is cut out [default: the image size]
-    #[arg(long, value_name = "PIXELS", requires = "images")]
+    #[arg(long, value_name = "PIXELS", requires = "images", conflicts_with_all = PUBLISHED)]
     pub resize_size: Option<usize>,
     /// Leaves out images that cannot be read, and lists them; without it the first one ends the program
-    #[arg(long, requires = "images")]
+    #[arg(long, requires = "images", conflicts_with_all = PUBLISHED)]
     pub skip_damaged: bool,
-    /// Share of a folder's images that validates, if there is no folder for that: above 0 and below 1
-    #[arg(long, default_value_t = 0.2, value_name = "SHARE", value_parser = share, allow_negative_numbers = true, requires = "images")]
-    pub validation_fraction: f64,
+    /// Share of a folder's images that validates, if there is no folder for that: above 0 and below 1 [default: 0.2]
+    #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true, requires = "images", conflicts_with_all = PUBLISHED)]
+    pub validation_fraction: Option<f64>,
     /// How pixels become values [default: as the weights' file says, else standardized]
     #[arg(long, value_name = "KIND")]
     pub normalization: Option<ImageNormalization>,
@@ -73,8 +77,14 @@ impl ImageArgs {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] for a published data set that is unknown, or a normalization that is not for such images.
+    /// [`Error::Data`] for a published data set that is unknown, or a normalization that is not for such images;
+    /// [`Error::Terminal`] for a shorter side of images that are stretched.
     pub fn shape(&self, takes: [usize; 3]) -> Result<[usize; 3], Error> {
+        if let (ResizeMode::Stretch, Some(_)) = (self.resize, self.resize_size) {
+            let reason =
+                "--resize-size: not used with --resize stretch, after which nothing is cut off";
+            return Err(Error::Terminal(reason.into()));
+        }
         let shape = match (&self.images, self.image_size) {
             (None, _) => self.data.shape()?,
             (_, None) => [self.channels.unwrap_or(takes[0]), takes[1], takes[2]],
@@ -137,7 +147,11 @@ impl ImageArgs {
                 Progress::message(&format!("{count} of the {what} images {among}"));
             }
         }
-        let split = images.split(self.validation_fraction, seed)?;
+        if images.validation.is_some() && self.validation_fraction.is_some() {
+            let reason = "images to validate on are there already";
+            Progress::message(&format!("--validation-fraction is not used: {reason}"));
+        }
+        let split = images.split(self.validation_fraction.unwrap_or(0.2), seed)?;
         Ok(ChosenImages { split, resize: Some(kept(resize)) })
     }
 }

@@ -37,6 +37,10 @@ impl MemoryArgs {
         if found <= limit {
             return Ok(());
         }
+        // As many digits as show that it is more.
+        let more = |text: &String| text.parse().is_ok_and(|shown: f64| shown > limit);
+        let told = (1..=15).map(|digits| format!("{found:.digits$}")).find(more);
+        let told = told.unwrap_or_else(|| found.to_string());
         let [channels, height, width] = network.input;
         let sized = |side| network.clone().with_input([channels, side, side]);
         // Of a network that cannot take small images, too: larger ones are tried then.
@@ -53,7 +57,7 @@ impl MemoryArgs {
             false => format!("{} fits", ways.join(" or ")),
         };
         Err(Error::Terminal(format!(
-            "a step on {batch} images of {channels} × {height} × {width} takes about {found:.1} GiB of memory, \
+            "a step on {batch} images of {channels} × {height} × {width} takes about {told} GiB of memory, \
              above --memory-limit {limit}: {ways}"
         )))
     }
@@ -98,5 +102,10 @@ mod tests {
         assert!(args.check(&sized(2000), batch + 1).is_err());
         let none = MemoryArgs { memory_limit: 1e-3 }.check(&sized(2000), 64).unwrap_err();
         assert!(none.to_string().ends_with("above --memory-limit 0.001: no smaller one fits"));
+        let small = named("cnn2_small").unwrap();
+        let message = MemoryArgs { memory_limit: 1e-5 }.check(&small, 1).unwrap_err().to_string();
+        let (_, told) = message.split_once("takes about ").unwrap();
+        let told: f64 = told.split(' ').next().unwrap().parse().unwrap();
+        assert!(told > 1e-5, "{message}");
     }
 }

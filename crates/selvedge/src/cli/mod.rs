@@ -38,7 +38,7 @@ pub use fine_tuning::{FineTuneArgs, Pretrained, PretrainedArgs};
 #[cfg(feature = "images")]
 pub use images::{ChosenImages, ImageArgs, ImageNormalization, ResizeMode};
 pub use memory::MemoryArgs;
-pub use network::{Channels, NetworkArgs, WeightArgs, WeightFormat};
+pub use network::{Channels, NetworkArgs, WeightArgs, WeightFormat, non_finite};
 #[cfg(feature = "images")]
 pub use predictions::{PredictionArgs, PredictionFormat, predict_files};
 pub use run_folder::{RunArgs, RunFolderArgs, ended};
@@ -153,7 +153,12 @@ impl JobArgs {
     }
 }
 
-fn at_least_one(text: &str) -> Result<NonZeroUsize, &'static str> {
+/// Reads a number that is not 0, for arguments of programs.
+///
+/// # Errors
+///
+/// What was expected, if `text` is none.
+pub fn at_least_one(text: &str) -> Result<NonZeroUsize, &'static str> {
     text.parse().map_err(|_| "expected a whole number of at least 1")
 }
 
@@ -302,6 +307,11 @@ fn is_stop(error: &(dyn Error + 'static)) -> bool {
     }
     let data = error.downcast_ref::<DataError>();
     error.is::<Stopped>() || data.is_some_and(|error| error.kind() == DataErrorKind::Interrupted)
+}
+
+/// A name of a file, or in one, without what would steer a terminal.
+fn printable(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// The message without clap's usage and hints below it, on one line.

@@ -3,10 +3,13 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use clap::builder::NonEmptyStringValueParser;
 use selvedge_models::weights::{
     self, FloatType, InputChannels, LoadOptions, ReadOptions, Rename, WeightFile,
 };
 use selvedge_models::{Architecture, ModelError, Network, named};
+
+use super::printable;
 
 /// Which network: one of the catalog, or one of the user's.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -52,7 +55,7 @@ impl NetworkArgs {
 pub struct WeightArgs {
     /// The key under which a checkpoint keeps the weights that are meant, such as model_ema, or what stands
     /// before their names
-    #[arg(long, value_name = "KEY", requires = "trained")]
+    #[arg(long, value_name = "KEY", requires = "trained", value_parser = NonEmptyStringValueParser::new())]
     pub key: Option<String>,
     /// Names of the file that begin with OLD begin with NEW; a * stands for any text between two dots; can be
     /// given several times
@@ -113,6 +116,28 @@ impl WeightArgs {
     fn read_options(&self) -> ReadOptions {
         ReadOptions { key: self.key.clone(), ..ReadOptions::default() }
     }
+}
+
+/// Reads all values of a file and says in one line, which ends in a line break, which tensors hold some that no network
+/// takes: NaN, or infinite as f32. Nothing if all are finite.
+///
+/// # Errors
+///
+/// As [`WeightFile::non_finite`].
+pub fn non_finite(file: &WeightFile<'_>) -> Result<String, ModelError> {
+    let found = file.non_finite()?;
+    if found.is_empty() {
+        return Ok(String::new());
+    }
+    let listed = found.iter().take(3).map(|(name, count)| format!("{} ({count})", printable(name)));
+    let mut listed = listed.collect::<Vec<_>>();
+    if let more @ 1.. = found.len() - listed.len() {
+        listed.push(format!("{more} more tensors"));
+    }
+    Ok(format!(
+        "no network takes it: values that are NaN or infinite as f32 in {}\n",
+        listed.join(", ")
+    ))
 }
 
 /// The format of a file of weights that is to be written.

@@ -10,7 +10,7 @@ use selvedge_models::{Bundle, ImageResize, Prediction};
 use selvedge_train::{Progress, Stop};
 use serde::Serialize;
 
-use super::{Failed, Stopped, print, print_to_reader};
+use super::{Failed, Stopped, print, print_to_reader, printable};
 
 /// How predictions for files are written. A program that takes them calls the files' argument `files`: without it they
 /// are refused.
@@ -102,11 +102,6 @@ fn row(values: impl Iterator<Item = String>) -> String {
     writer.write_record(values).expect("a vector takes all that is written");
     let line = writer.into_inner().expect("a vector takes all that is written");
     String::from_utf8(line).expect("texts and commas are a text")
-}
-
-/// A file's name without what would steer a terminal.
-fn printable(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// Writes to standard output what a network makes of files of images, in their order: `-` stands for a list on

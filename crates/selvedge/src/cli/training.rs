@@ -1,10 +1,13 @@
 //! How a network is trained, by flags that bear the names of torchvision's reference scripts.
 
+use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use selvedge_train::{
     Averaging, Classify, Clip, CrossEntropy, EarlyStopping, FitConfig, Metrics, OptimizerConfig,
     Schedule, Score,
 };
+
+use crate::Error;
 
 /// How a network is trained: what is left out is the program's default.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -74,7 +77,12 @@ pub struct TrainingArgs {
 
 impl TrainingArgs {
     /// `base` with the settings that were given.
-    pub fn config(&self, base: FitConfig) -> FitConfig {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Terminal`] for a momentum of an optimizer that has none, and for a setting of another schedule.
+    pub fn config(&self, base: FitConfig) -> Result<FitConfig, Error> {
+        self.check_schedule()?;
         let average = Averaging::Exponential {
             decay: self.model_ema_decay.unwrap_or(0.999),
             every: self.model_ema_steps.unwrap_or(1),
@@ -84,7 +92,13 @@ impl TrainingArgs {
             (None, Some(momentum)) => with_momentum(base.optimizer, momentum),
             (None, None) => base.optimizer,
         };
-        FitConfig {
+        if self.momentum.is_some() && !has_momentum(&optimizer) {
+            let expected = "--opt sgd, sgd_nesterov, rmsprop or muon";
+            let found = self.opt.map_or("the default".into(), name);
+            let reason = format!("--momentum: expected {expected}, found {found}");
+            return Err(Error::Terminal(reason));
+        }
+        Ok(FitConfig {
             epochs: self.epochs.unwrap_or(base.epochs),
             batch_size: self.batch_size.unwrap_or(base.batch_size),
             accumulate: self.accumulate.unwrap_or(base.accumulate),
@@ -100,7 +114,26 @@ impl TrainingArgs {
             monitor: self.monitor.clone().unwrap_or(base.monitor),
             early_stopping: self.patience.map(EarlyStopping::patience).or(base.early_stopping),
             ..base
+        })
+    }
+
+    /// Refuses what the schedule that was asked for does not use.
+    fn check_schedule(&self) -> Result<(), Error> {
+        use LrScheduler::{ExponentialLr, MultiStepLr, Plateau, StepLr};
+        let Some(found) = self.lr_scheduler else { return Ok(()) };
+        for (flag, is_given, users) in [
+            ("--lr-step-size", self.lr_step_size.is_some(), &[StepLr, Plateau][..]),
+            ("--lr-gamma", self.lr_gamma.is_some(), &[StepLr, MultiStepLr, ExponentialLr, Plateau]),
+            ("--lr-milestones", self.lr_milestones.is_some(), &[MultiStepLr]),
+        ] {
+            if is_given && !users.contains(&found) {
+                let users: Vec<String> = users.iter().map(|user| name(*user)).collect();
+                let (users, found) = (users.join(" or "), name(found));
+                let reason = format!("{flag}: expected --lr-scheduler {users}, found {found}");
+                return Err(Error::Terminal(reason));
+            }
         }
+        Ok(())
     }
 
     fn schedule(&self, base: Schedule) -> Schedule {
@@ -209,6 +242,16 @@ impl Opt {
     }
 }
 
+/// What a value is called among arguments.
+fn name(value: impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().into())
+}
+
+fn has_momentum(config: &OptimizerConfig) -> bool {
+    use OptimizerConfig::{Muon, RmsProp, Sgd};
+    matches!(config, Sgd { .. } | RmsProp { .. } | Muon { .. })
+}
+
 /// The optimizer with this momentum, if it has one.
 fn with_momentum(mut config: OptimizerConfig, given: f64) -> OptimizerConfig {
     if let OptimizerConfig::Sgd { momentum, .. }
@@ -258,7 +301,7 @@ mod tests {
 
     fn config(flags: &str) -> FitConfig {
         let args = Args::try_parse_from(std::iter::once("x").chain(flags.split_whitespace()));
-        args.unwrap().training.config(FitConfig::default())
+        args.unwrap().training.config(FitConfig::default()).unwrap()
     }
 
     #[test]
@@ -302,6 +345,40 @@ mod tests {
     fn a_momentum_alone_goes_to_the_programs_optimizer() {
         let args = TrainingArgs { momentum: Some(0.5), ..TrainingArgs::default() };
         let base = FitConfig { optimizer: OptimizerConfig::sgd(0.9), ..FitConfig::default() };
-        assert_eq!(args.config(base).optimizer, OptimizerConfig::sgd(0.5));
+        assert_eq!(args.config(base).unwrap().optimizer, OptimizerConfig::sgd(0.5));
+    }
+
+    #[test]
+    fn settings_without_effect_are_refused() {
+        let refused = |flags: &str| {
+            let args = Args::try_parse_from(std::iter::once("x").chain(flags.split_whitespace()));
+            args.unwrap().training.config(FitConfig::default()).unwrap_err().to_string()
+        };
+        let expected = "--momentum: expected --opt sgd, sgd_nesterov, rmsprop or muon, found ";
+        assert_eq!(refused("--momentum 0.5"), format!("{expected}the default"));
+        assert_eq!(refused("--momentum 0.5 --opt adamw"), format!("{expected}adamw"));
+        assert_eq!(
+            refused("--lr-scheduler multisteplr --lr-step-size 3"),
+            "--lr-step-size: expected --lr-scheduler steplr or plateau, found multisteplr"
+        );
+        assert_eq!(
+            refused("--lr-scheduler cosineannealinglr --lr-gamma 0.5"),
+            "--lr-gamma: expected --lr-scheduler steplr or multisteplr or exponentiallr or plateau, found \
+             cosineannealinglr"
+        );
+        assert_eq!(
+            refused("--lr-scheduler steplr --lr-milestones 3,6"),
+            "--lr-milestones: expected --lr-scheduler multisteplr, found steplr"
+        );
+        for used in [
+            "--momentum 0.5 --opt muon",
+            "--momentum 0.5 --opt rmsprop",
+            "--momentum 0.5 --opt sgd_nesterov",
+            "--lr-scheduler plateau --lr-step-size 3 --lr-gamma 0.5",
+            "--lr-scheduler multisteplr --lr-milestones 3 --lr-gamma 0.5",
+            "--lr-scheduler exponentiallr --lr-gamma 0.5",
+        ] {
+            config(used).check().unwrap();
+        }
     }
 }
