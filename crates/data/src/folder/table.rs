@@ -89,7 +89,10 @@ pub(super) fn read(path: &Path) -> Result<Found, DataError> {
         }
     }
     if twice > 0 {
-        notes.push(format!("{} that name a file again left out", count(twice, "row", "rows")));
+        notes.push(format!(
+            "{} a file again left out",
+            count(twice, "row that names", "rows that name")
+        ));
     }
     Ok(Found { root, classes, parts, notes })
 }

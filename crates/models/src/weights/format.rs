@@ -114,6 +114,28 @@ impl Format {
     }
 }
 
+/// The protocol of a pickle before 2, which does not say it: of a dictionary, a list or an object.
+fn old_protocol(beginning: &[u8]) -> Option<u8> {
+    if let Some(name) = beginning.strip_prefix(b"c") {
+        // A module and a name in it, a line each; then it is kept, or what it is called with begins.
+        let mut lines = name.splitn(3, |byte| *byte == b'\n');
+        let [module, class, rest] = [lines.next()?, lines.next()?, lines.next()?];
+        let is_name = |name: &[u8]| {
+            !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(b))
+        };
+        return match rest.first() {
+            Some(b'p' | b'(') if is_name(module) && is_name(class) => Some(0),
+            Some(b'q' | b')') if is_name(module) && is_name(class) => Some(1),
+            _ => None,
+        };
+    }
+    match beginning {
+        [b'(', b'd' | b'l' | b'i', b'p', b'0'..=b'9', ..] => Some(0),
+        [b'}' | b']', b'q', 0, ..] => Some(1),
+        _ => None,
+    }
+}
+
 /// What a file is that is not read.
 fn other(beginning: &[u8], input: &Input<'_>) -> String {
     let text = beginning.trim_ascii_start();
@@ -122,6 +144,11 @@ fn other(beginning: &[u8], input: &Input<'_>) -> String {
     }
     let end = input.length().checked_sub(TENSORFLOW_END.len() as u64);
     let end = end.and_then(|at| input.read(at, TENSORFLOW_END.len()).ok());
+    if let Some(protocol) = old_protocol(beginning) {
+        return format!(
+            "a pickle of protocol {protocol}, which is not read; write it with 2 or later"
+        );
+    }
     match beginning {
         _ if end.is_some_and(|end| end == TENSORFLOW_END) => {
             "a checkpoint of TensorFlow; save its weights as safetensors".into()

@@ -14,7 +14,7 @@ fn a_table_names_files_labels_and_parts() {
     // Numbers are in the order of numbers.
     assert_eq!(folder.classes(), ["9", "10"]);
     let notes = [
-        "1 row that name a file again left out",
+        "1 row that names a file again left out",
         "validation: no image of 1 class: `10`",
         "test: no image of 1 class: `9`",
     ];

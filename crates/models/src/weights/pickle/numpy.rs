@@ -33,8 +33,22 @@ impl ArrayType {
     /// The type by its short name, with or without the order of bytes: `<f4`.
     pub fn parsed(text: &str) -> Option<Self> {
         let name = text.trim_start_matches(['<', '>', '|', '=']);
-        let width = name.get(1..)?.parse().ok()?;
+        // In archives, objects are without the size of a pointer to one.
+        let width = if name == "O" { 8 } else { name.get(1..)?.parse().ok()? };
         Some(Self { name: name.into(), width, is_big_endian: text.starts_with('>') })
+    }
+
+    /// What an array of this type is that is not read.
+    pub fn left_out(&self) -> String {
+        match self.name.chars().next() {
+            Some('O') => "an array of objects of Python".into(),
+            Some('V') => "an array of records".into(),
+            // C's; NumPy calls it by the bytes that it takes, 80 bits of which are used on most machines.
+            Some('f') if self.width > 8 => {
+                format!("an array of long doubles, {} bytes each", self.width)
+            }
+            _ => format!("an array of the type {}", self.name),
+        }
     }
 
     /// Whether elements are Python's objects, whose values are pickles themselves.

@@ -53,7 +53,7 @@ fn described(tree: &Tree, [shape, dtype, values]: [Value; 3], is_fortran: bool) 
     };
     let (shape, bytes) = extent(tree, shape, dtype.width)?;
     let Some(element) = element(&dtype.name) else {
-        return Some(Tensor::LeftOut(format!("an array of the type {}", dtype.name)));
+        return Some(Tensor::LeftOut(dtype.left_out()));
     };
     let (values, is_latin1) = match tree.object(values).filter(|call| call.made == Made::ByCall) {
         Some(call) if tree.global(call.class) == Some("_codecs.encode") => {

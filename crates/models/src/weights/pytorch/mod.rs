@@ -34,7 +34,8 @@ const ADVICE: &str = "save a state dict instead: `torch.save(model.state_dict(),
 
 /// Reads a zip archive.
 pub(super) fn read_zip(input: &Input<'_>, options: &ReadOptions) -> Result<Contents, String> {
-    let damaged = |reason: String| damaged("zip archive of PyTorch", reason);
+    let kind = kind_of_archive(input);
+    let damaged = |reason: String| damaged(kind, reason);
     let archive = Archive::open(input).map_err(damaged)?;
     let is_pickle = |name: &str| name == "data.pkl" || name.ends_with("/data.pkl");
     let mut pickles = archive.entries.iter().filter(|entry| is_pickle(&entry.name));
@@ -76,6 +77,17 @@ pub(super) fn read_zip(input: &Input<'_>, options: &ReadOptions) -> Result<Conte
     Ok(Contents { format: is_script.then_some(Format::TorchScript), ..contents })
 }
 
+/// What wrote a zip archive, by the name of its first entry: its table of contents may be missing.
+fn kind_of_archive(input: &Input<'_>) -> &'static str {
+    let beginning = input.beginning(512).unwrap_or_default();
+    let length = beginning.get(26..28).map_or(0, |n| usize::from(u16::from_le_bytes([n[0], n[1]])));
+    match beginning.get(30..30 + length) {
+        Some(name) if name.ends_with(npz::END.as_bytes()) => "archive of NumPy",
+        Some(name) if name.ends_with(b"/data.pkl") => "zip archive of PyTorch",
+        _ => "zip archive",
+    }
+}
+
 /// Reads the format of before PyTorch 1.6.
 pub(super) fn read_legacy(input: &Input<'_>, options: &ReadOptions) -> Result<Contents, String> {
     let damaged = |reason: String| damaged("file of PyTorch", reason);
@@ -100,6 +112,9 @@ fn other_archive(archive: &Archive) -> String {
     let holds = |end: &str| names().any(|name| name.ends_with(end));
     let count = names().filter(|name| name.ends_with("data.pkl")).count();
     match () {
+        () if archive.entries.is_empty() => {
+            "an empty archive, such as NumPy writes of no arrays".into()
+        }
         () if count > 1 => {
             format!("a file of PyTorch has one `data.pkl`, this has {count} of them")
         }
@@ -245,7 +260,9 @@ fn without_tensors(tree: &Tree, found: &Found, left_out: &[(String, String)]) ->
 
 /// Whether files of tensors refer to this name.
 fn builds_tensors(name: &str) -> bool {
-    let is_storage = name.starts_with("torch.") && name.ends_with("Storage");
+    let of_torch = name.strip_prefix("torch.");
+    let is_storage =
+        of_torch.is_some_and(|name| name.ends_with("Storage") || tensor::is_read(name));
     let is_part = ["torch._utils._rebuild_", "torch._tensor._rebuild_", "__torch__."];
     let others = [
         "collections.OrderedDict",

@@ -14,7 +14,7 @@ use super::tensor::{Described, Home};
 use super::view::{Storage, View};
 
 /// How the name of an array in an archive ends.
-const END: &str = ".npy";
+pub const END: &str = ".npy";
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -38,7 +38,7 @@ pub fn read(archive: &Archive, input: &Input<'_>) -> Result<Contents, String> {
         let place = entry.place(input).map_err(failed)?;
         let header = Header::read(&place, input).map_err(failed)?;
         let Some(dtype) = element(&header.dtype.name) else {
-            left_out.push((name.into(), format!("an array of the type {}", header.dtype.name)));
+            left_out.push((name.into(), header.dtype.left_out()));
             continue;
         };
         let described = Described {
@@ -67,9 +67,12 @@ pub fn read(archive: &Archive, input: &Input<'_>) -> Result<Contents, String> {
         tensors.push(Stored { name: name.into(), shape, dtype, float8, id: None, values });
     }
     check_unfolded(unfolded, input.length())?;
-    match tensors.is_empty() {
-        true => Err("an archive of NumPy without arrays of numbers".into()),
-        false => {
+    match (tensors.is_empty(), left_out.first()) {
+        (true, Some((name, what))) => Err(format!(
+            "an archive of NumPy without arrays of numbers that are read: `{name}` is {what}"
+        )),
+        (true, None) => Err("an archive of NumPy without arrays of numbers".into()),
+        (false, _) => {
             Ok(Contents { tensors, left_out, format: Some(Format::Npz), ..Contents::default() })
         }
     }
@@ -115,7 +118,7 @@ fn parsed(header: &str) -> Option<(ArrayType, Vec<usize>, bool)> {
     let dtype = match descr.strip_prefix('\'') {
         Some(text) => ArrayType::parsed(text.split('\'').next()?)?,
         // A list of fields.
-        None => ArrayType { name: "of records".into(), width: 0, is_big_endian: false },
+        None => ArrayType { name: "V".into(), width: 0, is_big_endian: false },
     };
     let is_fortran = match value("fortran_order")? {
         text if text.starts_with("True") => true,

@@ -179,6 +179,11 @@ fn dense(tree: &Tree, args: &[Value], dtype: Option<&str>) -> Option<Tensor> {
     }))
 }
 
+/// Whether tensors of a `torch.dtype` of this name are read.
+pub fn is_read(name: &str) -> bool {
+    element(name).is_some() || Float8::of_pytorch(name).is_some()
+}
+
 /// The type of the elements by the name of a storage's class or of a `torch.dtype`.
 fn element(name: &str) -> Option<DType> {
     Some(match name {

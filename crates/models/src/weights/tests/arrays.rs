@@ -77,7 +77,7 @@ fn numpy_before_its_second_version_has_another_name_for_the_same() {
 fn floats_of_eight_bits_are_read_exactly() {
     for name in ["e4m3.pt", "e5m2.pt", "e4m3.safetensors", "e5m2.safetensors"] {
         let file = inspect(array_file(name)).unwrap();
-        assert!(file.left_out.is_empty(), "{name}");
+        assert!(file.left_out.is_empty() && file.ignored_names.is_empty(), "{name}");
         assert_holds(&file, 0.0);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wide.safetensors");
@@ -275,7 +275,15 @@ fn headers_of_arrays_are_read_as_python_2_and_3_wrote_them() {
         ("{'descr': '\u{e4}', 'fortran_order': False, 'shape': (4,), }", "its header is damaged"),
         (
             "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (4,), }",
-            "without arrays of numbers",
+            "without arrays of numbers that are read: `a.weight` is an array of records",
+        ),
+        (
+            "{'descr': '|O', 'fortran_order': False, 'shape': (4,), }",
+            "without arrays of numbers that are read: `a.weight` is an array of objects of Python",
+        ),
+        (
+            "{'descr': '<f16', 'fortran_order': False, 'shape': (1,), }",
+            "`a.weight` is an array of long doubles, 16 bytes each",
         ),
         (
             "{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775807, 4), }",
@@ -285,4 +293,35 @@ fn headers_of_arrays_are_read_as_python_2_and_3_wrote_them() {
         let message = inspect_bytes(&npz(header, &values)).unwrap_err().to_string();
         assert!(message.contains(reason), "no `{reason}` in {message}");
     }
+}
+
+#[test]
+fn an_archive_of_arrays_that_is_empty_or_cut_off_is_called_what_it_is() {
+    let message = |bytes: &[u8]| inspect_bytes(bytes).unwrap_err().to_string();
+    let empty = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let empty = message(&empty.finish().unwrap().into_inner());
+    assert!(empty.ends_with("an empty archive, such as NumPy writes of no arrays"), "{empty}");
+    let whole = std::fs::read(array_file("arrays.npz")).unwrap();
+    let cut = message(&whole[..whole.len() / 2]);
+    assert!(cut.contains("the archive of NumPy is cut off or damaged"), "{cut}");
+}
+
+// Beginnings of what Python's `pickle.dump` writes of `{'x': 1}`, `[1]` and an `OrderedDict`.
+#[test]
+fn a_pickle_of_a_protocol_that_is_not_read_is_called_so() {
+    for (bytes, protocol) in [
+        (&b"(dp0\nVx\np1\nI1\ns."[..], 0),
+        (b"(lp0\nI1\na.", 0),
+        (b"ccollections\nOrderedDict\np0\n(tRp1\n.", 0),
+        (b"}q\0X\x01\0\0\0xq\x01K\x01s.", 1),
+        (b"]q\0K\x01a.", 1),
+        (b"ccollections\nOrderedDict\nq\0)Rq\x01.", 1),
+    ] {
+        let message = inspect_bytes(bytes).unwrap_err().to_string();
+        let expected =
+            format!("a pickle of protocol {protocol}, which is not read; write it with 2 or later");
+        assert!(message.ends_with(&expected), "{message}");
+    }
+    let message = inspect_bytes(b"copies\nof this\nand that").unwrap_err().to_string();
+    assert!(message.ends_with("or its beginning is damaged"), "{message}");
 }
