@@ -9,7 +9,7 @@ use clap::Parser;
 use selvedge::cli;
 use selvedge::report::html::command_line;
 use selvedge::study::store::FolderStore;
-use selvedge::study::{Datasets, Runner, StudyConfig};
+use selvedge::study::{Datasets, Runner, StudyConfig, check_output};
 
 /// Trains every variant of a study with every seed, and says which is best and which chance cannot tell from it.
 /// Killed at any moment, the same command goes on; several processes may share the work. A finished trial is never
@@ -57,6 +57,7 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     let name = args.file.file_stem().unwrap_or_default().to_string_lossy();
     let name = if args.quick { format!("runs/{name}_quick") } else { format!("runs/{name}") };
     let folder = args.output_dir.clone().unwrap_or(name.into());
+    check_output(&folder)?;
     let (context, device) = args.jobs.context(&args.common, "study")?;
     let datasets = Datasets::new(args.common.source());
     let runner = Runner::new(Arc::new(FolderStore::open(&args.store)?), &datasets, device);

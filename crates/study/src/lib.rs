@@ -32,5 +32,8 @@ pub use config::{
 };
 pub use datasets::{Datasets, LoadedData};
 pub use error::{StudyError, ThreadsError};
-pub use run::{Contrast, Failure, Importance, Row, Runner, StudyResults, Table, VariantResults};
+pub use run::{
+    Contrast, Failure, Importance, Row, Runner, StudyResults, Table, TunedArm, VariantResults,
+    check_output,
+};
 pub use trial::TrialRecord;

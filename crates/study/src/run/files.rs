@@ -30,6 +30,16 @@ struct Json<'a> {
     contrasts: Vec<Contrast>,
 }
 
+/// `Ok` if results can be written to a folder, so that this is known before anything runs. What had to be made for that
+/// is removed again.
+///
+/// # Errors
+///
+/// [`OutputError`] with the folder.
+pub fn check_output(folder: impl AsRef<Path>) -> Result<(), OutputError> {
+    Output::new(folder.as_ref()).map(drop)
+}
+
 impl StudyResults {
     /// Writes what came of the study to a folder:
     ///
@@ -81,6 +91,10 @@ impl StudyResults {
                 text += &format!("\n{contrasts}");
                 break;
             }
+        }
+        let tuned = self.tuned_text(&table);
+        if !tuned.is_empty() {
+            text += &format!("\n{tuned}");
         }
         format!("{text}\n{}\n", table.answer())
     }

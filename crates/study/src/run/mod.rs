@@ -11,6 +11,7 @@ mod report;
 mod results;
 mod search;
 mod table;
+mod tuned;
 mod work;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use crate::trial::Plan;
 use crate::{Datasets, StudyConfig, StudyError, statistics};
 
 pub use contrasts::Contrast;
+pub use files::check_output;
 use halving::Halving;
 pub use importance::Importance;
 use progress::StudyProgress;
@@ -33,6 +35,7 @@ use results::Trials;
 pub use results::{Failure, StudyResults, VariantResults};
 use search::Searching;
 pub use table::{Row, Table};
+pub use tuned::TunedArm;
 use work::Work;
 
 /// Runs studies on one store.

@@ -123,13 +123,7 @@ impl StudyResults {
     /// Compares every row with the one at `reference`.
     fn compare(&self, rows: &mut [Row], reference: usize) {
         let better = if self.study.metric.is_loss() { Better::Lower } else { Better::Higher };
-        let values = |row: &Row| -> Vec<(u64, f64)> {
-            let values = self.variants[row.variant].values(&self.study);
-            let pairs = self.study.seeds.iter().copied().zip(values);
-            pairs
-                .filter_map(|(seed, value)| Some((seed, value.filter(|v| v.is_finite())?)))
-                .collect()
-        };
+        let values = |row: &Row| paired_values(self, &self.variants[row.variant]);
         let own = values(&rows[reference]);
         let in_common = |theirs: &[(u64, f64)]| {
             theirs.iter().filter(|(seed, _)| own.iter().any(|(other, _)| other == seed)).count()
@@ -288,8 +282,15 @@ impl Table {
     }
 }
 
+/// The values that decide, with their seeds; none of a trial without one.
+pub(super) fn paired_values(results: &StudyResults, variant: &VariantResults) -> Vec<(u64, f64)> {
+    let values = variant.values(&results.study);
+    let pairs = results.study.seeds.iter().copied().zip(values);
+    pairs.filter_map(|(seed, value)| Some((seed, value.filter(|v| v.is_finite())?))).collect()
+}
+
 /// Mean ± standard deviation: shares as percentages.
-fn shown(summary: Option<&Summary>, is_share: bool) -> String {
+pub(super) fn shown(summary: Option<&Summary>, is_share: bool) -> String {
     let Some(summary) = summary else { return "–".into() };
     let (factor, digits, unit) = if is_share { (100.0, 2, " %") } else { (1.0, 4, "") };
     let mean = summary.mean * factor;

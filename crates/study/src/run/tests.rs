@@ -367,6 +367,30 @@ fn arms_are_compared_wherever_all_else_is_the_same() {
 }
 
 #[test]
+fn each_arm_is_compared_with_the_settings_that_are_best_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "{}[[variant]]\nname = 'short'\n[[variant]]\nname = 'long'\nepochs = 6\n",
+        STUDY.replace("[0.1, 0.01]", "[0.1, 1e-5]").replace("seeds = 2", "seeds = 6")
+    );
+    let results = run(folder.path(), &text);
+    let table = results.table();
+    let arms = results.tuned_arms(&table);
+    let names: Vec<_> = arms.iter().map(|arm| arm.variant.as_str()).collect();
+    assert_eq!(names, ["short, learning_rate=0.1", "long, learning_rate=0.1"]);
+    assert!(arms[0].comparison.is_none());
+    let means: Vec<f64> = arms.iter().map(|arm| arm.row.metric.as_ref().unwrap().mean).collect();
+    let comparison = arms[1].comparison.as_ref().unwrap();
+    assert!((comparison.difference - (means[1] - means[0])).abs() < 1e-12);
+    // One comparison: nothing to adjust for.
+    assert_eq!(comparison.p, comparison.p_step_down);
+    assert!(
+        results.text().contains("the best of each, by validation loss, beside that of \"short\":")
+    );
+    assert!(run(folder.path(), STUDY).tuned_arms(&table).is_empty());
+}
+
+#[test]
 fn the_table_has_the_best_first_and_compares_with_it_or_with_the_baseline() {
     let folder = tempfile::tempdir().unwrap();
     let text = STUDY.replace("[0.1, 0.01]", "[1e-5, 0.1, 0.01]").replace("seeds = 2", "seeds = 6");
