@@ -139,6 +139,14 @@ fn what_is_trained_before_is_as_the_base_but_for_what_it_says() {
 }
 
 #[test]
+fn a_quick_study_leaves_out_what_differs_by_its_epochs_alone() {
+    let quick = study("[vary]\nlearning_rate = [0.1, 0.01]\nepochs = [50, 100]").quick();
+    let variants = quick.variants().unwrap();
+    assert_eq!(variants.len(), 2);
+    assert!(variants.iter().all(|v| v.trial.fit.epochs == 1 && v.trial.dataset.fraction == 0.02));
+}
+
+#[test]
 fn the_epoch_is_chosen_by_the_metric_unless_the_file_says_otherwise() {
     let monitor = |text: &str| study(text).variants().unwrap().remove(0).trial.fit.monitor;
     assert_eq!(monitor("[base]\nepochs = 1"), "loss");

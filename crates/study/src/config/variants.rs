@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
@@ -51,11 +51,12 @@ impl StudyConfig {
                 return Ok(variants);
             }
         };
-        if self.is_quick {
-            made.iter_mut().for_each(|variant| variant.trial.make_quick());
-        }
         self.check_variants(&mut made)?;
         if self.is_quick {
+            made.iter_mut().for_each(|variant| variant.trial.make_quick());
+            // What differed by its epochs alone is the same now.
+            let mut seen = BTreeSet::new();
+            made.retain(|variant| seen.insert(variant.trial.to_table().to_string()));
             // From the first to the last, so that every arm is among them.
             let last = made.len() - 1;
             let chosen = |at: usize| (0..QUICK).any(|i| i * last / (QUICK - 1) == at);
