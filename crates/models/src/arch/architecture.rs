@@ -118,8 +118,8 @@ impl Architecture {
     }
 
     /// About how many bytes a step of training on `batch` images takes: the output of every layer, which is kept for
-    /// the gradients, and for every parameter its value, its gradient and two moments of an optimizer. On a CPU six runs
-    /// of ResNet, VGG, MobileNet and EfficientNet took 0.9 to 1.5 times as much.
+    /// the gradients, and for every parameter its value, its gradient and two moments of an optimizer. On a CPU six
+    /// runs of ResNet, VGG, MobileNet and EfficientNet took 0.9 to 1.5 times as much.
     ///
     /// # Errors
     ///

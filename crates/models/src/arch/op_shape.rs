@@ -1,7 +1,6 @@
 //! The shape after an operation, or why there is none.
 
 use super::padding::Padding;
-use super::sides::Sides;
 use crate::{Layer, Op, Shape};
 
 impl Op {
@@ -183,9 +182,9 @@ impl Op {
                 ..
             } => {
                 ensure(n > 0, || "a convolution needs at least one output channel".into())?;
-                let least = |sides: Sides| sides.each().into_iter().min();
-                ensure(least(kernel) > Some(0), || "its kernel must be at least 1".into())?;
-                ensure(least(stride) > Some(0), || "its stride must be at least 1".into())?;
+                let is_some = |sides: [usize; 2]| !sides.contains(&0);
+                ensure(is_some(kernel.each()), || "its kernel must be at least 1".into())?;
+                ensure(is_some(stride.each()), || "its stride must be at least 1".into())?;
                 let is_less =
                     |axis: usize| output_padding.each()[axis] < stride.each()[axis].max(dilation);
                 ensure(is_less(0) && is_less(1), || {

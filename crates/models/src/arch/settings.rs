@@ -157,17 +157,15 @@ impl ConvTranspose {
 
 impl From<ConvTranspose> for Op {
     fn from(conv: ConvTranspose) -> Self {
-        let ConvTranspose { out_channels, kernel, stride, padding, .. } = conv;
-        let ConvTranspose { output_padding, bias, dilation, groups, .. } = conv;
         Self::ConvTranspose2d {
-            out_channels,
-            kernel,
-            stride,
-            padding,
-            output_padding,
-            bias,
-            dilation,
-            groups,
+            out_channels: conv.out_channels,
+            kernel: conv.kernel,
+            stride: conv.stride,
+            padding: conv.padding,
+            output_padding: conv.output_padding,
+            bias: conv.bias,
+            dilation: conv.dilation,
+            groups: conv.groups,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A number for each direction of an image: the height and width of a kernel or window, its steps downwards and to
-/// the right, or the padding above and below and that on the left and right.
+/// A number of pixels for each direction of an image: the height and width of a kernel or window, its steps downwards
+/// and to the right, or the padding above and below and that on the left and right.
 ///
 /// A number alone, as `3.into()` or in a file, is both; else a file has the list `[height, width]`, PyTorch's order.
 ///

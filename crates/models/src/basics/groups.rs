@@ -1,5 +1,6 @@
 use burn::tensor::{Tensor, s};
 
+use super::unfold::pad;
 use super::{Window, unfold};
 use crate::Sides;
 
@@ -15,11 +16,8 @@ use crate::Sides;
 /// assert_eq!(framed.into_data().try_to_vec::<f32>()?, [0.0, 0.0, 5.0, 0.0, 0.0, 0.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn pad2d(x: Tensor<4>, [top, bottom, left, right]: [usize; 4]) -> Tensor<4> {
-    let [batch, channels, height, width] = x.dims();
-    let shape = [batch, channels, top + height + bottom, left + width + right];
-    let inside = s![.., .., top..top + height, left..left + width];
-    Tensor::zeros(shape, &x.device()).slice_assign(inside, x)
+pub fn pad2d(x: Tensor<4>, sides: [usize; 4]) -> Tensor<4> {
+    pad(x, sides, 0.0)
 }
 
 /// Rows and columns of zeros between those of images or kernels, so that neighbours are `step` apart:

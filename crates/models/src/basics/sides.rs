@@ -2,6 +2,7 @@
 
 use burn::tensor::{Tensor, s};
 
+use super::unfold::pad;
 use super::{grouped_conv2d, pad2d};
 use crate::Sides;
 
@@ -57,16 +58,12 @@ impl Pool {
     /// The pixels of each window, `[batch, channels, pixels of a window, rows, columns]`, of images in a frame of
     /// `fill`, which reaches as far as the last window does.
     fn windows(self, x: Tensor<4>, fill: f32) -> Tensor<5> {
-        let [batch, channels, height, width] = x.dims();
+        let [_, _, height, width] = x.dims();
         let ([high, wide], [down, right]) = (self.kernel.each(), self.stride.each());
         let ([top, left], [rows, columns]) = (self.padding.each(), self.places);
-        let framed = [
-            (top + height).max((rows - 1) * down + high),
-            (left + width).max((columns - 1) * right + wide),
-        ];
-        let inside = s![.., .., top..top + height, left..left + width];
-        let frame = Tensor::full([batch, channels, framed[0], framed[1]], fill, &x.device());
-        let x: Tensor<4> = frame.slice_assign(inside, x);
+        let below = ((rows - 1) * down + high).saturating_sub(top + height);
+        let behind = ((columns - 1) * right + wide).saturating_sub(left + width);
+        let x = pad(x, [top, below, left, behind], fill);
         let mut shifted = Vec::with_capacity(high * wide);
         for i in 0..high {
             for j in 0..wide {

@@ -83,7 +83,7 @@ pub fn unfold(x: Tensor<4>, window: Window, fill: f32) -> Tensor<3> {
     let [batch, channels, height, width] = x.dims();
     let [rows, columns] = [height, width].map(|size| window.positions(size));
     let Window { kernel, stride, padding } = window;
-    let x = pad(x, padding, fill);
+    let x = pad(x, [padding; 4], fill);
     let mut shifted = Vec::with_capacity(kernel * kernel);
     for i in 0..kernel {
         for j in 0..kernel {
@@ -97,14 +97,15 @@ pub fn unfold(x: Tensor<4>, window: Window, fill: f32) -> Tensor<3> {
     windows.reshape([batch, channels * kernel * kernel, rows * columns])
 }
 
-/// Puts images of `[batch, channels, height, width]` into a frame of `fill`.
-fn pad(x: Tensor<4>, padding: usize, fill: f32) -> Tensor<4> {
-    if padding == 0 {
+/// Puts images of `[batch, channels, height, width]` into a frame of `fill`, `[top, bottom, left, right]` rows
+/// and columns.
+pub(super) fn pad(x: Tensor<4>, sides: [usize; 4], fill: f32) -> Tensor<4> {
+    if sides == [0; 4] {
         return x;
     }
-    let [batch, channels, height, width] = x.dims();
-    let shape = [batch, channels, height + 2 * padding, width + 2 * padding];
-    let inside = s![.., .., padding..padding + height, padding..padding + width];
+    let ([batch, channels, height, width], [top, bottom, left, right]) = (x.dims(), sides);
+    let shape = [batch, channels, top + height + bottom, left + width + right];
+    let inside = s![.., .., top..top + height, left..left + width];
     Tensor::full(shape, fill, &x.device()).slice_assign(inside, x)
 }
 

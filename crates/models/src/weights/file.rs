@@ -165,9 +165,7 @@ impl<'a> WeightFile<'a> {
         if convention == Convention::PyTorch {
             listed_names = listed_names.unwrapped();
         }
-        let shapes: Vec<(&str, &[usize])> =
-            stored.values().map(|tensor| (tensor.name.as_str(), &tensor.shape[..])).collect();
-        let mut networks = names::networks(&shapes);
+        let mut networks = networks(stored.values());
         if let Some(key) = &contents.key {
             networks.iter_mut().for_each(|choice| choice.key = format!("{key}.{}", choice.key));
         }
@@ -304,25 +302,29 @@ fn contents(
     }
 }
 
+/// The networks that lie side by side in these tensors.
+fn networks<'t>(tensors: impl IntoIterator<Item = &'t Stored>) -> Vec<Choice> {
+    let shapes = tensors.into_iter().map(|tensor| (tensor.name.as_str(), &tensor.shape[..]));
+    names::networks(&shapes.collect::<Vec<_>>())
+}
+
 /// The tensors whose names begin with `key`, without it.
 fn under(key: &str, contents: Contents) -> Result<Contents, String> {
     if key.is_empty() {
         return Ok(contents);
     }
-    let shapes: Vec<(&str, &[usize])> =
-        contents.tensors.iter().map(|tensor| (tensor.name.as_str(), &tensor.shape[..])).collect();
-    let choices = names::networks(&shapes);
+    let is_under = |tensor: &Stored| names::under(&tensor.name, key).is_some();
+    if !contents.tensors.iter().any(is_under) {
+        let listed = Choice::listed(&networks(&contents.tensors));
+        return Err(format!(
+            "there are no weights under `{key}`: no name begins with it; {listed}"
+        ));
+    }
     let rest = |tensor: Stored| {
         let name = names::under(&tensor.name, key)?.to_string();
         Some(Stored { name, ..tensor })
     };
     let tensors: Vec<Stored> = contents.tensors.into_iter().filter_map(rest).collect();
-    if tensors.is_empty() {
-        let listed = Choice::listed(&choices);
-        return Err(format!(
-            "there are no weights under `{key}`: no name begins with it; {listed}"
-        ));
-    }
     let different: BTreeSet<&String> = tensors.iter().map(|tensor| &tensor.name).collect();
     if different.len() < tensors.len() {
         return Err(format!("under `{key}` there are two tensors of one name"));

@@ -18,14 +18,13 @@
 //! | keep the architecture, the classes and the normalization with the weights | [`Bundle`](crate::Bundle) |
 //!
 //! Files are written with the feature `files`, those of Burn's format read and written with `burnpack`, those of
-//! PyTorch and NumPy read with `pytorch`; all of them are on in the crate
-//! `selvedge`. Without them this module needs no file
-//! system.
+//! PyTorch and NumPy read with `pytorch`; all of them are on in the crate `selvedge`. Without them this module needs
+//! no file system.
 //!
 //! A file belongs to a network if it holds a tensor of the right name and shape for each of the
 //! network's and no others. Otherwise [`ModelError::Mismatch`] lists every difference, and the
-//! network is not touched. Values of f16, bf16, f64 and of the floats of 8 bits are converted to f32, those of f64 rounded. A
-//! network without parameters has files without tensors.
+//! network is not touched. Values of f16, bf16, f64 and of the floats of 8 bits are converted to f32, those of f64
+//! rounded. A network without parameters has files without tensors.
 //!
 //! # Names and layouts
 //!

@@ -53,6 +53,11 @@ impl Choice {
     }
 }
 
+/// The elements of a tensor of this shape, or the largest number.
+pub(super) fn elements(shape: &[usize]) -> u64 {
+    shape.iter().fold(1, |n, &size| n.saturating_mul(size as u64))
+}
+
 impl fmt::Display for Choice {
     /// The key, its control characters escaped, and how much is under it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

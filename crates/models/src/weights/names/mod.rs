@@ -12,6 +12,8 @@ pub(super) use prefixes::BESIDE;
 pub(super) use prefixes::{networks, under};
 pub use rename::Rename;
 pub(super) use sources::{SOURCES, Source};
+#[cfg(feature = "pytorch")]
+pub(super) use wrappers::after;
 #[cfg(test)]
 pub(super) use wrappers::{ANYWHERE, BEFORE, COUNTS, LOSSES};
 pub(super) use wrappers::{is_no_parameter, unwrapped};

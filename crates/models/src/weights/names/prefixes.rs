@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::options::Choice;
+use super::super::options::{Choice, elements};
 use super::is_no_parameter;
-use super::wrappers::{ANYWHERE, BEFORE};
+use super::wrappers::{ANYWHERE, BEFORE, after};
 
 /// What programs call networks that lie side by side, besides what they call one that is alone.
 pub(in crate::weights) const BESIDE: [&str; 16] = [
@@ -36,7 +36,7 @@ const MOST: usize = 100;
 pub(in crate::weights) fn under<'n>(name: &'n str, key: &str) -> Option<&'n str> {
     let mut name = name;
     loop {
-        if let Some(rest) = name.strip_prefix(key).and_then(|rest| rest.strip_prefix('.')) {
+        if let Some(rest) = after(name, key) {
             return Some(rest);
         }
         let (first, rest) = name.split_once('.')?;
@@ -57,9 +57,7 @@ pub(in crate::weights) fn networks(tensors: &[(&str, &[usize])]) -> Vec<Choice> 
         let Some((first, _)) = tensors.first().and_then(|(name, _)| name.split_once('.')) else {
             break;
         };
-        let rest = tensors
-            .iter()
-            .map(|(name, shape)| Some((name.strip_prefix(first)?.strip_prefix('.')?, *shape)));
+        let rest = tensors.iter().map(|(name, shape)| Some((after(name, first)?, *shape)));
         let Some(rest) = rest.collect::<Option<Vec<_>>>() else { break };
         before = format!("{before}{first}.");
         tensors = rest;
@@ -89,15 +87,10 @@ pub(in crate::weights) fn networks(tensors: &[(&str, &[usize])]) -> Vec<Choice> 
     let found = groups.iter().filter(|(first, group)| is_one(first, group));
     let found: Vec<Choice> = found
         .take(MOST)
-        .map(|(first, group)| {
-            let elements = group.iter().map(|(_, shape)| {
-                shape.iter().fold(1u64, |n, &size| n.saturating_mul(size as u64))
-            });
-            Choice {
-                key: format!("{before}{first}"),
-                tensors: group.len(),
-                elements: elements.fold(0, u64::saturating_add),
-            }
+        .map(|(first, group)| Choice {
+            key: format!("{before}{first}"),
+            tensors: group.len(),
+            elements: group.iter().map(|(_, shape)| elements(shape)).fold(0, u64::saturating_add),
         })
         .collect();
     if found.len() > 1 { found } else { Vec::new() }

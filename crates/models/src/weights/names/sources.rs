@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rename::Rename;
+use super::wrappers::after;
 
 /// A source of weights whose names differ from those of torchvision, which are ours.
 #[derive(Debug)]
@@ -137,8 +138,7 @@ impl Source {
 
 /// The stage and the number of the block of `part` that `name` is in, and the rest of the name.
 fn block<'n>(name: &'n str, part: &str) -> Option<([u32; 2], &'n str)> {
-    let rest = name.strip_prefix(part)?.strip_prefix('.')?;
-    let (stage, rest) = rest.split_once('.')?;
+    let (stage, rest) = after(name, part)?.split_once('.')?;
     let (block, rest) = rest.split_once('.')?;
     Some(([stage.parse().ok()?, block.parse().ok()?], rest))
 }
@@ -153,6 +153,7 @@ mod tests {
             assert_eq!(source.renames().len(), source.rules.len(), "{}", source.name);
         }
     }
+
     #[test]
     fn blocks_of_stages_are_counted_through_in_the_order_of_numbers_and_not_of_text() {
         let source = SOURCES.iter().find(|source| source.counts_through.is_some()).unwrap();

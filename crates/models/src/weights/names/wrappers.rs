@@ -58,10 +58,12 @@ pub(in crate::weights) fn unwrapped(names: &[&str]) -> (Vec<String>, Vec<&'stati
 
 /// The names of which some begin with `wrapper`, those without it; `None` if none does.
 pub(in crate::weights) fn without_first(names: &[String], wrapper: &str) -> Option<Vec<String>> {
-    accepted(names, |name| {
-        let rest = name.strip_prefix(wrapper).and_then(|rest| rest.strip_prefix('.'));
-        rest.unwrap_or(name).to_string()
-    })
+    accepted(names, |name| after(name, wrapper).unwrap_or(name).to_string())
+}
+
+/// The rest of `name` after `parts`, whole parts with which it begins.
+pub(in crate::weights) fn after<'n>(name: &'n str, parts: &str) -> Option<&'n str> {
+    name.strip_prefix(parts)?.strip_prefix('.')
 }
 
 fn first(name: &str) -> &str {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::names;
-use super::super::options::Choice;
+use super::super::options::{Choice, elements};
 use super::super::pickle::{Tree, Value};
 use super::find::{Candidate, is_average, rank};
 use super::tensor::{Home, Tensor, tensor};
@@ -115,20 +115,9 @@ fn under(found: &[Candidate], key: &str) -> Option<Vec<(String, Value)>> {
     Some(beneath).filter(|beneath| !beneath.is_empty())
 }
 
-/// The rest of `path` below `key`.
+/// The rest of `path` below `key`, which is the whole of it where there is no key.
 fn below<'p>(path: &'p str, key: &str) -> Option<&'p str> {
-    match key.is_empty() {
-        true => Some(path),
-        false => path.strip_prefix(key).and_then(|rest| rest.strip_prefix('.')),
-    }
-}
-
-/// What is left of `key` within the set of this path.
-fn rest_of_key<'k>(path: &str, key: &'k str) -> Option<&'k str> {
-    match path.is_empty() {
-        true => Some(key),
-        false => key.strip_prefix(path).and_then(|rest| rest.strip_prefix('.')),
-    }
+    if key.is_empty() { Some(path) } else { names::after(path, key) }
 }
 
 /// The tensors whose names begin with the end of `key`, of the set under its beginning, or else with the whole of
@@ -139,7 +128,7 @@ fn by_prefix(
     key: &str,
 ) -> Option<(String, Vec<(String, Value)>)> {
     let meant = meant.and_then(|index| found.get(index));
-    let beneath = found.iter().filter_map(|set| Some((set, rest_of_key(&set.path, key)?)));
+    let beneath = found.iter().filter_map(|set| Some((set, below(key, &set.path)?)));
     let places = beneath.chain(meant.map(|set| (set, key)));
     for (candidate, prefix) in places {
         let named = |(name, value): &(String, Value)| {
@@ -173,9 +162,7 @@ fn joined(path: &str, key: &str) -> String {
 
 fn choice(tree: &Tree, candidate: &Candidate) -> Choice {
     let elements = candidate.tensors.iter().map(|(_, value)| match tensor(tree, *value) {
-        Some(Tensor::Dense(tensor)) => {
-            tensor.shape.iter().fold(1u64, |n, &size| n.saturating_mul(size as u64))
-        }
+        Some(Tensor::Dense(tensor)) => elements(&tensor.shape),
         _ => 0,
     });
     Choice {

@@ -34,8 +34,7 @@ const ADVICE: &str = "save a state dict instead: `torch.save(model.state_dict(),
 
 /// Reads a zip archive.
 pub(super) fn read_zip(input: &Input<'_>, options: &ReadOptions) -> Result<Contents, String> {
-    let kind = kind_of_archive(input);
-    let damaged = |reason: String| damaged(kind, reason);
+    let damaged = |reason: String| damaged(kind_of_archive(input), reason);
     let archive = Archive::open(input).map_err(damaged)?;
     let is_pickle = |name: &str| name == "data.pkl" || name.ends_with("/data.pkl");
     let mut pickles = archive.entries.iter().filter(|entry| is_pickle(&entry.name));

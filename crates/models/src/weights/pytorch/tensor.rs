@@ -165,12 +165,10 @@ fn dense(tree: &Tree, args: &[Value], dtype: Option<&str>) -> Option<Tensor> {
     let width = if class == "UntypedStorage" || float8.is_some() { 1 } else { dtype.size() };
     let storage_bytes = (number(elements)? as u64).checked_mul(width as u64)?;
     (shape.len() == strides.len()).then_some(())?;
-    let home = Home::Storage(key);
-    let before = 0;
     Some(Tensor::Dense(Described {
-        home,
+        home: Home::Storage(key),
         storage_bytes,
-        before,
+        before: 0,
         offset,
         shape,
         strides,

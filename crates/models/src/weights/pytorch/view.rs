@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::super::input::Input;
+use super::super::options::elements;
 use super::archive::Place;
 use super::tensor::Described;
 
@@ -125,8 +126,7 @@ impl View {
 
     /// Bytes of the values once they are read.
     pub fn bytes(&self) -> u64 {
-        let elements = self.shape.iter().fold(1u64, |n, &size| n.saturating_mul(size as u64));
-        elements.saturating_mul(self.width as u64)
+        elements(&self.shape).saturating_mul(self.width as u64)
     }
 
     /// The values in the order of the tensor's elements, little-endian.

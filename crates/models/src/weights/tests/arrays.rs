@@ -239,14 +239,16 @@ fn files_of_arrays_that_are_cut_off_or_changed_are_answered() {
     }
 }
 
-/// An archive of one array of this header and these values.
-fn npz(header: &str, values: &[u8]) -> Vec<u8> {
+/// An archive of arrays: the name of each, its header and its values.
+pub(super) fn npz<'a>(arrays: impl IntoIterator<Item = (&'a str, String, Vec<u8>)>) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default();
-    zip.start_file("a.weight.npy", options).unwrap();
-    let length = (header.len() as u16).to_le_bytes();
-    let content = [b"\x93NUMPY\x01\0", &length[..], header.as_bytes(), values].concat();
-    std::io::Write::write_all(&mut zip, &content).unwrap();
+    for (name, header, values) in arrays {
+        let options = zip::write::SimpleFileOptions::default();
+        zip.start_file(format!("{name}.npy"), options).unwrap();
+        let length = (header.len() as u16).to_le_bytes();
+        let content = [b"\x93NUMPY\x01\0", &length[..], header.as_bytes(), &values].concat();
+        std::io::Write::write_all(&mut zip, &content).unwrap();
+    }
     zip.finish().unwrap().into_inner()
 }
 
@@ -260,7 +262,7 @@ fn headers_of_arrays_are_read_as_python_2_and_3_wrote_them() {
     ] {
         let header =
             format!("{{'descr': '<f4', 'fortran_order': {order}, 'shape': {shape}, }}      \n");
-        let bytes = npz(&header, &values);
+        let bytes = npz([("a.weight", header, values.clone())]);
         assert_eq!(read(&inspect_bytes(&bytes).unwrap()).unwrap(), expected);
     }
     for (header, reason) in [
@@ -290,7 +292,8 @@ fn headers_of_arrays_are_read_as_python_2_and_3_wrote_them() {
             "does not lie within",
         ),
     ] {
-        let message = inspect_bytes(&npz(header, &values)).unwrap_err().to_string();
+        let bytes = npz([("a.weight", header.into(), values.clone())]);
+        let message = inspect_bytes(&bytes).unwrap_err().to_string();
         assert!(message.contains(reason), "no `{reason}` in {message}");
     }
 }

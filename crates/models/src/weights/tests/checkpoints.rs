@@ -1,5 +1,6 @@
 //! Checkpoints as popular programs leave them, from `make_checkpoints.py`: where their weights are found.
 
+use super::arrays::npz;
 use super::hostile::{SHAPE, STRIDES, one, safetensors, stored, tensor_pickle};
 use super::*;
 use crate::weights::{
@@ -123,19 +124,13 @@ fn a_key_takes_the_tensors_whose_names_begin_with_it() {
     crate::weights::save_state(&path, &state).unwrap();
     let [pack, archive] = ["two.bpk", "two.npz"].map(|name| folder.path().join(name));
     inspect(&path).unwrap().save_burnpack(&pack, None).unwrap();
-    let mut zip = zip::ZipWriter::new(std::fs::File::create(&archive).unwrap());
-    for (name, data) in &state {
-        let options = zip::write::SimpleFileOptions::default();
-        zip.start_file(format!("{name}.npy"), options).unwrap();
+    let arrays = state.iter().map(|(name, data)| {
         let shape = data.shape().to_vec().iter().map(|n| format!("{n},")).collect::<String>();
         let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape})}}");
-        let length = (header.len() as u16).to_le_bytes();
         let values = data.as_slice::<f32>().unwrap().iter().flat_map(|v| v.to_le_bytes());
-        let start = [b"\x93NUMPY\x01\0", &length[..], header.as_bytes()].concat();
-        let content: Vec<u8> = start.into_iter().chain(values).collect();
-        std::io::Write::write_all(&mut zip, &content).unwrap();
-    }
-    zip.finish().unwrap();
+        (name.as_str(), header, values.collect::<Vec<u8>>())
+    });
+    std::fs::write(&archive, npz(arrays)).unwrap();
     for path in [&path, &pack, &archive] {
         for (key, more) in [("model", 0.0), ("ema", 1.0), ("module.ema", 1.0)] {
             let file = inspect_with(path, &under(key)).unwrap();
