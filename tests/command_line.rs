@@ -3,10 +3,14 @@
 
 #[path = "common/example.rs"]
 mod example;
+#[path = "common/refused.rs"]
+mod refused;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use refused::assert_refused;
 
 fn example(name: &str) -> Command {
     let mut command = Command::new(example::program(name));
@@ -16,18 +20,6 @@ fn example(name: &str) -> Command {
 
 fn transfer_learning(arguments: &[&str]) -> Output {
     example("transfer_learning").arg("--quick").args(arguments).output().unwrap()
-}
-
-/// Asserts that the program failed with one line that holds every one of `parts`.
-#[track_caller]
-fn assert_refused(output: &Output, parts: &[&str]) {
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success(), "it succeeded: {errors}");
-    assert_eq!(errors.trim_end().lines().count(), 1, "not one line: {errors}");
-    assert!(output.stdout.is_empty());
-    for part in parts {
-        assert!(errors.contains(part), "no `{part}` in: {errors}");
-    }
 }
 
 /// A copy of the committed data set's folder, with one file changed.

@@ -2,25 +2,17 @@
 
 #[path = "common/example.rs"]
 mod example;
+#[path = "common/refused.rs"]
+mod refused;
 
-use std::process::{Command, Output};
+use std::process::Command;
+
+use refused::assert_refused;
 
 fn example(name: &str) -> Command {
     let mut command = Command::new(example::program(name));
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command
-}
-
-/// Asserts that the program failed with one line that holds every one of `parts`.
-#[track_caller]
-fn assert_refused(output: &Output, parts: &[&str]) {
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success(), "it succeeded: {errors}");
-    assert_eq!(errors.trim_end().lines().count(), 1, "not one line: {errors}");
-    assert!(output.stdout.is_empty());
-    for part in parts {
-        assert!(errors.contains(part), "no `{part}` in: {errors}");
-    }
 }
 
 /// Asserts that the arguments are refused as wrong ones, whatever is in the files that they name.

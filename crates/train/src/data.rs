@@ -114,7 +114,8 @@ impl FitData {
         Self { mix: Some(mix), ..self }
     }
 
-    /// The same images, with noise that a model is to take away.
+    /// The same images, with noise that a model is to take away: uniform, of at most `amount` in units of the
+    /// normalized values. Training refuses an amount that is negative or not finite.
     #[must_use]
     pub fn with_input_noise(self, amount: f64) -> Self {
         Self { input_noise: Some(amount), ..self }

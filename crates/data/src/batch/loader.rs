@@ -7,6 +7,7 @@ use super::host::{HostBatch, Picked};
 use super::sampling::draw;
 use super::{Batch, BatchSource, ImageExamples, Mix, Prefetch, Sampling};
 use crate::error::Repr;
+use crate::transform::require;
 use crate::{DataError, DataErrorKind, Normalization, SplitMix64, View};
 
 /// Cuts [`Examples`], most often [the images of a view](ImageExamples), into batches: puts the values
@@ -190,10 +191,8 @@ impl<E: Examples> BatchLoader<E> {
     ///
     /// If the amount is negative or not finite.
     pub fn with_input_noise(mut self, amount: f64) -> Result<Self, DataError> {
-        if !(amount >= 0.0 && amount.is_finite()) {
-            let message = format!("input noise: expected at least 0, found {amount:e}");
-            return Err(DataError::new(DataErrorKind::InvalidInput, message));
-        }
+        let holds = amount >= 0.0 && amount.is_finite();
+        require(holds, "input noise", "at least 0", amount)?;
         self.noise = Some(amount);
         Ok(self)
     }
@@ -389,13 +388,12 @@ impl<E: Examples> Iterator for HostBatches<'_, E> {
         let picked = Picked { positions: &self.positions[range], before };
         let draws = EpochSeed { seed: self.loader.seed, epoch: self.epoch };
         let mut batch = HostBatch::read(&self.loader.examples, picked, draws);
+        let number = self.next / self.loader.batch_size;
         if let (Some(mix), Ok(batch)) = (self.loader.mix, &mut batch) {
-            let number = self.next / self.loader.batch_size;
             let classes = self.loader.examples.classes().len();
             mix.apply(batch, classes, draws.seed, [self.epoch, number]);
         }
         if let (Some(amount), Ok(batch)) = (self.loader.noise, &mut batch) {
-            let number = self.next / self.loader.batch_size;
             let of_epoch = SplitMix64::stream(draws.seed ^ NOISE, self.epoch as u64).next_u64();
             batch.add_noise(amount, SplitMix64::stream(of_epoch, number as u64));
         }

@@ -191,8 +191,8 @@ impl Columns {
                 let places = names.iter().enumerate().filter(|(_, n)| n == name);
                 places.map(|(place, _)| place).collect::<Vec<_>>()
             };
-            let mut there = known.iter().map(|name| (name, places(name)));
-            let mut there = there.by_ref().filter(|(_, places)| !places.is_empty());
+            let there = known.iter().map(|name| (name, places(name)));
+            let mut there = there.filter(|(_, places)| !places.is_empty());
             let Some((name, places)) = there.next() else { return Ok(None) };
             if places.len() > 1 {
                 return Err(format!(

@@ -38,7 +38,14 @@ pub struct ImageArgs {
     #[arg(long, requires = "images", conflicts_with_all = PUBLISHED)]
     pub skip_damaged: bool,
     /// Share of a folder's images that validates, if there is no folder for that: above 0 and below 1 [default: 0.2]
-    #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true, requires = "images", conflicts_with_all = PUBLISHED)]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        value_parser = share,
+        allow_negative_numbers = true,
+        requires = "images",
+        conflicts_with_all = PUBLISHED
+    )]
     pub validation_fraction: Option<f64>,
     /// How pixels become values [default: as the weights' file says, else standardized]
     #[arg(long, value_name = "KIND")]
@@ -114,7 +121,8 @@ impl ImageArgs {
         }
     }
 
-    /// Reads the images: of a folder in this [`shape`](Self::shape); `seed` decides which validate. What is left out is told on standard error.
+    /// Reads the images: of a folder in this [`shape`](Self::shape); `seed` decides which validate. What is left
+    /// out is told on standard error.
     ///
     /// # Errors
     ///

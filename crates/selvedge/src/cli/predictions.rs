@@ -112,8 +112,8 @@ fn row(values: impl Iterator<Item = String>) -> String {
 ///
 /// # Errors
 ///
-/// [`Failed`] at the end if a file could not be read, or a folder or list has none; [`Stopped`] if the stop was raised; an error at once if
-/// the network cannot be used, or standard output not be written to.
+/// [`Failed`] at the end if a file could not be read, or a folder or list has none; [`Stopped`] if the stop was
+/// raised; an error at once if the network cannot be used, or standard output not be written to.
 pub fn predict_files(
     bundle: &Bundle,
     files: &[PathBuf],
@@ -175,16 +175,14 @@ pub fn predict_files(
     if failed > 0 {
         reasons.push(format!("{failed} of {done} files could not be read"));
     }
-    match reasons.is_empty() {
-        true => Ok(()),
-        false => {
-            // Few are enough to see what is wrong.
-            if let more @ 1.. = reasons.len().saturating_sub(4) {
-                reasons.splice(3..3 + more, [format!("{more} more like this")]);
-            }
-            Err(Failed(reasons.join("; ")).into())
-        }
+    if reasons.is_empty() {
+        return Ok(());
     }
+    // Few are enough to see what is wrong.
+    if let more @ 1.. = reasons.len().saturating_sub(4) {
+        reasons.splice(3..3 + more, [format!("{more} more like this")]);
+    }
+    Err(Failed(reasons.join("; ")).into())
 }
 
 /// The files that an argument stands for; `empty` is told if there are none.
