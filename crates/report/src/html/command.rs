@@ -1,4 +1,5 @@
-/// A command with its arguments as a shell of POSIX takes them: quoted where they have to be.
+/// A command with its arguments as a shell of POSIX takes them: quoted where they have to be. `command` itself stays
+/// as it is, and may be several words.
 ///
 /// ```
 /// use selvedge_report::html::command_line;

@@ -51,15 +51,13 @@ impl Figure {
     /// The picture as an element of a page: as wide as there is room, with ids that are only this figure's.
     pub(super) fn inline(&self) -> String {
         let (head, rest) = self.svg.split_once('>').unwrap_or(("", ""));
-        let length = |name: &str| {
-            let start = head.find(&format!(" {name}=\"")).map(|at| at + name.len() + 3);
-            start.and_then(|at| head[at..].split('"').next()).unwrap_or("0").to_owned()
+        let attribute = |name: &str| {
+            let (_, value) = head.split_once(&format!(" {name}=\""))?;
+            value.split('"').next()
         };
-        let font = match head.contains(" font-family=\"") {
-            true => format!(" font-family=\"{}\"", length("font-family")),
-            false => String::new(),
-        };
-        let (width, height) = (length("width"), length("height"));
+        let [width, height] = ["width", "height"].map(|name| attribute(name).unwrap_or("0"));
+        let font = attribute("font-family").map(|font| format!(" font-family=\"{font}\""));
+        let font = font.unwrap_or_default();
         let label = askama::filters::escape(&self.alternative, askama::filters::Html);
         let label = label.map(|label| label.to_string()).unwrap_or_default();
         let head = format!(

@@ -49,8 +49,8 @@ impl Machine {
 /// What stands behind the first of the names that is in the text, without quotes.
 fn value<const N: usize>(text: &str, names: [&str; N], separator: char) -> Option<String> {
     names.iter().find_map(|name| {
-        let pairs = text.lines().filter_map(|line| line.split_once(separator));
-        let (_, value) = pairs.into_iter().find(|(key, _)| key.trim() == *name)?;
+        let mut pairs = text.lines().filter_map(|line| line.split_once(separator));
+        let (_, value) = pairs.find(|(key, _)| key.trim() == *name)?;
         let value = value.trim().trim_matches('"');
         (!value.is_empty()).then(|| value.to_owned())
     })

@@ -1,7 +1,7 @@
 use selvedge_train::{Average, ConfusionMatrix};
 
 use super::{Cell, Row, Table};
-use crate::plot::{heat_colors, per_cent};
+use crate::plot::{heat_colors, per_cent, shares};
 
 /// Which class was taken for which: a row for each true class, a column for each predicted one. The larger the share
 /// of its row, the darker a cell.
@@ -9,14 +9,13 @@ pub fn confusion_table(caption: impl Into<String>, matrix: &ConfusionMatrix) -> 
     let columns = ["true class ↓ / predicted →".to_owned()];
     let mut table = Table::new(caption, columns.into_iter().chain(matrix.classes.iter().cloned()));
     for (class, counts) in matrix.classes.iter().zip(&matrix.counts) {
-        let total = counts.iter().sum::<u64>().max(1) as f64;
-        let cell = |&count: &u64| {
-            let share = count as f64 / total;
+        let cell = |(&count, share): (&u64, f64)| {
             let text =
                 if count == 0 { "0".into() } else { format!("{count} · {}", per_cent(share)) };
             Cell::Heat { text, colors: heat_colors(share) }
         };
-        let cells = [Cell::text(class)].into_iter().chain(counts.iter().map(cell));
+        let cells = counts.iter().zip(shares(counts)).map(cell);
+        let cells = [Cell::text(class)].into_iter().chain(cells);
         table.rows.push(Row::from(cells.collect::<Vec<_>>()));
     }
     table

@@ -134,7 +134,7 @@ fn axes(matrix: &ConfusionMatrix, cell: (f64, f64)) -> Layout {
 }
 
 /// The share of each count in their sum.
-fn shares(counts: &[u64]) -> Vec<f64> {
+pub fn shares(counts: &[u64]) -> Vec<f64> {
     let total: f64 = counts.iter().map(|count| *count as f64).sum();
     counts.iter().map(|count| if total > 0.0 { *count as f64 / total } else { 0.0 }).collect()
 }

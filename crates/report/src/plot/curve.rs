@@ -111,10 +111,9 @@ fn line(
         if values.is_empty() || !drawable(x) {
             continue;
         }
-        let (mean, deviation) = mean_and_deviation(&values);
+        let (mean, low, high) = mean_and_band(&values, limits);
         points.push((x, mean));
-        let (low, high) = (mean - deviation, mean + deviation);
-        band.push((x, low.max(limits.0.min(mean)), high.min(limits.1.max(mean))));
+        band.push((x, low, high));
         deviates |= values.len() > 1;
     }
     if !deviates {
@@ -124,12 +123,15 @@ fn line(
     Line { points, band, color: series(index), width: 2.0, dashes: None, marker, best: None }
 }
 
-/// The mean and the sample standard deviation, which is 0 for a single value.
-pub(super) fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+/// The mean, and the ends of its band: one sample standard deviation (0 for a single value) to each side, cut where it
+/// would leave `limits`.
+pub(super) fn mean_and_band(values: &[f64], limits: (f64, f64)) -> (f64, f64, f64) {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, (squares / (count - 1.0).max(1.0)).sqrt())
+    let deviation = (squares / (count - 1.0).max(1.0)).sqrt();
+    let (low, high) = (mean - deviation, mean + deviation);
+    (mean, low.max(limits.0.min(mean)), high.min(limits.1.max(mean)))
 }
 
 fn legend(all: &[CurveSeries]) -> Vec<LegendEntry> {

@@ -11,7 +11,8 @@ use super::mean_curves::ValueAxis;
 use super::page::{compose, shorten, text_at};
 use super::panel::{drawable, extent, short_tick, value_ends};
 use super::picture::Picture;
-use super::style::{INK, MUTED, Rgb, TICK, css, layout, series};
+use super::reliability::stroke;
+use super::style::{INK, MUTED, PAPER, Rgb, TICK, css, layout, series};
 
 /// Width with axes and labels: no wider than what can be read on a telephone.
 const WIDTH: f64 = 500.0;
@@ -91,7 +92,7 @@ impl Intervals {
         let best = rows.iter().find(|row| row.emphasis == Emphasis::Best && drawable(row.mean));
         if let Some(best) = best {
             let x = place.map_x(best.mean);
-            stroke(&mut scene, ((x, ends.0), (x, ends.1)), (MUTED, 1.0), Some("3 3"));
+            scene.add(stroke([(x, ends.0), (x, ends.1)], MUTED, 1.0, Some("3 3")));
         }
         for (i, row) in rows.iter().enumerate() {
             let middle = place.map_y((rows.len() - i) as f64);
@@ -146,16 +147,16 @@ fn draw(scene: &mut Scene, row: &IntervalRow, y: f64, at: impl Fn(f64) -> f64) {
     let ends = row.interval.filter(|(low, high)| drawable(*low) && drawable(*high));
     if let Some((low, high)) = ends {
         let (low, high) = (at(low), at(high));
-        stroke(scene, ((low, y), (high, y)), (color, 2.0), None);
+        scene.add(stroke([(low, y), (high, y)], color, 2.0, None));
         for x in [low, high] {
-            stroke(scene, ((x, y - CAP), (x, y + CAP)), (color, 2.0), None);
+            scene.add(stroke([(x, y - CAP), (x, y + CAP)], color, 2.0, None));
         }
     }
     for &value in row.values.iter().filter(|value| drawable(**value)) {
         disc(scene, (at(value), y), 2.0, (series(1), Color::None), 0.75);
     }
     if drawable(row.mean) {
-        let fill = if row.emphasis == Emphasis::Best { color } else { (255, 255, 255) };
+        let fill = if row.emphasis == Emphasis::Best { color } else { PAPER };
         disc(scene, (at(row.mean), y), 4.5, (fill, css(color).into()), 1.0);
     }
 }
@@ -172,16 +173,6 @@ fn disc(scene: &mut Scene, (cx, cy): (f64, f64), r: f64, (fill, edge): (Rgb, Col
         stroke,
         stroke_width,
     });
-}
-
-fn stroke(
-    scene: &mut Scene,
-    ((x1, y1), (x2, y2)): ((f64, f64), (f64, f64)),
-    (color, stroke_width): (Rgb, f64),
-    dashes: Option<&str>,
-) {
-    let (stroke, stroke_dasharray) = (css(color).into(), dashes.map(Into::into));
-    scene.add(Primitive::Line { x1, y1, x2, y2, stroke, stroke_width, stroke_dasharray });
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use kuva::render::color::Color;
 use kuva::render::layout::{ComputedLayout, TickFormat};
 use kuva::render::render::{PathData, Primitive, Scene, TextAnchor, render_multiple};
 
-use super::curve::{mean_and_deviation, spread};
+use super::curve::{mean_and_band, spread};
 use super::history::axis;
 use super::page::{compose, shorten, text_at};
 use super::panel::{XAxis, drawable, short_tick, value_ends};
@@ -96,8 +96,9 @@ impl MeanCurves {
 
     /// Whether values were too large to be drawn.
     pub fn is_cut(&self) -> bool {
-        let most = self.most();
-        self.curves.iter().flat_map(|curve| self.points(curve)).any(|point| point.1 > most)
+        let all = self.all_points();
+        let most = most(&all);
+        all.iter().flatten().any(|point| point.1 > most)
     }
 
     /// A line for each curve; the only one needs none.
@@ -105,25 +106,26 @@ impl MeanCurves {
         if self.curves.len() < 2 {
             return Vec::new();
         }
-        let entry = |(i, curve): (usize, &MeanCurve)| LegendEntry {
-            label: curve.label.clone(),
-            color: stroke(i).0,
-            shape: LegendShape::Line,
-            dasharray: Some(stroke(i).1.to_owned()).filter(|dashes| !dashes.is_empty()),
+        let entry = |(i, curve): (usize, &MeanCurve)| {
+            let (color, dashes) = stroke(i);
+            let (label, shape) = (curve.label.clone(), LegendShape::Line);
+            LegendEntry { label, color, shape, dasharray: dasharray(dashes) }
         };
         self.curves.iter().enumerate().map(entry).collect()
     }
 
+    /// The points of each curve.
+    fn all_points(&self) -> Vec<Vec<Point>> {
+        self.curves.iter().map(|curve| self.points(curve)).collect()
+    }
+
     fn points(&self, curve: &MeanCurve) -> Vec<Point> {
-        let (low, high) = self.axis.limits;
         let point = |(x, values): &(f64, Vec<f64>)| {
             if values.is_empty() || values.iter().any(|value| !drawable(*value)) {
                 return (*x, f64::NAN, f64::NAN, f64::NAN);
             }
-            let (mean, deviation) = mean_and_deviation(values);
-            let ends =
-                ((mean - deviation).max(low.min(mean)), (mean + deviation).min(high.max(mean)));
-            (*x, mean, ends.0, ends.1)
+            let (mean, low, high) = mean_and_band(values, self.axis.limits);
+            (*x, mean, low, high)
         };
         let mut points: Vec<Point> = curve.points.iter().map(point).collect();
         points.retain(|point| drawable(point.0));
@@ -144,25 +146,9 @@ impl MeanCurves {
         }
     }
 
-    /// The largest value that is drawn.
-    fn most(&self) -> f64 {
-        let largest = |curve: &MeanCurve| {
-            let values = self.points(curve).into_iter().map(|point| point.1);
-            values.filter(|value| drawable(*value)).fold(0.0, f64::max)
-        };
-        let mut all: Vec<f64> = self.curves.iter().map(largest).collect();
-        let first = all.first().copied().unwrap_or(0.0);
-        all.sort_by(f64::total_cmp);
-        let median = all.get(all.len().saturating_sub(1) / 2).copied().unwrap_or(0.0);
-        match first.max(median) {
-            largest if largest > 0.0 => TOO_LARGE * largest,
-            _ => f64::INFINITY,
-        }
-    }
-
     fn scene(&self) -> Scene {
-        let most = self.most();
-        let all: Vec<Vec<Point>> = self.curves.iter().map(|curve| self.points(curve)).collect();
+        let all = self.all_points();
+        let most = most(&all);
         let drawn = |point: &&Point| drawable(point.1) && point.1 <= most;
         let points = || all.iter().flatten().filter(drawn);
         let values: Vec<f64> =
@@ -198,9 +184,30 @@ impl MeanCurves {
     }
 }
 
+/// The largest value that is drawn of these curves.
+fn most(curves: &[Vec<Point>]) -> f64 {
+    let largest = |points: &Vec<Point>| {
+        let values = points.iter().map(|point| point.1);
+        values.filter(|value| drawable(*value)).fold(0.0, f64::max)
+    };
+    let mut all: Vec<f64> = curves.iter().map(largest).collect();
+    let first = all.first().copied().unwrap_or(0.0);
+    all.sort_by(f64::total_cmp);
+    let median = all.get(all.len().saturating_sub(1) / 2).copied().unwrap_or(0.0);
+    match first.max(median) {
+        largest if largest > 0.0 => TOO_LARGE * largest,
+        _ => f64::INFINITY,
+    }
+}
+
 /// The colour and the dashes of a curve, as SVG has them; no dashes for a solid one.
 pub fn stroke(index: usize) -> (String, &'static str) {
     (css(series(index)), DASHES[index / COLORS % DASHES.len()])
+}
+
+/// Dashes as the drawing library takes them.
+fn dasharray(dashes: &str) -> Option<String> {
+    (!dashes.is_empty()).then(|| dashes.to_owned())
 }
 
 fn band(scene: &mut Scene, part: &[Point], index: usize, at: impl Fn(f64, f64) -> (f64, f64)) {
@@ -237,7 +244,7 @@ fn line(scene: &mut Scene, part: &[Point], index: usize, at: impl Fn(f64, f64) -
         points,
         stroke: color.into(),
         stroke_width: 2.0,
-        stroke_dasharray: Some(dashes.to_owned()).filter(|dashes| !dashes.is_empty()),
+        stroke_dasharray: dasharray(dashes),
     });
 }
 

@@ -62,8 +62,8 @@ mod style;
 mod testing;
 mod threshold;
 
-pub(crate) use confusion::per_cent;
 pub use confusion::{MOST_CLASSES, confusion};
+pub(crate) use confusion::{per_cent, shares};
 pub use curve::{CurvePoint, CurveSeries, curve};
 pub use history::history;
 pub use intervals::{Emphasis, IntervalRow, Intervals};

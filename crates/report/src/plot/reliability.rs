@@ -9,7 +9,7 @@ use selvedge_train::{Calibration, CalibrationBin};
 use super::page::compose;
 use super::picture::{Picture, PlotError};
 use super::square::{Square, entry, reference};
-use super::style::{INK, Rgb, css, series};
+use super::style::{INK, PAPER, Rgb, css, series};
 
 /// Most bins that can be told apart.
 const MOST_BINS: usize = 100;
@@ -46,7 +46,7 @@ pub fn reliability(title: &str, calibration: &Calibration) -> Result<Picture, Pl
     }
     // Above the bars, on white that sets it off from them.
     let ends = [(0.0, 0.0), (1.0, 1.0)].map(|(x, y)| (place.map_x(x), place.map_y(y)));
-    accuracies.add(stroke(ends, (255, 255, 255), 2.0 * perfect.width, None));
+    accuracies.add(stroke(ends, PAPER, 2.0 * perfect.width, None));
     accuracies.add(stroke(ends, perfect.color, perfect.width, perfect.dashes));
     frame(&mut accuracies, &place, 1.0);
     let subtitle = format!(
@@ -141,7 +141,8 @@ fn bar(place: &ComputedLayout, x: (f64, f64), y: (f64, f64), color: Rgb) -> Prim
     }
 }
 
-fn stroke(
+/// A straight line between two places.
+pub(super) fn stroke(
     [(x1, y1), (x2, y2)]: [(f64, f64); 2],
     color: Rgb,
     stroke_width: f64,

@@ -29,7 +29,7 @@ const MARKERS: [MarkerShape; 5] = [
 pub const INK: Rgb = (26, 26, 26);
 pub const MUTED: Rgb = (89, 89, 89);
 pub const GRID: Rgb = (226, 226, 226);
-const PAPER: Rgb = (255, 255, 255);
+pub const PAPER: Rgb = (255, 255, 255);
 
 /// Heights of a line of text.
 pub const TITLE: u32 = 17;

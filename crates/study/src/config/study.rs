@@ -8,7 +8,7 @@ use super::lines::Lines;
 use super::tree::{Wrong, read};
 use super::trial::{TrialConfig, expanded};
 use super::vary::Dimension;
-use super::{ConfigError, Metric, Search};
+use super::{ConfigError, Metric, Search, Variant};
 
 /// The largest study file, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -168,8 +168,9 @@ impl StudyConfig {
         Ok(self)
     }
 
-    /// A check that everything works, in a minute: six variants with two seeds, one epoch on a fiftieth of
-    /// the training images each, measured on a twentieth of the others, and the same of what is trained before. Its figures say nothing.
+    /// A check that everything works, in a minute: six variants with two seeds, one epoch on a fiftieth of the training
+    /// images each, measured on a twentieth of the others, and the same of what is trained before. Its figures say
+    /// nothing.
     #[must_use]
     pub fn quick(self) -> Self {
         let seeds = self.seeds.iter().copied().take(2).collect();
@@ -211,6 +212,11 @@ impl StudyConfig {
     ///
     /// [`ConfigError`].
     pub fn check(&self) -> Result<(), ConfigError> {
+        self.checked().map(drop)
+    }
+
+    /// The variants, once all was checked.
+    pub(crate) fn checked(&self) -> Result<Vec<Variant>, ConfigError> {
         let wrong = |key: &str, message: String| {
             Err(ConfigError::at(&self.lines, &["study"], Wrong::other(&[key], message)))
         };
@@ -262,13 +268,12 @@ impl StudyConfig {
         }
         let variants = self.variants()?;
         if let Some(name) = &self.baseline
-            && !searched
             && !variants.iter().any(|variant| variant.name == *name)
         {
             let names: Vec<_> = variants.iter().map(|v| format!("\"{}\"", v.name)).collect();
             return wrong("baseline", format!("\"{name}\" is none of {}", names.join(", ")));
         }
-        Ok(())
+        Ok(variants)
     }
 }
 

@@ -28,8 +28,8 @@ pub struct Variant {
 }
 
 impl StudyConfig {
-    /// All variants of a grid, or of one setting at a time; of a search the base alone, with the first value of
-    /// every setting.
+    /// All variants of a grid, or of one setting at a time; of a search, which proposes its own, the base with each
+    /// value of a list and each end of a range by itself.
     ///
     /// # Errors
     ///
@@ -40,11 +40,10 @@ impl StudyConfig {
             Search::Grid => self.grid()?,
             Search::OneAtATime => self.one_at_a_time()?,
             _ => {
-                // Each end of every range, so that a value that is out of range is found before anything runs.
-                let values = |d: &Dimension| self.ends(d);
+                // So that a value that is out of range is found before anything runs.
                 let mut variants = Vec::new();
                 for dimension in &self.vary {
-                    for value in values(dimension) {
+                    for value in dimension.ends() {
                         variants.push(self.make("", &Table::new(), &[(dimension, value)])?);
                     }
                 }
@@ -86,13 +85,6 @@ impl StudyConfig {
             variant.trial.make_quick();
         }
         Ok(variant)
-    }
-
-    fn ends(&self, dimension: &Dimension) -> Vec<Value> {
-        match &dimension.values {
-            super::Values::List(values) => values.clone(),
-            super::Values::Range(range) => vec![range.at(0.0), range.at(1.0)],
-        }
     }
 
     fn grid(&self) -> Result<Vec<Variant>, ConfigError> {

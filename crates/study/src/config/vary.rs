@@ -96,6 +96,14 @@ impl Dimension {
         })
     }
 
+    /// Every value of a list; of a range both ends.
+    pub(crate) fn ends(&self) -> Vec<Value> {
+        match &self.values {
+            Values::List(values) => values.clone(),
+            Values::Range(range) => vec![range.at(0.0), range.at(1.0)],
+        }
+    }
+
     /// What it is in a grid.
     ///
     /// # Errors

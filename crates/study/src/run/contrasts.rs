@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::table::SEED;
+use super::unit::Unit;
 use super::{StudyResults, VariantResults};
 use crate::config::Part;
 use crate::statistics::{
@@ -11,8 +13,6 @@ use crate::statistics::{
 };
 use crate::trial::Ending;
 
-/// Decides the draws of intervals.
-const SEED: u64 = 0;
 /// A p below this is more than chance.
 const ALPHA: f64 = 0.05;
 
@@ -91,7 +91,7 @@ impl StudyResults {
         if contrasts.is_empty() {
             return String::new();
         }
-        let (factor, digits) = if column == "loss" { (1.0, 4) } else { (100.0, 2) };
+        let unit = Unit::of(column);
         let width = |of: fn(&Contrast) -> &str, least: usize| {
             contrasts.iter().map(|c| of(c).chars().count()).max().unwrap_or(0).max(least)
         };
@@ -109,18 +109,13 @@ impl StudyResults {
             "adjusted"
         );
         for c in &contrasts {
-            let interval = c.interval.map_or(String::from("–"), |i| {
-                format!("{:+.digits$} to {:+.digits$}", i.low * factor, i.high * factor)
-            });
-            let [a, b] = c.means.map(|mean| mean * factor);
+            let interval = c.interval.map_or("–".into(), |interval| unit.interval(&interval));
+            let ([a, b], difference) =
+                (c.means.map(|mean| unit.value(mean)), unit.signed(c.difference));
             let _ = writeln!(
                 text,
-                "{:arms$}  {:places$}  {a:>8.digits$}  {b:>8.digits$}  {:>+10.digits$}  {interval:>20}  {:>6.3}  {:>8.3}",
-                c.arm,
-                c.at,
-                c.difference * factor,
-                c.p,
-                c.adjusted_p
+                "{:arms$}  {:places$}  {a:>8}  {b:>8}  {difference:>10}  {interval:>20}  {:>6.3}  {:>8.3}",
+                c.arm, c.at, c.p, c.adjusted_p
             );
         }
         text

@@ -1,12 +1,11 @@
 //! The results of a study as files: for spreadsheets, for programs, for `optuna-dashboard`.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use selvedge_files::{Output, OutputError};
 use serde::Serialize;
 
-use super::table::Row;
+use super::table::{Row, Table};
 use super::{Contrast, StudyResults};
 use crate::config::Part;
 use crate::trial::Ending;
@@ -68,8 +67,8 @@ impl StudyResults {
             contrasts: self.contrasts(Part::Test, "accuracy"),
         };
         output.replace(&FILES, |new| {
-            new.write("table.txt", &self.text())?;
-            new.write("variants.csv", &self.variants_csv(&table.rows))?;
+            new.write("table.txt", &self.text_of(&table))?;
+            new.write("variants.csv", &variants_csv(&table.rows))?;
             new.write("trials.csv", &self.trials_csv())?;
             new.write_json("results.json", &json)?;
             new.write("optuna.jsonl", &super::journal::of(self))
@@ -79,7 +78,10 @@ impl StudyResults {
     /// The variants beside each other, the arms beside each other wherever all else is the same, and what it says in
     /// words.
     pub fn text(&self) -> String {
-        let table = self.table();
+        self.text_of(&self.table())
+    }
+
+    fn text_of(&self, table: &Table) -> String {
         let mut text = match self.study.question.as_str() {
             "" => String::new(),
             question => format!("{}\n\n", crate::config::printable(question)),
@@ -92,94 +94,108 @@ impl StudyResults {
                 break;
             }
         }
-        let tuned = self.tuned_text(&table);
+        let tuned = self.tuned_text(table);
         if !tuned.is_empty() {
             text += &format!("\n{tuned}");
         }
         format!("{text}\n{}\n", table.answer())
     }
 
-    fn variants_csv(&self, rows: &[Row]) -> String {
-        let mut text = String::from(
-            "variant,seeds,mean,standard_deviation,low,high,test_accuracy,best_epoch,difference,p,p_adjusted,p_holm,\
-             diverged,failed\n",
-        );
-        for row in rows {
-            let summary = row.metric.as_ref();
-            let interval = summary.and_then(|s| s.interval);
-            let accuracy =
-                row.test.iter().find(|(name, _)| name == "accuracy").map(|(_, s)| s.mean);
-            let comparison = row.comparison.as_ref();
-            let numbers = [
-                summary.map(|s| s.n as f64),
-                summary.map(|s| s.mean),
-                summary.and_then(|s| s.standard_deviation),
-                interval.map(|i| i.low),
-                interval.map(|i| i.high),
-                accuracy,
-                row.best_epoch,
-                comparison.map(|c| c.difference),
-                comparison.map(|c| c.p),
-                comparison.map(|c| c.p_step_down),
-                comparison.map(|c| c.p_holm),
-                Some(row.diverged as f64),
-                Some(row.failed as f64),
-            ];
-            text += &quoted(&row.name);
-            for number in numbers {
-                text.push(',');
-                let _ = number.map(|number| write!(text, "{number}"));
-            }
-            text.push('\n');
-        }
-        text
-    }
-
     fn trials_csv(&self) -> String {
         let names: Vec<String> = self.study.vary.iter().map(|d| d.name()).collect();
-        let mut text = String::from("variant,seed,ending,best_epoch");
         let columns: Vec<String> =
             self.trials().next().map(|trial| trial.columns.clone()).unwrap_or_default();
+        let mut header: Vec<String> =
+            ["variant", "seed", "ending", "best_epoch"].map(String::from).into();
         for part in Part::ALL {
-            columns.iter().for_each(|column| {
-                let _ = write!(text, ",{}_{column}", part.name());
-            });
+            header.extend(columns.iter().map(|column| format!("{}_{column}", part.name())));
         }
-        names.iter().for_each(|name| text += &format!(",{}", quoted(name)));
-        text += ",seconds,key\n";
+        header.extend(names.iter().cloned());
+        header.extend(["seconds", "key"].map(String::from));
+        let mut rows = vec![header];
         for results in &self.variants {
             for trial in results.trials.iter().flatten() {
                 let ending = match trial.ending {
                     Ending::Complete {} => "complete",
                     Ending::Diverged { .. } => "diverged",
                 };
-                let name = quoted(&results.variant.name);
-                let _ = write!(text, "{name},{},{ending},{}", trial.seed, trial.best_epoch);
+                let mut row = vec![
+                    results.variant.name.clone(),
+                    trial.seed.to_string(),
+                    ending.into(),
+                    trial.best_epoch.to_string(),
+                ];
                 for part in Part::ALL {
-                    for column in &columns {
-                        text.push(',');
-                        let _ = trial.score(part, column).map(|value| write!(text, "{value}"));
-                    }
+                    row.extend(columns.iter().map(|column| field(trial.score(part, column))));
                 }
                 for name in &names {
                     let setting = results.variant.settings.iter().find(|(key, _)| key == name);
-                    let value = setting.map_or(String::new(), |(_, value)| match value {
+                    row.push(setting.map_or(String::new(), |(_, value)| match value {
                         toml::Value::String(text) => text.clone(),
                         value => value.to_string(),
-                    });
-                    text += &format!(",{}", quoted(&value));
+                    }));
                 }
-                let _ = writeln!(text, ",{:.3},{}", trial.seconds, trial.key);
+                row.extend([format!("{:.3}", trial.seconds), trial.key.clone()]);
+                rows.push(row);
             }
         }
-        text
+        csv(&rows)
     }
 }
 
-/// A field of a CSV: in quotes where it has to be (RFC 4180).
-fn quoted(text: &str) -> String {
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.into(),
+fn variants_csv(table: &[Row]) -> String {
+    let header = [
+        "variant",
+        "seeds",
+        "mean",
+        "standard_deviation",
+        "low",
+        "high",
+        "test_accuracy",
+        "best_epoch",
+        "difference",
+        "p",
+        "p_adjusted",
+        "p_holm",
+        "diverged",
+        "failed",
+    ];
+    let mut rows = vec![Vec::from(header.map(String::from))];
+    for row in table {
+        let summary = row.metric.as_ref();
+        let interval = summary.and_then(|s| s.interval);
+        let accuracy = row.test.iter().find(|(name, _)| name == "accuracy").map(|(_, s)| s.mean);
+        let comparison = row.comparison.as_ref();
+        let numbers = [
+            summary.map(|s| s.n as f64),
+            summary.map(|s| s.mean),
+            summary.and_then(|s| s.standard_deviation),
+            interval.map(|i| i.low),
+            interval.map(|i| i.high),
+            accuracy,
+            row.best_epoch,
+            comparison.map(|c| c.difference),
+            comparison.map(|c| c.p),
+            comparison.map(|c| c.p_step_down),
+            comparison.map(|c| c.p_holm),
+            Some(row.diverged as f64),
+            Some(row.failed as f64),
+        ];
+        rows.push([row.name.clone()].into_iter().chain(numbers.map(field)).collect());
     }
+    csv(&rows)
+}
+
+/// A number, or nothing.
+fn field(number: Option<f64>) -> String {
+    number.map_or(String::new(), |number| number.to_string())
+}
+
+fn csv(rows: &[Vec<String>]) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.write_record(row).expect("memory takes rows, which are of one length");
+    }
+    let bytes = writer.into_inner().expect("memory takes what is left");
+    String::from_utf8(bytes).expect("it was made of texts")
 }

@@ -12,6 +12,7 @@ mod results;
 mod search;
 mod table;
 mod tuned;
+mod unit;
 mod work;
 
 use std::collections::BTreeMap;
@@ -116,20 +117,17 @@ impl<'a> Runner<'a> {
     /// Before anything runs: [`StudyError::Config`] for a study that is impossible, or what reading the images or
     /// building a network gives. [`StudyError::Store`] if finished trials cannot be kept.
     pub fn run(&self, study: &StudyConfig, context: &Context) -> Result<StudyResults, StudyError> {
-        study.check()?;
+        let variants = study.checked()?;
         let leases = Leases::new(self.store.clone(), self.lease_time)
             .map_err(|error| self.store_error(error))?;
         let work = Work { runner: self, leases: &leases, context };
         let mut all = Trials::default();
         let searches = Searching::of(study)?;
         let halvings = Halving::of(study)?;
-        if searches.is_empty() && halvings.is_empty() {
-            let variants = study.variants()?;
-            let progress = StudyProgress::new(&context.progress);
-            self.try_all(study, variants, &work, &progress, &mut all)?;
-            progress.end();
-        }
         let progress = StudyProgress::new(&context.progress);
+        if searches.is_empty() && halvings.is_empty() {
+            self.try_all(study, variants, &work, &progress, &mut all)?;
+        }
         for mut search in searches {
             loop {
                 let variants = search.next()?;
@@ -193,19 +191,18 @@ impl<'a> Runner<'a> {
         device: &Device,
     ) -> Result<Vec<Vec<Plan>>, StudyError> {
         let of_variant = |variant: &Variant| {
-            let of_seed = |(i, &seed): (usize, &u64)| {
-                let plan = Plan::new(&variant.trial, seed, self.datasets, &self.device_name);
-                // What is carried over and what is frozen follows from the names: one seed shows it.
-                let mut plan = plan.map_err(|error| error.of_variant(study, variant))?;
-                if i == 0 {
-                    let section = if plan.pretrained.is_some() { "pretrain" } else { "freeze" };
-                    let blamed = |error| study.blame_variant(variant, section, &error);
-                    plan.check(device).map_err(blamed)?;
-                }
-                plan.label = format!("{}, seed {seed}", variant.name);
-                Ok(plan)
+            let Some(&seed) = study.seeds.first() else { return Ok(Vec::new()) };
+            let plan = Plan::new(&variant.trial, seed, self.datasets, &self.device_name);
+            let plan = plan.map_err(|error| error.of_variant(study, variant))?;
+            // What is carried over and what is frozen follows from the names: one seed shows it.
+            let section = if plan.pretrained.is_some() { "pretrain" } else { "freeze" };
+            let blamed = |error| study.blame_variant(variant, section, &error);
+            plan.check(device).map_err(blamed)?;
+            let of_seed = |&seed: &u64| {
+                let label = format!("{}, seed {seed}", variant.name);
+                Plan { label, ..plan.with_seed(seed, &self.device_name) }
             };
-            study.seeds.iter().enumerate().map(of_seed).collect()
+            Ok(study.seeds.iter().map(of_seed).collect())
         };
         variants.iter().map(of_variant).collect()
     }

@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::unit::Unit;
 use super::{StudyResults, VariantResults};
-use crate::config::Part;
+use crate::config::{Metric, Part};
 use crate::statistics::{self, Better, Comparison, SMALLEST_SEEDS, Summary, compare};
 use crate::trial::{Ending, TrialRecord};
 
 /// Decides the draws of intervals, so that a table is the same whenever it is made.
-const SEED: u64 = 0;
+pub(super) const SEED: u64 = 0;
 
 /// What a variant came to, over its seeds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -76,15 +77,10 @@ impl StudyResults {
             a_place.cmp(&b_place).then(cost(a).total_cmp(&cost(b))).then(a.variant.cmp(&b.variant))
         });
         let baseline = self.study.baseline.as_ref();
-        let reference =
-            match baseline.and_then(|name| rows.iter().position(|row| row.name == *name)) {
-                Some(at) => Some(at),
-                None => rows.first().filter(|row| row.metric.is_some()).map(|_| 0),
-            };
-        // A baseline without a value is nothing to compare with.
-        let reference = reference.filter(|&at| rows[at].metric.is_some());
-        let reference =
-            reference.or_else(|| rows.first().filter(|r| r.metric.is_some()).map(|_| 0));
+        let named = baseline.and_then(|name| rows.iter().position(|row| row.name == *name));
+        // What has no value is nothing to compare with.
+        let has_value = |&at: &usize| rows.get(at).is_some_and(|row| row.metric.is_some());
+        let reference = named.filter(has_value).or(Some(0).filter(has_value));
         if let Some(at) = reference {
             self.compare(&mut rows, at);
         }
@@ -122,7 +118,7 @@ impl StudyResults {
 
     /// Compares every row with the one at `reference`.
     fn compare(&self, rows: &mut [Row], reference: usize) {
-        let better = if self.study.metric.is_loss() { Better::Lower } else { Better::Higher };
+        let better = better(&self.study.metric);
         let values = |row: &Row| paired_values(self, &self.variants[row.variant]);
         let own = values(&rows[reference]);
         let in_common = |theirs: &[(u64, f64)]| {
@@ -179,29 +175,18 @@ impl Table {
         };
         let seeds = row.metric.as_ref().map_or(0, |summary| summary.n);
         let mut line = format!("{:>4}  {name:width$}  {seeds:>5}  ", at + 1);
-        let is_share = |name: &str| name != "loss";
-        let column = self.metric.rsplit(' ').next().unwrap_or_default();
-        let _ = write!(line, "{:>18}", shown(row.metric.as_ref(), is_share(column)));
+        let unit = Unit::of_loss(self.less_is_better);
+        let _ = write!(line, "{:>18}", unit.shown(row.metric.as_ref()));
         for column in columns {
             let summary = row.test.iter().find(|(name, _)| name == column).map(|(_, s)| s);
-            let _ = write!(line, "  {:>18}", shown(summary, is_share(column)));
+            let _ = write!(line, "  {:>18}", Unit::of(column).shown(summary));
         }
-        let factor = if is_share(column) { 100.0 } else { 1.0 };
-        let digits = if is_share(column) { 2 } else { 4 };
         match &row.comparison {
             _ if self.reference == Some(at) => line += "   reference",
             Some(c) => {
-                let interval = format!(
-                    "{:+.digits$} to {:+.digits$}",
-                    c.interval.low * factor,
-                    c.interval.high * factor
-                );
-                let difference = c.difference * factor;
-                let _ = write!(
-                    line,
-                    "  {difference:>+10.digits$}  {interval:>22}  {:>6.3}",
-                    c.p_step_down
-                );
+                let (difference, interval) =
+                    (unit.signed(c.difference), unit.interval(&c.interval));
+                let _ = write!(line, "  {difference:>10}  {interval:>22}  {:>6.3}", c.p_step_down);
             }
             None => {}
         }
@@ -218,11 +203,10 @@ impl Table {
     /// What the rows say, in words.
     pub fn answer(&self) -> String {
         let Some(best) = self.best() else { return "No trial has come to a value.".into() };
-        let column = self.metric.rsplit(' ').next().unwrap_or_default();
-        let value = shown(best.metric.as_ref(), column != "loss");
+        let value = Unit::of_loss(self.less_is_better).shown(best.metric.as_ref());
         let mut text = format!("Best: {}, {} {value}", best.name, self.metric);
         if let Some((name, summary)) = best.test.iter().rfind(|(name, _)| name == "accuracy") {
-            let _ = write!(text, ", test {name} {}", shown(Some(summary), true));
+            let _ = write!(text, ", test {name} {}", Unit::of(name).shown(Some(summary)));
         }
         text += ".";
         let missing = |row: &&Row| row.metric.is_some() && row.missing() > 0;
@@ -289,13 +273,7 @@ pub(super) fn paired_values(results: &StudyResults, variant: &VariantResults) ->
     pairs.filter_map(|(seed, value)| Some((seed, value.filter(|v| v.is_finite())?))).collect()
 }
 
-/// Mean ± standard deviation: shares as percentages.
-pub(super) fn shown(summary: Option<&Summary>, is_share: bool) -> String {
-    let Some(summary) = summary else { return "–".into() };
-    let (factor, digits, unit) = if is_share { (100.0, 2, " %") } else { (1.0, 4, "") };
-    let mean = summary.mean * factor;
-    match summary.standard_deviation {
-        Some(deviation) => format!("{mean:.digits$} ± {:.digits$}{unit}", deviation * factor),
-        None => format!("{mean:.digits$}{unit}"),
-    }
+/// Which way the metric goes.
+pub(super) fn better(metric: &Metric) -> Better {
+    if metric.is_loss() { Better::Lower } else { Better::Higher }
 }

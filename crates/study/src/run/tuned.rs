@@ -5,12 +5,10 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::table::{Row, paired_values, shown};
+use super::table::{Row, SEED, better, paired_values};
+use super::unit::Unit;
 use super::{StudyResults, Table};
-use crate::statistics::{Better, Comparison, Variant, compare};
-
-/// Decides the draws of intervals.
-const SEED: u64 = 0;
+use crate::statistics::{Comparison, Variant, compare};
 
 /// The best variant of an arm.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -52,7 +50,7 @@ impl StudyResults {
                 values: paired_values(self, &self.variants[arm.row.variant]),
             })
             .collect();
-        let better = if self.study.metric.is_loss() { Better::Lower } else { Better::Higher };
+        let better = better(&self.study.metric);
         for comparison in compare(&variants, 0, better, SEED).unwrap_or_default() {
             let at = comparison.variant;
             arms[at].comparison = Some(comparison);
@@ -64,24 +62,17 @@ impl StudyResults {
     pub(super) fn tuned_text(&self, table: &Table) -> String {
         let arms = self.tuned_arms(table);
         let Some(first) = arms.first() else { return String::new() };
-        let is_share = !self.study.metric.is_loss();
-        let factor = if is_share { 100.0 } else { 1.0 };
-        let digits = if is_share { 2 } else { 4 };
+        let unit = Unit::of_loss(self.study.metric.is_loss());
         let width = arms.iter().map(|arm| arm.variant.chars().count()).max().unwrap_or(0);
         let mut text =
             format!("the best of each, by {}, beside that of \"{}\":\n", table.metric, first.arm);
         for arm in &arms {
-            let value = shown(arm.row.metric.as_ref(), is_share);
+            let value = unit.shown(arm.row.metric.as_ref());
             let _ = write!(text, "{:width$}  {value:>18}", arm.variant);
             if let Some(c) = &arm.comparison {
-                let _ = write!(
-                    text,
-                    "  {:>+10.digits$}  {:+.digits$} to {:+.digits$}  p {:.3}",
-                    c.difference * factor,
-                    c.interval.low * factor,
-                    c.interval.high * factor,
-                    c.p_step_down
-                );
+                let (difference, interval) =
+                    (unit.signed(c.difference), unit.interval(&c.interval));
+                let _ = write!(text, "  {difference:>10}  {interval}  p {:.3}", c.p_step_down);
             }
             text.push('\n');
         }

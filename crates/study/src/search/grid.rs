@@ -1,7 +1,8 @@
 //! Points that are listed beforehand.
 
-use super::{Dimension, Observation, Point, Space, Strategy, Value, check, require};
+use super::{Dimension, Observation, Point, Space, Strategy, Value, check};
 use crate::StudyError;
+use crate::error::require;
 
 /// Every combination of values, the last dimension fastest, whatever the seed and the results.
 ///

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::require;
 use crate::StudyError;
+use crate::error::require;
 
 /// Trials that are given the same budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -63,7 +63,9 @@ mod tried;
 use selvedge_train::TrainError;
 use serde::{Deserialize, Serialize};
 
+use self::tried::Tried;
 use crate::StudyError;
+use crate::error::require;
 pub use gaussian_process::GaussianProcess;
 pub use grid::{Grid, OneAtATime};
 pub use halving::{Hyperband, Rung, SuccessiveHalving, promoted};
@@ -126,22 +128,32 @@ pub trait Strategy: Send + Sync {
     ) -> Result<Vec<Point>, StudyError>;
 }
 
-/// `Ok` if `holds`, else [`TrainError::Setting`].
-fn require(
-    holds: bool,
-    name: &'static str,
-    value: impl std::fmt::Display,
-    expected: &'static str,
-) -> Result<(), TrainError> {
-    match holds {
-        true => Ok(()),
-        false => Err(TrainError::Setting { name, value: value.to_string(), expected }),
-    }
-}
-
 /// `Ok` if every point of `history` is one of `space`.
 fn check(space: &Space, history: &[Observation]) -> Result<(), TrainError> {
     let foreign = history.iter().position(|observation| !space.contains(&observation.point));
     let shown = foreign.map_or(String::new(), |trial| format!("another at trial {trial}"));
     require(foreign.is_none(), "the space of the history", shown, "that of the search")
+}
+
+/// `Ok` if a strategy that learns has trials to start from and candidates to choose among.
+fn check_learner(startup: usize, candidates: usize) -> Result<(), TrainError> {
+    require(startup >= 2, "startup", startup, "at least 2")?;
+    require(candidates >= 1, "candidates", candidates, "at least 1")
+}
+
+/// `count` points one after the other, fewer if `next` has none left. It is given the trials before, those of this
+/// round among them, and what was tried; it gives a point with the value that later ones of the round take it to have.
+fn one_by_one(
+    space: &Space,
+    history: &[Observation],
+    count: usize,
+    mut next: impl FnMut(&[Observation], &mut Tried<'_>) -> Option<Observation>,
+) -> Vec<Point> {
+    let mut tried = Tried::new(space, history);
+    let mut known = history.to_vec();
+    for _ in 0..count {
+        let Some(supposed) = next(&known, &mut tried) else { break };
+        known.push(supposed);
+    }
+    known.drain(history.len()..).map(|observation| observation.point).collect()
 }

@@ -3,8 +3,8 @@
 use selvedge_train::TrainError;
 use serde::{Deserialize, Serialize};
 
-use super::require;
 use crate::StudyError;
+use crate::error::require;
 
 /// Whole numbers up to here are exact in an f64, which searches calculate with.
 const WIDEST: u64 = 1 << 53;
@@ -256,16 +256,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn mixed() -> Space {
-        Space::new(vec![
-            Dimension::Categorical { choices: 3 },
-            Dimension::Integer { low: -2, high: 4 },
-            Dimension::Float { low: -1.0, high: 3.0 },
-            Dimension::LogFloat { low: 1e-4, high: 1e-1 },
-        ])
-        .unwrap()
-    }
+    use crate::search::tests::mixed;
 
     #[test]
     fn ends_and_middle_of_a_space_are_those_of_its_dimensions() {

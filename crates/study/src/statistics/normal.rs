@@ -2,6 +2,12 @@
 
 use std::f64::consts::SQRT_2;
 
+/// The logarithm of the density of the standard normal distribution at `x`.
+pub(crate) fn log_density(x: f64) -> f64 {
+    const LOG_ROOT_TAU: f64 = 0.918_938_533_204_672_8;
+    -0.5 * x * x - LOG_ROOT_TAU
+}
+
 /// The share of the standard normal distribution below `x`.
 pub(crate) fn cdf(x: f64) -> f64 {
     // erfc keeps its digits far below 0, where 1 + erf would have none left.

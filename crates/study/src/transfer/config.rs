@@ -1,10 +1,11 @@
 use selvedge_data::NormalizationKind;
-use selvedge_train::{FitConfig, OptimizerConfig, TrainError};
+use selvedge_train::{FitConfig, OptimizerConfig};
 use serde::{Deserialize, Serialize};
 
 use super::Start;
 use super::trial::Run;
 use crate::StudyError;
+use crate::error::require;
 
 /// The settings of a [`TransferStudy`](super::TransferStudy).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,7 +75,7 @@ impl TransferConfig {
     ///
     /// # Errors
     ///
-    /// [`TrainError::Setting`] names the first setting that is out of range.
+    /// [`TrainError::Setting`](selvedge_train::TrainError::Setting) names the first setting that is out of range.
     pub fn check(&self) -> Result<(), StudyError> {
         require(!self.fractions.is_empty(), "fractions", "empty", "at least one")?;
         for (i, &fraction) in self.fractions.iter().enumerate() {
@@ -128,19 +129,6 @@ impl TransferConfig {
     /// The settings of a run on the target task.
     pub(super) fn run(&self, seed: u64) -> FitConfig {
         FitConfig { seed, ..self.fit.clone() }
-    }
-}
-
-/// `Ok` if `holds`, else [`TrainError::Setting`].
-fn require(
-    holds: bool,
-    name: &'static str,
-    value: impl std::fmt::Display,
-    expected: &'static str,
-) -> Result<(), TrainError> {
-    match holds {
-        true => Ok(()),
-        false => Err(TrainError::Setting { name, value: value.to_string(), expected }),
     }
 }
 

@@ -1,12 +1,13 @@
 //! What makes two studies the same: their settings, data, networks, device and program.
 
-use selvedge_data::{Split, View};
+use selvedge_data::Split;
 use selvedge_models::Architecture;
 use selvedge_train::SettingDifference;
 use serde::Serialize;
 use toml::Table;
 
 use super::{TransferConfig, TransferStudy};
+use crate::datasets::checksum;
 
 /// The version of the files in the folder of trials.
 const FORMAT: u32 = 1;
@@ -32,7 +33,7 @@ struct Task<'a> {
 /// All that decides the figures of `study` on a device, and nothing else.
 pub(super) fn of(study: &TransferStudy, device: &str) -> Table {
     fn task<'a>(name: &'a str, split: &Split, network: &Architecture) -> Task<'a> {
-        Task { name, images: images(split), network: hash_of(network) }
+        Task { name, images: short(checksum(split)), network: hash_of(network) }
     }
     let identity = Identity {
         experiment: "transfer_learning",
@@ -51,21 +52,6 @@ pub(super) fn of(study: &TransferStudy, device: &str) -> Table {
 fn hash_of(network: &Architecture) -> String {
     let text = serde_json::to_string(network).expect("a network is data");
     short(selvedge_files::sha256(text.as_bytes()))
-}
-
-/// A hash of all pixels and labels.
-fn images(split: &Split) -> String {
-    let mut hash = selvedge_files::Hasher::new();
-    let parts: [Option<&View>; 3] =
-        [Some(&split.train), Some(&split.validation), split.test().ok()];
-    for view in parts.into_iter().flatten() {
-        hash.update(&(view.len() as u64).to_le_bytes());
-        for i in 0..view.len() {
-            hash.update(view.image(i));
-            hash.update(&view.label(i).to_le_bytes());
-        }
-    }
-    short(hash.finish())
 }
 
 /// Enough to tell two apart in a message.

@@ -3,14 +3,15 @@
 use selvedge_data::Normalization;
 use selvedge_models::{Bundle, Initialization, Keep, Network};
 use selvedge_train::{
-    Context, Divergence, EpochRecord, Evaluation, FitConfig, FitData, Fitted, History, Progress,
-    TrainError, evaluate, fit,
+    Classify, Context, Divergence, EpochRecord, Evaluation, FitConfig, FitData, Fitted, History,
+    TrainError, evaluate,
 };
 use serde::{Deserialize, Serialize};
 
 use super::results::{Diverged, Pretraining, Start, TargetRun};
 use super::{TransferStudy, percent};
 use crate::StudyError;
+use crate::trial::fit_saved_or_not;
 
 /// What distinguishes one run on the target task from another.
 #[derive(Clone, Copy, Debug)]
@@ -138,19 +139,7 @@ fn train(
     config: &FitConfig,
     context: &Context,
 ) -> Result<End, TrainError> {
-    let fitted = match fit(model.clone(), data, config, context) {
-        Err(error @ TrainError::Folder { .. }) => {
-            // The figures are worth more than what a kill would cost.
-            if !matches!(context.progress, Progress::Hidden) {
-                Progress::message(&format!("{error}; it is trained without being saved meanwhile"));
-            }
-            let mut context = context.clone();
-            context.run_folder = None;
-            fit(model, data, config, &context)
-        }
-        fitted => fitted,
-    };
-    match fitted {
+    match fit_saved_or_not(&Classify::default(), model, data, config, context) {
         Ok(fitted) if fitted.stopped => Ok(End::Stopped),
         // The best of the epochs before would not be what the others are compared by.
         Ok(Fitted { diverged: Some(Divergence { epoch, batch, loss }), .. }) => {

@@ -102,12 +102,22 @@ impl Plan {
             data,
             network,
             pretrained,
-            label: format!("seed {seed}"),
+            label: String::new(),
             is_needed: false,
             key: String::new(),
         };
         plan.key = plan.hash(device);
         Ok(plan)
+    }
+
+    /// The same trial with another seed, and so what is trained before it.
+    pub fn with_seed(&self, seed: u64, device: &str) -> Self {
+        let mut plan = Self { seed, ..self.clone() };
+        if let Some(Weights::Trial(before)) = &mut plan.pretrained {
+            **before = before.with_seed(seed, device);
+        }
+        plan.key = plan.hash(device);
+        plan
     }
 
     /// Whether the weights that it begins with fit, and the parameters are there that do not learn. Nothing is read but

@@ -7,4 +7,4 @@ mod run;
 pub use record::{Ending, Epoch, Scores, TrialRecord};
 
 pub(crate) use key::{Plan, Weights};
-pub(crate) use run::{Trained, train};
+pub(crate) use run::{Trained, fit_saved_or_not, train};

@@ -8,7 +8,7 @@ use selvedge_models::weights::inspect;
 use selvedge_models::{Bundle, Model, ModelError, Network};
 use selvedge_train::{
     ClassificationLoss, Classify, Context, Divergence, EpochRecord, EpochRow, FitConfig, FitData,
-    Reconstruct, Score, Task, TrainError, evaluate, evaluate_task, fit_task,
+    Fitted, Progress, Reconstruct, Score, Task, TrainError, evaluate, evaluate_task, fit_task,
 };
 
 use super::record::{Ending, Epoch, Scores, TrialRecord};
@@ -173,7 +173,8 @@ impl Run<'_> {
     fn of<T: Task>(self, task: &T, classes: Classes) -> Result<Option<Outcome>, TrainError> {
         let columns = T::Score::COLUMNS;
         let diverged = |epoch, batch| Ending::Diverged { epoch, batch };
-        let fitted = match self.fitted(task) {
+        let fitted = fit_saved_or_not(task, self.network, self.data, self.fit, self.context);
+        let fitted = match fitted {
             Ok(fitted) if fitted.stopped => return Ok(None),
             Ok(fitted) => fitted,
             Err(TrainError::Stopped { .. }) => return Ok(None),
@@ -234,22 +235,27 @@ impl Run<'_> {
             model: Some(fitted.model),
         }))
     }
+}
 
-    /// Trains; without checkpoints where they cannot be written, since the figures are worth more than what a kill
-    /// would cost.
-    fn fitted<T: Task>(
-        &self,
-        task: &T,
-    ) -> Result<selvedge_train::Fitted<Network, T::Score>, TrainError> {
-        let network = || self.network.clone();
-        match fit_task(task, network(), self.data, self.fit, self.context) {
-            Err(TrainError::Folder { .. }) if self.context.run_folder.is_some() => {
-                let mut context = self.context.clone();
-                context.run_folder = None;
-                fit_task(task, network(), self.data, self.fit, &context)
+/// Trains; without checkpoints where they cannot be written, which is told: the figures are worth more than what a kill
+/// would cost.
+pub(crate) fn fit_saved_or_not<T: Task>(
+    task: &T,
+    network: Network,
+    data: &FitData,
+    config: &FitConfig,
+    context: &Context,
+) -> Result<Fitted<Network, T::Score>, TrainError> {
+    match fit_task(task, network.clone(), data, config, context) {
+        Err(error @ TrainError::Folder { .. }) => {
+            if !matches!(context.progress, Progress::Hidden) {
+                Progress::message(&format!("{error}; it is trained without being saved meanwhile"));
             }
-            fitted => fitted,
+            let mut context = context.clone();
+            context.run_folder = None;
+            fit_task(task, network, data, config, &context)
         }
+        fitted => fitted,
     }
 }
 

@@ -6,8 +6,9 @@ use selvedge_report::html::{Figure, Section};
 use selvedge_report::plot::{MeanCurve, MeanCurves, Places, ValueAxis};
 use toml::Value;
 
+use super::super::unit::Unit;
 use super::figures::{MOST_CURVES, capital, is_complete};
-use super::text::{self, Unit};
+use super::text;
 use super::{Report, VariantResults};
 use crate::config::{Part, Search};
 

@@ -7,7 +7,8 @@ use selvedge_report::plot::{
 };
 use selvedge_train::ConfusionMatrix;
 
-use super::text::{self, Unit};
+use super::super::unit::Unit;
+use super::text;
 use super::{Report, VariantResults};
 use crate::StudyError;
 use crate::config::Part;

@@ -15,7 +15,7 @@ use super::table::{Row, Table};
 use super::{StudyResults, VariantResults};
 use crate::StudyError;
 
-use text::Unit;
+use super::unit::Unit;
 
 /// The files beside the page: those that a study does not have are removed.
 const FIGURES: [&str; 14] = [

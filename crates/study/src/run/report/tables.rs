@@ -3,7 +3,8 @@
 use selvedge_report::html::{Block, Cell, Mark, Row, Section, Table};
 
 use super::super::importance::Importance;
-use super::text::{self, Unit};
+use super::super::unit::Unit;
+use super::text;
 use super::{Report, figures};
 use crate::config::Part;
 use crate::statistics::{SMALLEST_SEEDS, Summary};

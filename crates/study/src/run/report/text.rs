@@ -4,32 +4,6 @@ use toml::Value;
 
 use crate::config::{Dimension, Values};
 
-/// How the values of a column are shown.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Unit {
-    pub factor: f64,
-    pub digits: usize,
-    /// In brackets behind a name; empty for plain numbers.
-    pub sign: &'static str,
-    /// What the values lie within.
-    pub limits: (f64, f64),
-}
-
-impl Unit {
-    /// Losses are plain numbers, all else are shares.
-    pub fn of(column: &str) -> Self {
-        match column {
-            "loss" => Self { factor: 1.0, digits: 4, sign: "", limits: (0.0, f64::INFINITY) },
-            _ => Self { factor: 100.0, digits: 2, sign: " (%)", limits: (0.0, 100.0) },
-        }
-    }
-
-    /// A name with its unit.
-    pub fn label(&self, name: &str) -> String {
-        format!("{}{}", name.replace('_', " "), self.sign)
-    }
-}
-
 /// "1 trial", "3 trials".
 pub(super) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })

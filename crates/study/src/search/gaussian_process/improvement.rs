@@ -127,8 +127,7 @@ fn reach(step: usize, steps: usize) -> f64 {
 /// standard deviations. Far below 0, where the sum loses its digits, by its expansion, so that hopeless
 /// places still differ (S. Ament et al., *Unexpected improvements to expected improvement*, NeurIPS 2023).
 fn log_improvement(z: f64) -> f64 {
-    const LOG_ROOT_TAU: f64 = 0.918_938_533_204_672_8;
-    let log_density = -0.5 * z * z - LOG_ROOT_TAU;
+    let log_density = normal::log_density(z);
     if z > -10.0 {
         return libm::log(libm::exp(log_density) + z * normal::cdf(z));
     }

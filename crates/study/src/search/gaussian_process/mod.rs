@@ -10,7 +10,7 @@ use self::improvement::Improvement;
 use self::model::{Known, Model};
 use super::random::draws;
 use super::tried::Tried;
-use super::{Dimension, Observation, Point, Space, Strategy, check, require};
+use super::{Dimension, Observation, Point, Space, Strategy, check, check_learner, one_by_one};
 use crate::StudyError;
 
 /// Keeps these draws apart from whatever else is drawn from the same seed ("gaussian").
@@ -56,28 +56,22 @@ impl Strategy for GaussianProcess {
         count: usize,
     ) -> Result<Vec<Point>, StudyError> {
         check(space, history)?;
-        require(self.startup >= 2, "startup", self.startup, "at least 2")?;
-        require(self.candidates >= 1, "candidates", self.candidates, "at least 1")?;
-        let mut tried = Tried::new(space, history);
-        let mut known = history.to_vec();
-        let mut points = Vec::new();
-        for _ in 0..count {
+        check_learner(self.startup, self.candidates)?;
+        Ok(one_by_one(space, history, count, |known, tried| {
             let trial = known.len();
             let mut random = draws(space, seed, trial);
             let first = match trial >= self.startup {
-                true => self.most_promising(space, &known, &tried, seed),
+                true => self.most_promising(space, known, tried, seed),
                 false => None,
             };
             let draw = |again| match (again, &first) {
                 (0, Some(point)) => point.clone(),
                 _ => random(again),
             };
-            let Some(point) = tried.fresh(draw) else { break };
+            let point = tried.fresh(draw)?;
             let best = known.iter().filter_map(Observation::finite).reduce(f64::min);
-            known.push(Observation { point: point.clone(), value: best });
-            points.push(point);
-        }
-        Ok(points)
+            Some(Observation { point, value: best })
+        }))
     }
 }
 

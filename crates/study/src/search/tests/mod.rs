@@ -13,7 +13,8 @@ fn strategies() -> Vec<(&'static str, Box<dyn Strategy>)> {
     ]
 }
 
-fn mixed() -> Space {
+/// A space with one dimension of each kind.
+pub(super) fn mixed() -> Space {
     Space::new(vec![
         Dimension::Categorical { choices: 3 },
         Dimension::Integer { low: -2, high: 4 },

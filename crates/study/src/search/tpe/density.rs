@@ -87,8 +87,7 @@ impl Density {
             Axis::Ordered => {
                 let (low, high) = self.ends(center);
                 let z = (unit - center) / self.width;
-                const LOG_ROOT_TAU: f64 = 0.918_938_533_204_672_8;
-                -0.5 * z * z - LOG_ROOT_TAU - libm::log(self.width * (high - low))
+                normal::log_density(z) - libm::log(self.width * (high - low))
             }
         };
         self.axes.iter().zip(center.iter().zip(unit)).map(along).sum()

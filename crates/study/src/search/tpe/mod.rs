@@ -6,8 +6,7 @@ use selvedge_data::SplitMix64;
 
 use self::density::Density;
 use super::random::draws;
-use super::tried::Tried;
-use super::{Observation, Point, Space, Strategy, check, require};
+use super::{Observation, Point, Space, Strategy, check, check_learner, one_by_one};
 use crate::StudyError;
 
 /// Keeps these draws apart from whatever else is drawn from the same seed ("parzenes").
@@ -50,26 +49,23 @@ impl Strategy for Tpe {
         count: usize,
     ) -> Result<Vec<Point>, StudyError> {
         check(space, history)?;
-        require(self.startup >= 2, "startup", self.startup, "at least 2")?;
-        require(self.candidates >= 1, "candidates", self.candidates, "at least 1")?;
-        let mut tried = Tried::new(space, history);
-        let mut known = history.to_vec();
-        let mut points = Vec::new();
-        for _ in 0..count {
+        check_learner(self.startup, self.candidates)?;
+        Ok(one_by_one(space, history, count, |known, tried| {
             let trial = known.len();
-            let next = match Split::new(space, &known) {
-                Some(split) if trial >= self.startup => {
+            let split = match trial >= self.startup {
+                true => Split::new(space, known),
+                false => None,
+            };
+            let point = match split {
+                Some(split) => {
                     let mut rng = SplitMix64::stream(seed ^ PARZEN, trial as u64);
                     tried.fresh(|_| split.propose(space, self.candidates, &mut rng))
                 }
-                _ => tried.fresh(draws(space, seed, trial)),
-            };
-            let Some(point) = next else { break };
+                None => tried.fresh(draws(space, seed, trial)),
+            }?;
             // As if it had failed: the next one of the same round is drawn away from it.
-            known.push(Observation { point: point.clone(), value: None });
-            points.push(point);
-        }
-        Ok(points)
+            Some(Observation { point, value: None })
+        }))
     }
 }
 

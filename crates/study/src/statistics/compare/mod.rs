@@ -196,18 +196,17 @@ fn alone(
 ) -> Result<Comparison, StatisticsError> {
     let given: Vec<f64> = pairs.iter().flatten().copied().collect();
     let wins: Vec<f64> = given.iter().map(|difference| better.sign() * difference).collect();
-    let too_few = || StatisticsError::TooFewSeeds {
-        variant: variant.name.clone(),
-        reference: base.name.clone(),
-        common: given.len(),
-    };
     let (Some(difference), Some(interval), Some(p), Some(superiority)) = (
         mean(&given),
         bca_interval(&given, 0.95, seed),
         sign_flip_p(&given),
         paired_superiority(&wins, seed),
     ) else {
-        return Err(too_few());
+        return Err(StatisticsError::TooFewSeeds {
+            variant: variant.name.clone(),
+            reference: base.name.clone(),
+            common: given.len(),
+        });
     };
     let n = given.len();
     Ok(Comparison {
