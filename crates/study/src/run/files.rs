@@ -116,13 +116,14 @@ impl StudyResults {
         for results in &self.variants {
             for trial in results.trials.iter().flatten() {
                 let ending = match trial.ending {
-                    Ending::Complete {} => "complete",
-                    Ending::Diverged { .. } => "diverged",
+                    Ending::Complete {} => "complete".to_owned(),
+                    Ending::Pruned { epoch } => format!("pruned after epoch {epoch}"),
+                    Ending::Diverged { .. } => "diverged".into(),
                 };
                 let mut row = vec![
                     results.variant.name.clone(),
                     trial.seed.to_string(),
-                    ending.into(),
+                    ending,
                     trial.best_epoch.to_string(),
                 ];
                 for part in Part::ALL {
@@ -158,6 +159,7 @@ fn variants_csv(table: &[Row]) -> String {
         "p_adjusted",
         "p_holm",
         "diverged",
+        "pruned",
         "failed",
     ];
     let mut rows = vec![Vec::from(header.map(String::from))];
@@ -179,6 +181,7 @@ fn variants_csv(table: &[Row]) -> String {
             comparison.map(|c| c.p_step_down),
             comparison.map(|c| c.p_holm),
             Some(row.diverged as f64),
+            Some(row.pruned.len() as f64),
             Some(row.failed as f64),
         ];
         rows.push([row.name.clone()].into_iter().chain(numbers.map(field)).collect());
