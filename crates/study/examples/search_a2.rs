@@ -1,13 +1,18 @@
 //! The searches beside random search, on a grid of which every trial is known.
 //!
-//! `cargo run -p selvedge-study --example search_a2 [store] [setting=value ...]` runs
-//! `docs/reports/studies/a2_search.toml` (81 variants) on a store, `docs/reports/data` unless it is named, which trains only what is
-//! not there. Then each strategy is given 20 seeds on the finished grid: how far above the lowest validation loss is
-//! the lowest of 9, 18, 27 and 36 evaluations?
+//! `cargo run -p selvedge-study --example search_a2 [store] [setting=value ...]` reads the 81 variants of
+//! `docs/reports/studies/a2_search.toml` from a store of finished trials, `docs/reports/data` unless it is named. Then
+//! each strategy is given 20 seeds on the grid: how far above the lowest validation loss is the lowest of 9, 18, 27 and
+//! 36 evaluations?
+//!
+//! The regrets are means over the seeds. "Better than random" is the share of seeds in which the mean of a strategy's four
+//! regrets is lower than that of random search with the same seed (half of those in which they are equal), and p is that of the
+//! paired sign-flip test of these means, adjusted for the three comparisons.
 //!
 //! Strategies propose four variants at a time, as in a study. On a space with an end they never propose one twice: an
 //! evaluation is always of another variant.
 
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,9 +25,9 @@ use selvedge_study::search::{
     Value as Place,
 };
 use selvedge_study::statistics::{mean, paired_superiority, step_down_p};
-use selvedge_study::store::FolderStore;
-use selvedge_study::{Datasets, Runner, StudyConfig, StudyResults};
-use selvedge_train::{Context, Progress};
+use selvedge_study::store::{FolderStore, Store, Stored, Version};
+use selvedge_study::{Datasets, Runner, StudyConfig, StudyError, StudyResults};
+use selvedge_train::Context;
 
 /// The numbers of evaluations after which the best is told.
 const AFTER: [usize; 4] = [9, 18, 27, 36];
@@ -35,16 +40,14 @@ const SEEDS: u64 = 20;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = package.ancestors().nth(2).ok_or("the package is two folders deep")?;
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let is_store = arguments.first().is_some_and(|argument| !argument.contains('='));
     let store = if is_store { arguments.remove(0).into() } else { root.join("docs/reports/data") };
     let study = StudyConfig::read(root.join("docs/reports/studies/a2_search.toml"))?;
     let study = study.overridden(&arguments)?;
-    let datasets = Datasets::new(Source::default());
-    let context = Context::new(&Device::flex()).with_progress(Progress::Lines("a2_search".into()));
-    let runner = Runner::new(Arc::new(FolderStore::open(store)?), &datasets, "flex");
-    let results = runner.run(&study, &context.with_jobs(rayon::current_num_threads()))?;
+    let results = finished(&study, FolderStore::open(&store)?)?;
     let grid = Grid::of(&results)?;
 
     let (tpe, process) = (Tpe::default(), GaussianProcess::default());
@@ -87,6 +90,51 @@ fn main() -> Result<(), Failure> {
         println!("{}", row(&format!("`{name}`"), regrets, &better, &p));
     }
     Ok(())
+}
+
+/// What is in a store of a study that was finished on some device.
+fn finished(study: &StudyConfig, store: FolderStore) -> Result<StudyResults, Failure> {
+    let name = store.display();
+    let store = Arc::new(Finished(store));
+    let datasets = Datasets::new(Source::default());
+    let context = Context::new(&Device::flex());
+    for device in ["flex", "ndarray", "wgpu", "cuda"] {
+        match Runner::new(store.clone(), &datasets, device).run(study, &context) {
+            Err(StudyError::Store { .. }) => {}
+            results => return Ok(results?),
+        }
+    }
+    let study = "cargo run --example study -- docs/reports/studies/a2_search.toml --store";
+    Err(format!("{name} has not all trials of the grid; they are made by: {study} {name}").into())
+}
+
+/// A store to which nothing can be added: a trial that is not there is not run.
+struct Finished(FolderStore);
+
+impl Store for Finished {
+    fn put(&self, _: &str, _: &[u8]) -> io::Result<bool> {
+        Err(ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn get(&self, name: &str) -> io::Result<Option<Stored>> {
+        self.0.get(name)
+    }
+
+    fn replace(&self, _: &str, _: &Version, _: &[u8]) -> io::Result<bool> {
+        Err(ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn remove(&self, _: &str, _: &Version) -> io::Result<bool> {
+        Err(ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn list(&self, prefix: &str) -> io::Result<Vec<String>> {
+        self.0.list(prefix)
+    }
+
+    fn display(&self) -> String {
+        self.0.display()
+    }
 }
 
 fn row(name: &str, regrets: [f64; 4], better: &str, p: &str) -> String {
