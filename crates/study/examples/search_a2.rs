@@ -5,9 +5,9 @@
 //! each strategy is given 20 seeds on the grid: how far above the lowest validation loss is the lowest of 9, 18, 27 and
 //! 36 evaluations?
 //!
-//! The regrets are means over the seeds. "Better than random" is the share of seeds in which the mean of a strategy's four
-//! regrets is lower than that of random search with the same seed (half of those in which they are equal), and p is that of the
-//! paired sign-flip test of these means, adjusted for the three comparisons.
+//! The regrets are means over the seeds. "Better than random" is the share of seeds in which the mean of a strategy's
+//! four regrets is lower than that of random search with the same seed (half of those in which they are equal), and p
+//! is that of the paired sign-flip test of these means, adjusted for the three comparisons.
 //!
 //! Strategies propose four variants at a time, as in a study. On a space with an end they never propose one twice: an
 //! evaluation is always of another variant.
