@@ -24,7 +24,7 @@ use burn::tensor::Device;
 use selvedge_train::Context;
 
 use crate::config::Variant;
-use crate::store::{Leases, Store};
+use crate::store::Store;
 use crate::trial::Plan;
 use crate::{Datasets, StudyConfig, StudyError, statistics};
 
@@ -120,9 +120,7 @@ impl<'a> Runner<'a> {
     /// building a network gives. [`StudyError::Store`] if finished trials cannot be kept.
     pub fn run(&self, study: &StudyConfig, context: &Context) -> Result<StudyResults, StudyError> {
         let variants = study.checked()?;
-        let leases = Leases::new(self.store.clone(), self.lease_time)
-            .map_err(|error| self.store_error(error))?;
-        let work = Work { runner: self, leases: &leases, context };
+        let work = Work::new(self, context);
         let mut all = Trials::default();
         let searches = Searching::of(study)?;
         let halvings = Halving::of(study)?;
@@ -238,5 +236,7 @@ impl<'a> Runner<'a> {
 
 #[cfg(test)]
 mod pruning_tests;
+#[cfg(test)]
+mod store_tests;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use selvedge_models::Network;
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// What does the trials of a study.
 pub(super) struct Work<'a> {
     pub runner: &'a Runner<'a>,
-    pub leases: &'a Leases,
+    leases: Mutex<Option<Leases>>,
     pub context: &'a Context,
 }
 
@@ -38,7 +38,22 @@ enum End {
     Stopped,
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    pub fn new(runner: &'a Runner<'a>, context: &'a Context) -> Self {
+        Self { runner, leases: Mutex::new(None), context }
+    }
+
+    /// Asks for a trial. Nothing is written to the store before the first one that is not finished: the table of a
+    /// finished study comes from one that is read-only, and a study that is refused leaves nothing.
+    fn claim(&self, key: &str) -> std::io::Result<Claim> {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let leases = match &mut *leases {
+            Some(leases) => leases,
+            none => none.insert(Leases::new(self.runner.store.clone(), self.runner.lease_time)?),
+        };
+        leases.claim(key)
+    }
+
     /// Does all trials, or waits for the processes that do them, until all are done or the context is stopped.
     pub fn all(
         &self,
@@ -85,7 +100,7 @@ impl Work<'_> {
             return Ok(End::Failed(message));
         }
         let store_error = |error| self.runner.store_error(error);
-        let Claim::Mine(lease) = self.leases.claim(&plan.key).map_err(store_error)? else {
+        let Claim::Mine(lease) = self.claim(&plan.key).map_err(store_error)? else {
             return Ok(End::Elsewhere);
         };
         // Between looking and claiming, another process may have finished it.
