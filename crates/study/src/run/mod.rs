@@ -5,6 +5,8 @@ mod files;
 mod halving;
 mod importance;
 mod journal;
+#[cfg(feature = "plot")]
+pub mod pages;
 mod progress;
 #[cfg(feature = "plot")]
 mod report;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use burn::tensor::Device;
-use selvedge_train::Context;
+use selvedge_train::{Context, Progress};
 
 use crate::config::Variant;
 use crate::store::{Leases, Store};
@@ -120,26 +122,52 @@ impl<'a> Runner<'a> {
         let variants = study.checked()?;
         let leases = Leases::new(self.store.clone(), self.lease_time)
             .map_err(|error| self.store_error(error))?;
-        let work = Work { runner: self, leases: &leases, context };
+        self.go(study, variants, &Work { runner: self, leases: Some(&leases), context })
+    }
+
+    /// What is finished of a study: nothing is trained, and nothing is written. What a search would try next is not
+    /// known where a trial is missing: its results end there.
+    ///
+    /// The context's device is for checks alone: records are found that were made on the device of the runner's name.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run); also [`StudyError::Record`] for a record that is damaged.
+    pub fn read(&self, study: &StudyConfig, context: &Context) -> Result<StudyResults, StudyError> {
+        let context = context.clone().with_progress(Progress::Hidden);
+        let work = Work { runner: self, leases: None, context: &context };
+        self.go(study, study.checked()?, &work)
+    }
+
+    fn go(
+        &self,
+        study: &StudyConfig,
+        variants: Vec<Variant>,
+        work: &Work<'_>,
+    ) -> Result<StudyResults, StudyError> {
+        let context = work.context;
         let mut all = Trials::default();
         let searches = Searching::of(study)?;
         let halvings = Halving::of(study)?;
         let progress = StudyProgress::new(&context.progress);
         if searches.is_empty() && halvings.is_empty() {
-            self.try_all(study, variants, &work, &progress, &mut all)?;
+            self.try_all(study, variants, work, &progress, &mut all)?;
         }
         for mut search in searches {
             loop {
                 let variants = search.next()?;
-                if variants.is_empty() || context.stop.is_requested() {
+                if variants.is_empty() || all.done.is_cut || context.stop.is_requested() {
                     break;
                 }
-                let costs = self.try_all(study, variants, &work, &progress, &mut all)?;
+                let costs = self.try_all(study, variants, work, &progress, &mut all)?;
                 search.learn(&costs);
             }
         }
         for halving in halvings {
-            halving.run(|variants| self.try_all(study, variants, &work, &progress, &mut all))?;
+            halving.run(|variants| match all.done.is_cut {
+                true => Ok(vec![None; variants.len()]),
+                false => self.try_all(study, variants, work, &progress, &mut all),
+            })?;
         }
         progress.end();
         Ok(StudyResults::new(study, all))

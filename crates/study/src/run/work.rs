@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// What does the trials of a study.
 pub(super) struct Work<'a> {
     pub runner: &'a Runner<'a>,
-    pub leases: &'a Leases,
+    /// Of this process; `None` to look at what is finished, and to write nothing.
+    pub leases: Option<&'a Leases>,
     pub context: &'a Context,
 }
 
@@ -27,6 +28,8 @@ pub(super) struct Work<'a> {
 pub(super) struct Done {
     pub records: BTreeMap<String, TrialRecord>,
     pub failures: BTreeMap<String, String>,
+    /// Whether trials were left undone: what comes after them is not known.
+    pub is_cut: bool,
 }
 
 /// What came of one trial.
@@ -64,7 +67,8 @@ impl Work<'_> {
             left.retain(|plan| {
                 !done.records.contains_key(&plan.key) && !done.failures.contains_key(&plan.key)
             });
-            if left.is_empty() || self.context.stop.is_requested() {
+            if left.is_empty() || self.leases.is_none() || self.context.stop.is_requested() {
+                done.is_cut |= !left.is_empty();
                 return Ok(());
             }
             std::thread::sleep(PATIENCE);
@@ -83,7 +87,8 @@ impl Work<'_> {
             return Ok(End::Failed(message));
         }
         let store_error = |error| self.runner.store_error(error);
-        let Claim::Mine(lease) = self.leases.claim(&plan.key).map_err(store_error)? else {
+        let Some(leases) = self.leases else { return Ok(End::Elsewhere) };
+        let Claim::Mine(lease) = leases.claim(&plan.key).map_err(store_error)? else {
             return Ok(End::Elsewhere);
         };
         // Between looking and claiming, another process may have finished it.
@@ -132,6 +137,10 @@ impl Work<'_> {
         let Some(stored) = stored else { return Ok(None) };
         let text = String::from_utf8_lossy(&stored.bytes);
         let read = record::of_text::<TrialRecord>(&text).ok().filter(|r| r.key == plan.key);
+        if self.leases.is_none() {
+            let damaged = || StudyError::Record { store: store.display(), name };
+            return read.ok_or_else(damaged).map(Some);
+        }
         let needed = self.keeps_model(plan) && read.as_ref().is_some_and(|r| r.best_epoch > 0);
         if read.is_some() && (!needed || self.weights(plan)?.is_some()) {
             return Ok(read);

@@ -16,6 +16,8 @@ use super::{StudyResults, VariantResults};
 use crate::StudyError;
 
 use super::unit::Unit;
+pub(super) use figures::{capital, runs, sum};
+pub(super) use text::{count, listed};
 
 /// The files beside the page: those that a study does not have are removed.
 const FIGURES: [&str; 14] = [
