@@ -12,7 +12,7 @@ use crate::store::{FolderStore, Stored, Version};
 use crate::trial::Ending;
 
 /// Images of 6 × 6 whose class is the half that is brighter, as noise allows.
-fn datasets() -> Datasets {
+pub(super) fn datasets() -> Datasets {
     let mut rng = SplitMix64::new(7);
     let labels: Vec<u16> = (0..120).map(|i| i % 2).collect();
     let pixel = |rng: &mut SplitMix64, right: bool, label: u16| {

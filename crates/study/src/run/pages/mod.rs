@@ -125,3 +125,6 @@ impl Block {
         Ok(format!("![{}](figures/{name}.{ending})", words::escaped(&title)))
     }
 }
+
+#[cfg(test)]
+mod tests;
