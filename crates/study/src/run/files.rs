@@ -231,8 +231,9 @@ mod tests {
         for text in ["a=1", "-0.5", "+1e-3", "1", "", "'=1", "learning_rate=0.1"] {
             assert_eq!(literal(text), text);
         }
-        let text =
-            format!("{STUDY}[[variant]]\nname = '=HYPERLINK(\"x\")'\n[[variant]]\nname = '@b'\n");
+        let text = format!(
+            "{STUDY}[[variant]]\nname = '=HYPERLINK(\"x\")'\n[[variant]]\nname = '@b'\nbatch_size = 20\n"
+        );
         let results = run(tempfile::tempdir().unwrap().path(), &text);
         let (table, trials) = (variants_csv(&results.table().rows), results.trials_csv());
         for file in [table, trials] {
