@@ -42,6 +42,14 @@ pub enum StudyError {
         /// What went wrong.
         error: std::io::Error,
     },
+    /// The record of a finished trial cannot be read, where it is not to be done again.
+    #[error("{store}: {name} is damaged")]
+    Record {
+        /// The store.
+        store: String,
+        /// The record.
+        name: String,
+    },
     /// The threads for several runs at the same time cannot be had.
     #[error(transparent)]
     Threads(#[from] ThreadsError),

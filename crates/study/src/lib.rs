@@ -4,6 +4,7 @@
 //! |---|---|
 //! | answer a question by many trials | [`StudyConfig`], [`Datasets`], [`Runner`] |
 //! | keep what they say: tables, and a page for people | [`StudyResults`] |
+//! | write a page with tables and figures from the records of studies | [`pages`] |
 //! | find out what pre-training is worth | [`transfer`] |
 //! | choose which settings to try next, and for how long | [`search`] |
 //! | know whether a difference is more than chance | [`statistics`] |
@@ -32,6 +33,8 @@ pub use config::{
 };
 pub use datasets::{Datasets, LoadedData};
 pub use error::{StudyError, ThreadsError};
+#[cfg(feature = "plot")]
+pub use run::pages;
 pub use run::{
     Contrast, Failure, Importance, Row, Runner, StudyResults, Table, TunedArm, VariantResults,
     check_output,

@@ -52,7 +52,7 @@ pub struct StudyConfig {
     /// Settings that change together, by name.
     pub variant: Vec<(String, Table)>,
     /// Whether it is a check that everything works: see [`quick`](Self::quick).
-    pub(super) is_quick: bool,
+    pub(crate) is_quick: bool,
     pub(super) lines: Lines,
 }
 

@@ -14,12 +14,18 @@ use crate::trial::Ending;
 const FILES: [&str; 5] =
     ["table.txt", "variants.csv", "trials.csv", "results.json", "optuna.jsonl"];
 
+/// What stands above everything that a quick study leaves.
+pub(super) const QUICK: &str = "A quick look, which measures nothing: one epoch on a fiftieth of the training images, \
+                                judged by a twentieth of the others.";
+
 /// `results.json`.
 #[derive(Serialize)]
 struct Json<'a> {
     question: &'a str,
     metric: String,
     seeds: &'a [u64],
+    /// Whether it was a quick look, whose figures say nothing.
+    quick: bool,
     complete: bool,
     answer: String,
     reference: Option<&'a str>,
@@ -47,8 +53,11 @@ impl StudyResults {
     /// | `table.txt` | the variants, the best first, and what they say in words |
     /// | `variants.csv` | a line a variant |
     /// | `trials.csv` | a line a trial, with its settings |
-    /// | `results.json` | the variants with intervals and comparisons |
+    /// | `results.json` | the variants with intervals and comparisons; their names to the letter |
     /// | `optuna.jsonl` | a journal that `optuna-dashboard optuna.jsonl` opens |
+    ///
+    /// A spreadsheet takes text that begins with `=`, `+`, `-` or `@` for a formula. Such names and settings have an
+    /// apostrophe before them in the CSV files, as OWASP advises ("CSV Injection"); numbers stay numbers.
     ///
     /// # Errors
     ///
@@ -60,6 +69,7 @@ impl StudyResults {
             question: &self.study.question,
             metric: self.study.metric.to_string(),
             seeds: &self.study.seeds,
+            quick: self.study.is_quick,
             complete: self.complete(),
             answer: table.answer(),
             reference: table.reference.map(|at| table.rows[at].name.as_str()),
@@ -82,10 +92,10 @@ impl StudyResults {
     }
 
     fn text_of(&self, table: &Table) -> String {
-        let mut text = match self.study.question.as_str() {
-            "" => String::new(),
-            question => format!("{}\n\n", crate::config::printable(question)),
-        };
+        let mut text = if self.study.is_quick { format!("{QUICK}\n\n") } else { String::new() };
+        if !self.study.question.is_empty() {
+            text += &format!("{}\n\n", crate::config::printable(&self.study.question));
+        }
         text += &table.text();
         for (part, column) in [(Part::Test, "accuracy"), (Part::Test, "loss")] {
             let contrasts = self.contrasts_text(part, column);
@@ -121,7 +131,7 @@ impl StudyResults {
                     Ending::Diverged { .. } => "diverged".into(),
                 };
                 let mut row = vec![
-                    results.variant.name.clone(),
+                    literal(&results.variant.name),
                     trial.seed.to_string(),
                     ending,
                     trial.best_epoch.to_string(),
@@ -132,7 +142,7 @@ impl StudyResults {
                 for name in &names {
                     let setting = results.variant.settings.iter().find(|(key, _)| key == name);
                     row.push(setting.map_or(String::new(), |(_, value)| match value {
-                        toml::Value::String(text) => text.clone(),
+                        toml::Value::String(text) => literal(text),
                         value => value.to_string(),
                     }));
                 }
@@ -184,9 +194,17 @@ fn variants_csv(table: &[Row]) -> String {
             Some(row.pruned.len() as f64),
             Some(row.failed as f64),
         ];
-        rows.push([row.name.clone()].into_iter().chain(numbers.map(field)).collect());
+        rows.push([literal(&row.name)].into_iter().chain(numbers.map(field)).collect());
     }
     csv(&rows)
+}
+
+/// Text that a spreadsheet does not take for a formula.
+fn literal(text: &str) -> String {
+    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err() {
+        true => format!("'{text}"),
+        false => text.into(),
+    }
 }
 
 /// A number, or nothing.
@@ -201,4 +219,48 @@ fn csv(rows: &[Vec<String>]) -> String {
     }
     let bytes = writer.into_inner().expect("memory takes what is left");
     String::from_utf8(bytes).expect("it was made of texts")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{STUDY, run};
+    use super::*;
+
+    #[test]
+    fn names_are_no_formulas_in_a_spreadsheet_and_numbers_stay_numbers() {
+        for text in ["=1+1", "+a", "-cmd|x", "@SUM(A1)", "\t=1", "-"] {
+            assert_eq!(literal(text), format!("'{text}"));
+        }
+        for text in ["a=1", "-0.5", "+1e-3", "1", "", "'=1", "learning_rate=0.1"] {
+            assert_eq!(literal(text), text);
+        }
+        let text = format!(
+            "{STUDY}[[variant]]\nname = '=HYPERLINK(\"x\")'\n[[variant]]\nname = '@b'\nbatch_size = 20\n"
+        );
+        let results = run(tempfile::tempdir().unwrap().path(), &text);
+        let (table, trials) = (variants_csv(&results.table().rows), results.trials_csv());
+        for file in [table, trials] {
+            let mut reader = csv::Reader::from_reader(file.as_bytes());
+            let names: Vec<String> =
+                reader.records().map(|record| record.unwrap()[0].to_owned()).collect();
+            assert!(names.iter().all(|name| name.starts_with("'=HYP") || name.starts_with("'@b")));
+            assert!(file.contains("\"'=HYPERLINK(\"\"x\"\"), learning_rate=0.1\""), "{file}");
+        }
+    }
+
+    #[test]
+    fn a_quick_study_says_above_all_that_it_measures_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut results = run(folder.path(), STUDY);
+        results.write(folder.path()).unwrap();
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert!(
+            !read("table.txt").contains("quick")
+                && read("results.json").contains("\"quick\": false")
+        );
+        results.study = results.study.quick();
+        results.write(folder.path()).unwrap();
+        assert!(read("table.txt").starts_with(&format!("{QUICK}\n\n")));
+        assert!(read("results.json").contains("\"quick\": true"));
+    }
 }

@@ -5,6 +5,8 @@ mod files;
 mod halving;
 mod importance;
 mod journal;
+#[cfg(feature = "plot")]
+pub mod pages;
 mod progress;
 mod pruning;
 #[cfg(feature = "plot")]
@@ -21,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use burn::tensor::Device;
-use selvedge_train::Context;
+use selvedge_train::{Context, Progress};
 
 use crate::config::Variant;
 use crate::store::Store;
@@ -120,7 +122,29 @@ impl<'a> Runner<'a> {
     /// building a network gives. [`StudyError::Store`] if finished trials cannot be kept.
     pub fn run(&self, study: &StudyConfig, context: &Context) -> Result<StudyResults, StudyError> {
         let variants = study.checked()?;
-        let work = Work::new(self, context);
+        self.go(study, variants, &Work::new(self, context))
+    }
+
+    /// What is finished of a study: nothing is trained, and nothing is written. What a search would try next is not
+    /// known where a trial is missing: its results end there.
+    ///
+    /// The context's device is for checks alone: records are found that were made on the device of the runner's name.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run); also [`StudyError::Record`] for a record that is damaged.
+    pub fn read(&self, study: &StudyConfig, context: &Context) -> Result<StudyResults, StudyError> {
+        let context = context.clone().with_progress(Progress::Hidden);
+        self.go(study, study.checked()?, &Work::reading(self, &context))
+    }
+
+    fn go(
+        &self,
+        study: &StudyConfig,
+        variants: Vec<Variant>,
+        work: &Work<'_>,
+    ) -> Result<StudyResults, StudyError> {
+        let context = work.context;
         let mut all = Trials::default();
         let searches = Searching::of(study)?;
         let halvings = Halving::of(study)?;
@@ -129,21 +153,24 @@ impl<'a> Runner<'a> {
             // All are checked before the first is run.
             let planned = self.planned(study, variants, &work.context.device)?;
             for planned in pruning::generations(study, planned) {
-                self.try_planned(study, planned, &work, &progress, &mut all)?;
+                self.try_planned(study, planned, work, &progress, &mut all)?;
             }
         }
         for mut search in searches {
             loop {
                 let variants = search.next()?;
-                if variants.is_empty() || context.stop.is_requested() {
+                if variants.is_empty() || all.done.is_cut || context.stop.is_requested() {
                     break;
                 }
-                let costs = self.try_all(study, variants, &work, &progress, &mut all)?;
+                let costs = self.try_all(study, variants, work, &progress, &mut all)?;
                 search.learn(&costs);
             }
         }
         for halving in halvings {
-            halving.run(|variants| self.try_all(study, variants, &work, &progress, &mut all))?;
+            halving.run(|variants| match all.done.is_cut {
+                true => Ok(vec![None; variants.len()]),
+                false => self.try_all(study, variants, work, &progress, &mut all),
+            })?;
         }
         progress.end();
         Ok(StudyResults::new(study, all))

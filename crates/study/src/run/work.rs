@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub(super) struct Work<'a> {
     pub runner: &'a Runner<'a>,
     leases: Mutex<Option<Leases>>,
+    /// Whether it only looks at what is finished, and writes nothing.
+    reads_only: bool,
     pub context: &'a Context,
 }
 
@@ -27,6 +29,8 @@ pub(super) struct Work<'a> {
 pub(super) struct Done {
     pub records: BTreeMap<String, TrialRecord>,
     pub failures: BTreeMap<String, String>,
+    /// Whether trials were left undone: what comes after them is not known.
+    pub is_cut: bool,
 }
 
 /// What came of one trial.
@@ -40,7 +44,12 @@ enum End {
 
 impl<'a> Work<'a> {
     pub fn new(runner: &'a Runner<'a>, context: &'a Context) -> Self {
-        Self { runner, leases: Mutex::new(None), context }
+        Self { runner, leases: Mutex::new(None), reads_only: false, context }
+    }
+
+    /// Looks at what is finished alone.
+    pub fn reading(runner: &'a Runner<'a>, context: &'a Context) -> Self {
+        Self { reads_only: true, ..Self::new(runner, context) }
     }
 
     /// Asks for a trial. Nothing is written to the store before the first one that is not finished: the table of a
@@ -81,7 +90,8 @@ impl<'a> Work<'a> {
                 let place = plan.place();
                 !done.records.contains_key(place) && !done.failures.contains_key(place)
             });
-            if left.is_empty() || self.context.stop.is_requested() {
+            if left.is_empty() || self.reads_only || self.context.stop.is_requested() {
+                done.is_cut |= !left.is_empty();
                 return Ok(());
             }
             std::thread::sleep(PATIENCE);
@@ -100,6 +110,9 @@ impl<'a> Work<'a> {
             return Ok(End::Failed(message));
         }
         let store_error = |error| self.runner.store_error(error);
+        if self.reads_only {
+            return Ok(End::Elsewhere);
+        }
         let Claim::Mine(lease) = self.claim(&plan.key).map_err(store_error)? else {
             return Ok(End::Elsewhere);
         };
@@ -163,6 +176,10 @@ impl<'a> Work<'a> {
             Some(limits) => read.map(|record| limits.applied(record)),
             None => read,
         };
+        if self.reads_only {
+            let damaged = || StudyError::Record { store: store.display(), name };
+            return read.ok_or_else(damaged).map(Some);
+        }
         let needed = self.keeps_model(plan) && read.as_ref().is_some_and(|r| r.best_epoch > 0);
         if read.is_some() && (!needed || self.weights(plan)?.is_some()) {
             return Ok(read);

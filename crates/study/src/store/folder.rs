@@ -39,6 +39,17 @@ impl FolderStore {
         Ok(Self { folder, locks: AtomicBool::new(false), _output: output })
     }
 
+    /// The store in a folder that is there, to read from: nothing is written to find out whether that can be done.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such folder, or it cannot be read.
+    pub fn existing(folder: impl Into<PathBuf>) -> io::Result<Self> {
+        let folder = folder.into();
+        fs::read_dir(&folder)?;
+        Ok(Self { folder, locks: AtomicBool::new(false) })
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use selvedge_report::html::{Figure, Section};
 use selvedge_report::plot::{MeanCurve, MeanCurves, Places, ValueAxis};
-use toml::Value;
 
+use super::super::pages;
 use super::super::unit::Unit;
 use super::figures::{MOST_CURVES, capital, is_complete};
 use super::text;
@@ -118,13 +118,7 @@ impl Report<'_> {
 
 /// The value of a setting, if it is a number, and the name of all else that the variant is.
 fn split(results: &VariantResults, setting: &str) -> Option<(f64, String)> {
-    let variant = &results.variant;
-    let (_, value) = variant.settings.iter().find(|(key, _)| key == setting)?;
+    let (value, others) = pages::split(results, setting)?;
     let place = value.as_float().or(value.as_integer().map(|n| n as f64))?;
-    let arm = Some(variant.arm.clone()).filter(|arm| !arm.is_empty());
-    let others = variant.settings.iter().filter(|(key, _)| key != setting);
-    let others = others
-        .map(|(key, value): &(String, Value)| format!("{key}={}", crate::config::shown(value)));
-    let words: Vec<String> = arm.into_iter().chain(others).collect();
-    Some((place, if words.is_empty() { "mean over the seeds".into() } else { words.join(", ") }))
+    Some((place, if others.is_empty() { "mean over the seeds".into() } else { others }))
 }

@@ -204,7 +204,7 @@ pub(super) fn is_complete(trial: &TrialRecord) -> bool {
 }
 
 /// The values of the complete runs by epoch; if there is none, of those that diverged.
-fn runs(results: &VariantResults, part: Part, column: &str) -> Vec<Vec<f64>> {
+pub(in super::super) fn runs(results: &VariantResults, part: Part, column: &str) -> Vec<Vec<f64>> {
     let of = |complete: bool| -> Vec<Vec<f64>> {
         let trials = results.trials.iter().flatten().filter(|t| is_complete(t) == complete);
         trials.filter_map(|trial| trial.curve(part, column)).filter(|run| !run.is_empty()).collect()
@@ -214,7 +214,7 @@ fn runs(results: &VariantResults, part: Part, column: &str) -> Vec<Vec<f64>> {
 }
 
 /// The sum of matrices of the same classes; `None` of none, or of others.
-fn sum(matrices: &[&ConfusionMatrix]) -> Option<ConfusionMatrix> {
+pub(in super::super) fn sum(matrices: &[&ConfusionMatrix]) -> Option<ConfusionMatrix> {
     let mut sum = ConfusionMatrix::new(&matrices.first()?.classes);
     for matrix in matrices {
         let square = matrix.counts.iter().all(|row| row.len() == sum.classes.len());
@@ -229,7 +229,7 @@ fn sum(matrices: &[&ConfusionMatrix]) -> Option<ConfusionMatrix> {
 }
 
 /// With a capital first letter.
-pub(super) fn capital(text: &str) -> String {
+pub(in super::super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }

@@ -15,7 +15,10 @@ use super::table::{Row, Table};
 use super::{StudyResults, VariantResults};
 use crate::StudyError;
 
+use super::files::QUICK;
 use super::unit::Unit;
+pub(super) use figures::{capital, runs, sum};
+pub(super) use text::{count, listed};
 
 /// The files beside the page: those that a study does not have are removed.
 const FIGURES: [&str; 14] = [
@@ -114,10 +117,11 @@ impl<'a> Report<'a> {
         sections.into_iter().filter(|s| !s.is_empty()).fold(page, Page::with)
     }
 
-    /// What is missing.
+    /// What is to be known before the answer is believed.
     fn warnings(&self) -> String {
         let sum = |count: fn(&Row) -> usize| self.table.rows.iter().map(count).sum::<usize>();
-        let mut text = String::new();
+        let is_quick = self.results.study.is_quick;
+        let mut text = if is_quick { format!("{QUICK} ") } else { String::new() };
         if !self.results.complete() {
             text += &format!(
                 "The study is not finished: {} missing. ",

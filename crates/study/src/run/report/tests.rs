@@ -156,3 +156,11 @@ fn a_setting_of_three_numbers_has_a_curve_for_each_of_what_else_varies() {
     let results = run(tempfile::tempdir().unwrap().path(), STUDY);
     assert!(Report::new(&results).setting_curves(Part::Validation, "loss").is_none());
 }
+
+#[test]
+fn the_page_of_a_quick_study_warns_that_it_measures_nothing() {
+    let mut results = run(tempfile::tempdir().unwrap().path(), STUDY);
+    assert!(!results.report("").to_html().contains("measures nothing"));
+    results.study = results.study.quick();
+    assert!(results.report("").to_html().contains("A quick look, which measures nothing"));
+}

@@ -5,7 +5,7 @@ use toml::Value;
 use crate::config::{Dimension, Values};
 
 /// "1 trial", "3 trials".
-pub(super) fn count(n: usize, what: &str) -> String {
+pub(in super::super) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
@@ -15,7 +15,7 @@ pub(super) fn are(n: usize, what: &str) -> String {
 }
 
 /// "a, b and c"
-pub(super) fn listed(names: &[String]) -> String {
+pub(in super::super) fn listed(names: &[String]) -> String {
     match names {
         [] => String::new(),
         [one] => one.clone(),

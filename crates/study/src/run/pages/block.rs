@@ -1,0 +1,311 @@
+//! What a page asks for.
+
+use std::path::PathBuf;
+
+use super::super::{StudyResults, VariantResults};
+use super::Measure;
+use crate::config::printable;
+
+/// A part of a page that is made from the records of a study.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Block {
+    /// The study file, as the page names it.
+    pub study: PathBuf,
+    /// Changes of it, as on a command line.
+    pub changes: Vec<String>,
+    /// The device of its trials.
+    pub device: String,
+    pub(super) items: Vec<Item>,
+}
+
+/// What is put into a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Table,
+    Grid,
+    Best,
+    Number,
+    Answer,
+    Confused,
+    Curves,
+    Setting,
+    Intervals,
+    Confusion,
+}
+
+/// One thing to put into a page, with its options.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Item {
+    pub kind: Kind,
+    pub by: Option<String>,
+    pub values: Vec<Measure>,
+    pub columns: Vec<String>,
+    pub rows: Option<usize>,
+    pub only: Vec<String>,
+    /// In the order of the study, and not the best first.
+    pub as_in_study: bool,
+    pub title: Option<String>,
+    pub name: Option<String>,
+}
+
+impl Kind {
+    const ALL: [Self; 10] = [
+        Self::Table,
+        Self::Grid,
+        Self::Best,
+        Self::Number,
+        Self::Answer,
+        Self::Confused,
+        Self::Curves,
+        Self::Setting,
+        Self::Intervals,
+        Self::Confusion,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Grid => "grid",
+            Self::Best => "best",
+            Self::Number => "number",
+            Self::Answer => "answer",
+            Self::Confused => "confused",
+            Self::Curves => "curves",
+            Self::Setting => "setting",
+            Self::Intervals => "intervals",
+            Self::Confusion => "confusion",
+        }
+    }
+
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Table => &["columns", "rows", "order", "only"],
+            Self::Grid => &["by", "value", "only"],
+            Self::Best => &["by", "value"],
+            Self::Number => &["value", "only"],
+            Self::Answer => &[],
+            Self::Confused => &["rows", "only"],
+            Self::Curves => &["value", "rows", "only", "title", "name"],
+            Self::Setting => &["by", "value", "only", "title", "name"],
+            Self::Intervals => &["value", "rows", "only", "title", "name"],
+            Self::Confusion => &["only", "title", "name"],
+        }
+    }
+}
+
+impl Block {
+    /// Reads what stands behind `study:`; the place of a mistake is the line, from 0.
+    pub(super) fn read(text: &str) -> Result<Self, (usize, String)> {
+        let mut items = items(text)?.into_iter();
+        let (line, first) = items.next().ok_or((0, "it names no study file".to_owned()))?;
+        let mut words = first.into_iter();
+        let study = PathBuf::from(words.next().unwrap_or_default());
+        if study.extension().is_none_or(|ending| ending != "toml") {
+            let message = format!(
+                "`{}` is no study file: expected NAME.toml",
+                printable(&study.to_string_lossy())
+            );
+            return Err((line, message));
+        }
+        let mut block =
+            Self { study, changes: Vec::new(), device: "flex".into(), items: Vec::new() };
+        for word in words {
+            match word.strip_prefix("device=") {
+                Some(name) => block.device = name.into(),
+                None => block.changes.push(word),
+            }
+        }
+        for (line, words) in items {
+            block.items.push(Item::read(&words).map_err(|message| (line, message))?);
+        }
+        if block.items.is_empty() {
+            block.items.push(Item::new(Kind::Table));
+        }
+        Ok(block)
+    }
+
+    /// Whether all that it puts into its page fits into a line.
+    pub(super) fn is_inline(&self) -> bool {
+        self.items
+            .iter()
+            .all(|item| matches!(item.kind, Kind::Number | Kind::Answer | Kind::Confused))
+    }
+
+    /// The name of a figure that has none of its own: `a1_curves_train_loss`.
+    pub(super) fn figure_name(&self, item: &Item) -> String {
+        let study = self.study.file_stem().unwrap_or_default().to_string_lossy();
+        let of_value = item.values.first().map(|value| format!("_{value}")).unwrap_or_default();
+        let name = format!("{study}_{}{of_value}", item.kind.name());
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+    }
+}
+
+impl Item {
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            by: None,
+            values: Vec::new(),
+            columns: Vec::new(),
+            rows: None,
+            only: Vec::new(),
+            as_in_study: false,
+            title: None,
+            name: None,
+        }
+    }
+
+    fn read(words: &[String]) -> Result<Self, String> {
+        let (name, options) = words.split_first().ok_or("it is empty")?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            let names = Kind::ALL.map(Kind::name).join(", ");
+            format!("`{}` is unknown: there are {names}", printable(name))
+        })?;
+        let mut item = Self::new(kind);
+        for option in options {
+            let (key, value) = option.split_once('=').ok_or_else(|| {
+                format!("`{}` is no option: expected NAME=VALUE", printable(option))
+            })?;
+            if !kind.options().contains(&key) {
+                let (name, known) = (kind.name(), kind.options().join(", "));
+                let known =
+                    if known.is_empty() { "it has none".into() } else { format!("it has {known}") };
+                return Err(format!("{name} has no `{}`: {known}", printable(key)));
+            }
+            item.set(key, value).map_err(|message| format!("{}: {message}", kind.name()))?;
+        }
+        Ok(item)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let wrong =
+            |expected: &str| format!("{key} is `{}`, expected {expected}", printable(value));
+        match key {
+            "by" => self.by = Some(value.into()),
+            "value" => {
+                self.values = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
+            }
+            "columns" => self.columns = value.split(',').map(String::from).collect(),
+            "rows" => {
+                let rows = value.parse().ok().filter(|rows| *rows > 0);
+                self.rows = Some(rows.ok_or_else(|| wrong("a whole number of at least 1"))?);
+            }
+            "order" if value == "study" => self.as_in_study = true,
+            "order" => return Err(wrong("`study`")),
+            "only" => self.only.push(value.into()),
+            "title" => self.title = Some(value.into()),
+            _ => {
+                let allowed = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+                if value.is_empty() || !value.chars().all(allowed) {
+                    return Err(wrong("letters, digits, `-` and `_`"));
+                }
+                self.name = Some(value.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The one value that it is about.
+    pub fn value(&self) -> Result<&Measure, String> {
+        match self.values.as_slice() {
+            [value] => Ok(value),
+            _ => Err("it needs `value`, such as test.accuracy".into()),
+        }
+    }
+
+    /// Whether a variant is one of those that it is about.
+    pub fn has(&self, results: &VariantResults) -> bool {
+        let variant = &results.variant;
+        self.only.is_empty()
+            || self.only.iter().any(|name| *name == variant.name || *name == variant.arm)
+    }
+
+    /// The variants that it is about, in the order of the study.
+    pub fn variants<'a>(
+        &self,
+        results: &'a StudyResults,
+    ) -> Result<Vec<&'a VariantResults>, String> {
+        for name in &self.only {
+            let is = |of: &&VariantResults| *name == of.variant.name || *name == of.variant.arm;
+            if !results.variants.iter().any(|of| is(&of)) {
+                return Err(format!("no variant or arm is called `{}`", printable(name)));
+            }
+        }
+        Ok(results.variants.iter().filter(|variant| self.has(variant)).collect())
+    }
+}
+
+/// The words of each item, with the line of its end, from 0. Items end with a line or a `;`.
+fn items(text: &str) -> Result<Vec<(usize, Vec<String>)>, (usize, String)> {
+    let mut items = Vec::new();
+    for (line, text) in text.split('\n').enumerate() {
+        let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None::<char>);
+        for c in text.chars() {
+            match (quote, c) {
+                (Some(open), c) if c == open => quote = None,
+                (Some(_), c) => word.get_or_insert_default().push(c),
+                (None, '\'' | '"') => {
+                    word.get_or_insert_default();
+                    quote = Some(c);
+                }
+                (None, ';') => {
+                    words.extend(word.take());
+                    items.push((line, std::mem::take(&mut words)));
+                }
+                (None, c) if c.is_whitespace() => words.extend(word.take()),
+                (None, c) => word.get_or_insert_default().push(c),
+            }
+        }
+        if quote.is_some() {
+            return Err((line, "a quotation mark is not closed".into()));
+        }
+        words.extend(word.take());
+        items.push((line, words));
+    }
+    items.retain(|(_, words)| !words.is_empty());
+    Ok(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_has_a_study_its_changes_and_what_to_put_there() {
+        let text = " a2.toml seeds=2 'lr=choice(1e-3, 1e-2)' device=wgpu; table rows=3 order=study\n\
+                    curves value=train.loss,validation.loss only=\"a; b\" only=c title='How fast?'\n";
+        let block = Block::read(text).unwrap();
+        assert_eq!((block.study.to_str(), block.device.as_str()), (Some("a2.toml"), "wgpu"));
+        assert_eq!(block.changes, ["seeds=2", "lr=choice(1e-3, 1e-2)"]);
+        let [table, curves] = block.items.as_slice() else { panic!("{block:?}") };
+        assert_eq!((table.kind, table.rows, table.as_in_study), (Kind::Table, Some(3), true));
+        assert_eq!((curves.kind, curves.values.len()), (Kind::Curves, 2));
+        assert_eq!(curves.only, ["a; b", "c"]);
+        assert_eq!(curves.title.as_deref(), Some("How fast?"));
+        assert_eq!(block.figure_name(curves), "a2_curves_train_loss");
+        assert_eq!(Block::read("a1.toml").unwrap().items, [Item::new(Kind::Table)]);
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_line_and_what_there_is() {
+        for (text, line, expected) in [
+            ("", 0, "it names no study file"),
+            ("a1", 0, "`a1` is no study file: expected NAME.toml"),
+            ("a.toml\n\ntabel", 2, "`tabel` is unknown: there are table, grid,"),
+            ("a.toml\ntable by=x", 1, "table has no `by`: it has columns, rows, order, only"),
+            ("a.toml\nanswer rows=1", 1, "answer has no `rows`: it has none"),
+            ("a.toml\ntable rows", 1, "`rows` is no option: expected NAME=VALUE"),
+            (
+                "a.toml\ntable rows=0",
+                1,
+                "table: rows is `0`, expected a whole number of at least 1",
+            ),
+            ("a.toml\ngrid value=loss", 1, "grid: `loss` is no value: expected one such as"),
+            ("a.toml\ncurves name=../x", 1, "curves: name is `../x`, expected letters, digits,"),
+            ("a.toml\ntable only='x", 1, "a quotation mark is not closed"),
+        ] {
+            let (place, message) = Block::read(text).unwrap_err();
+            assert!(place == line && message.starts_with(expected), "{text}: {place}: {message}");
+        }
+    }
+}

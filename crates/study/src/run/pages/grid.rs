@@ -1,0 +1,97 @@
+//! Values of one setting down, all else across.
+
+use super::super::report::count;
+use super::super::{Contrast, StudyResults};
+use super::Measure;
+use super::block::Item;
+use super::pivot::Pivot;
+use super::words::{cell, escaped, missing, p, summary, table};
+
+pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> {
+    let measure = item.value()?;
+    let pivot = Pivot::of(results, item)?;
+    let setting = item.by.as_deref().unwrap_or_default();
+    let unit = measure.unit();
+    let mut head = vec![escaped(setting)];
+    head.extend(pivot.columns.iter().map(|column| match column.is_empty() {
+        true => unit.label(&measure.words()),
+        false => escaped(column),
+    }));
+    let contrasts = contrasts(results, item, measure);
+    for (arm, _) in &contrasts {
+        head.extend([
+            format!("{} − {}", escaped(arm), escaped(&results.study.variant[0].0)),
+            "p".into(),
+        ]);
+    }
+    let most = pivot
+        .cells
+        .iter()
+        .flatten()
+        .flatten()
+        .filter_map(|v| summary(v, measure))
+        .map(|s| s.n)
+        .max();
+    let rows = pivot.places.iter().zip(&pivot.cells).map(|(place, cells)| {
+        let shown = crate::config::shown(place);
+        let mut row = vec![escaped(&shown)];
+        for variant in cells {
+            let summary = variant.and_then(|variant| summary(variant, measure));
+            let fewer = summary
+                .filter(|summary| Some(summary.n) < most)
+                .map(|summary| format!(" ({})", summary.n));
+            row.push(cell(unit, summary.as_ref()) + &fewer.unwrap_or_default());
+        }
+        let at = format!("{setting}={shown}");
+        for (_, contrasts) in &contrasts {
+            match contrasts.iter().find(|contrast| contrast.at == at) {
+                Some(c) => {
+                    let difference = unit.signed(c.difference);
+                    row.push(if c.is_chance() { difference } else { format!("**{difference}**") });
+                    row.push(p(c.adjusted_p));
+                }
+                None => row.extend(["–".to_owned(), "–".into()]),
+            }
+        }
+        row
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    let mut notes = vec![match pivot.columns.as_slice() {
+        [only] if only.is_empty() => {
+            format!("Mean ± standard deviation over {}.", count(most.unwrap_or(0), "seed"))
+        }
+        _ => format!(
+            "{}: mean ± standard deviation over {}.",
+            super::figures::capital(&unit.label(&measure.words())),
+            count(most.unwrap_or(0), "seed")
+        ),
+    }];
+    if rows.iter().flatten().any(|cell| cell.ends_with(')')) {
+        notes.push("In brackets the number of seeds, where they are fewer.".into());
+    }
+    if !contrasts.is_empty() {
+        notes.push(format!(
+            "p is adjusted for {}; a difference that is more than chance is bold.",
+            count(rows.len(), "comparison")
+        ));
+    }
+    notes.extend(Some(missing(results, item)).filter(|text| !text.is_empty()));
+    Ok(format!("{}\n\n{}", table(&head, &rows), notes.join(" ")))
+}
+
+/// Every arm but the first beside the first, where nothing varies but the setting.
+fn contrasts<'a>(
+    results: &'a StudyResults,
+    item: &Item,
+    measure: &Measure,
+) -> Vec<(&'a str, Vec<Contrast>)> {
+    let is_alone = results.variants.iter().all(|variant| variant.variant.settings.len() == 1);
+    if measure.is_best || !is_alone || !item.only.is_empty() {
+        return Vec::new();
+    }
+    let all = results.contrasts(measure.part, &measure.column);
+    let arms = results.study.variant.iter().skip(1);
+    let of = |arm: &str| all.iter().filter(|c| c.arm == arm).cloned().collect::<Vec<_>>();
+    let arms = arms.map(|(arm, _)| (arm.as_str(), of(arm)));
+    arms.filter(|(_, contrasts)| !contrasts.is_empty()).collect()
+}

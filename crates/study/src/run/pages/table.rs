@@ -1,0 +1,161 @@
+//! The variants beside each other.
+
+use super::super::report::count;
+use super::super::table::{Row, Table};
+use super::super::unit::Unit;
+use super::super::{StudyResults, VariantResults};
+use super::Measure;
+use super::block::Item;
+use super::words::{cell, escaped, missing, p, summary, table};
+use crate::statistics::{SMALLEST_SEEDS, mean};
+
+/// A column of the table.
+enum Column {
+    Seeds,
+    Metric,
+    Interval,
+    Difference,
+    P,
+    Superiority,
+    Epoch,
+    Seconds,
+    Parameters,
+    Value(Measure),
+}
+
+/// What a study has to say: a study of one variant compares nothing.
+const ALL: [&str; 8] =
+    ["seeds", "metric", "interval", "difference", "p", "test.accuracy", "test.loss", "epoch"];
+
+pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> {
+    let all = results.table();
+    let variants = item.variants(results)?;
+    let mut rows: Vec<&Row> =
+        all.rows.iter().filter(|row| item.has(&results.variants[row.variant])).collect();
+    rows.truncate(item.rows.unwrap_or(usize::MAX));
+    if item.as_in_study {
+        rows.sort_by_key(|row| row.variant);
+    }
+    let unit = Unit::of(results.study.metric.column());
+    let columns = columns(results, item, &all)?;
+    let mut head = vec!["variant".to_owned()];
+    head.extend(columns.iter().map(|column| column.head(unit, &all)));
+    let lines = rows.iter().map(|row| {
+        let variant = &results.variants[row.variant];
+        let name = escaped(&row.name);
+        let is_best =
+            all.best().is_some_and(|best| best.variant == row.variant) && all.rows.len() > 1;
+        let name = if is_best { format!("**{name}**") } else { name };
+        let cells = columns.iter().map(|column| column.cell(row, variant, unit, all.seeds));
+        [name].into_iter().chain(cells).collect()
+    });
+    let lines: Vec<Vec<String>> = lines.collect();
+    let mut notes = Vec::new();
+    if rows.len() < variants.len() {
+        notes.push(format!("The best {} of {}.", rows.len(), count(variants.len(), "variant")));
+    }
+    let is_compared = columns.iter().any(|c| matches!(c, Column::Difference | Column::P));
+    if let (Some(at), true) = (all.reference, is_compared) {
+        let others = all.rows.iter().filter(|row| row.comparison.is_some()).count();
+        notes.push(format!(
+            "Differences and p are from {}, paired by seed; p is adjusted for {}.",
+            escaped(&all.rows[at].name),
+            count(others, "comparison")
+        ));
+        if all.seeds < SMALLEST_SEEDS {
+            notes.push(format!(
+                "{} are too few to tell a difference from chance.",
+                count(all.seeds, "seed")
+            ));
+        }
+    }
+    notes.extend(Some(missing(results, item)).filter(|text| !text.is_empty()));
+    let text = table(&head, &lines);
+    Ok(if notes.is_empty() { text } else { format!("{text}\n\n{}", notes.join(" ")) })
+}
+
+fn columns(results: &StudyResults, item: &Item, all: &Table) -> Result<Vec<Column>, String> {
+    let is_compared = all.rows.iter().any(|row| row.comparison.is_some());
+    let metric = results.study.metric.to_string();
+    let known = results.trials().next().map(|trial| trial.columns.clone()).unwrap_or_default();
+    let shown = |name: &&str| match *name {
+        "difference" | "p" => is_compared,
+        name => match name.strip_prefix("test.") {
+            Some(column) => known.iter().any(|other| other == column),
+            None => true,
+        },
+    };
+    let usual = || ALL.iter().filter(|name| shown(name)).map(|name| name.to_string()).collect();
+    let names: Vec<String> = if item.columns.is_empty() { usual() } else { item.columns.clone() };
+    let column = |name: &String| {
+        Ok(match name.as_str() {
+            "seeds" => Column::Seeds,
+            "metric" => Column::Metric,
+            "interval" => Column::Interval,
+            "difference" => Column::Difference,
+            "p" => Column::P,
+            "superiority" => Column::Superiority,
+            "epoch" => Column::Epoch,
+            "seconds" => Column::Seconds,
+            "parameters" => Column::Parameters,
+            name if name == metric => Column::Metric,
+            name => Column::Value(name.parse()?),
+        })
+    };
+    names.iter().map(column).collect()
+}
+
+impl Column {
+    fn head(&self, unit: Unit, table: &Table) -> String {
+        match self {
+            Self::Seeds => "seeds".into(),
+            Self::Metric => unit.label(&table.metric),
+            Self::Interval => "95 % interval".into(),
+            Self::Difference => "difference (95 % interval)".into(),
+            Self::P => "p".into(),
+            Self::Superiority => "P(better)".into(),
+            Self::Epoch => "best epoch".into(),
+            Self::Seconds => "seconds".into(),
+            Self::Parameters => "parameters".into(),
+            Self::Value(measure) => measure.unit().label(&measure.words()),
+        }
+    }
+
+    fn cell(&self, row: &Row, variant: &VariantResults, unit: Unit, seeds: usize) -> String {
+        let finished = || variant.trials.iter().flatten();
+        let none = || "–".to_owned();
+        let comparison = row.comparison.as_ref();
+        match self {
+            Self::Seeds => {
+                let n = row.metric.as_ref().map_or(0, |summary| summary.n);
+                let mut words = if n < seeds { format!("{n} of {seeds}") } else { n.to_string() };
+                for (count, what) in [(row.diverged, "diverged"), (row.failed, "failed")] {
+                    if count > 0 {
+                        words += &format!(", {count} {what}");
+                    }
+                }
+                words
+            }
+            Self::Metric => cell(unit, row.metric.as_ref()),
+            Self::Interval => {
+                row.metric.and_then(|summary| summary.interval).map_or_else(none, |ends| {
+                    format!("{} to {}", unit.value(ends.low), unit.value(ends.high))
+                })
+            }
+            Self::Difference => comparison.map_or_else(none, |c| {
+                format!("{} ({})", unit.signed(c.difference), unit.interval(&c.interval))
+            }),
+            Self::P => comparison.map_or_else(none, |c| p(c.p_step_down)),
+            Self::Superiority => {
+                comparison.map_or_else(none, |c| format!("{:.2}", c.superiority.probability))
+            }
+            Self::Epoch => row.best_epoch.map_or_else(none, |epoch| format!("{epoch:.1}")),
+            Self::Seconds => {
+                let seconds: Vec<f64> = finished().map(|trial| trial.seconds).collect();
+                mean(&seconds).map_or_else(none, |mean| format!("{mean:.0}"))
+            }
+            Self::Parameters => finished().next().map_or_else(none, |t| t.parameters.to_string()),
+            Self::Value(measure) => cell(measure.unit(), summary(variant, measure).as_ref()),
+        }
+    }
+}

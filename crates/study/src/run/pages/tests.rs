@@ -1,0 +1,168 @@
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use selvedge_train::Context;
+
+use super::super::tests::{STUDY, datasets, run};
+use super::super::{Runner, StudyResults};
+use super::*;
+use crate::StudyError;
+use crate::store::FolderStore;
+
+/// Two arms at three learning rates.
+fn two_dimensions() -> StudyResults {
+    let text = STUDY.replace("[0.1, 0.01]", "[0.1, 0.01, 0.001]")
+        + "[[variant]]\nname = 'plain'\n[[variant]]\nname = 'wide|er'\n'model.hidden' = 8\n";
+    run(tempfile::tempdir().unwrap().path(), &text)
+}
+
+fn content(results: &StudyResults, items: &str) -> Content {
+    Block::read(&format!("s.toml\n{items}")).unwrap().content(results).unwrap()
+}
+
+/// The cells of the lines of a table.
+fn cells(markdown: &str) -> Vec<Vec<&str>> {
+    let lines = markdown.lines().filter(|line| line.starts_with('|'));
+    lines.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
+}
+
+#[test]
+fn a_grid_has_a_row_for_each_value_and_a_column_for_each_arm() {
+    let results = two_dimensions();
+    let made = content(&results, "grid by=learning_rate value=test.accuracy");
+    let cells = cells(&made.markdown);
+    assert_eq!(cells[0], ["learning_rate", "plain", "wide\\|er", "wide\\|er − plain", "p"]);
+    let places: Vec<&str> = cells[2..].iter().map(|row| row[0]).collect();
+    assert_eq!(places, ["0.1", "0.01", "0.001"]);
+    for (row, variants) in cells[2..].iter().zip(0..) {
+        // The variants are those of the first arm, then those of the second.
+        let means = [variants, variants + 3].map(|at| {
+            let values = results.variants[at].trials.iter().flatten();
+            let values = values.map(|t| t.score(crate::config::Part::Test, "accuracy").unwrap());
+            100.0 * values.sum::<f64>() / 2.0
+        });
+        for (cell, mean) in row[1..3].iter().zip(means) {
+            assert!(cell.starts_with(&format!("{mean:.2} ± ")), "{row:?} {mean}");
+        }
+        let difference = row[3].trim_matches('*').parse::<f64>().unwrap();
+        assert!((difference - (means[1] - means[0])).abs() < 0.006, "{row:?}");
+    }
+    assert!(made.markdown.ends_with("a difference that is more than chance is bold."));
+    let only = content(&results, "grid by=learning_rate value=train.loss.best only=plain");
+    assert!(only.markdown.starts_with("| learning_rate | plain |\n"), "{}", only.markdown);
+}
+
+#[test]
+fn the_best_of_each_arm_is_that_of_the_table_and_is_compared_with_the_first() {
+    let results = two_dimensions();
+    let made = content(&results, "best value=train.accuracy,test.accuracy");
+    let cells = cells(&made.markdown);
+    assert_eq!(cells.len(), 4, "{}", made.markdown);
+    for row in &cells[2..] {
+        let arm = row[0].replace('\\', "");
+        let best = results
+            .table()
+            .rows
+            .into_iter()
+            .find(|r| results.variants[r.variant].variant.arm == arm);
+        assert_eq!(best.unwrap().name.replace('|', "\\|"), format!("{}, {}", row[0], row[1]));
+    }
+    assert_eq!((cells[2][7], cells[3].len()), ("–", 8));
+    // Without arms, all else than a setting are the groups.
+    let plain = run(tempfile::tempdir().unwrap().path(), STUDY);
+    let made = content(&plain, "best by=learning_rate value=test.loss");
+    assert_eq!(self::cells(&made.markdown).len(), 3, "{}", made.markdown);
+}
+
+#[test]
+fn a_table_has_what_was_asked_for_and_says_what_is_left_out() {
+    let mut results = two_dimensions();
+    let all = content(&results, "table");
+    let head = &cells(&all.markdown)[0];
+    assert_eq!(head[..3], ["variant", "seeds", "validation loss"]);
+    assert!(head.contains(&"p") && head.contains(&"test accuracy (%)"), "{head:?}");
+    assert!(all.markdown.contains("p is adjusted for 5 comparisons. 2 seeds are too few to tell"));
+    let two = content(&results, "table rows=2 columns=seeds,parameters,test.loss");
+    assert_eq!(cells(&two.markdown).len(), 4);
+    assert!(two.markdown.ends_with("The best 2 of 6 variants."), "{}", two.markdown);
+    results.variants[0].trials[1] = None;
+    results.variants[1].trials.fill(None);
+    let cut = content(&results, "table order=study columns=seeds,validation.loss");
+    let rows = cells(&cut.markdown);
+    assert_eq!(rows[2][1..2], ["1 of 2"]);
+    assert_eq!(rows[3][1..], ["0 of 2", "–"]);
+    assert!(cut.markdown.ends_with("3 of 12 trials are not finished yet."), "{}", cut.markdown);
+}
+
+#[test]
+fn figures_are_drawn_the_same_each_time_with_a_name_of_their_own() {
+    let results = two_dimensions();
+    let items = "curves value=train.loss,validation.loss only=plain\nintervals\nconfusion\n\
+                 setting by=learning_rate value=test.accuracy title='What <rate>?'";
+    let [first, again] = [0, 1].map(|_| content(&results, items));
+    assert!(first == again);
+    let names: Vec<&str> = first.figures.iter().map(|(name, _)| name.as_str()).collect();
+    let expected = [
+        "s_curves_train_loss.svg",
+        "s_intervals.svg",
+        "s_confusion.svg",
+        "s_setting_test_accuracy.svg",
+    ];
+    assert_eq!(names, expected);
+    assert!(first.markdown.contains("![What \\<rate\\>?](figures/s_setting_test_accuracy.svg)"));
+    assert!(
+        first.figures.iter().all(|(_, bytes)| bytes.starts_with(b"<svg") && bytes.len() < LARGE)
+    );
+    for (items, expected) in [
+        ("curves value=test.loss", "curves: an epoch has values of training and validation images"),
+        ("curves", "curves: it needs `value`"),
+        ("curves value=train.loss,train.accuracy", "curves: the values of a figure are all losses"),
+        ("setting by=x value=test.loss", "setting: `x` does not vary"),
+        ("grid value=test.loss", "grid: it needs `by`"),
+        ("number value=test.loss only=nobody", "number: no variant or arm is called `nobody`"),
+    ] {
+        let block = Block::read(&format!("s.toml\n{items}")).unwrap();
+        let message = block.content(&results).unwrap_err();
+        assert!(message.starts_with(expected), "{message}");
+    }
+}
+
+#[test]
+fn a_study_is_read_from_a_folder_in_which_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let finished = run(folder.path(), STUDY);
+    let datasets = datasets();
+    let read = |text: &str| {
+        let store = Arc::new(FolderStore::existing(folder.path()).unwrap());
+        let runner = Runner::new(store, &datasets, "flex");
+        runner.read(&text.parse().unwrap(), &Context::new(&Device::flex()))
+    };
+    let names = || {
+        let mut names = Vec::new();
+        for sub in ["", "trials", "owners", "leases"] {
+            let entries = std::fs::read_dir(folder.path().join(sub)).into_iter().flatten();
+            names.extend(entries.map(|entry| entry.unwrap().path()));
+        }
+        names.sort();
+        names
+    };
+    let before = names();
+    assert_eq!(read(STUDY).unwrap().text(), finished.text());
+    let more = read(&STUDY.replace("seeds = 2", "seeds = 3")).unwrap();
+    assert!(!more.complete());
+    assert_eq!(more.table().rows.iter().map(|row| row.unfinished).sum::<usize>(), 2);
+    // What a search would try after trials that are missing is not known.
+    let search = "[study]\nsearch = 'random'\nbudget = 12";
+    let none =
+        read(&STUDY.replace("[study]", search).replace("[0.1, 0.01]", "{ min = 0.01, max = 0.1 }"));
+    assert_eq!((none.as_ref().unwrap().variants.len(), none.unwrap().complete()), (4, false));
+    assert_eq!(names(), before);
+    let record = folder
+        .path()
+        .join("trials")
+        .join(format!("{}.toml", finished.trials().next().unwrap().key));
+    std::fs::write(&record, "x").unwrap();
+    assert!(matches!(read(STUDY), Err(StudyError::Record { .. })));
+    assert_eq!(std::fs::read(record).unwrap(), b"x");
+    assert!(FolderStore::existing(folder.path().join("none")).is_err());
+}

@@ -1,0 +1,120 @@
+//! Words and numbers of a page.
+
+use super::super::report::{count, listed, sum};
+use super::super::table::SEED;
+use super::super::unit::Unit;
+use super::super::{StudyResults, VariantResults};
+use super::Measure;
+use super::block::Item;
+use crate::config::{Part, printable};
+use crate::statistics::Summary;
+
+/// Text that Markdown takes for nothing else, on one line.
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in printable(text).chars() {
+        if "\\`*[]<>|".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+/// Lines of a table; the first column is text, the others are numbers.
+pub(super) fn table(head: &[String], rows: &[Vec<String>]) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let rule: Vec<String> =
+        (0..head.len()).map(|at| if at == 0 { "---".into() } else { "---:".into() }).collect();
+    let rows = rows.iter().map(|row| line(row));
+    [line(head), line(&rule)].into_iter().chain(rows).collect::<String>().trim_end().into()
+}
+
+/// What a variant came to, over its seeds.
+pub(super) fn summary(variant: &VariantResults, measure: &Measure) -> Option<Summary> {
+    let values: Vec<f64> = variant.trials.iter().flatten().filter_map(|t| measure.of(t)).collect();
+    Summary::of(&values, SEED)
+}
+
+/// Mean ± standard deviation without a unit, which stands at the head of the column.
+pub(super) fn cell(unit: Unit, summary: Option<&Summary>) -> String {
+    unit.shown(summary).trim_end_matches(" %").into()
+}
+
+/// A p, never as 0.
+pub(super) fn p(p: f64) -> String {
+    if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
+}
+
+/// What is missing of the variants that an item is about, in a sentence; empty if that is nothing.
+pub(super) fn missing(results: &StudyResults, item: &Item) -> String {
+    let variants = || results.variants.iter().filter(|variant| item.has(variant));
+    let all: usize = variants().map(|variant| variant.trials.len()).sum();
+    let left = |variant: &VariantResults| {
+        let none = variant.trials.iter().filter(|trial| trial.is_none()).count();
+        none - variant.failures.len()
+    };
+    match (variants().map(left).sum(), all) {
+        (0, _) => String::new(),
+        (left, all) => format!(
+            "{left} of {} {} not finished yet.",
+            count(all, "trial"),
+            if left == 1 { "is" } else { "are" }
+        ),
+    }
+}
+
+/// The variant that an item is about: the one that it names, or else the best.
+pub(super) fn one<'a>(
+    results: &'a StudyResults,
+    item: &Item,
+) -> Result<Option<&'a VariantResults>, String> {
+    let variants = item.variants(results)?;
+    if let ([_, ..], [one]) = (item.only.as_slice(), variants.as_slice()) {
+        return Ok(Some(one));
+    }
+    let rows = results.table().rows.into_iter().filter(|row| row.metric.is_some());
+    Ok(rows.map(|row| &results.variants[row.variant]).find(|variant| item.has(variant)))
+}
+
+/// One mean ± standard deviation.
+pub(super) fn number(results: &StudyResults, item: &Item) -> Result<String, String> {
+    let value = item.value()?;
+    let summary = one(results, item)?.and_then(|variant| summary(variant, value));
+    Ok(value.unit().shown(summary.as_ref()))
+}
+
+/// The classes that are confused most, over all seeds.
+pub(super) fn confused(results: &StudyResults, item: &Item) -> Result<String, String> {
+    let Some(variant) = one(results, item)? else { return Ok("–".into()) };
+    let trials = variant.trials.iter().flatten();
+    let matrices: Vec<_> = trials.filter_map(|trial| trial.confusion.get(&Part::Test)).collect();
+    let matrix = sum(&matrices).ok_or("the study has no confusion matrix of the test images")?;
+    let pairs: Vec<String> = matrix
+        .most_confused(item.rows.unwrap_or(3))
+        .iter()
+        .map(|pair| {
+            let [truth, taken] = [pair.truth, pair.predicted].map(|at| &matrix.classes[at]);
+            let all: u64 = matrix.counts[pair.truth].iter().sum();
+            escaped(&format!("{truth} for {taken} ({} of {all})", pair.count))
+        })
+        .collect();
+    match pairs.is_empty() {
+        true => Ok("none".into()),
+        false => Ok(listed(&pairs)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_text_and_tables_stay_tables() {
+        assert_eq!(escaped("a|b <c> *d*\n"), "a\\|b \\<c\\> \\*d\\*\u{fffd}");
+        let head = ["x".to_owned(), "y".into()];
+        let rows = [vec!["a".to_owned(), "1".into()]];
+        assert_eq!(table(&head, &rows), "| x | y |\n| --- | ---: |\n| a | 1 |");
+        assert_eq!([p(0.03125), p(0.0001)], ["0.031", "< 0.001"]);
+    }
+}
