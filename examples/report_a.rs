@@ -9,6 +9,7 @@ use selvedge::cli;
 use selvedge::prelude::*;
 use selvedge::report::plot::{
     FeatureMaps, ImageRow, ImageRows, ImageValues, LayerMaps, Picture, PlotError, SheetImage,
+    first_of_each_class,
 };
 
 /// Two tasks of a course on five kinds of clothing (FM-1): the feature maps of a CNN of three convolutions
@@ -58,9 +59,7 @@ fn report(args: &Args) -> Result<(), Box<dyn Error>> {
     cli::print(&format!("CNN, epoch {} of {epochs}: test {score}\n", fitted.best.epoch))?;
 
     // Of the first training image of each class, the maps after the ReLU behind each convolution.
-    let labels = fm1.train.labels();
-    let of_class = |class| labels.iter().position(|&label| usize::from(label) == class);
-    let first = fm1.train.take(&(0..classes.len()).filter_map(of_class).collect::<Vec<_>>())?;
+    let first = fm1.train.take(&first_of_each_class(&fm1.train, 1))?;
     let (convolutions, relus): (Vec<_>, Vec<_>) = cnn.convolutions().into_iter().unzip();
     let images = pixels(&first, &data.normalization, &context)?;
     let found = fitted.model.valid().feature_maps(&relus, images)?;
@@ -71,12 +70,15 @@ fn report(args: &Args) -> Result<(), Box<dyn Error>> {
     let maps = FeatureMaps { images, layers: layers.collect(), channels: 6 };
     let below = Some("Each layer has one scale, the same for all classes");
     for (i, class) in classes.iter().enumerate() {
-        let picture =
-            maps.picture_of(i, &format!("What do three layers see in: {class}?"), below)?;
+        let picture = maps.picture_of(
+            i,
+            &format!("What do three layers make of an image of the class {class}?"),
+            below,
+        )?;
         let name = class.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "_");
         save(&picture, &folder, &format!("maps_{name}"))?;
     }
-    let title = "What do three layers see in five kinds of clothing?";
+    let title = "What do three layers make of five kinds of clothing?";
     save(&maps.picture(title, below)?, &folder, "maps")?;
 
     // The autoencoder learns without labels: from all of FM-2, and FM-1's training images.
@@ -103,8 +105,8 @@ fn report(args: &Args) -> Result<(), Box<dyn Error>> {
         fitted.best.epoch, config.epochs
     ))?;
 
-    // Ten images that it has not seen, of classes that it has.
-    let ten = test.range(0..10)?;
+    // Images that it has not seen, of classes that it has: two of each.
+    let ten = test.take(&first_of_each_class(test, 2))?;
     let given = pixels(&ten, &data.normalization, &context)?;
     let made: Vec<f32> = fitted.model.valid().reconstruct(given).into_data().try_to_vec()?;
     let images = SheetImage::all(&ten);

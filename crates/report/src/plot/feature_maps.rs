@@ -13,8 +13,6 @@ use super::style::{INK, LABEL, MUTED, Rgb, TICK, viridis};
 const MOST_IMAGES: usize = 20;
 const MOST_LAYERS: usize = 20;
 const MOST_CHANNELS: usize = 16;
-/// Pixels along the longer side of what is drawn.
-const PIXELS: usize = 256;
 /// Sides of the image and of a map: of one image alone, and where there are several.
 const LARGE: [f64; 2] = [128.0, 84.0];
 const SMALL: [f64; 2] = [64.0, 64.0];
@@ -236,7 +234,7 @@ impl Drawing {
         at: (f64, f64),
         side: f64,
     ) -> Result<(), PlotError> {
-        let raster = Raster::new(image.pixels, image.shape, PIXELS).ok_or_else(|| {
+        let raster = Raster::new(image.pixels, image.shape, pixels(side)).ok_or_else(|| {
             let (shape, pixels) = (image.shape, image.pixels.len());
             refused(format!("image {number} has {pixels} values for the shape {shape:?}"))
         })?;
@@ -276,7 +274,7 @@ impl Drawing {
             };
             let steps = layer.map(image, channel).iter().map(|v| (255.0 * share(v)).round() as u8);
             let steps: Vec<u8> = steps.collect();
-            let raster = Raster::new(&steps, [1, height, width], PIXELS);
+            let raster = Raster::new(&steps, [1, height, width], pixels(self.map));
             let mut raster = raster.expect("a map has as many values as its shape says");
             for pixel in raster.rgb.chunks_exact_mut(3) {
                 let (red, green, blue) = viridis(f64::from(pixel[0]) / 255.0);
@@ -306,6 +304,11 @@ impl Drawing {
         self.scene.height = self.scene.height.max(bottom);
         compose_with(title, subtitle, self.scene, self.insets)
     }
+}
+
+/// Pixels along the longer side of what is drawn: those of a PNG.
+fn pixels(side: f64) -> usize {
+    2 * side as usize
 }
 
 /// A number with three digits that count.

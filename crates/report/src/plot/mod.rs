@@ -79,6 +79,6 @@ pub use mean_curves::{MeanCurve, MeanCurves, Places, ValueAxis};
 pub use picture::{Picture, PlotError};
 pub use reliability::reliability;
 pub use rows::rows;
-pub use sheet::{SheetImage, sheet, worst_images};
+pub use sheet::{SheetImage, first_of_each_class, sheet, worst_images};
 pub(crate) use style::heat_colors;
 pub use threshold::{precision_recall, roc};

@@ -49,6 +49,17 @@ impl<'a> SheetImage<'a> {
     }
 }
 
+/// The positions of the first `each` images of every class in a view, class by class, for pictures that show some of
+/// each. A class that has fewer gives those.
+pub fn first_of_each_class(view: &View, each: usize) -> Vec<usize> {
+    let of_class = |class: usize| {
+        let labels = view.labels().iter().enumerate();
+        let found = labels.filter(move |(_, label)| usize::from(**label) == class);
+        found.map(|(position, _)| position).take(each)
+    };
+    (0..view.num_classes()).flat_map(of_class).collect()
+}
+
 /// Draws images in rows of five, each with its caption below it.
 ///
 /// The pixels of a small image are sharp squares; a large one is shrunk to 256 pixels. The picture is
@@ -234,6 +245,14 @@ mod tests {
         let images = SheetImage::all(&view);
         let found = images.iter().map(|image| (image.pixels[0], image.caption[0].as_str()));
         assert_eq!(found.collect::<Vec<_>>(), [(0, "cat"), (40, "dog"), (80, "cat")]);
+    }
+
+    #[test]
+    fn the_first_of_each_class_come_class_by_class() {
+        let view = view(vec![1, 1, 0, 1, 0]);
+        assert_eq!(first_of_each_class(&view, 1), [2, 0]);
+        assert_eq!(first_of_each_class(&view, 2), [2, 4, 0, 1]);
+        assert_eq!(first_of_each_class(&view, 3), [2, 4, 0, 1, 3]);
     }
 
     #[test]

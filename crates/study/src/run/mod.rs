@@ -5,6 +5,8 @@ mod files;
 mod halving;
 mod importance;
 mod journal;
+#[cfg(feature = "plot")]
+mod kept;
 mod progress;
 #[cfg(feature = "plot")]
 mod report;
@@ -142,7 +144,14 @@ impl<'a> Runner<'a> {
             halving.run(|variants| self.try_all(study, variants, &work, &progress, &mut all))?;
         }
         progress.end();
-        Ok(StudyResults::new(study, all))
+        let results = StudyResults::new(study, &all);
+        #[cfg(feature = "plot")]
+        let results = {
+            let plans = all.variants.into_iter().map(|(_, plans)| plans).collect();
+            let kept = kept::Kept::new(self.store.clone(), context.device.clone(), plans);
+            StudyResults { kept: Some(Arc::new(kept)), ..results }
+        };
+        Ok(results)
     }
 
     /// Does all trials of some variants, and tells what each variant came to: the mean of what is to be made small,

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use selvedge_data::DataError;
+use selvedge_data::{DataError, View};
 use selvedge_models::{Architecture, ModelError};
 use selvedge_train::TrainError;
 
@@ -138,6 +138,15 @@ impl Plan {
         match &self.pretrained {
             Some(Weights::Trial(plan)) => Some(plan),
             _ => None,
+        }
+    }
+
+    /// The images that it learns from.
+    pub fn train_images(&self) -> Result<View, DataError> {
+        let train = &self.data.split.train;
+        match self.config.dataset.fraction {
+            1.0 => Ok(train.clone()),
+            fraction => train.stratified_fraction(fraction, self.seed),
         }
     }
 
