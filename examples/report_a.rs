@@ -114,7 +114,8 @@ fn report(args: &Args) -> Result<(), Box<dyn Error>> {
     let original = ImageRow { name: "original".into(), values: ImageValues::Bytes(&originals) };
     let made = ImageRow { name: "reconstructed".into(), values: ImageValues::Unit(&made) };
     let labels = images.iter().map(|image| image.caption[0].clone()).collect();
-    let rows = ImageRows { shape: ten.shape(), labels, rows: vec![original, made] };
+    let rows = vec![original, made];
+    let rows = ImageRows { shape: ten.shape(), labels, rows, across: 10 };
     let title = "What does an autoencoder keep of test images?";
     save(&rows.picture(title, Some(&text))?, &folder, "reconstructions")?;
     cli::print(&format!("models, curves and pictures are in {}\n", folder.display()))?;

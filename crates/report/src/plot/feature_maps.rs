@@ -4,10 +4,10 @@ use burn::tensor::Tensor;
 use kuva::render::render::{Scene, TextAnchor};
 
 use super::inset::{Inset, Raster, compose_with};
-use super::page::{shorten, text_at};
+use super::page::{plain, shorten, text_at, text_width};
 use super::picture::{Picture, PlotError};
 use super::sheet::SheetImage;
-use super::style::{INK, LABEL, MUTED, Rgb, TICK, viridis};
+use super::style::{INK, LABEL, MUTED, Rgb, TICK, least_width, viridis};
 
 /// Most images, layers, and channels of each.
 const MOST_IMAGES: usize = 20;
@@ -27,13 +27,13 @@ const NUMBERS: f64 = 16.0;
 const LINE: f64 = 16.0;
 /// Between the rows of one layer and of the next.
 const BETWEEN: f64 = 14.0;
+/// The widest heading of a layer that has few maps.
+const LONGEST: f64 = 400.0;
 /// The names of images, where there are several.
 const LABELS: f64 = 92.0;
 /// Width of the bar of colours, and of the bar with its numbers.
 const BAR: f64 = 12.0;
 const SCALE: f64 = 76.0;
-/// As wide as the other pictures, so that a title has room.
-const LEAST_WIDTH: f64 = 772.0;
 
 /// The outputs of some layers for some images, drawn with viridis on one scale a layer.
 ///
@@ -94,7 +94,7 @@ impl FeatureMaps<'_> {
             refused(format!("there is no image {image} of {}", self.images.len()))
         })?;
         let [side, map] = LARGE;
-        let mut drawing = Drawing::new(side + BESIDE, map, self.columns());
+        let mut drawing = Drawing::new(self, title, side + BESIDE, map);
         drawing.image(shown, image, (0.0, NAME + NUMBERS), side)?;
         for (i, line) in shown.caption.iter().enumerate() {
             let at = NAME + NUMBERS + side + (i + 1) as f64 * LINE;
@@ -122,7 +122,7 @@ impl FeatureMaps<'_> {
     pub fn picture(&self, title: &str, subtitle: Option<&str>) -> Result<Picture, PlotError> {
         self.check()?;
         let [side, map] = SMALL;
-        let mut drawing = Drawing::new(LABELS + side + BESIDE, map, self.columns());
+        let mut drawing = Drawing::new(self, title, LABELS + side + BESIDE, map);
         let mut top = 0.0;
         for layer in &self.layers {
             let scale = layer.scale(self.channels);
@@ -190,6 +190,15 @@ impl LayerMaps {
         self.shape[1].min(channels)
     }
 
+    /// Its name, how many channels it has, and their size.
+    fn heading(&self, channels: usize) -> String {
+        let [_, all, height, width] = self.shape;
+        let shown = self.shown(channels);
+        let of = if shown < all { format!("{shown} of {all}") } else { all.to_string() };
+        let plural = if all == 1 { "" } else { "s" };
+        format!("{}: {of} channel{plural}, {height} × {width}", self.name)
+    }
+
     /// The map of a channel.
     fn map(&self, image: usize, channel: usize) -> &[f32] {
         let [_, channels, height, width] = self.shape;
@@ -217,9 +226,13 @@ struct Drawing {
 }
 
 impl Drawing {
-    fn new(left: f64, map: f64, columns: usize) -> Self {
-        let width = left + columns as f64 * (map + GAP) + SCALE;
-        let scene = Scene::new(width.max(LEAST_WIDTH), 0.0);
+    /// Nothing yet, with room for the maps and the headings of all layers.
+    fn new(maps: &FeatureMaps<'_>, title: &str, left: f64, map: f64) -> Self {
+        let columns = maps.columns();
+        let headings = maps.layers.iter().map(|layer| layer.heading(maps.channels));
+        let headings = headings.map(|text| text_width(&plain(&text), LABEL)).fold(0.0, f64::max);
+        let room = (columns as f64 * (map + GAP) + SCALE).max(headings.min(LONGEST) + 2.0);
+        let scene = Scene::new((left + room).max(least_width(title)), 0.0);
         Self { scene, insets: Vec::new(), left, map, columns }
     }
 
@@ -244,14 +257,9 @@ impl Drawing {
 
     /// Writes the name of a layer, the size of its maps and the numbers of its channels; gives where the maps begin.
     fn heading(&mut self, layer: &LayerMaps, top: f64, channels: usize, before: &str) -> f64 {
-        let [_, all, height, width] = layer.shape;
-        let shown = layer.shown(channels);
-        let of = if shown < all { format!("{shown} of {all}") } else { all.to_string() };
-        let plural = if all == 1 { "" } else { "s" };
-        let text = format!("{}: {of} channel{plural}, {height} × {width}", layer.name);
-        let text = shorten(&text, LABEL, self.scene.width - self.left);
+        let text = shorten(&layer.heading(channels), LABEL, self.scene.width - self.left);
         self.text(&text, (self.left, top + 15.0), LABEL, INK, TextAnchor::Start);
-        for channel in 0..shown {
+        for channel in 0..layer.shown(channels) {
             let middle = self.column(channel) + self.map / 2.0;
             let at = (middle, top + NAME + NUMBERS - 5.0);
             self.text(&format!("{before}{channel}"), at, TICK, MUTED, TextAnchor::Middle);

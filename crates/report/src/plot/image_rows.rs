@@ -7,13 +7,13 @@ use kuva::render::render::{Scene, TextAnchor};
 use super::inset::{Inset, Raster, compose_with};
 use super::page::{shorten, text_at, text_width};
 use super::picture::{Picture, PlotError};
-use super::style::{INK, LABEL, MUTED, TICK};
+use super::style::{INK, LABEL, MUTED, TICK, least_width};
 
-/// Images side by side; more of them begin again below.
-const ACROSS: usize = 10;
 /// Most images in a row, and most rows.
 const MOST_IMAGES: usize = 100;
 const MOST_ROWS: usize = 10;
+/// Most images side by side.
+const MOST_ACROSS: usize = 20;
 /// Width of a column, and the side of the square that an image fills.
 const COLUMN: f64 = 76.0;
 const IMAGE: f64 = 70.0;
@@ -27,8 +27,6 @@ const BETWEEN: f64 = 14.0;
 const NAME: f64 = 130.0;
 /// Pixels along the longer side of what is drawn.
 const PIXELS: usize = 256;
-/// As wide as the other pictures, so that a title has room.
-const LEAST_WIDTH: f64 = 772.0;
 
 /// The same images in several states, one row below the other: originals over reconstructions, say.
 ///
@@ -42,6 +40,7 @@ const LEAST_WIDTH: f64 = 772.0;
 ///         ImageRow { name: "original".into(), values: ImageValues::Bytes(&[0, 255, 255, 0]) },
 ///         ImageRow { name: "reconstructed".into(), values: ImageValues::Unit(&[0.1, 0.8, 0.9, 0.0]) },
 ///     ],
+///     across: 10,
 /// };
 /// let picture = rows.picture("What does the autoencoder keep?", None)?;
 /// assert!(picture.to_svg().contains("reconstructed"));
@@ -55,6 +54,8 @@ pub struct ImageRows<'a> {
     pub labels: Vec<String>,
     /// From the top down: 1 to 10.
     pub rows: Vec<ImageRow<'a>>,
+    /// How many images stand side by side, 1 to 20; more of them begin again below.
+    pub across: usize,
 }
 
 /// The images of a row.
@@ -76,7 +77,8 @@ pub enum ImageValues<'a> {
 }
 
 impl ImageRows<'_> {
-    /// Draws the rows, ten images side by side; more of them begin again below.
+    /// Draws the rows. With a title the picture is at least as wide as others are; without one it is no wider than it
+    /// has to be.
     ///
     /// # Errors
     ///
@@ -87,11 +89,11 @@ impl ImageRows<'_> {
         let names = self.rows.iter().map(|row| shorten(&row.name, LABEL, NAME));
         let names: Vec<String> = names.collect();
         let left = names.iter().map(|name| text_width(name, LABEL)).fold(0.0, f64::max) + 12.0;
-        let across = self.labels.len().min(ACROSS);
+        let across = self.labels.len().min(self.across);
         let width = left + across as f64 * COLUMN;
-        let mut scene = Scene::new(width.max(LEAST_WIDTH), 0.0);
+        let mut scene = Scene::new(width.max(least_width(title)), 0.0);
         let (mut insets, size) = (Vec::new(), self.shape.iter().product::<usize>());
-        for (block, labels) in self.labels.chunks(ACROSS).enumerate() {
+        for (block, labels) in self.labels.chunks(self.across).enumerate() {
             let mut top = scene.height + if block == 0 { 0.0 } else { BETWEEN };
             for (column, label) in labels.iter().enumerate() {
                 let at = (left + column as f64 * COLUMN + IMAGE / 2.0, top + ABOVE - 6.0);
@@ -103,7 +105,7 @@ impl ImageRows<'_> {
                 let middle = top + IMAGE / 2.0 + 0.36 * f64::from(LABEL);
                 scene.add(text_at(name, (left - 12.0, middle), LABEL, MUTED, TextAnchor::End));
                 for column in 0..labels.len() {
-                    let image = block * ACROSS + column;
+                    let image = block * self.across + column;
                     let pixels = &bytes[image * size..(image + 1) * size];
                     let raster = Raster::new(pixels, self.shape, PIXELS).ok_or_else(|| {
                         refused(format!("images of the shape {:?} are no pictures", self.shape))
@@ -121,7 +123,11 @@ impl ImageRows<'_> {
     /// The rows as bytes.
     fn checked(&self) -> Result<Vec<Cow<'_, [u8]>>, PlotError> {
         let images = self.labels.len();
-        let counts = [("images", images, MOST_IMAGES), ("rows", self.rows.len(), MOST_ROWS)];
+        let counts = [
+            ("images", images, MOST_IMAGES),
+            ("rows", self.rows.len(), MOST_ROWS),
+            ("images side by side", self.across, MOST_ACROSS),
+        ];
         for (what, count, most) in counts {
             if !(1..=most).contains(&count) {
                 return Err(refused(format!("expected 1 to {most} {what}, got {count}")));
@@ -178,7 +184,7 @@ mod tests {
             row("original", ImageValues::Bytes(&bytes)),
             row("noisy", ImageValues::Unit(&values)),
         ];
-        let rows = ImageRows { shape: [1, 1, 2], labels: labels(2), rows };
+        let rows = ImageRows { shape: [1, 1, 2], labels: labels(2), rows, across: 10 };
         let picture = rows.picture("", None).unwrap();
         let drawn: Vec<&Raster> = picture.insets.iter().map(|inset| &inset.raster).collect();
         assert_eq!(drawn[0].rgb, [0, 0, 0, 51, 51, 51]);
@@ -192,7 +198,8 @@ mod tests {
         let pixels: Vec<u8> = (0..23 * 3 * 4).map(|i| (i % 251) as u8).collect();
         let names = ["original", "a name that is longer than there is room for it"];
         let rows = names.map(|name| row(name, ImageValues::Bytes(&pixels)));
-        let rows = ImageRows { shape: [3, 2, 2], labels: labels(23), rows: rows.to_vec() };
+        let rows = rows.to_vec();
+        let rows = ImageRows { shape: [3, 2, 2], labels: labels(23), rows, across: 10 };
         let picture = rows.picture(&"Title ".repeat(40), Some("below")).unwrap();
         assert_eq!(picture.insets.len(), 46);
         for (original, below) in [(0, 10), (9, 19), (20, 30), (40, 43), (42, 45)] {
@@ -210,7 +217,7 @@ mod tests {
     fn what_cannot_be_drawn_is_refused_on_one_line() {
         let message = |shape, n, values: &[f32], rows: usize| {
             let rows = vec![row("a", ImageValues::Unit(values)); rows];
-            let rows = ImageRows { shape, labels: labels(n), rows };
+            let rows = ImageRows { shape, labels: labels(n), rows, across: 10 };
             let error = rows.picture("", None).unwrap_err().to_string();
             error.strip_prefix("cannot draw the rows of images: ").unwrap().to_owned()
         };

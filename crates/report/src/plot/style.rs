@@ -39,6 +39,12 @@ pub const LABEL: u32 = 14;
 pub const TICK: u32 = 12;
 pub const LEGEND: u32 = 13;
 
+/// The least width of a picture with a title, so that the title has room; one without is as narrow as it can be, for
+/// small screens.
+pub fn least_width(title: &str) -> f64 {
+    if title.is_empty() { 0.0 } else { 772.0 }
+}
+
 /// Empty border of a picture.
 pub const MARGIN: f64 = 14.0;
 /// From the top of a part to its axes, where what they show is written.

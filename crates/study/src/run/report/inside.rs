@@ -11,7 +11,7 @@ use selvedge_report::plot::{
 use selvedge_train::PixelLoss;
 
 use super::super::kept::Kept;
-use super::figures::is_complete;
+use super::figures::{capital, is_complete};
 use super::{Report, VariantResults, text};
 use crate::StudyError;
 use crate::config::TaskConfig;
@@ -86,7 +86,7 @@ impl Inside {
         let found = plans.iter().map(|&plan| (plan, kept.model(plan)));
         let found = found.into_iter().find(|(_, model)| !matches!(model, Ok(None)));
         let (plan, model) = found.unwrap_or((first, Ok(None)));
-        let name = format!("{}, seed {}", results.variant.name, plan.seed);
+        let name = format!("variant {}, seed {}", results.variant.name, plan.seed);
         if has_maps(plan) || plan.config.task.is_reconstruct() {
             match model {
                 Ok(Some(network)) => self.add(&network, plan, kept, &name),
@@ -194,14 +194,14 @@ fn feature_maps(
         _ => format!("the first and the last of its {count} convolutions make"),
     };
     let classes: Vec<String> = maps.images.iter().map(|image| image.caption[0].clone()).collect();
+    let name = capital(name);
+    let which = match all.num_classes() > CLASSES {
+        true => format!("the first {CLASSES} classes"),
+        false => "each class".into(),
+    };
     let caption = format!(
-        "What {of} of the first {part} image of each class{}: {name}. At most {CHANNELS} channels a layer; each layer \
-         has one scale, so that its maps can be compared.",
-        if all.num_classes() > CLASSES {
-            format!(", of the first {CLASSES}")
-        } else {
-            String::new()
-        }
+        "{name}: what {of} of the first {part} image of {which}. At most {CHANNELS} channels a layer are shown; each \
+         layer has one scale, so that its maps can be compared."
     );
     let alternative = format!(
         "Feature maps of {} for images of {}.",
@@ -264,20 +264,24 @@ fn reconstructions(
         rows.push(row("with noise", ImageValues::Unit(&given)));
     }
     rows.push(row("reconstructed", ImageValues::Unit(&made)));
-    let noise =
-        if rows.len() == 3 { ", the same with noise, which is what it is given," } else { "" };
+    let name = capital(name);
+    let noise = match rows.len() {
+        3 => " with noise, as the network gets them, below,",
+        _ => "",
+    };
     let caption = format!(
-        "{} of different classes above{noise} and what {name} makes of them below.",
+        "{name}: {} at the top,{noise} and at the bottom what the network makes of them.",
         text::count(view.len(), &format!("{part} image"))
     );
     let labels: Vec<String> = images.iter().map(|image| image.caption[0].clone()).collect();
     let alternative = format!("Images and their reconstructions: {}.", text::listed(&labels));
-    let rows = ImageRows { shape: view.shape(), labels, rows };
+    let rows = ImageRows { shape: view.shape(), labels, rows, across: IMAGES };
     let title = format!("What is kept of images that were not learned? {name}");
     Ok(Shown {
         file: "reconstructions",
         picture: rows.picture(&title, None)?,
-        bare: rows.picture("", None)?,
+        // Narrow enough for a telephone.
+        bare: ImageRows { across: IMAGES / 2, ..rows }.picture("", None)?,
         caption,
         alternative,
     })

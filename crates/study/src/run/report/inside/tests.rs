@@ -56,7 +56,7 @@ fn a_model_that_was_kept_shows_its_maps_and_one_that_was_not_says_how_to_get_the
     let (page, files) = report(&run(store.path(), true, CNN));
     assert!(page.contains(HEADING) && !page.contains("--keep-models"));
     for text in [
-        "What its 3 convolutions make of the first test image of each class",
+        "Variant base, seed 0: what its 3 convolutions make of the first test image of each class.",
         ">conv1, after relu1: 6 of 10 channels, 16 × 16<",
         ">conv3, after relu3: 6 of 20 channels, 4 × 4<",
         ">left<",
@@ -79,7 +79,7 @@ fn a_damaged_model_loses_its_maps_and_not_the_report() {
         std::fs::write(file.unwrap().path(), "\u{1b}[2Jno weights").unwrap();
     }
     let (page, files) = report(&results);
-    assert!(page.contains("The model of base, seed 0 cannot be read: "));
+    assert!(page.contains("The model of variant base, seed 0 cannot be read: "));
     assert!(page.contains("<h2>The variants</h2>") && !page.contains('\u{1b}'));
     assert!(!files.iter().any(|name| name.starts_with("feature_maps")));
 }
@@ -106,7 +106,7 @@ fn the_autoencoder_that_the_best_began_with_is_shown_without_keeping_models() {
                 keep = 'conv*'\n";
     let (page, files) = report(&run(tempfile::tempdir().unwrap().path(), false, text));
     assert!(
-        page.contains("10 test images of different classes above and what the pre-training of")
+        page.contains("The pre-training of variant base, seed 0: 10 test images at the top, and at the bottom what")
     );
     assert!(page.contains("The same command with --keep-models"));
     assert!(files.iter().any(|file| file == "reconstructions.svg"));
