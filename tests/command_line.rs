@@ -288,6 +288,31 @@ fn what_train_keeps_is_taken_by_predict_and_finetune() {
 }
 
 #[test]
+fn report_a_draws_maps_of_each_class_and_reconstructions_and_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out").display().to_string();
+    let run = |more: &[&str]| {
+        let arguments = ["--quick", "--device=flex", "--output-dir", &out];
+        let output = example("report_a").args(arguments).args(more).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let read = |name: &str| std::fs::read(folder.path().join("out").join(name)).unwrap();
+    let first = run(&[]);
+    assert!(first.contains("CNN, epoch 1 of 1: test loss"), "{first}");
+    assert!(first.contains("autoencoder, epoch 1 of 1: mean squared error: validation 0."));
+    let names = ["maps", "maps_t_shirt_top", "maps_sandal", "maps_bag", "reconstructions"];
+    let pictures: Vec<Vec<u8>> = names.map(|name| read(&format!("{name}.png"))).into();
+    let svg = String::from_utf8(read("maps_trouser.svg")).unwrap();
+    // Of three layers six maps and a bar, and the image.
+    assert_eq!(svg.matches("<image ").count(), 3 * 7 + 1);
+    assert_eq!(run(&["--resume"]), first);
+    assert_eq!(names.map(|name| read(&format!("{name}.png"))).to_vec(), pictures);
+    let both = example("report_a").args(["--quick", "--epochs=3"]).output().unwrap();
+    assert_refused(&both, &["--quick", "--epochs"]);
+}
+
+#[test]
 fn wrong_arguments_of_train_predict_and_finetune_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("no.safetensors");

@@ -1,15 +1,14 @@
 //! Images side by side, with what there is to say about each.
 
-use kuva::render::color::Color;
-use kuva::render::render::{Primitive, Scene, TextAnchor};
+use kuva::render::render::{Scene, TextAnchor};
 use selvedge_data::View;
 use selvedge_train::{Predictions, Verdict};
 
 use super::confusion::per_cent;
-use super::inset::{Inset, Raster};
-use super::page::{compose, shorten, text_at};
+use super::inset::{Inset, Raster, compose_with};
+use super::page::{shorten, text_at};
 use super::picture::{Picture, PlotError};
-use super::style::{INK, MARGIN, MUTED, TICK, css};
+use super::style::{INK, MUTED, TICK};
 
 /// Images in a row.
 const ACROSS: usize = 5;
@@ -36,6 +35,29 @@ pub struct SheetImage<'a> {
     pub shape: [usize; 3],
     /// One line below the image each; a longer one is shortened.
     pub caption: Vec<String>,
+}
+
+impl<'a> SheetImage<'a> {
+    /// The images of a view in their order, each with the name of its class below it.
+    pub fn all(view: &'a View) -> Vec<Self> {
+        let image = |position| Self {
+            pixels: view.image(position),
+            shape: view.shape(),
+            caption: vec![view.classes()[usize::from(view.label(position))].clone()],
+        };
+        (0..view.len()).map(image).collect()
+    }
+}
+
+/// The positions of the first `each` images of every class in a view, class by class, for pictures that show some of
+/// each. A class that has fewer gives those.
+pub fn first_of_each_class(view: &View, each: usize) -> Vec<usize> {
+    let of_class = |class: usize| {
+        let labels = view.labels().iter().enumerate();
+        let found = labels.filter(move |(_, label)| usize::from(**label) == class);
+        found.map(|(position, _)| position).take(each)
+    };
+    (0..view.num_classes()).flat_map(of_class).collect()
 }
 
 /// Draws images in rows of five, each with its caption below it.
@@ -68,24 +90,12 @@ pub fn sheet(
                 refuse(format!("image {i} has {pixels} values for the shape {shape:?}"))
             })?;
             let left = column as f64 * COLUMN;
-            insets.push(inset(raster, (left, top)));
+            insets.push(Inset::within(raster, (left, top), IMAGE));
             caption(&mut scene, image, (left, top + IMAGE));
         }
         scene.height = top + IMAGE + lines as f64 * LINE + 4.0;
     }
-    for inset in &insets {
-        frame(&mut scene, inset);
-    }
-    let height = scene.height;
-    scene.font_family = super::square::font();
-    let mut picture = compose(title, subtitle, Vec::new(), vec![scene]);
-    // The part is the last on the page.
-    let above = picture.scene.height - MARGIN / 2.0 - height;
-    for inset in &mut insets {
-        inset.at = (inset.at.0 + MARGIN, inset.at.1 + above);
-    }
-    picture.insets = insets;
-    Ok(picture)
+    Ok(compose_with(title, subtitle, scene, insets))
 }
 
 /// Draws the `n` images of greatest loss, with their class, the predicted class, its probability and the
@@ -128,33 +138,6 @@ fn lines(verdict: &Verdict, classes: &[String]) -> Vec<String> {
     vec![name.clone(), taken, format!("{sure}, loss {:.2}", verdict.loss)]
 }
 
-/// The image in the middle of its square, as large as it can be with all pixels of one size.
-fn inset(raster: Raster, (left, top): (f64, f64)) -> Inset {
-    let longest = raster.width.max(raster.height) as f64;
-    // A unit is two pixels of a PNG.
-    let pixel = match longest {
-        ..=IMAGE => (2.0 * IMAGE / longest).floor() / 2.0,
-        _ => IMAGE / longest,
-    };
-    let size = (raster.width as f64 * pixel, raster.height as f64 * pixel);
-    let at = (left + ((IMAGE - size.0) / 2.0).round(), top + ((IMAGE - size.1) / 2.0).round());
-    Inset { raster, at, size }
-}
-
-/// A line around an image, which may be as white as the page.
-fn frame(scene: &mut Scene, inset: &Inset) {
-    scene.add(Primitive::Rect {
-        x: inset.at.0 - 0.5,
-        y: inset.at.1 - 0.5,
-        width: inset.size.0 + 1.0,
-        height: inset.size.1 + 1.0,
-        fill: Color::None,
-        stroke: Some(css(MUTED).into()),
-        stroke_width: Some(1.0),
-        opacity: None,
-    });
-}
-
 fn caption(scene: &mut Scene, image: &SheetImage<'_>, (left, top): (f64, f64)) {
     for (i, line) in image.caption.iter().enumerate() {
         let text = shorten(line, TICK, COLUMN - 8.0);
@@ -169,6 +152,7 @@ mod tests {
     use selvedge_data::ImageDataset;
 
     use super::*;
+    use crate::plot::style::MARGIN;
     use crate::plot::testing::Pixels;
 
     fn of(pixels: &[u8], shape: [usize; 3]) -> SheetImage<'_> {
@@ -253,6 +237,22 @@ mod tests {
         }
         assert_eq!(worst_images("", &view, &found, 9).unwrap().insets.len(), 3);
         assert!(worst_images("", &view, &found, 0).is_err());
+    }
+
+    #[test]
+    fn the_images_of_a_view_are_called_by_their_classes() {
+        let view = view(vec![0, 1, 0]);
+        let images = SheetImage::all(&view);
+        let found = images.iter().map(|image| (image.pixels[0], image.caption[0].as_str()));
+        assert_eq!(found.collect::<Vec<_>>(), [(0, "cat"), (40, "dog"), (80, "cat")]);
+    }
+
+    #[test]
+    fn the_first_of_each_class_come_class_by_class() {
+        let view = view(vec![1, 1, 0, 1, 0]);
+        assert_eq!(first_of_each_class(&view, 1), [2, 0]);
+        assert_eq!(first_of_each_class(&view, 2), [2, 4, 0, 1]);
+        assert_eq!(first_of_each_class(&view, 3), [2, 4, 0, 1, 3]);
     }
 
     #[test]

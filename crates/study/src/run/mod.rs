@@ -6,6 +6,8 @@ mod halving;
 mod importance;
 mod journal;
 #[cfg(feature = "plot")]
+mod kept;
+#[cfg(feature = "plot")]
 pub mod pages;
 mod progress;
 mod pruning;
@@ -173,7 +175,14 @@ impl<'a> Runner<'a> {
             })?;
         }
         progress.end();
-        Ok(StudyResults::new(study, all))
+        let results = StudyResults::found(study, &all);
+        #[cfg(feature = "plot")]
+        let results = {
+            let plans = all.variants.into_iter().map(|(_, plans)| plans).collect();
+            let kept = kept::Kept::new(self.store.clone(), context.device.clone(), plans);
+            StudyResults { kept: Some(Arc::new(kept)), ..results }
+        };
+        Ok(results)
     }
 
     /// Does all trials of some variants, and tells what each variant came to: the mean of what is to be made small,

@@ -256,7 +256,7 @@ fn record_name(key: &str) -> String {
     format!("trials/{key}.toml")
 }
 
-fn weights_name(key: &str) -> String {
+pub(super) fn weights_name(key: &str) -> String {
     format!("weights/{key}.safetensors")
 }
 

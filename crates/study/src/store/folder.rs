@@ -47,7 +47,7 @@ impl FolderStore {
     pub fn existing(folder: impl Into<PathBuf>) -> io::Result<Self> {
         let folder = folder.into();
         fs::read_dir(&folder)?;
-        Ok(Self { folder, locks: AtomicBool::new(false) })
+        Ok(Self { folder, locks: AtomicBool::new(false), _output: None })
     }
 
     /// The folder.
