@@ -12,7 +12,8 @@
 //! | which class was taken for which | [`confusion()`] |
 //! | each class against the rest, by the threshold | [`roc()`], [`precision_recall()`] |
 //! | whether a classifier is as often right as it is sure | [`reliability()`] |
-//! | the images of greatest loss, or any others | [`worst_images()`], [`sheet()`] |
+//! | the images of greatest loss, or any others | [`worst_images()`], [`sheet()`], [`grid()`] |
+//! | loss and error by the training images that a run has seen | [`images_seen()`] |
 //! | keep it | [`Picture::save`], [`Picture::to_svg`], [`Picture::to_png`] |
 //!
 //! Axes, lines, bands, markers, legends and colour scales are those of [kuva](https://docs.rs/kuva).
@@ -46,6 +47,7 @@ mod confusion;
 mod curve;
 mod dash;
 mod history;
+mod images_seen;
 mod inset;
 mod intervals;
 mod learning_rate;
@@ -66,6 +68,7 @@ pub use confusion::{MOST_CLASSES, confusion};
 pub(crate) use confusion::{per_cent, shares};
 pub use curve::{CurvePoint, CurveSeries, curve};
 pub use history::history;
+pub use images_seen::images_seen;
 pub use intervals::{Emphasis, IntervalRow, Intervals};
 pub use learning_rate::learning_rate;
 pub(crate) use mean_curves::stroke;
@@ -73,6 +76,6 @@ pub use mean_curves::{MeanCurve, MeanCurves, Places, ValueAxis};
 pub use picture::{Picture, PlotError};
 pub use reliability::reliability;
 pub use rows::rows;
-pub use sheet::{SheetImage, sheet, worst_images};
+pub use sheet::{SheetImage, grid, sheet, worst_images};
 pub(crate) use style::heat_colors;
 pub use threshold::{precision_recall, roc};

@@ -11,14 +11,16 @@ use super::page::{compose, shorten, text_at};
 use super::picture::{Picture, PlotError};
 use super::style::{INK, MARGIN, MUTED, TICK, css};
 
-/// Images in a row.
+/// Images in a row, unless it is said otherwise.
 const ACROSS: usize = 5;
+/// Most images in a row: there is room for a word below each.
+const MOST_ACROSS: usize = 10;
 /// Most images on a sheet.
 const MOST_IMAGES: usize = 200;
-/// Width of a column.
-const COLUMN: f64 = 154.4;
-/// Side of the square that an image fills.
-const IMAGE: f64 = 128.0;
+/// Width of a row: with five images a title has room.
+const ROW: f64 = 772.0;
+/// Share of a column that an image may fill.
+const FILLED: f64 = 0.8291;
 /// From one line of text to the next.
 const LINE: f64 = 16.0;
 /// Between rows.
@@ -52,26 +54,45 @@ pub fn sheet(
     subtitle: Option<&str>,
     images: &[SheetImage<'_>],
 ) -> Result<Picture, PlotError> {
+    grid(title, subtitle, ACROSS, images)
+}
+
+/// As [`sheet`], in rows of `across` images: at most ten. The fewer there are, the larger they are.
+///
+/// # Errors
+///
+/// As [`sheet`], and for rows of no image or of more than ten.
+pub fn grid(
+    title: &str,
+    subtitle: Option<&str>,
+    across: usize,
+    images: &[SheetImage<'_>],
+) -> Result<Picture, PlotError> {
     let refuse = |reason| PlotError::Data { picture: PICTURE, reason };
+    if !(1..=MOST_ACROSS).contains(&across) {
+        return Err(refuse(format!("expected rows of 1 to {MOST_ACROSS} images, got {across}")));
+    }
+    let column = ROW / across as f64;
+    // The square that an image fills.
+    let side = (column * FILLED).floor();
     if !(1..=MOST_IMAGES).contains(&images.len()) {
         return Err(refuse(format!("expected 1 to {MOST_IMAGES} images, got {}", images.len())));
     }
     let mut insets = Vec::new();
-    // Always as wide as five images, so that a title has room.
-    let mut scene = Scene::new(ACROSS as f64 * COLUMN, 0.0);
-    for (row, images) in images.chunks(ACROSS).enumerate() {
+    let mut scene = Scene::new(ROW, 0.0);
+    for (row, images) in images.chunks(across).enumerate() {
         let lines = images.iter().map(|image| image.caption.len()).max().unwrap_or(0);
         let top = scene.height + if row == 0 { 4.0 } else { BETWEEN };
-        for (column, image) in images.iter().enumerate() {
+        for (place, image) in images.iter().enumerate() {
             let raster = Raster::new(image.pixels, image.shape, PIXELS).ok_or_else(|| {
-                let (i, shape, pixels) = (row * ACROSS + column, image.shape, image.pixels.len());
+                let (i, shape, pixels) = (row * across + place, image.shape, image.pixels.len());
                 refuse(format!("image {i} has {pixels} values for the shape {shape:?}"))
             })?;
-            let left = column as f64 * COLUMN;
-            insets.push(inset(raster, (left, top)));
-            caption(&mut scene, image, (left, top + IMAGE));
+            let left = place as f64 * column;
+            insets.push(inset(raster, (left, top), side));
+            caption(&mut scene, image, (left, top + side), column - 8.0);
         }
-        scene.height = top + IMAGE + lines as f64 * LINE + 4.0;
+        scene.height = top + side + lines as f64 * LINE + 4.0;
     }
     for inset in &insets {
         frame(&mut scene, inset);
@@ -129,15 +150,15 @@ fn lines(verdict: &Verdict, classes: &[String]) -> Vec<String> {
 }
 
 /// The image in the middle of its square, as large as it can be with all pixels of one size.
-fn inset(raster: Raster, (left, top): (f64, f64)) -> Inset {
+fn inset(raster: Raster, (left, top): (f64, f64), side: f64) -> Inset {
     let longest = raster.width.max(raster.height) as f64;
     // A unit is two pixels of a PNG.
     let pixel = match longest {
-        ..=IMAGE => (2.0 * IMAGE / longest).floor() / 2.0,
-        _ => IMAGE / longest,
+        longest if longest <= side => (2.0 * side / longest).floor() / 2.0,
+        longest => side / longest,
     };
     let size = (raster.width as f64 * pixel, raster.height as f64 * pixel);
-    let at = (left + ((IMAGE - size.0) / 2.0).round(), top + ((IMAGE - size.1) / 2.0).round());
+    let at = (left + ((side - size.0) / 2.0).round(), top + ((side - size.1) / 2.0).round());
     Inset { raster, at, size }
 }
 
@@ -155,9 +176,9 @@ fn frame(scene: &mut Scene, inset: &Inset) {
     });
 }
 
-fn caption(scene: &mut Scene, image: &SheetImage<'_>, (left, top): (f64, f64)) {
+fn caption(scene: &mut Scene, image: &SheetImage<'_>, (left, top): (f64, f64), width: f64) {
     for (i, line) in image.caption.iter().enumerate() {
-        let text = shorten(line, TICK, COLUMN - 8.0);
+        let text = shorten(line, TICK, width);
         let color = if i == 0 { INK } else { MUTED };
         let at = (left, top + (i + 1) as f64 * LINE);
         scene.add(text_at(&text, at, TICK, color, TextAnchor::Start));
@@ -210,9 +231,9 @@ mod tests {
         assert_eq!(picture.insets.len(), shapes.len());
         for (i, inset) in picture.insets.iter().enumerate() {
             let (column, (width, height)) = ((i % ACROSS) as f64, inset.size);
-            let left = MARGIN + column * COLUMN;
-            assert!(inset.at.0 >= left && inset.at.0 + width <= left + IMAGE + 0.5, "{i}");
-            assert!(height <= IMAGE && width.max(height) > IMAGE / 2.0, "{i}");
+            let left = MARGIN + column * ROW / 5.0;
+            assert!(inset.at.0 >= left && inset.at.0 + width <= left + 128.5, "{i}");
+            assert!(height <= 128.0 && width.max(height) > 64.0, "{i}");
         }
         let png = Pixels::new(&picture);
         assert_eq!((png.size, png.size.0), (picture.size(), 1600));
@@ -230,6 +251,29 @@ mod tests {
         assert_eq!(message(&vec![good(); 201]), "expected 1 to 200 images, got 201");
         let two = of(&[0, 0], [2, 1, 1]);
         assert_eq!(message(&[good(), two]), "image 1 has 2 values for the shape [2, 1, 1]");
+    }
+
+    #[test]
+    fn rows_are_as_long_as_asked_and_their_images_as_large_as_fits() {
+        let pixels = [90; 28 * 28];
+        let images = vec![of(&pixels, [1, 28, 28]); 12];
+        for (across, rows) in [(1, 12), (3, 4), (5, 3), (10, 2)] {
+            let picture = grid("Rows", None, across, &images).unwrap();
+            let tops: std::collections::BTreeSet<u64> =
+                picture.insets.iter().map(|inset| inset.at.1 as u64).collect();
+            assert_eq!(tops.len(), rows, "{across}");
+            let column = ROW / across as f64;
+            let (first, second) = (&picture.insets[0], &picture.insets[1]);
+            assert!(first.size.0 > 0.7 * column && first.size.0 <= 0.83 * column, "{across}");
+            assert!(across == 1 || (second.at.0 - first.at.0 - column).abs() <= 1.0, "{across}");
+            assert_eq!(picture.size().0, 1600);
+            assert!(across == 1 || Pixels::new(&picture).border_is_clear());
+        }
+        for across in [0, 11] {
+            let error = grid("", None, across, &images).unwrap_err().to_string();
+            let reason = format!("expected rows of 1 to 10 images, got {across}");
+            assert_eq!(error, format!("cannot draw the sheet of images: {reason}"));
+        }
     }
 
     fn view(labels: Vec<u16>) -> View {
