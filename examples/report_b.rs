@@ -16,18 +16,17 @@ use selvedge::train::{Reconstruct, evaluate_task};
 
 /// Trains an autoencoder of linear layers on five kinds of clothing, mirrored and with noise, twice: to give
 /// back what it was given, and to give back the images without the noise. Shows what both make of ten test
-/// images, and the four kinds of training images that classifiers of this report learn from.
+/// images, and the four kinds of training images that the classifiers of this report learn from.
 #[derive(Parser)]
 struct Args {
-    /// 1 epoch of a fiftieth of the images: a check that everything works
-    #[arg(long)]
-    quick: bool,
     /// The most that is added to or taken from a pixel, which is 0 to 1
     #[arg(long, default_value_t = 0.1)]
     noise: f64,
     /// Decides the initial weights, the order of the images and the noise
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    quick: cli::QuickArgs,
     #[command(flatten)]
     training: cli::TrainingArgs,
     #[command(flatten)]
@@ -41,90 +40,74 @@ fn main() -> ExitCode {
 }
 
 fn denoise(args: &Args) -> Result<(), Box<dyn Error>> {
-    let (epochs, seed) = (if args.quick { 1 } else { 15 }, args.seed);
+    let (epochs, seed) = (args.quick.epochs(15), args.seed);
     let base = FitConfig { epochs, batch_size: 100, seed, ..FitConfig::default() };
     let config = args.training.config(base)?;
     config.check()?;
     let (context, _) = args.common.context("autoencoder")?;
     let odd = ClassSubset::new("odd", [1, 3, 5, 7, 9])?;
-    let mut split = FASHION_MNIST.load(&args.common.source())?.split_official()?.select(&odd)?;
-    if args.quick {
-        split.train = split.train.stratified_fraction(0.02, seed)?;
-    }
-    let output = Output::new(args.run.folder("runs/report_b"))?;
-    samples(&split.train, args.noise)?.save(output.path("samples.png"))?;
-
+    let split = FASHION_MNIST.load(&args.common.source())?.split_official()?.select(&odd)?;
+    let split = args.quick.split(split)?;
     let unit = Normalization::unit();
-    let flipped = Transforms::new().with(RandomHorizontalFlip { p: 0.5 });
-    let data = FitData::from(&split).with_normalization(unit.clone());
-    let given = flipped.clone().with(UniformNoise::new(args.noise));
-    let ways = [
-        ("what is given", "given", data.clone().with_transforms(given)),
-        (
-            "the images without noise",
-            "clean",
-            data.with_transforms(flipped).with_input_noise(args.noise),
-        ),
+    let clean = BatchLoader::new(split.test()?.clone(), 256, &unit, &context.device)?;
+    let noisy = clean.clone().with_input_noise(args.noise)?;
+    let output = Output::new(args.run.folder("runs/report_b"))?;
+    four_kinds(&split.train, args.noise)?.save(output.path("samples.png"))?;
+
+    let data = FitData::from(&split).with_normalization(unit);
+    let mirrored = Transforms::new().with(RandomHorizontalFlip { p: 0.5 });
+    let with_noise = mirrored.clone().with(UniformNoise::new(args.noise));
+    let runs = [
+        ("given", data.clone().with_transforms(with_noise)),
+        ("clean", data.with_transforms(mirrored).with_input_noise(args.noise)),
     ];
-    let ten = BatchLoader::new(split.test()?.range(0..10)?, 10, &unit, &context.device)?;
-    let ten = ten.with_input_noise(args.noise)?.epoch(0).next().ok_or("no test images")??;
-    let clean = ten.clean.clone().unwrap_or_else(|| ten.images.clone());
-    let mut rows = vec![bytes(clean.flatten(1, 3)), bytes(ten.images.clone().flatten(1, 3))];
-    let mut losses = Vec::new();
-    for (target, name, data) in &ways {
+    let first = noisy.epoch(0).next().ok_or("no test images")??;
+    let ten = first.images.narrow(0, 0, 10);
+    let without = first.clean.ok_or("no noise was added")?.narrow(0, 0, 10);
+    let mut rows = vec![bytes(without.flatten(1, 3)), bytes(ten.clone().flatten(1, 3))];
+    let mut errors = Vec::new();
+    for (target, data) in &runs {
         let network = LinearAutoencoder::default().architecture();
         let network = network.init(Initialization::HeNormal, seed, &context.device)?;
-        let run = context.clone().with_run_folder(output.path(name));
+        let run = context.clone().with_run_folder(output.path(target));
         let fitted = fit_autoencoder(network, data, &config, &run)?;
         cli::ended(&fitted)?;
-        let test = BatchLoader::new(split.test()?.clone(), 256, &unit, &context.device)?;
-        let clean = evaluate_task(&Reconstruct::default(), &fitted.model, &test)?.loss;
-        let test = test.with_input_noise(args.noise)?;
-        let noisy = evaluate_task(&Reconstruct::default(), &fitted.model, &test)?.loss;
+        let error = |test| evaluate_task(&Reconstruct::default(), &fitted.model, test);
+        let [with, without] = [error(&noisy)?.loss, error(&clean)?.loss];
         cli::print(&format!(
-            "learned to give back {target}: test loss {noisy:.5} with noise, {clean:.5} without\n"
+            "target {target}: test loss {with:.5} with noise, {without:.5} without\n"
         ))?;
-        rows.push(bytes(fitted.model.forward(ten.images.clone())));
-        losses.push(noisy);
+        rows.push(bytes(fitted.model.forward(ten.clone())));
+        errors.push(with);
     }
     let title = format!(
-        "Does an autoencoder take noise away? Its squared error to the image without noise is {:.4} if it \
-         learned to give back what it was given, {:.4} if it learned from images without noise",
-        losses[0], losses[1]
+        "Does an autoencoder take noise away? Squared error to the images without noise: {:.4} if it \
+         learned to give back what it is given, {:.4} if it learned to take the noise away",
+        errors[0], errors[1]
     );
-    let how = "From top to bottom: ten test images, what the autoencoders were given, \
-               what the first made of it, what the second made of it.";
-    let names = ten.labels.iter().map(|label| split.classes()[usize::from(*label)].clone());
-    let captions = names.map(|name| vec![name]).chain(std::iter::repeat(Vec::new()));
-    let images = rows.iter().flat_map(|row| row.chunks(784)).zip(captions);
-    let images: Vec<_> = images
-        .map(|(pixels, caption)| SheetImage { pixels, shape: split.shape(), caption })
-        .collect();
+    let how = "From top to bottom: test images; what the autoencoders are given; what comes back from the \
+               first; what comes back from the second.";
+    let image = |pixels| SheetImage { pixels, shape: [1, 28, 28], caption: Vec::new() };
+    let images: Vec<_> = rows.iter().flat_map(|row| row.chunks(28 * 28)).map(image).collect();
     plot::grid(&title, Some(how), 10, &images)?.save(output.path("reconstructions.png"))?;
-    cli::print(&format!("models, curves and pictures are in {}\n", output.folder().display()))?;
+    cli::print(&format!("models and pictures are in {}\n", output.folder().display()))?;
     Ok(())
 }
 
-/// The first image of each class in a row, once for each kind: as it is, mirrored, with noise, both.
-fn samples(train: &View, noise: f64) -> Result<plot::Picture, Box<dyn Error>> {
+/// An image of each class in a row, in each of four kinds: as it is, mirrored, with noise, both.
+fn four_kinds(train: &View, noise: f64) -> Result<plot::Picture, Box<dyn Error>> {
+    let one_each = train.stratified_fraction(1e-9, 0)?;
+    let set = augmented_set(&one_each, &flip_and_noise(noise), 0)?;
     let kinds = ["as it is", "mirrored", "with noise", "mirrored, with noise"];
-    let firsts = (0..train.classes().len() as u16)
-        .filter_map(|class| train.labels().iter().position(|label| *label == class));
-    let sets = firsts.map(|at| augmented_set(&train.range(at..at + 1)?, &flip_and_noise(noise), 0));
-    let sets: Vec<_> = sets.collect::<Result<_, _>>()?;
-    let images = kinds.iter().enumerate().flat_map(|(kind, name)| {
-        let image = move |set| (set, kind, name);
-        sets.iter().map(image)
-    });
-    let images: Vec<_> = images
-        .map(|(set, kind, name)| SheetImage {
-            pixels: set.image(kind),
-            shape: set.shape(),
-            caption: vec![set.classes()[usize::from(set.label(kind))].clone(), (*name).into()],
-        })
-        .collect();
-    let title = "What does a classifier of this report learn from? Each image four times";
-    let how = format!("Noise: uniform, at most {noise} either way, where a pixel is 0 to 1.");
+    let image = |i: usize| {
+        let class = set.classes()[usize::from(set.label(i))].clone();
+        let caption = vec![class, kinds[i / one_each.len()].into()];
+        SheetImage { pixels: set.image(i), shape: set.shape(), caption }
+    };
+    let images: Vec<_> = (0..set.len()).map(image).collect();
+    let title = "What do the classifiers of this report learn from? From each image four times";
+    let how =
+        format!("The noise is uniform and at most {noise} either way, where a pixel is 0 to 1.");
     Ok(plot::sheet(title, Some(&how), &images)?)
 }
 

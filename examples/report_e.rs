@@ -6,17 +6,18 @@ use std::process::ExitCode;
 use clap::Parser;
 use selvedge::cli;
 use selvedge::files::Output;
-use selvedge::models::{HiddenActivation, Mlp};
+use selvedge::models::HiddenActivation::{self, Identity, Relu, Sigmoid, Tanh};
+use selvedge::models::Mlp;
 use selvedge::prelude::*;
 use selvedge::report::plot;
 use selvedge::train::{History, TrainError};
 
 /// The activations with what the report found on its test images after 50 and after 100 epochs, in per cent.
 const ACTIVATIONS: [(&str, HiddenActivation, &str); 4] = [
-    ("relu", HiddenActivation::Relu, "89.7 / 89.5"),
-    ("sigmoid", HiddenActivation::Sigmoid, "88.5 / 88.8"),
-    ("tanh", HiddenActivation::Tanh, "89.3 / 88.5"),
-    ("identity", HiddenActivation::Identity, "NaN in epoch 27"),
+    ("ReLU", Relu, "89.7 / 89.5"),
+    ("sigmoid", Sigmoid, "88.5 / 88.8"),
+    ("tanh", Tanh, "89.3 / 88.5"),
+    ("identity", Identity, "diverged in epoch 27"),
 ];
 
 /// Trains a perceptron of 784-256-128-64-10 features with four activations by SGD at 0.1, on eight tenths of
@@ -24,12 +25,11 @@ const ACTIVATIONS: [(&str, HiddenActivation, &str); 4] = [
 /// which of them diverged.
 #[derive(Parser)]
 struct Args {
-    /// 2 epochs of a fiftieth of the images: a check that everything works
-    #[arg(long)]
-    quick: bool,
     /// Decides the initial weights and the order of the images
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    quick: cli::QuickArgs,
     #[command(flatten)]
     training: cli::TrainingArgs,
     #[command(flatten)]
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 
 fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
     let config = args.training.config(FitConfig {
-        epochs: if args.quick { 2 } else { 50 },
+        epochs: args.quick.epochs(50),
         batch_size: 32,
         learning_rate: 0.1,
         optimizer: OptimizerConfig::sgd(0.0),
@@ -54,49 +54,40 @@ fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
     config.check()?;
     let (context, _) = args.common.context("perceptron")?;
     let images = FASHION_MNIST.load(&args.common.source())?.train.view();
-    let mut split = images.split_stratified_three([0.8, 0.1, 0.1], 0)?;
-    if args.quick {
-        split.train = split.train.stratified_fraction(0.02, args.seed)?;
-    }
+    let split = args.quick.split(images.split_stratified_three([0.8, 0.1, 0.1], 0)?)?;
     let data = FitData::from(&split);
     let output = Output::new(args.run.folder("runs/report_e"))?;
 
     let mut histories: Vec<(&str, History)> = Vec::new();
     let mut answers = Vec::new();
-    cli::print("activation  test accuracy     in the report, after 50 / 100 epochs\n")?;
+    cli::print("activation  test accuracy         the report, 50 / 100 epochs\n")?;
     for (name, activation, reported) in ACTIVATIONS {
         let network = Mlp::new(10).with_activation(activation).architecture();
         let network = network.init(Initialization::PyTorch, args.seed, &context.device)?;
-        let run = context.clone().with_progress(Progress::auto(name));
-        let run = run.with_run_folder(output.path(name));
-        let (history, answer) = match fit(network, &data, &config, &run) {
-            // In the first epoch: there is no model to measure.
-            Err(TrainError::Diverged { epoch, .. }) => {
-                (History::default(), format!("diverged in epoch {epoch}"))
-            }
+        let run = context.clone().with_progress(context.progress.relabel(name));
+        let run = run.with_run_folder(output.path(&name.to_lowercase()));
+        let (history, diverged, accuracy) = match fit(network, &data, &config, &run) {
+            // Before the first epoch was complete: there is no model to measure.
+            Err(TrainError::Diverged { epoch, .. }) => (History::default(), Some(epoch), 0.0),
             Err(error) => return Err(error.into()),
-            Ok(fitted) => match fitted.diverged {
-                Some(divergence) => {
-                    (fitted.history, format!("diverged in epoch {}", divergence.epoch))
-                }
-                None => {
+            Ok(fitted) => {
+                let diverged = fitted.diverged.map(|at| at.epoch);
+                if diverged.is_none() {
                     cli::ended(&fitted)?;
-                    let test =
-                        evaluate(&fitted.model, split.test()?, &data.normalization, &context)?;
-                    (fitted.history, format!("{:.2} %", 100.0 * test.metrics.accuracy))
                 }
-            },
+                let test = evaluate(&fitted.model, split.test()?, &data.normalization, &context)?;
+                (fitted.history, diverged, 100.0 * test.metrics.accuracy)
+            }
+        };
+        let answer = match diverged {
+            Some(epoch) => format!("diverged in epoch {epoch}"),
+            None => format!("{accuracy:.2} %"),
         };
         cli::print(&format!("{name:10}  {answer:20}  {reported}\n"))?;
         answers.push(format!("{name} {answer}"));
         histories.push((name, history));
     }
-    let title = format!(
-        "Which activation is best for a perceptron? Right test images of the model of lowest validation loss \
-         in {} epochs: {}",
-        config.epochs,
-        answers.join(", ")
-    );
+    let title = format!("Which activation is best? Right test images: {}", answers.join(", "));
     let curves: Vec<_> = histories.iter().map(|(name, history)| (*name, history)).collect();
     let picture = plot::history(&title, &curves);
     picture.save(output.path("activations.svg"))?;

@@ -21,7 +21,7 @@ const FILE: &str = "steps.csv";
 /// use selvedge_report::StepLog;
 ///
 /// // A line every 20 steps, which standard error gets, too.
-/// let observer = StepLog::every(20).with_messages();
+/// let observer = StepLog::every(20).with_messages(true);
 /// # let _ = observer;
 /// ```
 #[derive(Debug)]
@@ -61,10 +61,10 @@ impl StepLog {
         Self { every: steps.max(1), is_shown: false, file: None }
     }
 
-    /// The same; standard error gets a line as often.
+    /// The same, with or without a line on standard error as often: without, unless it is said.
     #[must_use]
-    pub fn with_messages(self) -> Self {
-        Self { is_shown: true, ..self }
+    pub fn with_messages(self, is_shown: bool) -> Self {
+        Self { is_shown, ..self }
     }
 
     /// What was measured in the run of that folder: the training images seen, and the values there.

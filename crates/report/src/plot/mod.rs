@@ -12,7 +12,8 @@
 //! | which class was taken for which | [`confusion()`] |
 //! | each class against the rest, by the threshold | [`roc()`], [`precision_recall()`] |
 //! | whether a classifier is as often right as it is sure | [`reliability()`] |
-//! | the images of greatest loss, or any others | [`worst_images()`], [`sheet()`], [`grid()`] |
+//! | the images of greatest loss, or the first ones with what is predicted | [`worst_images()`], [`predicted_images()`] |
+//! | any images with a caption each | [`sheet()`], [`grid()`] |
 //! | loss and error by the training images that a run has seen | [`images_seen()`] |
 //! | keep it | [`Picture::save`], [`Picture::to_svg`], [`Picture::to_png`] |
 //!
@@ -76,6 +77,6 @@ pub use mean_curves::{MeanCurve, MeanCurves, Places, ValueAxis};
 pub use picture::{Picture, PlotError};
 pub use reliability::reliability;
 pub use rows::rows;
-pub use sheet::{SheetImage, grid, sheet, worst_images};
+pub use sheet::{SheetImage, grid, predicted_images, sheet, worst_images};
 pub(crate) use style::heat_colors;
 pub use threshold::{precision_recall, roc};

@@ -121,10 +121,7 @@ pub fn worst_images(
     predictions: &Predictions,
     n: usize,
 ) -> Result<Picture, PlotError> {
-    if view.labels() != predictions.labels() {
-        let reason = "the predictions are not those of its images".into();
-        return Err(PlotError::Data { picture: PICTURE, reason });
-    }
+    check(view, predictions)?;
     let images: Vec<SheetImage<'_>> = predictions
         .worst(n)
         .iter()
@@ -137,6 +134,39 @@ pub fn worst_images(
     let subtitle = "Below each image: its class, the class it was taken for with its probability, \
                     and the loss in nats.";
     sheet(title, Some(subtitle), &images)
+}
+
+/// Draws the first `n` images in rows of `across`, with their class and the class that is predicted. `view` has the
+/// images of the predictions, in their order.
+///
+/// # Errors
+///
+/// [`PlotError::Data`] if the view has another number of images than the predictions, and as [`grid`].
+pub fn predicted_images(
+    title: &str,
+    view: &View,
+    predictions: &Predictions,
+    n: usize,
+    across: usize,
+) -> Result<Picture, PlotError> {
+    check(view, predictions)?;
+    let (classes, predicted) = (predictions.classes(), predictions.predicted());
+    let image = |i: usize| {
+        let [truth, taken] = [usize::from(view.label(i)), predicted[i]].map(|at| &classes[at]);
+        let caption = vec![format!("truth: {truth}"), format!("prediction: {taken}")];
+        SheetImage { pixels: view.image(i), shape: view.shape(), caption }
+    };
+    let images: Vec<SheetImage<'_>> = (0..n.min(view.len())).map(image).collect();
+    grid(title, None, across, &images)
+}
+
+/// Refuses predictions of other images.
+fn check(view: &View, predictions: &Predictions) -> Result<(), PlotError> {
+    if view.labels() != predictions.labels() {
+        let reason = "the predictions are not those of its images".into();
+        return Err(PlotError::Data { picture: PICTURE, reason });
+    }
+    Ok(())
 }
 
 fn lines(verdict: &Verdict, classes: &[String]) -> Vec<String> {
@@ -300,12 +330,29 @@ mod tests {
     }
 
     #[test]
+    fn the_first_images_have_their_class_and_the_predicted_one() {
+        let view = view(vec![0, 1, 0]);
+        let logits = vec![1.0, 0.0, 3.0, 0.0, 0.0, 1.0];
+        let found = Predictions::new(view.classes(), view.labels().to_vec(), logits).unwrap();
+        let picture = predicted_images("", &view, &found, 2, 3).unwrap();
+        let greys: Vec<u8> = picture.insets.iter().map(|inset| inset.raster.rgb[0]).collect();
+        assert_eq!(greys, [0, 40]);
+        let svg = picture.to_svg();
+        for (text, count) in [("truth: cat", 1), ("truth: dog", 1), ("prediction: cat", 2)] {
+            assert_eq!(svg.matches(text).count(), count, "{text}");
+        }
+        assert_eq!(predicted_images("", &view, &found, 9, 3).unwrap().insets.len(), 3);
+    }
+
+    #[test]
     fn predictions_of_other_images_are_refused() {
         let (view, other) = (view(vec![0, 1]), view(vec![1, 1]));
         let labels = other.labels().to_vec();
         let found = Predictions::new(other.classes(), labels, vec![0.0; 4]).unwrap();
-        let message = worst_images("", &view, &found, 1).unwrap_err().to_string();
+        let worst = worst_images("", &view, &found, 1).unwrap_err().to_string();
         let reason = "the predictions are not those of its images";
-        assert_eq!(message, format!("cannot draw the sheet of images: {reason}"));
+        assert_eq!(worst, format!("cannot draw the sheet of images: {reason}"));
+        let first = predicted_images("", &view, &found, 1, 1).unwrap_err().to_string();
+        assert_eq!(first, worst);
     }
 }
