@@ -330,7 +330,7 @@ fn the_examples_of_the_reports_leave_their_pictures_and_are_resumed() {
             "report_b",
             &[][..],
             "target clean: test loss ",
-            &["samples.png", "reconstructions.png", "given/results.svg", "clean/results.svg"][..],
+            &["samples.png", "reconstructions.png", "given/results.csv", "clean/results.csv"][..],
         ),
         (
             "report_c",

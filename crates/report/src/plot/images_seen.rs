@@ -1,15 +1,15 @@
 //! Loss and error by the number of training images that a run has seen.
 
+use kuva::plot::legend::{LegendEntry, LegendShape};
 use selvedge_train::Metrics;
 
-use super::history::{legend, run_lines};
 use super::page::compose;
 use super::panel::{Line, Panel, XAxis, extent, room};
 use super::picture::Picture;
-use super::style::marker;
+use super::style::{css, marker, series};
 
-/// Draws loss and error, in per cent, by the number of training images seen: the training of some steps dashed,
-/// the validation solid with a marker at each place.
+/// Draws loss and error, in per cent, by the number of training images seen: training as a line, validation as
+/// markers.
 ///
 /// A place is `(images, what was measured there)`, in rising order: of training what
 /// [`StepLog`](crate::StepLog) keeps, of validation usually the ends of epochs, and 0 for what an untrained
@@ -42,10 +42,17 @@ pub fn images_seen(
         logarithmic: false,
         step: None,
     };
-    let mut entries = legend(&[""]);
-    entries.truncate(2);
+    let entry = |(i, label, shape): (usize, &str, LegendShape)| LegendEntry {
+        label: label.into(),
+        color: css(series(i)),
+        shape,
+        dasharray: None,
+    };
+    let training_entry = (0, "training, since the point before", LegendShape::Line);
+    let validation_entry = (1, "validation", LegendShape::Marker(marker(1)));
+    let legend = [training_entry, validation_entry].map(entry).to_vec();
     let panels = panels(training, validation);
-    compose(title, subtitle, entries, panels.iter().map(|panel| panel.scene(&x)).collect())
+    compose(title, subtitle, legend, panels.iter().map(|panel| panel.scene(&x)).collect())
 }
 
 fn panels(training: &[(usize, Metrics)], validation: &[(usize, Metrics)]) -> [Panel; 2] {
@@ -65,11 +72,22 @@ fn lines(
     validation: &[(usize, Metrics)],
     value: fn(&Metrics) -> f64,
 ) -> Vec<Line> {
-    let points = |places: &[(usize, Metrics)]| -> Vec<(f64, f64)> {
-        places.iter().map(|(images, metrics)| (*images as f64, value(metrics))).collect()
+    let point = |(images, metrics): &(usize, Metrics)| (*images as f64, value(metrics));
+    let line = |i: usize, points: Vec<(f64, f64)>, marker| Line {
+        points,
+        band: Vec::new(),
+        color: series(i),
+        width: 2.0,
+        dashes: None,
+        marker,
+        best: None,
     };
-    let [training, validation] = run_lines(0, points(training), points(validation), None);
-    vec![training, Line { marker: Some(marker(0)), ..validation }]
+    // Nobody measured what lies between two epochs: a gap after each, and no line through them.
+    let apart = validation.iter().flat_map(|place| [point(place), (f64::NAN, f64::NAN)]);
+    vec![
+        line(0, training.iter().map(point).collect(), None),
+        line(1, apart.collect(), Some(marker(1))),
+    ]
 }
 
 #[cfg(test)]
@@ -86,20 +104,26 @@ mod tests {
     fn the_error_is_what_is_not_right_in_per_cent() {
         let [loss, error] = panels(&[(64, at(0.5, 0.75))], &[(0, at(2.25, 0.0))]);
         let points = |panel: &Panel| -> Vec<_> {
-            panel.lines.iter().flat_map(|line| line.points.clone()).collect()
+            let all = panel.lines.iter().flat_map(|line| line.points.clone());
+            all.filter(|point| point.0.is_finite()).collect()
         };
         assert_eq!(points(&loss), [(64.0, 0.5), (0.0, 2.25)]);
         assert_eq!(points(&error), [(64.0, 25.0), (0.0, 100.0)]);
     }
 
     #[test]
-    fn both_lines_are_drawn_in_both_panels_and_nothing_is_clipped() {
+    fn both_are_drawn_in_both_panels_without_a_line_through_the_validation() {
         let training: Vec<_> = (1..40).map(|i| (1280 * i, at(2.0 / i as f64, 0.9))).collect();
         let validation = [(0, at(2.3, 0.1)), (50_000, at(0.4, 0.9))];
         let pixels = Pixels::new(&images_seen("Fast?", None, &training, &validation));
         for columns in [0..800, 800..1600] {
-            let found = pixels.find(series(0), columns).into_iter().filter(|at| at.1 > 150);
-            assert!(found.count() > 500);
+            let below = |i| {
+                let found = pixels.find(series(i), columns.clone()).into_iter();
+                found.filter(|at| at.1 > 150).count()
+            };
+            assert!(below(0) > 500);
+            // Two squares of a side of twenty pixels.
+            assert!((700..900).contains(&below(1)), "{}", below(1));
         }
         assert!(pixels.border_is_clear());
     }
