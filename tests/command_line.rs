@@ -370,3 +370,22 @@ fn the_examples_of_the_reports_leave_their_pictures_and_are_resumed() {
         assert!(!messages.contains("epoch 1/1"), "{name} trained again: {messages}");
     }
 }
+
+#[test]
+fn wrong_arguments_of_the_examples_of_the_reports_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("run");
+    for (name, argument, parts) in [
+        ("report_b", "--noise=-1", ["noise", "-1"]),
+        ("report_b", "--epochs=0", ["epochs is 0", "at least 1"]),
+        ("report_c", "--model=mnist_cnn4", ["'mnist_cnn4'", "bn_cnn"]),
+        ("report_c", "--log-every=0", ["--log-every", "'0'"]),
+        ("report_c", "--dataset=minst", ["minst", "fashion_mnist"]),
+        ("report_e", "--lr=-1", ["learning rate", "-1"]),
+        ("report_e", "--data-path=no/such/folder", ["no/such/folder", "not a folder"]),
+    ] {
+        let arguments = ["--quick", argument, "--output-dir", output.to_str().unwrap()];
+        assert_refused(&example(name).args(arguments).output().unwrap(), &parts);
+        assert!(!output.exists(), "{name} {argument} leaves a folder");
+    }
+}
