@@ -2,7 +2,8 @@
 
 use toml::{Table, Value};
 
-use super::trial::set;
+use super::tree::read;
+use super::trial::{expanded, set};
 use super::vary::path_of;
 use super::{ConfigError, StudyConfig};
 
@@ -103,20 +104,22 @@ impl StudyConfig {
             _ => return Err("it takes one value".into()),
         };
         let head = Table::from_iter([(key.to_string(), value)]);
+        // Whether they fit is known when all arguments were read: alone, a search lacks its budget.
+        if let "search" | "pruner" = key {
+            let value = expanded(head).remove(key).ok_or("it has no value")?;
+            let wrong = |wrong: super::tree::Wrong| wrong.to_string();
+            match key {
+                "search" => self.search = read(value).map_err(wrong)?,
+                _ => self.pruner = Some(read(value).map_err(wrong)?),
+            }
+            return Ok(self);
+        }
         let text = Table::from_iter([("study".to_string(), Value::Table(head))]).to_string();
-        let lone = |error: ConfigError| error.message;
-        // Alone, a search lacks its budget, and a baseline its variants.
-        let text = match key {
-            "search" => format!("{text}budget = 1\n[vary]\nbatch_size = [1, 2]\n"),
-            _ => text,
-        };
-        let read: Self = text.parse().map_err(lone)?;
+        let of_head: Self = text.parse().map_err(|error: ConfigError| error.message)?;
         match key {
-            "metric" => self.metric = read.metric,
-            "seeds" => self.seeds = read.seeds,
-            "search" => self.search = read.search,
-            "pruner" => self.pruner = read.pruner,
-            _ => self.budget = read.budget,
+            "metric" => self.metric = of_head.metric,
+            "seeds" => self.seeds = of_head.seeds,
+            _ => self.budget = of_head.budget,
         }
         Ok(self)
     }
@@ -233,6 +236,7 @@ fn value(text: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Pruner, Search};
     use super::*;
 
     fn study() -> StudyConfig {
@@ -271,6 +275,14 @@ mod tests {
         assert_eq!(change("seeds=5,7").seeds, [5, 7]);
         assert_eq!(change("metric=validation.accuracy").metric.to_string(), "validation.accuracy");
         assert_eq!(change("budget=9").budget, Some(9));
+        assert_eq!(change("search=one_at_a_time").search, Search::OneAtATime);
+        let changes =
+            ["search={ name = 'tpe', seed = 3 }", "budget=9", "pruner={name='median',warmup=2}"];
+        let searched = study().overridden(changes).unwrap();
+        assert_eq!(searched.search, Search::Tpe { seed: 3 });
+        assert_eq!(searched.pruner, Some(Pruner::Median { startup: 5, warmup: 2 }));
+        assert_eq!(searched.clone().overridden(["pruner="]).unwrap().pruner, None);
+        assert_eq!(searched.overridden(["search=grid"]).unwrap().search, Search::Grid);
     }
 
     #[test]
@@ -293,6 +305,7 @@ mod tests {
             ("lr=range(0,1,0.5)", "lr=range(0,1,0.5): range is of integers, with a step above 0"),
             ("lr=draw(1)", "lr=draw(1): `draw` is unknown, there are choice, range, interval, log"),
             ("~epochs", "~epochs: there is no such setting to take away"),
+            ("search=tpee", "search=tpee: `tpee` is unknown; did you mean `tpe`?"),
             ("seeds=0", "seeds=0: there is none: at least one is needed"),
             (
                 "metric=test.loss",

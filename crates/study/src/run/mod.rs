@@ -186,7 +186,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Does all trials of some variants, and tells what each variant came to: the mean of what is to be made small,
-    /// over its seeds, if every trial has it.
+    /// over its seeds, if every trial has it or ended early.
     fn try_all(
         &self,
         study: &StudyConfig,
@@ -230,10 +230,11 @@ impl<'a> Runner<'a> {
             let plans: Vec<&Plan> = level.into_values().collect();
             work.all(&plans, &mut all.done, progress)?;
         }
-        let value = |plan: &Plan| all.done.records.get(plan.place())?.value(&study.metric);
+        let of_trial =
+            |plan: &Plan| pruning::known_cost(all.done.records.get(plan.place())?, &study.metric);
         let cost = |(_, plans): &(Variant, Vec<Plan>)| {
-            let values: Option<Vec<f64>> = plans.iter().map(value).collect();
-            statistics::mean(&values?).map(|mean| study.metric.cost(mean))
+            let costs: Option<Vec<f64>> = plans.iter().map(of_trial).collect();
+            statistics::mean(&costs?)
         };
         let costs = planned.iter().map(cost).collect();
         all.variants.extend(planned);

@@ -3,7 +3,8 @@
 use super::StudyConfig;
 use super::results::Trials;
 use super::search::GENERATION;
-use crate::config::Variant;
+use crate::TrialRecord;
+use crate::config::{Metric, Variant};
 use crate::trial::{Ending, Limits, Plan};
 
 /// Variants with their trials by seed.
@@ -26,6 +27,17 @@ pub(super) fn generations(study: &StudyConfig, planned: Planned) -> Vec<Planned>
         }
     }
     generations
+}
+
+/// What a search learns of a trial, the smaller the better. Of one that ended early it is its best epoch: more than it
+/// would have come to, but it tells the hopeless from those that were a little worse than most. At least half of those
+/// that it was compared with came to less.
+pub(super) fn known_cost(record: &TrialRecord, metric: &Metric) -> Option<f64> {
+    if record.pruned_after().is_none() {
+        return record.value(metric).map(|value| metric.cost(value));
+    }
+    let curve = record.curve(metric.part(), metric.column())?;
+    curve.into_iter().map(|value| metric.cost(value)).filter(|cost| !cost.is_nan()).reduce(f64::min)
 }
 
 /// Sets where the trials of the next generation end early: by those of the same arm and seed before it that

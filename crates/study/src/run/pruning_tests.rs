@@ -98,6 +98,26 @@ fn what_ended_early_does_not_win_and_the_table_says_when_it_ended() {
     assert!(lines().all(|line| line.contains("\"state\":2")), "{journal}");
 }
 
+#[test]
+fn a_search_learns_the_best_epoch_of_what_ended_early() {
+    let metric = "validation.accuracy".parse().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let results = run(folder.path(), &pruned());
+    let early = results.trials().find(|trial| trial.pruned_after().is_some()).unwrap();
+    let whole = results.trials().find(|trial| trial.pruned_after().is_none()).unwrap();
+    let mut record = early.clone();
+    record.epochs = [0.7, 0.8, f64::NAN, 0.6]
+        .map(|accuracy| {
+            let mut epoch = early.epochs[0].clone();
+            epoch.validation[1] = accuracy;
+            epoch
+        })
+        .into();
+    assert_eq!(pruning::known_cost(&record, &metric), Some(-0.8));
+    let expected = whole.score(crate::config::Part::Validation, "accuracy").map(|value| -value);
+    assert_eq!(pruning::known_cost(whole, &metric), expected);
+}
+
 /// Asks for a stop after so many epochs of all trials together.
 struct StopAfter(Arc<AtomicUsize>, Stop);
 
