@@ -79,9 +79,10 @@ impl Architecture {
     /// let cnn = Cnn::cnn2(5).architecture().convolutions();
     /// assert_eq!(cnn, [("conv1", "relu1"), ("conv2", "relu2")].map(pair));
     /// // The second convolution of a block has its ReLU behind the sum.
-    /// let resnet = ResNet::resnet18(10).architecture().convolutions();
-    /// assert_eq!(resnet[0], pair(("conv1", "relu")));
+    /// let resnet = ResNet::resnet18(10).architecture()?.convolutions();
+    /// assert_eq!(resnet[0], pair(("conv1", "relu1")));
     /// assert_eq!(resnet[2], pair(("layer1.0.conv2", "layer1.0.conv2")));
+    /// # Ok::<(), selvedge_models::ModelError>(())
     /// ```
     pub fn convolutions(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();

@@ -133,8 +133,8 @@ impl ImageRows<'_> {
                 return Err(refused(format!("expected 1 to {most} {what}, got {count}")));
             }
         }
-        let sides = [images].into_iter().chain(self.shape);
-        let expected = sides.fold(Some(1_usize), |size, side| size?.checked_mul(side));
+        let mut sides = [images].into_iter().chain(self.shape);
+        let expected = sides.try_fold(1_usize, |size, side| size.checked_mul(side));
         let bytes = self.rows.iter().enumerate().map(|(i, row)| {
             let (count, finite) = match row.values {
                 ImageValues::Bytes(bytes) => (bytes.len(), true),
