@@ -11,7 +11,7 @@ const SHORT: [(&str, &str); 4] =
     [("lr", "learning_rate"), ("wd", "weight_decay"), ("bs", "batch_size"), ("seed", "seeds")];
 
 /// The settings of `[study]`.
-const HEAD: [&str; 6] = ["question", "metric", "seeds", "search", "budget", "baseline"];
+const HEAD: [&str; 7] = ["question", "metric", "seeds", "search", "budget", "pruner", "baseline"];
 
 impl StudyConfig {
     /// The same, changed by arguments of a command line:
@@ -23,7 +23,7 @@ impl StudyConfig {
     /// | `batch_size=range(32,129,32)` | over the integers from 32 below 129, in steps of 32 |
     /// | `lr=interval(1e-4,1e-1)`, `lr=log(1e-4,1e-1)` | over all numbers between, equally far apart or by ratio |
     /// | `seed=range(0,6)` or `seeds=6` | the seeds |
-    /// | `metric=validation.accuracy` | a setting of `[study]`; so for `question`, `search`, `budget`, `baseline` |
+    /// | `metric=validation.accuracy` | a setting of `[study]`; so for `question`, `search`, `budget`, `pruner`, `baseline` |
     /// | `~model.dropout` | a setting no longer varies, or has its default again |
     ///
     /// # Errors
@@ -68,6 +68,7 @@ impl StudyConfig {
         match (key, value.trim()) {
             ("baseline", "") => return Ok(Self { baseline: None, ..self }),
             ("baseline", text) => return Ok(Self { baseline: Some(text.into()), ..self }),
+            ("pruner", "") => return Ok(Self { pruner: None, ..self }),
             ("question", text) => return Ok(Self { question: text.into(), ..self }),
             _ => {}
         }
@@ -114,6 +115,7 @@ impl StudyConfig {
             "metric" => self.metric = read.metric,
             "seeds" => self.seeds = read.seeds,
             "search" => self.search = read.search,
+            "pruner" => self.pruner = read.pruner,
             _ => self.budget = read.budget,
         }
         Ok(self)

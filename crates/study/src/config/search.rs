@@ -67,6 +67,19 @@ impl Search {
         !matches!(self, Self::Grid | Self::OneAtATime | Self::Hyperband { .. })
     }
 
+    /// Whether trials can be ended early by what others came to.
+    pub(super) fn can_prune(&self) -> Result<(), &'static str> {
+        match self {
+            Self::OneAtATime => Err(
+                "one setting at a time asks how much each one matters: all of its trials come to their end",
+            ),
+            Self::SuccessiveHalving { .. } | Self::Hyperband { .. } => {
+                Err("halving ends trials by itself")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether variants follow from the file alone.
     pub(super) fn is_listed(&self) -> bool {
         matches!(self, Self::Grid | Self::OneAtATime)

@@ -8,7 +8,7 @@ use super::lines::Lines;
 use super::tree::{Wrong, read};
 use super::trial::{TrialConfig, expanded};
 use super::vary::Dimension;
-use super::{ConfigError, Metric, Search, Variant};
+use super::{ConfigError, Metric, Pruner, Search, Variant};
 
 /// The largest study file, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -41,6 +41,8 @@ pub struct StudyConfig {
     pub search: Search,
     /// How many variants at most; what a search that is not a grid proposes.
     pub budget: Option<usize>,
+    /// How trials that are worse than most are ended early; none is, if left out.
+    pub pruner: Option<Pruner>,
     /// The name of the variant that others are compared with; the best one, if left out.
     pub baseline: Option<String>,
     /// The settings that all variants share.
@@ -63,6 +65,7 @@ struct Head {
     seeds: Seeds,
     search: Search,
     budget: Option<usize>,
+    pruner: Option<Pruner>,
     baseline: Option<String>,
 }
 
@@ -74,6 +77,7 @@ impl Default for Head {
             seeds: Seeds::Count(3),
             search: Search::Grid,
             budget: None,
+            pruner: None,
             baseline: None,
         }
     }
@@ -109,6 +113,7 @@ impl StudyConfig {
             seeds: vec![0, 1, 2],
             search: Search::Grid,
             budget: None,
+            pruner: None,
             baseline: None,
             base: base.to_table(),
             vary: Vec::new(),
@@ -140,6 +145,12 @@ impl StudyConfig {
     #[must_use]
     pub fn with_search(self, search: Search, budget: usize) -> Self {
         Self { search, budget: Some(budget), ..self }
+    }
+
+    /// The same, with trials that are worse than most ended early.
+    #[must_use]
+    pub fn with_pruner(self, pruner: Pruner) -> Self {
+        Self { pruner: Some(pruner), ..self }
     }
 
     /// The same, and a setting, such as `model.dropout`, has each of these values.
@@ -239,6 +250,14 @@ impl StudyConfig {
                 return wrong("budget", message.into());
             }
             _ => {}
+        }
+        if let Some(Pruner::Median { startup, .. }) = self.pruner {
+            if let Err(message) = self.search.can_prune() {
+                return wrong("pruner", message.into());
+            }
+            if startup == 0 {
+                return wrong("pruner", "startup is 0, but must be at least 1".into());
+            }
         }
         if searched && self.baseline.is_some() {
             return wrong(
@@ -350,6 +369,7 @@ impl FromStr for StudyConfig {
             },
             search: head.search,
             budget: head.budget,
+            pruner: head.pruner,
             baseline: head.baseline,
             base,
             vary: dimensions.into_iter().map(|(_, dimension)| dimension).collect(),

@@ -200,6 +200,23 @@ fn impossible_studies_are_refused_with_their_line() {
             "line 1: study.budget: a search needs to know how many variants it may try",
         ),
         (
+            "[study]\npruner = 'mean'",
+            "line 2: study.pruner.name: `mean` is unknown; did you mean `median`?",
+        ),
+        (
+            "[study]\npruner = { name = 'median', startup = 0 }",
+            "line 2: study.pruner: startup is 0, but must be at least 1",
+        ),
+        (
+            "[study]\nsearch = 'hyperband'\npruner = 'median'\n[vary]\nbatch_size = [1, 2]",
+            "line 3: study.pruner: halving ends trials by itself",
+        ),
+        (
+            "[study]\nsearch = 'one_at_a_time'\npruner = 'median'\n[vary]\nbatch_size = [1, 2]",
+            "line 3: study.pruner: one setting at a time asks how much each one matters: all of its trials come to their \
+             end",
+        ),
+        (
             "[study]\nsearch = 'tpee'",
             "line 2: study.search.name: `tpee` is unknown; did you mean `tpe`?",
         ),

@@ -105,7 +105,8 @@ const OWN: [&str; 10] = [
 ];
 
 /// Settings that can be written as a text, which is the name in a table.
-const NAMED: [&str; 7] = ["dataset", "model", "task", "optimizer", "schedule", "mix", "search"];
+const NAMED: [&str; 8] =
+    ["dataset", "model", "task", "optimizer", "schedule", "mix", "search", "pruner"];
 
 /// How deep pre-trainings can follow one another.
 const DEEPEST: usize = 4;

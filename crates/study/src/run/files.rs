@@ -126,13 +126,14 @@ impl StudyResults {
         for results in &self.variants {
             for trial in results.trials.iter().flatten() {
                 let ending = match trial.ending {
-                    Ending::Complete {} => "complete",
-                    Ending::Diverged { .. } => "diverged",
+                    Ending::Complete {} => "complete".to_owned(),
+                    Ending::Pruned { epoch } => format!("pruned after epoch {epoch}"),
+                    Ending::Diverged { .. } => "diverged".into(),
                 };
                 let mut row = vec![
                     literal(&results.variant.name),
                     trial.seed.to_string(),
-                    ending.into(),
+                    ending,
                     trial.best_epoch.to_string(),
                 ];
                 for part in Part::ALL {
@@ -168,6 +169,7 @@ fn variants_csv(table: &[Row]) -> String {
         "p_adjusted",
         "p_holm",
         "diverged",
+        "pruned",
         "failed",
     ];
     let mut rows = vec![Vec::from(header.map(String::from))];
@@ -189,6 +191,7 @@ fn variants_csv(table: &[Row]) -> String {
             comparison.map(|c| c.p_step_down),
             comparison.map(|c| c.p_holm),
             Some(row.diverged as f64),
+            Some(row.pruned.len() as f64),
             Some(row.failed as f64),
         ];
         rows.push([literal(&row.name)].into_iter().chain(numbers.map(field)).collect());

@@ -16,6 +16,7 @@ const CREATE_TRIAL: u8 = 4;
 
 /// States of a trial.
 const COMPLETE: u8 = 1;
+const PRUNED: u8 = 2;
 const FAIL: u8 = 3;
 
 /// Who wrote it.
@@ -68,12 +69,15 @@ fn line(
     distributions: &Map<String, Value>,
 ) -> Value {
     let metric = &results.study.metric;
-    let value = trial.value(metric).filter(|value| value.is_finite());
-    let state = match (&trial.ending, value) {
-        (Ending::Complete {}, Some(_)) => COMPLETE,
-        _ => FAIL,
-    };
     let curve = trial.curve(metric.part(), metric.column()).unwrap_or_default();
+    let (state, value) = match trial.ending {
+        Ending::Complete {} => (COMPLETE, trial.value(metric)),
+        // Optuna gives these the value of their last step.
+        Ending::Pruned { .. } => (PRUNED, curve.last().copied()),
+        Ending::Diverged { .. } => (FAIL, None),
+    };
+    let value = value.filter(|value| value.is_finite());
+    let state = if value.is_none() { FAIL } else { state };
     let finite = curve.iter().enumerate().filter(|(_, value)| value.is_finite());
     let steps: Map<String, Value> =
         finite.map(|(epoch, &value)| ((epoch + 1).to_string(), value.into())).collect();
@@ -81,6 +85,9 @@ fn line(
     attributes.insert("variant".into(), name.into());
     attributes.insert("seed".into(), trial.seed.into());
     attributes.insert("best_epoch".into(), trial.best_epoch.into());
+    if let Some(epoch) = trial.pruned_after() {
+        attributes.insert("ending".into(), format!("pruned after epoch {epoch}").into());
+    }
     for (column, &value) in trial.scores.get(&Part::Test).into_iter().flatten() {
         if value.is_finite() {
             attributes.insert(format!("test {column}"), value.into());

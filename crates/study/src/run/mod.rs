@@ -8,6 +8,7 @@ mod journal;
 #[cfg(feature = "plot")]
 pub mod pages;
 mod progress;
+mod pruning;
 #[cfg(feature = "plot")]
 mod report;
 mod results;
@@ -34,6 +35,7 @@ pub use files::check_output;
 use halving::Halving;
 pub use importance::Importance;
 use progress::StudyProgress;
+use pruning::Planned;
 use results::Trials;
 pub use results::{Failure, StudyResults, VariantResults};
 use search::Searching;
@@ -151,7 +153,14 @@ impl<'a> Runner<'a> {
         let halvings = Halving::of(study)?;
         let progress = StudyProgress::new(&context.progress);
         if searches.is_empty() && halvings.is_empty() {
-            self.try_all(study, variants, work, &progress, &mut all)?;
+            // All are checked before the first is run.
+            let planned = self.planned(study, variants, &work.context.device)?;
+            for planned in pruning::generations(study, planned) {
+                match all.done.is_cut {
+                    true => all.variants.extend(planned),
+                    false => drop(self.try_planned(study, planned, work, &progress, &mut all)?),
+                }
+            }
         }
         for mut search in searches {
             loop {
@@ -183,17 +192,34 @@ impl<'a> Runner<'a> {
         progress: &StudyProgress,
         all: &mut Trials,
     ) -> Result<Vec<Option<f64>>, StudyError> {
-        let plans = self.plans(study, &variants, &work.context.device)?;
+        let planned = self.planned(study, variants, &work.context.device)?;
+        self.try_planned(study, planned, work, progress, all)
+    }
+
+    /// The same of variants whose trials are planned.
+    fn try_planned(
+        &self,
+        study: &StudyConfig,
+        mut planned: Planned,
+        work: &Work<'_>,
+        progress: &StudyProgress,
+        all: &mut Trials,
+    ) -> Result<Vec<Option<f64>>, StudyError> {
+        pruning::limit(study, all, &mut planned);
         // What others begin with comes first.
         let mut levels: Vec<BTreeMap<&str, &Plan>> = Vec::new();
-        for plan in plans.iter().flatten() {
+        for plan in planned.iter().flat_map(|(_, plans)| plans) {
             let mut chain = vec![plan];
             while let Some(before) = chain.last().and_then(|plan| plan.before()) {
                 chain.push(before);
             }
             for (level, plan) in chain.into_iter().rev().enumerate() {
                 levels.resize_with(levels.len().max(level + 1), BTreeMap::new);
-                levels[level].insert(&plan.key, plan);
+                let there = levels[level].entry(plan.place()).or_insert(plan);
+                // The same trial as a variant does not keep its weights.
+                if plan.is_needed {
+                    *there = plan;
+                }
             }
         }
         progress.expect(levels.iter().map(BTreeMap::len).sum());
@@ -201,38 +227,39 @@ impl<'a> Runner<'a> {
             let plans: Vec<&Plan> = level.into_values().collect();
             work.all(&plans, &mut all.done, progress)?;
         }
-        let value = |plan: &Plan| all.done.records.get(&plan.key)?.value(&study.metric);
-        let cost = |plans: &Vec<Plan>| {
+        let value = |plan: &Plan| all.done.records.get(plan.place())?.value(&study.metric);
+        let cost = |(_, plans): &(Variant, Vec<Plan>)| {
             let values: Option<Vec<f64>> = plans.iter().map(value).collect();
             statistics::mean(&values?).map(|mean| study.metric.cost(mean))
         };
-        let costs = plans.iter().map(cost).collect();
-        all.variants.extend(variants.into_iter().zip(plans));
+        let costs = planned.iter().map(cost).collect();
+        all.variants.extend(planned);
         Ok(costs)
     }
 
-    /// The trials of every variant, by seed.
-    fn plans(
+    /// The variants with their trials by seed.
+    fn planned(
         &self,
         study: &StudyConfig,
-        variants: &[Variant],
+        variants: Vec<Variant>,
         device: &Device,
-    ) -> Result<Vec<Vec<Plan>>, StudyError> {
-        let of_variant = |variant: &Variant| {
-            let Some(&seed) = study.seeds.first() else { return Ok(Vec::new()) };
+    ) -> Result<Planned, StudyError> {
+        let of_variant = |variant: Variant| {
+            let Some(&seed) = study.seeds.first() else { return Ok((variant, Vec::new())) };
             let plan = Plan::new(&variant.trial, seed, self.datasets, &self.device_name);
-            let plan = plan.map_err(|error| error.of_variant(study, variant))?;
+            let plan = plan.map_err(|error| error.of_variant(study, &variant))?;
             // What is carried over and what is frozen follows from the names: one seed shows it.
             let section = if plan.pretrained.is_some() { "pretrain" } else { "freeze" };
-            let blamed = |error| study.blame_variant(variant, section, &error);
+            let blamed = |error| study.blame_variant(&variant, section, &error);
             plan.check(device).map_err(blamed)?;
             let of_seed = |&seed: &u64| {
                 let label = format!("{}, seed {seed}", variant.name);
                 Plan { label, ..plan.with_seed(seed, &self.device_name) }
             };
-            Ok(study.seeds.iter().map(of_seed).collect())
+            let plans = study.seeds.iter().map(of_seed).collect();
+            Ok((variant, plans))
         };
-        variants.iter().map(of_variant).collect()
+        variants.into_iter().map(of_variant).collect()
     }
 
     fn store_error(&self, error: std::io::Error) -> StudyError {
@@ -240,5 +267,7 @@ impl<'a> Runner<'a> {
     }
 }
 
+#[cfg(test)]
+mod pruning_tests;
 #[cfg(test)]
 mod tests;

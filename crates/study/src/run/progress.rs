@@ -23,6 +23,7 @@ struct State {
     running: usize,
     failed: usize,
     diverged: usize,
+    pruned: usize,
     began: Option<Instant>,
 }
 
@@ -76,6 +77,7 @@ impl StudyProgress {
             Event::Finished(record) => {
                 state.running = state.running.saturating_sub(1);
                 state.done += 1;
+                state.pruned += usize::from(record.pruned_after().is_some());
                 if let Ending::Diverged { epoch, .. } = record.ending {
                     state.diverged += 1;
                     told = Some(format!("a trial diverged in epoch {epoch}"));
@@ -114,9 +116,12 @@ impl StudyProgress {
 impl State {
     fn line(&self) -> String {
         let mut parts = vec![format!("{} running", self.running)];
-        for (count, what) in
-            [(self.failed, "failed"), (self.diverged, "diverged"), (self.found, "were finished")]
-        {
+        for (count, what) in [
+            (self.failed, "failed"),
+            (self.diverged, "diverged"),
+            (self.pruned, "pruned"),
+            (self.found, "were finished"),
+        ] {
             if count > 0 {
                 parts.push(format!("{count} {what}"));
             }

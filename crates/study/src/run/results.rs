@@ -57,13 +57,13 @@ impl StudyResults {
         before.dedup();
         let record = |key: &str| done.records.get(key).cloned();
         let failure = |plan: &Plan| {
-            let message = done.failures.get(&plan.key)?.clone();
+            let message = done.failures.get(plan.place())?.clone();
             Some(Failure { seed: plan.seed, message })
         };
         let before = before.into_iter().filter_map(record).collect();
         let results = variants.iter().map(|(variant, plans)| VariantResults {
             variant: variant.clone(),
-            trials: plans.iter().map(|plan| record(&plan.key)).collect(),
+            trials: plans.iter().map(|plan| record(plan.place())).collect(),
             failures: plans.iter().filter_map(failure).collect(),
         });
         Self { study: study.clone(), variants: results.collect(), before }

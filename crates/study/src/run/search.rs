@@ -11,7 +11,7 @@ use crate::{StudyConfig, StudyError};
 
 /// How many variants are proposed at once. The same whatever runs at the same time: a study that was killed, and one
 /// that many processes share, tries the same variants.
-const GENERATION: usize = 4;
+pub(super) const GENERATION: usize = 4;
 
 /// A search over what varies, for one arm of a study.
 pub(super) struct Searching<'a> {

@@ -28,6 +28,9 @@ pub struct Row {
     pub best_epoch: Option<f64>,
     /// Trials that diverged.
     pub diverged: usize,
+    /// The epochs after which trials were ended early, in the order of the seeds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pruned: Vec<usize>,
     /// Trials that failed.
     pub failed: usize,
     /// Trials that are not finished.
@@ -55,7 +58,28 @@ pub struct Table {
 impl Row {
     /// The trials without a value.
     pub fn missing(&self) -> usize {
-        self.diverged + self.failed + self.unfinished
+        self.diverged + self.pruned.len() + self.failed + self.unfinished
+    }
+
+    /// What came of the trials without a value: "2 diverged", "pruned after epoch 3".
+    pub fn missing_words(&self) -> Vec<String> {
+        let count = |(count, what): (usize, &str)| (count > 0).then(|| format!("{count} {what}"));
+        let mut words: Vec<String> = [(self.diverged, "diverged"), (self.failed, "failed")]
+            .into_iter()
+            .chain([(self.unfinished, "not finished")])
+            .filter_map(count)
+            .collect();
+        let mut epochs = self.pruned.clone();
+        epochs.sort_unstable();
+        epochs.dedup();
+        let epochs: Vec<String> = epochs.iter().map(ToString::to_string).collect();
+        let (many, epochs) = (if epochs.len() > 1 { "s" } else { "" }, epochs.join(", "));
+        match self.pruned.len() {
+            0 => {}
+            1 => words.push(format!("pruned after epoch {epochs}")),
+            trials => words.push(format!("{trials} pruned after epoch{many} {epochs}")),
+        }
+        words
     }
 }
 
@@ -102,6 +126,7 @@ impl StudyResults {
             let values: Vec<f64> = whole().filter_map(|t| t.score(Part::Test, &column)).collect();
             Some((column, Summary::of(&values, SEED)?))
         };
+        let ended = |how: fn(&Ending) -> bool| finished.iter().filter(|t| how(&t.ending)).count();
         let epochs: Vec<f64> = whole().map(|trial| trial.best_epoch as f64).collect();
         Row {
             variant: at,
@@ -109,7 +134,8 @@ impl StudyResults {
             metric: Summary::of(&values, SEED),
             test: columns.into_iter().filter_map(of_test).collect(),
             best_epoch: statistics::mean(&epochs),
-            diverged: finished.len() - whole().count(),
+            diverged: ended(|ending| matches!(ending, Ending::Diverged { .. })),
+            pruned: finished.iter().filter_map(|trial| trial.pruned_after()).collect(),
             failed: results.failures.len(),
             unfinished: results.trials.len() - finished.len() - results.failures.len(),
             comparison: None,
@@ -190,12 +216,8 @@ impl Table {
             }
             None => {}
         }
-        for (count, what) in
-            [(row.diverged, "diverged"), (row.failed, "failed"), (row.unfinished, "not finished")]
-        {
-            if count > 0 {
-                let _ = write!(line, "  {count} {what}");
-            }
+        for words in row.missing_words() {
+            let _ = write!(line, "  {words}");
         }
         line.trim_end().to_owned() + "\n"
     }

@@ -31,11 +31,11 @@ pub(super) fn datasets() -> Datasets {
 pub(super) const STUDY: &str = "[study]\nseeds = 2\n[base]\ndataset = 'halves'\nmodel = { name = 'mlp', hidden = 4 }\n\
                      batch_size = 10\nepochs = 2\n[vary]\nlearning_rate = [0.1, 0.01]\n";
 
-fn context() -> Context {
+pub(super) fn context() -> Context {
     Context::new(&Device::flex())
 }
 
-fn run_with(store: Arc<dyn Store>, text: &str, context: &Context) -> StudyResults {
+pub(super) fn run_with(store: Arc<dyn Store>, text: &str, context: &Context) -> StudyResults {
     let (datasets, study) = (datasets(), text.parse().unwrap());
     Runner::new(store, &datasets, "flex").run(&study, context).unwrap()
 }
@@ -45,7 +45,7 @@ pub(super) fn run(folder: &Path, text: &str) -> StudyResults {
 }
 
 /// Everything that follows from settings and seeds, to the bit.
-fn bits(results: &StudyResults) -> Vec<String> {
+pub(super) fn bits(results: &StudyResults) -> Vec<String> {
     let trials = results.trials().map(|trial| {
         let mut trial = trial.clone();
         trial.seconds = 0.0;
@@ -56,19 +56,19 @@ fn bits(results: &StudyResults) -> Vec<String> {
 }
 
 /// Counts what is put, and fails from some put on.
-struct Watched {
+pub(super) struct Watched {
     inner: FolderStore,
     put: Mutex<Vec<String>>,
     most: AtomicUsize,
 }
 
 impl Watched {
-    fn new(folder: &Path, most: usize) -> Arc<Self> {
+    pub(super) fn new(folder: &Path, most: usize) -> Arc<Self> {
         let (inner, most) = (FolderStore::open(folder).unwrap(), AtomicUsize::new(most));
         Arc::new(Self { inner, put: Mutex::default(), most })
     }
 
-    fn trials(&self) -> usize {
+    pub(super) fn trials(&self) -> usize {
         self.put.lock().unwrap().iter().filter(|name| name.starts_with("trials/")).count()
     }
 }
@@ -100,6 +100,10 @@ impl Store for Watched {
 
     fn list(&self, prefix: &str) -> io::Result<Vec<String>> {
         self.inner.list(prefix)
+    }
+
+    fn scratch(&self, name: &str) -> Option<std::path::PathBuf> {
+        self.inner.scratch(name)
     }
 
     fn display(&self) -> String {

@@ -23,7 +23,7 @@ pub(super) struct Work<'a> {
     pub context: &'a Context,
 }
 
-/// What came of the trials so far, by key.
+/// What came of the trials so far, by their [places](Plan::place).
 #[derive(Debug, Default)]
 pub(super) struct Done {
     pub records: BTreeMap<String, TrialRecord>,
@@ -54,18 +54,20 @@ impl Work<'_> {
             let ends = Mutex::new(Vec::new());
             jobs::map(self.context, &left, |_, plan| {
                 let end = self.one(plan, done, progress)?;
-                ends.lock().expect("nothing panics while it is held").push((plan.key.clone(), end));
+                let place = plan.place().to_owned();
+                ends.lock().expect("nothing panics while it is held").push((place, end));
                 Ok(())
             })?;
-            for (key, end) in ends.into_inner().expect("nothing panics while it is held") {
+            for (place, end) in ends.into_inner().expect("nothing panics while it is held") {
                 match end {
-                    End::Finished(record) => drop(done.records.insert(key, *record)),
-                    End::Failed(message) => drop(done.failures.insert(key, message)),
+                    End::Finished(record) => drop(done.records.insert(place, *record)),
+                    End::Failed(message) => drop(done.failures.insert(place, message)),
                     End::Elsewhere | End::Stopped => continue,
                 }
             }
             left.retain(|plan| {
-                !done.records.contains_key(&plan.key) && !done.failures.contains_key(&plan.key)
+                let place = plan.place();
+                !done.records.contains_key(place) && !done.failures.contains_key(place)
             });
             if left.is_empty() || self.leases.is_none() || self.context.stop.is_requested() {
                 done.is_cut |= !left.is_empty();
@@ -131,12 +133,26 @@ impl Work<'_> {
 
     /// The record of a trial that was finished, by this process or another, now or before.
     fn finished(&self, plan: &Plan) -> Result<Option<TrialRecord>, StudyError> {
-        let name = record_name(&plan.key);
+        let whole = self.stored(plan, &plan.key)?;
+        match &plan.limits {
+            Some(limits) if whole.is_none() => self.stored(plan, &limits.key),
+            _ => Ok(whole),
+        }
+    }
+
+    /// The record of a trial under one of its keys. A whole one is given as its limits would have it: the table does
+    /// not depend on what else is in the store.
+    fn stored(&self, plan: &Plan, key: &str) -> Result<Option<TrialRecord>, StudyError> {
+        let name = record_name(key);
         let store = &self.runner.store;
         let stored = store.get(&name).map_err(|error| self.runner.store_error(error))?;
         let Some(stored) = stored else { return Ok(None) };
         let text = String::from_utf8_lossy(&stored.bytes);
-        let read = record::of_text::<TrialRecord>(&text).ok().filter(|r| r.key == plan.key);
+        let read = record::of_text::<TrialRecord>(&text).ok().filter(|r| r.key == key);
+        let read = match &plan.limits {
+            Some(limits) => read.map(|record| limits.applied(record)),
+            None => read,
+        };
         if self.leases.is_none() {
             let damaged = || StudyError::Record { store: store.display(), name };
             return read.ok_or_else(damaged).map(Some);
@@ -191,7 +207,7 @@ impl Work<'_> {
         }
         // The record is last: where there is one, all is there.
         let text = record::to_text(&trained.record).map_err(failed)?;
-        let name = record_name(&plan.key);
+        let name = record_name(&trained.record.key);
         let first = store.put(&name, text.as_bytes()).map_err(failed)?;
         if let Some(folder) = store.scratch(&plan.key) {
             // What cannot be removed is in nobody's way.

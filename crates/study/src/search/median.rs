@@ -41,21 +41,35 @@ impl MedianPruner {
         if !last.is_finite() {
             return true;
         }
-        let step = own.len() - 1;
+        let best = own.iter().copied().fold(f64::INFINITY, f64::min);
+        self.limit(own.len(), others).is_some_and(|limit| best > limit)
+    }
+
+    /// The value that a trial must have come to in so many steps, from 1: the median of what others had after that
+    /// step. `None` where every trial goes on.
+    ///
+    /// ```
+    /// use selvedge_study::search::MedianPruner;
+    ///
+    /// let pruner = MedianPruner { startup: 3, warmup: 1 };
+    /// let others = [vec![0.9, 0.5, 0.3], vec![0.8, 0.6], vec![0.9, 0.4]];
+    /// assert_eq!([1, 2, 3].map(|step| pruner.limit(step, &others)), [None, Some(0.5), None]);
+    /// ```
+    pub fn limit(&self, step: usize, others: &[Vec<f64>]) -> Option<f64> {
+        let at = step.checked_sub(1)?;
         let finite = |value: &f64| if value.is_finite() { *value } else { f64::INFINITY };
         let mut reached: Vec<f64> =
-            others.iter().filter_map(|other| other.get(step)).map(finite).collect();
-        if own.len() <= self.warmup || reached.is_empty() || reached.len() < self.startup {
-            return false;
+            others.iter().filter_map(|other| other.get(at)).map(finite).collect();
+        if step <= self.warmup || reached.is_empty() || reached.len() < self.startup {
+            return None;
         }
         reached.sort_by(f64::total_cmp);
         let middle = reached.len() / 2;
-        let median = match reached.len() % 2 {
+        Some(match reached.len() % 2 {
             1 => reached[middle],
             // Not their sum, which might not fit.
             _ => 0.5 * reached[middle - 1] + 0.5 * reached[middle],
-        };
-        own.iter().copied().fold(f64::INFINITY, f64::min) > median
+        })
     }
 }
 

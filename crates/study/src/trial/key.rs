@@ -7,6 +7,7 @@ use selvedge_train::TrainError;
 
 use toml::Table;
 
+use super::Limits;
 use crate::config::{TrialConfig, printable};
 use crate::{ConfigError, Datasets, LoadedData, StudyError};
 
@@ -36,6 +37,8 @@ pub(crate) struct Plan {
     pub is_needed: bool,
     /// A hash of all that decides the result.
     pub key: String,
+    /// Where it ends early, if it may.
+    pub limits: Option<Limits>,
 }
 
 /// Where the first weights of a trial come from.
@@ -105,6 +108,7 @@ impl Plan {
             label: String::new(),
             is_needed: false,
             key: String::new(),
+            limits: None,
         };
         plan.key = plan.hash(device);
         Ok(plan)
@@ -141,6 +145,11 @@ impl Plan {
         }
     }
 
+    /// The key of what comes of it in a study: where it may end early, the limits are part of it.
+    pub fn place(&self) -> &str {
+        self.limits.as_ref().map_or(&self.key, |limits| &limits.key)
+    }
+
     fn hash(&self, device: &str) -> String {
         let network = serde_json::to_string(&self.network).expect("a network is data");
         let weights = match &self.pretrained {
@@ -149,7 +158,7 @@ impl Plan {
             Some(Weights::File(_, hash)) => hash,
         };
         let settings = unusual(self.config.to_table()).to_string();
-        let parts = [
+        hash_of(&[
             &format!("numerics {NUMERICS}"),
             device,
             &format!("seed {}", self.seed),
@@ -157,16 +166,20 @@ impl Plan {
             &network,
             weights,
             &settings,
-        ];
-        let mut hash = selvedge_files::Hasher::new();
-        for part in parts {
-            hash.update(&(part.len() as u64).to_le_bytes());
-            hash.update(part.as_bytes());
-        }
-        let mut key = hash.finish();
-        key.truncate(32);
-        key
+        ])
     }
+}
+
+/// A key of these parts.
+pub(super) fn hash_of(parts: &[&str]) -> String {
+    let mut hash = selvedge_files::Hasher::new();
+    for part in parts {
+        hash.update(&(part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    let mut key = hash.finish();
+    key.truncate(32);
+    key
 }
 
 #[cfg(test)]

@@ -48,6 +48,11 @@ pub struct TrialRecord {
 pub enum Ending {
     /// With all its epochs, or by early stopping.
     Complete {},
+    /// Early, because it was worse than most: without a model, and without scores.
+    Pruned {
+        /// The epoch after which it ended, from 1.
+        epoch: usize,
+    },
     /// With a loss that is no number, or infinite.
     Diverged {
         /// The epoch, from 1.
@@ -75,11 +80,19 @@ pub struct Epoch {
 }
 
 impl TrialRecord {
-    /// The value that decides; `None` of a trial that diverged.
+    /// The value that decides; `None` of a trial that diverged or was ended early.
     pub fn value(&self, metric: &Metric) -> Option<f64> {
         match self.ending {
             Ending::Complete {} => self.score(metric.part(), metric.column()),
-            Ending::Diverged { .. } => None,
+            Ending::Pruned { .. } | Ending::Diverged { .. } => None,
+        }
+    }
+
+    /// The epoch after which it was ended early, from 1; `None` if it was not.
+    pub fn pruned_after(&self) -> Option<usize> {
+        match self.ending {
+            Ending::Pruned { epoch } => Some(epoch),
+            Ending::Complete {} | Ending::Diverged { .. } => None,
         }
     }
 

@@ -11,8 +11,9 @@ use selvedge_train::{
     Fitted, Progress, Reconstruct, Score, Task, TrainError, evaluate, evaluate_task, fit_task,
 };
 
+use super::limits::Watch;
 use super::record::{Ending, Epoch, Scores, TrialRecord};
-use super::{Plan, Weights};
+use super::{Limits, Plan, Weights};
 use crate::StudyError;
 use crate::config::{Part, TaskConfig};
 
@@ -62,7 +63,14 @@ pub(crate) fn train(
     let network = first_network(plan, weights, &context.device)?;
     let parameters = network.trainable_params();
     let fit = FitConfig { seed: *seed, ..config.fit.clone() };
-    let run = Run { network, data: &fit_data, fit: &fit, test: split.test.as_ref(), context };
+    let run = Run {
+        network,
+        data: &fit_data,
+        fit: &fit,
+        test: split.test.as_ref(),
+        limits: plan.limits.as_ref(),
+        context,
+    };
     let start = Instant::now();
     let Some(outcome) = (match &config.task {
         TaskConfig::Classify { loss } => {
@@ -80,8 +88,9 @@ pub(crate) fn train(
     };
     // A trial that went on from a checkpoint has the seconds of its epochs, too.
     let epochs: f64 = outcome.rows.iter().map(|row| row.seconds).sum();
+    let is_whole = !matches!(outcome.ending, Ending::Pruned { .. });
     let record = TrialRecord {
-        key: plan.key.clone(),
+        key: if is_whole { &plan.key } else { plan.place() }.into(),
         seed: *seed,
         ending: outcome.ending,
         best_epoch: outcome.best_epoch,
@@ -144,6 +153,7 @@ struct Run<'a> {
     data: &'a FitData,
     fit: &'a FitConfig,
     test: Option<&'a View>,
+    limits: Option<&'a Limits>,
     context: &'a Context,
 }
 
@@ -169,26 +179,47 @@ struct Outcome {
     model: Option<Network>,
 }
 
+impl Outcome {
+    fn without_model(
+        ending: Ending,
+        columns: &'static [&'static str],
+        rows: Vec<EpochRow>,
+    ) -> Self {
+        let (scores, confusion) = (Scores::new(), BTreeMap::new());
+        Self { ending, columns, rows, best_epoch: 0, scores, confusion, model: None }
+    }
+}
+
 impl Run<'_> {
     fn of<T: Task>(self, task: &T, classes: Classes) -> Result<Option<Outcome>, TrainError> {
         let columns = T::Score::COLUMNS;
         let diverged = |epoch, batch| Ending::Diverged { epoch, batch };
-        let fitted = fit_saved_or_not(task, self.network, self.data, self.fit, self.context);
+        let watch = self.limits.map(Watch::new);
+        let context = match &watch {
+            Some(watch) => &self.context.clone().with_observer(watch.clone()),
+            None => self.context,
+        };
+        let fitted = fit_saved_or_not(task, self.network, self.data, self.fit, context);
+        // A training that went on from its last epoch is not watched any more.
+        let rows = match (&fitted, &watch) {
+            (Ok(fitted), Some(_)) => Some(fitted.history.rows()),
+            (_, Some(watch)) => watch.ended(),
+            _ => None,
+        };
+        if let (Some(limits), Some(mut rows)) = (self.limits, rows)
+            && let Some(epoch) = limits.epoch_of(&rows)
+        {
+            rows.truncate(epoch);
+            return Ok(Some(Outcome::without_model(Ending::Pruned { epoch }, columns, rows)));
+        }
         let fitted = match fitted {
             Ok(fitted) if fitted.stopped => return Ok(None),
             Ok(fitted) => fitted,
             Err(TrainError::Stopped { .. }) => return Ok(None),
             // Before the first epoch was whole: there is no model.
             Err(TrainError::Diverged { epoch, batch, .. }) => {
-                return Ok(Some(Outcome {
-                    ending: diverged(epoch, batch),
-                    columns,
-                    rows: Vec::new(),
-                    best_epoch: 0,
-                    scores: Scores::new(),
-                    confusion: BTreeMap::new(),
-                    model: None,
-                }));
+                let ending = diverged(epoch, batch);
+                return Ok(Some(Outcome::without_model(ending, columns, Vec::new())));
             }
             Err(error) => return Err(error),
         };

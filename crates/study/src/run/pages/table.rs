@@ -129,7 +129,11 @@ impl Column {
             Self::Seeds => {
                 let n = row.metric.as_ref().map_or(0, |summary| summary.n);
                 let mut words = if n < seeds { format!("{n} of {seeds}") } else { n.to_string() };
-                for (count, what) in [(row.diverged, "diverged"), (row.failed, "failed")] {
+                for (count, what) in [
+                    (row.diverged, "diverged"),
+                    (row.pruned.len(), "pruned"),
+                    (row.failed, "failed"),
+                ] {
                     if count > 0 {
                         words += &format!(", {count} {what}");
                     }

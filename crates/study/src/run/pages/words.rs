@@ -52,7 +52,7 @@ pub(super) fn missing(results: &StudyResults, item: &Item) -> String {
     let all: usize = variants().map(|variant| variant.trials.len()).sum();
     let left = |variant: &VariantResults| {
         let none = variant.trials.iter().filter(|trial| trial.is_none()).count();
-        none - variant.failures.len()
+        none.saturating_sub(variant.failures.len())
     };
     match (variants().map(left).sum(), all) {
         (0, _) => String::new(),

@@ -36,15 +36,22 @@ impl Report<'_> {
         let sum = |count: fn(&Variant) -> usize| self.table.rows.iter().map(count).sum::<usize>();
         let trials = self.results.variants.iter().map(|v| v.trials.len()).sum::<usize>();
         items.push(format!(
-            "{}, each with {}: {}, of which {} diverged, {} failed and {} are not finished.",
+            "{}, each with {}: {}, of which {} diverged, {} were ended early, {} failed and {} are not finished.",
             text::count(self.table.rows.len(), "variant"),
             text::count(study.seeds.len(), "seed"),
             text::count(trials, "trial"),
             sum(|row| row.diverged),
+            sum(|row| row.pruned.len()),
             sum(|row| row.failed),
             sum(|row| row.unfinished),
         ));
         items.push(format!("Variants were found by {}.", searched(study.search)));
+        if let Some(pruner) = study.pruner {
+            let words = pruner.words();
+            items.push(format!(
+                "A trial was ended early where its best epoch was worse than {words}."
+            ));
+        }
         Section::new("How it was decided").with(Block::List(items))
     }
 

@@ -45,7 +45,7 @@ impl Report<'_> {
                     .collect()
             });
         let is_compared = table.rows.iter().any(|row| row.comparison.is_some());
-        let has_ended = table.rows.iter().any(|row| row.diverged + row.failed + row.unfinished > 0);
+        let has_ended = table.rows.iter().any(|row| row.missing() > 0);
         let mut columns = vec!["variant".to_owned(), "seeds".into(), metric];
         columns.extend(tested.iter().map(|name| Unit::of(name).label(&format!("test {name}"))));
         if is_compared {
@@ -86,14 +86,7 @@ impl Report<'_> {
             }
             cells.push(row.best_epoch.map_or(Cell::None, |epoch| Cell::number(epoch, 1)));
             if has_ended {
-                let counts = [
-                    (row.diverged, "diverged"),
-                    (row.failed, "failed"),
-                    (row.unfinished, "not finished"),
-                ];
-                let words =
-                    counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
-                cells.push(Cell::text(words.collect::<Vec<_>>().join(", ")));
+                cells.push(Cell::text(row.missing_words().join(", ")));
             }
             let mark = match at {
                 0 if metric.is_some() => Mark::Best,
@@ -241,6 +234,9 @@ impl Report<'_> {
                 ]));
             };
             for trial in results.trials.iter().flatten() {
+                if let Some(epoch) = trial.pruned_after() {
+                    add(trial.seed, format!("pruned after epoch {epoch}: it was worse than most"));
+                }
                 if let Ending::Diverged { epoch, batch } = trial.ending {
                     let place = match batch {
                         0 => format!("in the validation after epoch {epoch}"),
