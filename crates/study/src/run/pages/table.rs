@@ -40,13 +40,14 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
     let columns = columns(results, item, &all)?;
     let mut head = vec!["variant".to_owned()];
     head.extend(columns.iter().map(|column| column.head(unit, &all)));
+    let seeds = if item.is_partial { 0 } else { all.seeds };
     let lines = rows.iter().map(|row| {
         let variant = &results.variants[row.variant];
         let name = escaped(&row.name);
         let is_best =
             all.best().is_some_and(|best| best.variant == row.variant) && all.rows.len() > 1;
         let name = if is_best { format!("**{name}**") } else { name };
-        let cells = columns.iter().map(|column| column.cell(row, variant, unit, all.seeds));
+        let cells = columns.iter().map(|column| column.cell(row, variant, unit, seeds));
         [name].into_iter().chain(cells).collect()
     });
     let lines: Vec<Vec<String>> = lines.collect();

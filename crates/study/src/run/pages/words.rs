@@ -48,6 +48,9 @@ pub(super) fn p(p: f64) -> String {
 
 /// What is missing of the variants that an item is about, in a sentence; empty if that is nothing.
 pub(super) fn missing(results: &StudyResults, item: &Item) -> String {
+    if item.is_partial {
+        return String::new();
+    }
     let variants = || results.variants.iter().filter(|variant| item.has(variant));
     let all: usize = variants().map(|variant| variant.trials.len()).sum();
     let left = |variant: &VariantResults| {
