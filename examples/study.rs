@@ -24,7 +24,7 @@ struct Args {
     /// Six variants, two seeds, one epoch on a fiftieth of the images: a check that everything works
     #[arg(long)]
     quick: bool,
-    /// Lists the variants and trains nothing
+    /// Lists the variants, or says what a search would try, and trains nothing
     #[arg(long)]
     dry_run: bool,
     /// Folder for tables and the report [default: one in runs/ that is called as the file]
@@ -49,10 +49,9 @@ fn main() -> ExitCode {
 fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     let study = StudyConfig::read(&args.file)?.overridden(&args.changes)?;
     let study = if args.quick { study.quick() } else { study };
-    let variants = study.variants()?;
+    let outline = study.outline()?;
     if args.dry_run {
-        let names = variants.iter().map(|variant| format!("{}\n", variant.name));
-        return Ok(cli::print(&names.collect::<String>())?);
+        return Ok(cli::print(&outline)?);
     }
     let name = args.file.file_stem().unwrap_or_default().to_string_lossy();
     let name = if args.quick { format!("runs/{name}_quick") } else { format!("runs/{name}") };

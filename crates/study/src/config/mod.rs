@@ -38,6 +38,7 @@ mod error;
 mod lines;
 mod metric;
 mod model;
+mod outline;
 mod overrides;
 mod pruner;
 mod search;

@@ -4,8 +4,8 @@ use crate::search::MedianPruner;
 
 /// How trials that are worse than most are ended before their last epoch.
 ///
-/// Variants are tried in generations of four, in the order in which they are proposed or listed. A trial is
-/// compared with those of the same seed, of the same `[[variant]]` and of earlier generations that came to their end: so it does not
+/// Variants are tried in generations of four, in the order in which they are proposed or listed. A trial is compared with
+/// those of the same seed, of the same `[[variant]]` and of earlier generations that came to their end: so it does not
 /// depend on what runs at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]

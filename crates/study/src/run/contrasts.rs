@@ -33,7 +33,8 @@ pub struct Contrast {
     pub interval: Option<Interval>,
     /// The two-sided p of the exact sign-flip test.
     pub p: f64,
-    /// The same adjusted for the number of places at which the arm is compared, by the step-down maximum.
+    /// The same adjusted for all comparisons of the table, those of every arm at every place, by the step-down maximum
+    /// of Westfall and Young: the chance that any of them is below 0.05 where there is no difference is 0.05 at most.
     pub adjusted_p: f64,
     /// How often this arm's value is larger.
     pub superiority: Option<Superiority>,
@@ -52,26 +53,26 @@ impl StudyResults {
     pub fn contrasts(&self, part: Part, column: &str) -> Vec<Contrast> {
         let arms: Vec<&str> = self.study.variant.iter().map(|(name, _)| name.as_str()).collect();
         let Some((first, others)) = arms.split_first() else { return Vec::new() };
-        let mut contrasts = Vec::new();
-        for arm in others {
-            let pairs: Vec<(&VariantResults, &VariantResults)> =
-                self.variants.iter().filter_map(|v| Some((self.same(v, arm, first)?, v))).collect();
-            let values: Vec<Vec<Option<[f64; 2]>>> = pairs
-                .iter()
-                .map(|(a, b)| {
-                    let [a, b] = [a, b].map(|results| values(results, part, column));
-                    a.into_iter().zip(b).map(|(a, b)| Some([a?, b?])).collect()
-                })
-                .collect();
-            let difference = |pair: &Option<[f64; 2]>| pair.map(|[a, b]| b - a);
-            let differences: Vec<Vec<Option<f64>>> =
-                values.iter().map(|pairs| pairs.iter().map(difference).collect()).collect();
-            let adjusted = step_down_p(&differences);
-            for (((_, results), pairs), adjusted) in pairs.iter().zip(&values).zip(adjusted) {
-                contrasts.extend(contrast(arm, results, pairs, adjusted));
-            }
-        }
-        contrasts
+        let of_arm = |arm: &'_ &str| -> Vec<(&VariantResults, &VariantResults)> {
+            self.variants.iter().filter_map(|v| Some((self.same(v, arm, first)?, v))).collect()
+        };
+        let pairs: Vec<(&VariantResults, &VariantResults)> =
+            others.iter().flat_map(of_arm).collect();
+        let values: Vec<Vec<Option<[f64; 2]>>> = pairs
+            .iter()
+            .map(|(a, b)| {
+                let [a, b] = [a, b].map(|results| values(results, part, column));
+                a.into_iter().zip(b).map(|(a, b)| Some([a?, b?])).collect()
+            })
+            .collect();
+        let difference = |pair: &Option<[f64; 2]>| pair.map(|[a, b]| b - a);
+        let differences: Vec<Vec<Option<f64>>> =
+            values.iter().map(|pairs| pairs.iter().map(difference).collect()).collect();
+        // Arms are shown in one table, and looked through for the smallest p: they are one family.
+        let adjusted = step_down_p(&differences);
+        let all = pairs.iter().zip(&values).zip(adjusted);
+        all.filter_map(|(((_, results), pairs), adjusted)| contrast(results, pairs, adjusted))
+            .collect()
     }
 
     /// The variant of the first arm that has the settings of `of`, if that is one of `arm`.
@@ -132,7 +133,6 @@ fn values(results: &VariantResults, part: Part, column: &str) -> Vec<Option<f64>
 }
 
 fn contrast(
-    arm: &str,
     results: &VariantResults,
     pairs: &[Option<[f64; 2]>],
     adjusted: Option<f64>,
@@ -143,7 +143,7 @@ fn contrast(
     let settings = results.variant.settings.iter();
     let p = sign_flip_p(&differences)?;
     Some(Contrast {
-        arm: arm.into(),
+        arm: results.variant.arm.clone(),
         at: settings
             .map(|(key, value)| format!("{key}={}", crate::config::shown(value)))
             .collect::<Vec<_>>()
@@ -156,4 +156,47 @@ fn contrast(
         adjusted_p: adjusted.unwrap_or(p),
         superiority: paired_superiority(&differences, SEED),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{STUDY, run};
+    use super::*;
+
+    #[test]
+    fn comparisons_of_all_arms_are_one_family() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "{}[[variant]]\nname = 'short'\n[[variant]]\nname = 'same'\nbatch_size = 11\n\
+             [[variant]]\nname = 'other'\nbatch_size = 9\n",
+            STUDY.replace("seeds = 2", "seeds = 6")
+        );
+        let results = run(folder.path(), &text);
+        let contrasts = results.contrasts(Part::Test, "loss");
+        assert_eq!(contrasts.len(), 4);
+        let arm = |v: &VariantResults| v.variant.arm.clone();
+        let loss = |v: &VariantResults| -> Vec<f64> {
+            let score = |t: &Option<crate::TrialRecord>| {
+                t.as_ref().unwrap().score(Part::Test, "loss").unwrap()
+            };
+            v.trials.iter().map(score).collect()
+        };
+        let of = |name: &str| -> Vec<Vec<f64>> {
+            results.variants.iter().filter(|v| arm(v) == name).map(loss).collect()
+        };
+        let first = of("short");
+        let differences: Vec<Vec<Option<f64>>> = ["same", "other"]
+            .iter()
+            .flat_map(|name| {
+                of(name)
+                    .into_iter()
+                    .zip(&first)
+                    .map(|(b, a)| b.iter().zip(a).map(|(b, a)| Some(b - a)).collect())
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        let expected: Vec<Option<f64>> = step_down_p(&differences);
+        let found: Vec<Option<f64>> = contrasts.iter().map(|c| Some(c.adjusted_p)).collect();
+        assert_eq!(found, expected);
+    }
 }

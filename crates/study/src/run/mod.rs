@@ -26,7 +26,7 @@ use burn::tensor::Device;
 use selvedge_train::{Context, Progress};
 
 use crate::config::Variant;
-use crate::store::{Leases, Store};
+use crate::store::Store;
 use crate::trial::Plan;
 use crate::{Datasets, StudyConfig, StudyError, statistics};
 
@@ -121,10 +121,7 @@ impl<'a> Runner<'a> {
     /// Before anything runs: [`StudyError::Config`] for a study that is impossible, or what reading the images or
     /// building a network gives. [`StudyError::Store`] if finished trials cannot be kept.
     pub fn run(&self, study: &StudyConfig, context: &Context) -> Result<StudyResults, StudyError> {
-        let variants = study.checked()?;
-        let leases = Leases::new(self.store.clone(), self.lease_time)
-            .map_err(|error| self.store_error(error))?;
-        self.go(study, variants, &Work { runner: self, leases: Some(&leases), context })
+        self.go(study, &Work::new(self, context))
     }
 
     /// What is finished of a study: nothing is trained, and nothing is written. What a search would try next is not
@@ -137,17 +134,11 @@ impl<'a> Runner<'a> {
     /// As [`run`](Self::run); also [`StudyError::Record`] for a record that is damaged.
     pub fn read(&self, study: &StudyConfig, context: &Context) -> Result<StudyResults, StudyError> {
         let context = context.clone().with_progress(Progress::Hidden);
-        let work = Work { runner: self, leases: None, context: &context };
-        self.go(study, study.checked()?, &work)
+        self.go(study, &Work::new(self, &context).reading())
     }
 
-    fn go(
-        &self,
-        study: &StudyConfig,
-        variants: Vec<Variant>,
-        work: &Work<'_>,
-    ) -> Result<StudyResults, StudyError> {
-        let context = work.context;
+    fn go(&self, study: &StudyConfig, work: &Work<'_>) -> Result<StudyResults, StudyError> {
+        let (variants, context) = (study.checked()?, work.context);
         let mut all = Trials::default();
         let searches = Searching::of(study)?;
         let halvings = Halving::of(study)?;
@@ -269,5 +260,7 @@ impl<'a> Runner<'a> {
 
 #[cfg(test)]
 mod pruning_tests;
+#[cfg(test)]
+mod store_tests;
 #[cfg(test)]
 mod tests;

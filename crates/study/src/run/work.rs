@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use selvedge_models::Network;
@@ -18,8 +18,9 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// What does the trials of a study.
 pub(super) struct Work<'a> {
     pub runner: &'a Runner<'a>,
-    /// Of this process; `None` to look at what is finished, and to write nothing.
-    pub leases: Option<&'a Leases>,
+    leases: Mutex<Option<Leases>>,
+    /// What is finished is looked at, and nothing is written.
+    only_reads: bool,
     pub context: &'a Context,
 }
 
@@ -41,7 +42,27 @@ enum End {
     Stopped,
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    pub fn new(runner: &'a Runner<'a>, context: &'a Context) -> Self {
+        Self { runner, leases: Mutex::new(None), only_reads: false, context }
+    }
+
+    /// The same, to look at what is finished alone.
+    pub fn reading(self) -> Self {
+        Self { only_reads: true, ..self }
+    }
+
+    /// Asks for a trial. Nothing is written to the store before the first one that is not finished: the table of a
+    /// finished study comes from one that is read-only, and a study that is refused leaves nothing.
+    fn claim(&self, key: &str) -> std::io::Result<Claim> {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let leases = match &mut *leases {
+            Some(leases) => leases,
+            none => none.insert(Leases::new(self.runner.store.clone(), self.runner.lease_time)?),
+        };
+        leases.claim(key)
+    }
+
     /// Does all trials, or waits for the processes that do them, until all are done or the context is stopped.
     pub fn all(
         &self,
@@ -69,7 +90,7 @@ impl Work<'_> {
                 let place = plan.place();
                 !done.records.contains_key(place) && !done.failures.contains_key(place)
             });
-            if left.is_empty() || self.leases.is_none() || self.context.stop.is_requested() {
+            if left.is_empty() || self.only_reads || self.context.stop.is_requested() {
                 done.is_cut |= !left.is_empty();
                 return Ok(());
             }
@@ -89,8 +110,10 @@ impl Work<'_> {
             return Ok(End::Failed(message));
         }
         let store_error = |error| self.runner.store_error(error);
-        let Some(leases) = self.leases else { return Ok(End::Elsewhere) };
-        let Claim::Mine(lease) = leases.claim(&plan.key).map_err(store_error)? else {
+        if self.only_reads {
+            return Ok(End::Elsewhere);
+        }
+        let Claim::Mine(lease) = self.claim(&plan.key).map_err(store_error)? else {
             return Ok(End::Elsewhere);
         };
         // Between looking and claiming, another process may have finished it.
@@ -153,7 +176,7 @@ impl Work<'_> {
             Some(limits) => read.map(|record| limits.applied(record)),
             None => read,
         };
-        if self.leases.is_none() {
+        if self.only_reads {
             let damaged = || StudyError::Record { store: store.display(), name };
             return read.ok_or_else(damaged).map(Some);
         }

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use selvedge_files::{NewFile, OutputError};
+use selvedge_files::{Output, OutputError};
 
 use super::{Store, Stored, Version};
 
@@ -17,24 +17,26 @@ pub struct FolderStore {
     folder: PathBuf,
     /// Whether files can be locked there: then an owner without a locked file is none.
     locks: AtomicBool,
+    /// Removes the folder that was made, if nothing was put there; `None` where nothing can be written.
+    _output: Option<Output>,
 }
 
 impl FolderStore {
-    /// The store in that folder, which is made if there is none.
+    /// The store in that folder, which is made if there is none, and goes with the store if nothing is put there.
+    ///
+    /// A folder that may be read but not written to is a store of finished trials: to put something there is an error.
     ///
     /// # Errors
     ///
-    /// [`OutputError`] if the folder cannot be made or written to.
+    /// [`OutputError`] if the folder cannot be made, or what is there cannot be written to for another reason.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, OutputError> {
         let folder = folder.into();
-        let check = || -> io::Result<()> {
-            fs::create_dir_all(&folder)?;
-            NewFile::new_in(&folder).map(drop)
+        let output = match Output::new(&folder) {
+            Ok(output) => Some(output),
+            Err(OutputError { error, .. }) if is_forbidden(&error) && folder.is_dir() => None,
+            Err(error) => return Err(error),
         };
-        match check() {
-            Ok(()) => Ok(Self { folder, locks: AtomicBool::new(false) }),
-            Err(error) => Err(OutputError { path: folder, error }),
-        }
+        Ok(Self { folder, locks: AtomicBool::new(false), _output: output })
     }
 
     /// The store in a folder that is there, to read from: nothing is written to find out whether that can be done.
@@ -45,7 +47,7 @@ impl FolderStore {
     pub fn existing(folder: impl Into<PathBuf>) -> io::Result<Self> {
         let folder = folder.into();
         fs::read_dir(&folder)?;
-        Ok(Self { folder, locks: AtomicBool::new(false) })
+        Ok(Self { folder, locks: AtomicBool::new(false), _output: None })
     }
 
     /// The folder.
@@ -83,6 +85,10 @@ impl FolderStore {
             Err(error) => Err(error),
         }
     }
+}
+
+fn is_forbidden(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
 /// The locked file of an owner.
@@ -245,6 +251,19 @@ mod tests {
         for name in ["../x", "/x", "a//b", "a/../b", ".lock", "", "a b", "ü"] {
             assert!(store.put(name, b"").is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_store_in_which_nothing_was_put_leaves_no_folder() {
+        let (folder, store) = store();
+        assert!(store.get("t/a").unwrap().is_none());
+        drop(store);
+        assert!(!folder.path().join("store").exists());
+        let store = FolderStore::open(folder.path().join("store")).unwrap();
+        store.put("t/a", b"1").unwrap();
+        drop(store);
+        let store = FolderStore::open(folder.path().join("store")).unwrap();
+        assert_eq!(store.get("t/a").unwrap().unwrap().bytes, b"1");
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
     if !contrasts.is_empty() {
         notes.push(format!(
             "p is adjusted for {}; a difference that is more than chance is bold.",
-            count(rows.len(), "comparison")
+            count(contrasts.iter().map(|(_, all)| all.len()).sum(), "comparison")
         ));
     }
     notes.extend(Some(missing(results, item)).filter(|text| !text.is_empty()));

@@ -1,0 +1,163 @@
+//! What a study is going to do, in words.
+
+use std::fmt::Write as _;
+
+use super::variants::shown;
+use super::{ConfigError, Dimension, Search, StudyConfig, Values};
+use crate::search::{Hyperband, Rung, SuccessiveHalving};
+
+impl StudyConfig {
+    /// What would be trained: the names of the variants, a line each; of a search, how many variants of what it would
+    /// try.
+    ///
+    /// ```
+    /// let text = "[study]\nsearch = 'tpe'\nbudget = 20\n[vary]\nlearning_rate = { min = 1e-4, max = 0.1, log = true }";
+    /// let study: selvedge_study::StudyConfig = text.parse()?;
+    /// let expected = "tpe, 20 variants, with 3 seeds each, of:\n  learning_rate: 0.0001 to 0.1, logarithmic\n";
+    /// assert_eq!(study.outline()?, expected);
+    /// # Ok::<(), selvedge_study::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for an impossible study.
+    pub fn outline(&self) -> Result<String, ConfigError> {
+        let variants = self.checked()?;
+        if self.search.is_listed() {
+            return Ok(variants.iter().map(|variant| format!("{}\n", variant.name)).collect());
+        }
+        let mut text = format!(
+            "{}, with {} each, of:\n",
+            self.search_words()?,
+            count(self.seeds.len(), "seed")
+        );
+        for dimension in &self.vary {
+            let _ = writeln!(text, "  {}: {}", dimension.name(), words(dimension));
+        }
+        if !self.variant.is_empty() {
+            let names: Vec<&str> = self.variant.iter().map(|(name, _)| name.as_str()).collect();
+            let _ = writeln!(text, "for each of: {}", names.join("; "));
+        }
+        if let Some(pruner) = self.pruner {
+            let _ = writeln!(text, "a trial ends early that is worse than {}", pruner.words());
+        }
+        Ok(text)
+    }
+
+    /// "tpe, 20 variants"
+    fn search_words(&self) -> Result<String, ConfigError> {
+        // No variant is tried twice where their number has an end.
+        let sizes = self.vary.iter().map(size).collect::<Option<Vec<usize>>>();
+        let all = sizes.map(|sizes| sizes.into_iter().fold(1, usize::saturating_mul));
+        let variants = self.budget.unwrap_or(0).min(all.unwrap_or(usize::MAX));
+        let largest = self.largest_epochs()?;
+        let (name, brackets) = match self.search {
+            Search::Grid | Search::OneAtATime => ("grid", None),
+            Search::Random { .. } => ("random", None),
+            Search::Sobol { .. } => ("sobol", None),
+            Search::Tpe { .. } => ("tpe", None),
+            Search::GaussianProcess { .. } => ("gaussian_process", None),
+            Search::SuccessiveHalving { smallest, eta, .. } => {
+                let halving = SuccessiveHalving { trials: variants, smallest, largest, eta };
+                ("successive_halving", halving.rungs().ok().map(|rungs| vec![rungs]))
+            }
+            Search::Hyperband { smallest, eta, .. } => {
+                ("hyperband", Hyperband { smallest, largest, eta }.brackets().ok())
+            }
+        };
+        Ok(match brackets {
+            None => format!("{name}, {}", count(variants, "variant")),
+            Some(brackets) => {
+                let brackets: Vec<String> =
+                    brackets.iter().map(|rungs| rungs_words(rungs)).collect();
+                format!("{name}, {}", brackets.join("; "))
+            }
+        })
+    }
+}
+
+/// "9 variants for 1 epoch, the best 3 for 3, the best 1 for 9"
+fn rungs_words(rungs: &[Rung]) -> String {
+    let words = rungs.iter().enumerate().map(|(at, rung)| match at {
+        0 => {
+            let epochs = count(rung.budget as usize, "epoch");
+            format!("{} for {epochs}", count(rung.trials, "variant"))
+        }
+        _ => format!("the best {} for {}", rung.trials, rung.budget),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// How many values there are; `None` without an end.
+fn size(dimension: &Dimension) -> Option<usize> {
+    match &dimension.values {
+        Values::List(values) => Some(values.len()),
+        Values::Range(range) => range.integer.then(|| (range.max - range.min) as usize + 1),
+    }
+}
+
+/// What a dimension can be.
+fn words(dimension: &Dimension) -> String {
+    let mut text = match &dimension.values {
+        Values::List(values) => values.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Values::Range(range) => {
+            let mut text = format!("{} to {}", range.min, range.max);
+            for (is_so, word) in [(range.log, "logarithmic"), (range.integer, "whole numbers")] {
+                if is_so {
+                    text += &format!(", {word}");
+                }
+            }
+            text
+        }
+    };
+    for (path, values) in &dimension.when {
+        let values: Vec<String> = values.iter().map(shown).collect();
+        text += &format!("; where {} is {}", path.join("."), values.join(" or "));
+    }
+    super::printable(&text)
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::StudyConfig;
+
+    fn outline(text: &str) -> String {
+        text.parse::<StudyConfig>().unwrap().outline().unwrap()
+    }
+
+    #[test]
+    fn a_grid_lists_its_variants() {
+        assert_eq!(outline("[vary]\nepochs = [1, 2]"), "epochs=1\nepochs=2\n");
+    }
+
+    #[test]
+    fn a_search_says_how_many_variants_of_what_it_tries() {
+        let text = "[study]\nsearch = 'gaussian_process'\nbudget = 9\nseeds = 1\n\
+                    [[variant]]\nname = 'a'\n[[variant]]\nname = 'b'\nbatch_size = 3\n\
+                    [vary]\nepochs = { min = 1, max = 3, integer = true }\noptimizer = ['sgd', 'adam']";
+        // Six points, which is less than nine.
+        let expected = "gaussian_process, 6 variants, with 1 seed each, of:\n  epochs: 1 to 3, whole numbers\n  \
+                        optimizer: sgd, adam\nfor each of: a; b\n";
+        assert_eq!(outline(text), expected);
+    }
+
+    #[test]
+    fn halving_says_how_many_go_on() {
+        let text = "[study]\nsearch = 'successive_halving'\nbudget = 9\n[base]\nepochs = 9\n\
+                    [vary]\nlearning_rate = { min = 1e-5, max = 1, log = true }";
+        let expected = "successive_halving, 9 variants for 1 epoch, the best 3 for 3, the best 1 for 9, with 3 seeds each, \
+                        of:\n";
+        assert!(outline(text).starts_with(expected), "{}", outline(text));
+        let hyperband =
+            outline(&text.replace("successive_halving", "hyperband").replace("budget = 9", ""));
+        assert!(
+            hyperband
+                .contains("; 5 variants for 3 epochs, the best 1 for 9; 3 variants for 9 epochs, "),
+            "{hyperband}"
+        );
+    }
+}
