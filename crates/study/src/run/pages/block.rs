@@ -96,8 +96,8 @@ impl Kind {
 }
 
 impl Block {
-    /// Reads what stands behind `study:`; the place of a mistake is the line, from 0.
-    pub(super) fn read(text: &str) -> Result<Self, (usize, String)> {
+    /// Reads what stands behind `study:`.
+    pub(super) fn read(text: &str) -> Result<Self, At<String>> {
         let mut items = items(text)?.into_iter();
         let (line, first) = items.next().ok_or((0, "it names no study file".to_owned()))?;
         let mut words = first.into_iter();
@@ -245,8 +245,11 @@ impl Item {
     }
 }
 
-/// The words of each item, with the line of its end, from 0. Items end with a line or a `;`.
-fn items(text: &str) -> Result<Vec<(usize, Vec<String>)>, (usize, String)> {
+/// Something with the line that it is in, from 0.
+type At<T> = (usize, T);
+
+/// The words of each item. Items end with a line or a `;`.
+fn items(text: &str) -> Result<Vec<At<Vec<String>>>, At<String>> {
     let mut items = Vec::new();
     for (line, text) in text.split('\n').enumerate() {
         let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None::<char>);

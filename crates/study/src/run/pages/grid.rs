@@ -76,7 +76,7 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
         ));
     }
     notes.extend(Some(missing(results, item)).filter(|text| !text.is_empty()));
-    Ok(format!("{}\n\n{}", table(&head, &rows), notes.join(" ")))
+    Ok(format!("{}\n\n{}", table(&head, &rows, 1), notes.join(" ")))
 }
 
 /// Every arm but the first beside the first, where nothing varies but the setting.

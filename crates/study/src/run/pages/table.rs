@@ -71,7 +71,7 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
         }
     }
     notes.extend(Some(missing(results, item)).filter(|text| !text.is_empty()));
-    let text = table(&head, &lines);
+    let text = table(&head, &lines, 1);
     Ok(if notes.is_empty() { text } else { format!("{text}\n\n{}", notes.join(" ")) })
 }
 
