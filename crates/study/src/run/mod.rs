@@ -123,8 +123,7 @@ impl<'a> Runner<'a> {
     /// Before anything runs: [`StudyError::Config`] for a study that is impossible, or what reading the images or
     /// building a network gives. [`StudyError::Store`] if finished trials cannot be kept.
     pub fn run(&self, study: &StudyConfig, context: &Context) -> Result<StudyResults, StudyError> {
-        let variants = study.checked()?;
-        self.go(study, variants, &Work::new(self, context))
+        self.go(study, &Work::new(self, context))
     }
 
     /// What is finished of a study: nothing is trained, and nothing is written. What a search would try next is not
@@ -137,16 +136,11 @@ impl<'a> Runner<'a> {
     /// As [`run`](Self::run); also [`StudyError::Record`] for a record that is damaged.
     pub fn read(&self, study: &StudyConfig, context: &Context) -> Result<StudyResults, StudyError> {
         let context = context.clone().with_progress(Progress::Hidden);
-        self.go(study, study.checked()?, &Work::reading(self, &context))
+        self.go(study, &Work::new(self, &context).reading())
     }
 
-    fn go(
-        &self,
-        study: &StudyConfig,
-        variants: Vec<Variant>,
-        work: &Work<'_>,
-    ) -> Result<StudyResults, StudyError> {
-        let context = work.context;
+    fn go(&self, study: &StudyConfig, work: &Work<'_>) -> Result<StudyResults, StudyError> {
+        let (variants, context) = (study.checked()?, work.context);
         let mut all = Trials::default();
         let searches = Searching::of(study)?;
         let halvings = Halving::of(study)?;
@@ -155,7 +149,10 @@ impl<'a> Runner<'a> {
             // All are checked before the first is run.
             let planned = self.planned(study, variants, &work.context.device)?;
             for planned in pruning::generations(study, planned) {
-                self.try_planned(study, planned, work, &progress, &mut all)?;
+                match all.done.is_cut {
+                    true => all.variants.extend(planned),
+                    false => drop(self.try_planned(study, planned, work, &progress, &mut all)?),
+                }
             }
         }
         for mut search in searches {

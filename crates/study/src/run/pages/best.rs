@@ -50,7 +50,7 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
     let rows: Vec<Vec<String>> = rows.collect();
     let mut notes = vec![format!("The best of each, by the {}.", metric.words())];
     notes.extend(Some(missing(results, item)).filter(|text| !text.is_empty()));
-    Ok(format!("{}\n\n{}", table(&head, &rows), notes.join(" ")))
+    Ok(format!("{}\n\n{}", table(&head, &rows, 2), notes.join(" ")))
 }
 
 /// The groups in the order of the study, each with its best variant.

@@ -42,6 +42,8 @@ pub(super) struct Item {
     pub columns: Vec<String>,
     pub rows: Option<usize>,
     pub only: Vec<String>,
+    /// Trials are missing on purpose: nothing is said about them.
+    pub is_partial: bool,
     /// In the order of the study, and not the best first.
     pub as_in_study: bool,
     pub title: Option<String>,
@@ -94,8 +96,8 @@ impl Kind {
 }
 
 impl Block {
-    /// Reads what stands behind `study:`; the place of a mistake is the line, from 0.
-    pub(super) fn read(text: &str) -> Result<Self, (usize, String)> {
+    /// Reads what stands behind `study:`.
+    pub(super) fn read(text: &str) -> Result<Self, At<String>> {
         let mut items = items(text)?.into_iter();
         let (line, first) = items.next().ok_or((0, "it names no study file".to_owned()))?;
         let mut words = first.into_iter();
@@ -109,10 +111,16 @@ impl Block {
         }
         let mut block =
             Self { study, changes: Vec::new(), device: "flex".into(), items: Vec::new() };
+        let mut is_partial = false;
         for word in words {
-            match word.strip_prefix("device=") {
-                Some(name) => block.device = name.into(),
-                None => block.changes.push(word),
+            match word.split_once('=') {
+                Some(("device", name)) => block.device = name.into(),
+                Some(("missing", "planned")) => is_partial = true,
+                Some(("missing", other)) => {
+                    let message = format!("missing is `{}`, expected `planned`", printable(other));
+                    return Err((line, message));
+                }
+                _ => block.changes.push(word),
             }
         }
         for (line, words) in items {
@@ -121,6 +129,7 @@ impl Block {
         if block.items.is_empty() {
             block.items.push(Item::new(Kind::Table));
         }
+        block.items.iter_mut().for_each(|item| item.is_partial = is_partial);
         Ok(block)
     }
 
@@ -149,6 +158,7 @@ impl Item {
             columns: Vec::new(),
             rows: None,
             only: Vec::new(),
+            is_partial: false,
             as_in_study: false,
             title: None,
             name: None,
@@ -235,8 +245,11 @@ impl Item {
     }
 }
 
-/// The words of each item, with the line of its end, from 0. Items end with a line or a `;`.
-fn items(text: &str) -> Result<Vec<(usize, Vec<String>)>, (usize, String)> {
+/// Something with the line that it is in, from 0.
+type At<T> = (usize, T);
+
+/// The words of each item. Items end with a line or a `;`.
+fn items(text: &str) -> Result<Vec<At<Vec<String>>>, At<String>> {
     let mut items = Vec::new();
     for (line, text) in text.split('\n').enumerate() {
         let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None::<char>);
@@ -272,13 +285,14 @@ mod tests {
 
     #[test]
     fn a_block_has_a_study_its_changes_and_what_to_put_there() {
-        let text = " a2.toml seeds=2 'lr=choice(1e-3, 1e-2)' device=wgpu; table rows=3 order=study\n\
+        let text = " a2.toml seeds=2 'lr=choice(1e-3, 1e-2)' device=wgpu missing=planned; table rows=3 order=study\n\
                     curves value=train.loss,validation.loss only=\"a; b\" only=c title='How fast?'\n";
         let block = Block::read(text).unwrap();
         assert_eq!((block.study.to_str(), block.device.as_str()), (Some("a2.toml"), "wgpu"));
         assert_eq!(block.changes, ["seeds=2", "lr=choice(1e-3, 1e-2)"]);
         let [table, curves] = block.items.as_slice() else { panic!("{block:?}") };
         assert_eq!((table.kind, table.rows, table.as_in_study), (Kind::Table, Some(3), true));
+        assert!(table.is_partial && curves.is_partial);
         assert_eq!((curves.kind, curves.values.len()), (Kind::Curves, 2));
         assert_eq!(curves.only, ["a; b", "c"]);
         assert_eq!(curves.title.as_deref(), Some("How fast?"));
@@ -291,6 +305,7 @@ mod tests {
         for (text, line, expected) in [
             ("", 0, "it names no study file"),
             ("a1", 0, "`a1` is no study file: expected NAME.toml"),
+            ("a.toml missing=yes", 0, "missing is `yes`, expected `planned`"),
             ("a.toml\n\ntabel", 2, "`tabel` is unknown: there are table, grid,"),
             ("a.toml\ntable by=x", 1, "table has no `by`: it has columns, rows, order, only"),
             ("a.toml\nanswer rows=1", 1, "answer has no `rows`: it has none"),

@@ -72,11 +72,11 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
     if !contrasts.is_empty() {
         notes.push(format!(
             "p is adjusted for {}; a difference that is more than chance is bold.",
-            count(rows.len(), "comparison")
+            count(contrasts.iter().map(|(_, all)| all.len()).sum(), "comparison")
         ));
     }
     notes.extend(Some(missing(results, item)).filter(|text| !text.is_empty()));
-    Ok(format!("{}\n\n{}", table(&head, &rows), notes.join(" ")))
+    Ok(format!("{}\n\n{}", table(&head, &rows, 1), notes.join(" ")))
 }
 
 /// Every arm but the first beside the first, where nothing varies but the setting.

@@ -11,8 +11,9 @@
 //! <!-- end -->
 //! ```
 //!
-//! The first line has the study file, changes of it as on a command line, and `device=NAME` where the trials were not
-//! run on `flex`. Each other line, or what follows a `;`, is something to put there:
+//! The first line has the study file, changes of it as on a command line, `device=NAME` where the trials were not run on
+//! `flex`, and `missing=planned` where nothing is to be said of trials that are not there. Each other line, or what
+//! follows a `;`, is something to put there:
 //!
 //! | kind | what it is | options |
 //! |---|---|---|

@@ -40,13 +40,14 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
     let columns = columns(results, item, &all)?;
     let mut head = vec!["variant".to_owned()];
     head.extend(columns.iter().map(|column| column.head(unit, &all)));
+    let seeds = if item.is_partial { 0 } else { all.seeds };
     let lines = rows.iter().map(|row| {
         let variant = &results.variants[row.variant];
         let name = escaped(&row.name);
         let is_best =
             all.best().is_some_and(|best| best.variant == row.variant) && all.rows.len() > 1;
         let name = if is_best { format!("**{name}**") } else { name };
-        let cells = columns.iter().map(|column| column.cell(row, variant, unit, all.seeds));
+        let cells = columns.iter().map(|column| column.cell(row, variant, unit, seeds));
         [name].into_iter().chain(cells).collect()
     });
     let lines: Vec<Vec<String>> = lines.collect();
@@ -70,7 +71,7 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
         }
     }
     notes.extend(Some(missing(results, item)).filter(|text| !text.is_empty()));
-    let text = table(&head, &lines);
+    let text = table(&head, &lines, 1);
     Ok(if notes.is_empty() { text } else { format!("{text}\n\n{}", notes.join(" ")) })
 }
 
@@ -129,7 +130,11 @@ impl Column {
             Self::Seeds => {
                 let n = row.metric.as_ref().map_or(0, |summary| summary.n);
                 let mut words = if n < seeds { format!("{n} of {seeds}") } else { n.to_string() };
-                for (count, what) in [(row.diverged, "diverged"), (row.failed, "failed")] {
+                for (count, what) in [
+                    (row.diverged, "diverged"),
+                    (row.pruned.len(), "pruned"),
+                    (row.failed, "failed"),
+                ] {
                     if count > 0 {
                         words += &format!(", {count} {what}");
                     }

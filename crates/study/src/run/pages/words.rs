@@ -21,11 +21,11 @@ pub(super) fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Lines of a table; the first column is text, the others are numbers.
-pub(super) fn table(head: &[String], rows: &[Vec<String>]) -> String {
+/// Lines of a table; so many columns are text, the others are numbers.
+pub(super) fn table(head: &[String], rows: &[Vec<String>], texts: usize) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let rule: Vec<String> =
-        (0..head.len()).map(|at| if at == 0 { "---".into() } else { "---:".into() }).collect();
+        (0..head.len()).map(|at| if at < texts { "---".into() } else { "---:".into() }).collect();
     let rows = rows.iter().map(|row| line(row));
     [line(head), line(&rule)].into_iter().chain(rows).collect::<String>().trim_end().into()
 }
@@ -48,11 +48,14 @@ pub(super) fn p(p: f64) -> String {
 
 /// What is missing of the variants that an item is about, in a sentence; empty if that is nothing.
 pub(super) fn missing(results: &StudyResults, item: &Item) -> String {
+    if item.is_partial {
+        return String::new();
+    }
     let variants = || results.variants.iter().filter(|variant| item.has(variant));
     let all: usize = variants().map(|variant| variant.trials.len()).sum();
     let left = |variant: &VariantResults| {
         let none = variant.trials.iter().filter(|trial| trial.is_none()).count();
-        none - variant.failures.len()
+        none.saturating_sub(variant.failures.len())
     };
     match (variants().map(left).sum(), all) {
         (0, _) => String::new(),
@@ -114,7 +117,7 @@ mod tests {
         assert_eq!(escaped("a|b <c> *d*\n"), "a\\|b \\<c\\> \\*d\\*\u{fffd}");
         let head = ["x".to_owned(), "y".into()];
         let rows = [vec!["a".to_owned(), "1".into()]];
-        assert_eq!(table(&head, &rows), "| x | y |\n| --- | ---: |\n| a | 1 |");
+        assert_eq!(table(&head, &rows, 1), "| x | y |\n| --- | ---: |\n| a | 1 |");
         assert_eq!([p(0.03125), p(0.0001)], ["0.031", "< 0.001"]);
     }
 }
