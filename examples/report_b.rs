@@ -80,13 +80,16 @@ fn denoise(args: &Args) -> Result<(), Box<dyn Error>> {
         rows.push(bytes(fitted.model.forward(ten.clone())));
         errors.push(with);
     }
+    // Uniform noise of at most a has the variance a² / 3.
     let title = format!(
-        "Does an autoencoder take noise away? Squared error to the images without noise: {:.4} if it \
-         learned to give back what it is given, {:.4} if it learned to take the noise away",
-        errors[0], errors[1]
+        "Does an autoencoder take noise away? Squared error to the images without noise: {:.4} of what \
+         it is given, {:.4} if it learned to give that back, {:.4} if it learned to take noise away",
+        args.noise.powi(2) / 3.0,
+        errors[0],
+        errors[1]
     );
-    let how = "From top to bottom: test images; what the autoencoders are given; what comes back from the \
-               first; what comes back from the second.";
+    let how = "From top to bottom: test images without noise; what the autoencoders are given; what \
+               comes back from the first; what comes back from the second.";
     let image = |pixels| SheetImage { pixels, shape: [1, 28, 28], caption: Vec::new() };
     let images: Vec<_> = rows.iter().flat_map(|row| row.chunks(28 * 28)).map(image).collect();
     plot::grid(&title, Some(how), 10, &images)?.save(output.path("reconstructions.png"))?;
