@@ -224,7 +224,9 @@ impl<'a> Runner<'a> {
         }
         progress.expect(levels.iter().map(BTreeMap::len).sum());
         for level in levels {
-            let plans: Vec<&Plan> = level.into_values().collect();
+            let mut plans: Vec<&Plan> = level.into_values().collect();
+            // The longest first, so that no job is left alone with one at the end.
+            plans.sort_by_key(|plan| std::cmp::Reverse(plan.images_seen()));
             work.all(&plans, &mut all.done, progress)?;
         }
         let of_trial =

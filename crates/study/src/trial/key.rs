@@ -150,6 +150,12 @@ impl Plan {
         self.limits.as_ref().map_or(&self.key, |limits| &limits.key)
     }
 
+    /// About how many images it learns from in all its epochs.
+    pub fn images_seen(&self) -> u64 {
+        let images = self.data.split.train.len() as f64 * self.config.dataset.fraction;
+        images as u64 * self.config.fit.epochs as u64
+    }
+
     /// The images that it learns from.
     pub fn train_images(&self) -> Result<View, DataError> {
         let train = &self.data.split.train;
