@@ -59,7 +59,7 @@ fn results() -> StudyResults {
             VariantResults { trials: trials.collect(), variant, failures: Vec::new() }
         })
         .collect();
-    StudyResults { study, variants, before: Vec::new() }
+    StudyResults::new(study, variants)
 }
 
 fn record(place: usize, seed: u64, epochs: usize) -> TrialRecord {

@@ -12,6 +12,7 @@
 //! | choose the initial weights | [`Initialization`] | `network/initialization` |
 //! | run and train it | [`Network`] | `network` |
 //! | look at the outputs between its layers | [`Network::forward_hooked`] | `network/hooks` |
+//! | see the feature maps of some layers | [`Network::feature_maps`], [`Architecture::convolutions`] | `network/feature_maps` |
 //! | run and train any module | [`Model`] | `model` |
 //! | read and write parameters by their PyTorch names | [`state`] | `network/state` |
 //! | choose parameters by name | [`NamePattern`] | `network/pattern` |

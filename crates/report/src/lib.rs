@@ -6,6 +6,7 @@
 //! | write all of it about a classifier into a folder | `write_evaluation` (feature `plot`) |
 //! | draw the curves of a run as it goes | `Pictures` (feature `plot`) |
 //! | make a page of it: text, tables and figures in one file | `html` (feature `plot`) |
+//! | keep what a run measures every so many steps | [`StepLog`] |
 //! | let TensorBoard show a run as it goes | [`TensorBoard`], [`tensorboard`] |
 //!
 //! Nothing here trains or measures: it shows what [`selvedge_train`] has measured.
@@ -18,10 +19,12 @@ pub mod html;
 mod pictures;
 #[cfg(feature = "plot")]
 pub mod plot;
+mod step_log;
 pub mod tensorboard;
 
 #[cfg(feature = "plot")]
 pub use evaluation::{EvaluationError, write_evaluation};
 #[cfg(feature = "plot")]
 pub use pictures::Pictures;
+pub use step_log::{StepLog, StepLogError};
 pub use tensorboard::TensorBoard;

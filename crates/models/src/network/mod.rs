@@ -4,6 +4,7 @@ mod activation;
 mod build;
 mod cut;
 mod dropout;
+mod feature_maps;
 mod freeze;
 mod hooks;
 pub(crate) mod initialization;

@@ -1,6 +1,12 @@
 //! Images within a picture. The drawing library knows none.
 
-use super::picture::PlotError;
+use kuva::render::color::Color;
+use kuva::render::render::{Primitive, Scene};
+
+use super::page::compose;
+use super::picture::{Picture, PlotError};
+use super::square::font;
+use super::style::{MARGIN, MUTED, css};
 
 /// Red, green and blue of each pixel, row by row.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +62,41 @@ pub struct Inset {
 }
 
 impl Inset {
+    /// The image in the middle of a square, as large as it can be with all pixels of one size.
+    pub fn within(raster: Raster, (left, top): (f64, f64), side: f64) -> Self {
+        let longest = raster.width.max(raster.height) as f64;
+        // A unit is two pixels of a PNG.
+        let pixel = match longest <= side {
+            true => (2.0 * side / longest).floor() / 2.0,
+            false => side / longest,
+        };
+        let size = (raster.width as f64 * pixel, raster.height as f64 * pixel);
+        let at = (left + ((side - size.0) / 2.0).round(), top + ((side - size.1) / 2.0).round());
+        Self { raster, at, size }
+    }
+
+    /// The image in the middle of a square whose side its longer one fills.
+    pub fn filling(raster: Raster, (left, top): (f64, f64), side: f64) -> Self {
+        let pixel = side / raster.width.max(raster.height) as f64;
+        let size = (raster.width as f64 * pixel, raster.height as f64 * pixel);
+        let at = (left + (side - size.0) / 2.0, top + (side - size.1) / 2.0);
+        Self { raster, at, size }
+    }
+
+    /// A line around the image, which may be as white as the page.
+    fn frame(&self) -> Primitive {
+        Primitive::Rect {
+            x: self.at.0 - 0.5,
+            y: self.at.1 - 0.5,
+            width: self.size.0 + 1.0,
+            height: self.size.1 + 1.0,
+            fill: Color::None,
+            stroke: Some(css(MUTED).into()),
+            stroke_width: Some(1.0),
+            opacity: None,
+        }
+    }
+
     /// As an element of an SVG, its pixels as sharp squares.
     pub fn to_svg(&self) -> String {
         let Raster { width, height, rgb } = &self.raster;
@@ -88,6 +129,26 @@ impl Inset {
             }
         }
     }
+}
+
+/// A picture with a title above one part that has images in it, each with a line around it.
+pub fn compose_with(
+    title: &str,
+    subtitle: Option<&str>,
+    mut part: Scene,
+    mut insets: Vec<Inset>,
+) -> Picture {
+    part.elements.extend(insets.iter().map(Inset::frame));
+    part.font_family = font();
+    let height = part.height;
+    let mut picture = compose(title, subtitle, Vec::new(), vec![part]);
+    // The part is the last on the page.
+    let above = picture.scene.height - MARGIN / 2.0 - height;
+    for inset in &mut insets {
+        inset.at = (inset.at.0 + MARGIN, inset.at.1 + above);
+    }
+    picture.insets = insets;
+    picture
 }
 
 /// The PNG with the images drawn on it; `scale` pixels are one unit of the drawing.

@@ -12,7 +12,11 @@
 //! | which class was taken for which | [`confusion()`] |
 //! | each class against the rest, by the threshold | [`roc()`], [`precision_recall()`] |
 //! | whether a classifier is as often right as it is sure | [`reliability()`] |
-//! | the images of greatest loss, or any others | [`worst_images()`], [`sheet()`] |
+//! | the images of greatest loss, or the first ones with what is predicted | [`worst_images()`], [`predicted_images()`] |
+//! | any images with a caption each | [`sheet()`], [`grid()`] |
+//! | loss and error by the training images that a run has seen | [`images_seen()`] |
+//! | what layers make of images | [`FeatureMaps`] |
+//! | images over their reconstructions | [`ImageRows`] |
 //! | keep it | [`Picture::save`], [`Picture::to_svg`], [`Picture::to_png`] |
 //!
 //! Axes, lines, bands, markers, legends and colour scales are those of [kuva](https://docs.rs/kuva).
@@ -45,7 +49,10 @@
 mod confusion;
 mod curve;
 mod dash;
+mod feature_maps;
 mod history;
+mod image_rows;
+mod images_seen;
 mod inset;
 mod intervals;
 mod learning_rate;
@@ -65,7 +72,10 @@ mod threshold;
 pub use confusion::{MOST_CLASSES, confusion};
 pub(crate) use confusion::{per_cent, shares};
 pub use curve::{CurvePoint, CurveSeries, curve};
+pub use feature_maps::{FeatureMaps, LayerMaps};
 pub use history::history;
+pub use image_rows::{ImageRow, ImageRows, ImageValues};
+pub use images_seen::images_seen;
 pub use intervals::{Emphasis, IntervalRow, Intervals};
 pub use learning_rate::learning_rate;
 pub(crate) use mean_curves::stroke;
@@ -73,6 +83,6 @@ pub use mean_curves::{MeanCurve, MeanCurves, Places, ValueAxis};
 pub use picture::{Picture, PlotError};
 pub use reliability::reliability;
 pub use rows::rows;
-pub use sheet::{SheetImage, sheet, worst_images};
+pub use sheet::{SheetImage, first_of_each_class, grid, predicted_images, sheet, worst_images};
 pub(crate) use style::heat_colors;
 pub use threshold::{precision_recall, roc};

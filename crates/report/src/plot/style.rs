@@ -1,5 +1,6 @@
 //! Colours, markers and sizes, the same in every picture.
 
+use kuva::plot::ColorMap;
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::layout::Layout;
 use kuva::render::theme::Theme;
@@ -37,6 +38,12 @@ pub const SUBTITLE: u32 = 13;
 pub const LABEL: u32 = 14;
 pub const TICK: u32 = 12;
 pub const LEGEND: u32 = 13;
+
+/// The least width of a picture with a title, so that the title has room; one without is as narrow as it can be, for
+/// small screens.
+pub fn least_width(title: &str) -> f64 {
+    if title.is_empty() { 0.0 } else { 772.0 }
+}
 
 /// Empty border of a picture.
 pub const MARGIN: f64 = 14.0;
@@ -95,6 +102,13 @@ pub fn heat(share: f64) -> Rgb {
     (mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
 }
 
+/// The colour of a share between 0 (dark violet) and 1 (yellow): viridis, of which equal steps look equal (van der Walt
+/// and Smith, *A Better Default Colormap for Matplotlib*, SciPy 2015).
+pub fn viridis(share: f64) -> Rgb {
+    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+    ColorMap::Viridis.map_rgb(share).expect("only a custom map has no bytes")
+}
+
 /// The colours of a ground for a share between 0 and 1, and of text on it.
 pub fn heat_colors(share: f64) -> [String; 2] {
     let ground = heat(share);
@@ -139,6 +153,20 @@ mod tests {
             let background = heat(f64::from(i) / 1000.0);
             assert!(contrast(readable_on(background), background) >= 4.0, "at {i} of 1000");
         }
+    }
+
+    #[test]
+    fn viridis_ends_as_in_matplotlib_and_grows_lighter() {
+        // matplotlib 3.10, `(255 * np.array(matplotlib.colormaps["viridis"](x)[:3])).round()` of 0, .5 and 1.
+        for (share, color) in [(0.0, (68, 1, 84)), (0.5, (33, 145, 140)), (1.0, (253, 231, 37))] {
+            let found = viridis(share);
+            let near = |a: u8, b: u8| a.abs_diff(b) <= 2;
+            let is_near =
+                near(found.0, color.0) && near(found.1, color.1) && near(found.2, color.2);
+            assert!(is_near, "{share}: {found:?} and {color:?}");
+        }
+        let light = (0..=20).map(|i| luminance(viridis(f64::from(i) / 20.0)));
+        assert!(light.clone().zip(light.skip(1)).all(|(a, b)| b > a));
     }
 
     #[test]

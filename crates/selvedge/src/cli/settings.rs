@@ -56,6 +56,36 @@ impl DataArgs {
     }
 }
 
+/// A flag of programs that take a while: a short look at whether everything works.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct QuickArgs {
+    /// 1 epoch of a fiftieth of the images: a check that everything works, which measures nothing
+    #[arg(long)]
+    pub quick: bool,
+}
+
+impl QuickArgs {
+    /// As many epochs as usual, or 1.
+    pub fn epochs(self, usual: usize) -> usize {
+        if self.quick { 1 } else { usual }
+    }
+
+    /// All images, or a fiftieth of each part, the classes in the same shares.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] if a part has no images.
+    pub fn split(self, mut split: Split) -> Result<Split, Error> {
+        if self.quick {
+            let parts = [&mut split.train, &mut split.validation];
+            for view in parts.into_iter().chain(&mut split.test) {
+                *view = view.stratified_fraction(0.02, 0)?;
+            }
+        }
+        Ok(split)
+    }
+}
+
 /// The names that there are, from the table itself.
 fn dataset_help() -> String {
     let names: Vec<_> = SETS.iter().map(|set| set.name).collect();
@@ -134,6 +164,8 @@ impl From<Normalization> for NormalizationKind {
 
 #[cfg(test)]
 mod tests {
+    use selvedge_data::{ImageDataset, View};
+
     use super::*;
 
     #[test]
@@ -141,6 +173,23 @@ mod tests {
         let help = dataset_help();
         assert!(help.starts_with("A published data set: fashion_mnist, mnist, "), "{help}");
         assert!(SETS.iter().all(|set| help.contains(set.name)), "{help}");
+    }
+
+    #[test]
+    fn a_quick_look_has_a_fiftieth_of_each_part_with_all_classes() {
+        let labels = (0..1000).map(|i| i % 2).collect();
+        let classes = vec!["even".into(), "odd".into()];
+        let pixels = (0..1000u16).flat_map(u16::to_le_bytes).collect();
+        let images = ImageDataset::new("t", pixels, [1, 1, 2], labels, classes).unwrap();
+        let split = images.view().split_stratified_three([0.5, 0.3, 0.2], 1).unwrap();
+        let counts = |quick| {
+            let args = QuickArgs { quick };
+            let split = args.split(split.clone()).unwrap();
+            let parts = [&split.train, &split.validation, split.test().unwrap()];
+            (args.epochs(30), parts.map(View::class_counts))
+        };
+        assert_eq!(counts(true), (1, [vec![5, 5], vec![3, 3], vec![2, 2]]));
+        assert_eq!(counts(false), (30, [vec![250, 250], vec![150, 150], vec![100, 100]]));
     }
 
     #[test]

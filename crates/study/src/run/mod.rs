@@ -6,6 +6,8 @@ mod halving;
 mod importance;
 mod journal;
 #[cfg(feature = "plot")]
+mod kept;
+#[cfg(feature = "plot")]
 pub mod pages;
 mod progress;
 mod pruning;
@@ -121,7 +123,8 @@ impl<'a> Runner<'a> {
     /// Before anything runs: [`StudyError::Config`] for a study that is impossible, or what reading the images or
     /// building a network gives. [`StudyError::Store`] if finished trials cannot be kept.
     pub fn run(&self, study: &StudyConfig, context: &Context) -> Result<StudyResults, StudyError> {
-        self.go(study, &Work::new(self, context))
+        let variants = study.checked()?;
+        self.go(study, variants, &Work::new(self, context))
     }
 
     /// What is finished of a study: nothing is trained, and nothing is written. What a search would try next is not
@@ -134,11 +137,16 @@ impl<'a> Runner<'a> {
     /// As [`run`](Self::run); also [`StudyError::Record`] for a record that is damaged.
     pub fn read(&self, study: &StudyConfig, context: &Context) -> Result<StudyResults, StudyError> {
         let context = context.clone().with_progress(Progress::Hidden);
-        self.go(study, &Work::new(self, &context).reading())
+        self.go(study, study.checked()?, &Work::reading(self, &context))
     }
 
-    fn go(&self, study: &StudyConfig, work: &Work<'_>) -> Result<StudyResults, StudyError> {
-        let (variants, context) = (study.checked()?, work.context);
+    fn go(
+        &self,
+        study: &StudyConfig,
+        variants: Vec<Variant>,
+        work: &Work<'_>,
+    ) -> Result<StudyResults, StudyError> {
+        let context = work.context;
         let mut all = Trials::default();
         let searches = Searching::of(study)?;
         let halvings = Halving::of(study)?;
@@ -147,6 +155,7 @@ impl<'a> Runner<'a> {
             // All are checked before the first is run.
             let planned = self.planned(study, variants, &work.context.device)?;
             for planned in pruning::generations(study, planned) {
+                // The limits of these would be those of trials that are missing.
                 match all.done.is_cut {
                     true => all.variants.extend(planned),
                     false => drop(self.try_planned(study, planned, work, &progress, &mut all)?),
@@ -170,7 +179,14 @@ impl<'a> Runner<'a> {
             })?;
         }
         progress.end();
-        Ok(StudyResults::new(study, all))
+        let results = StudyResults::found(study, &all);
+        #[cfg(feature = "plot")]
+        let results = {
+            let plans = all.variants.into_iter().map(|(_, plans)| plans).collect();
+            let kept = kept::Kept::new(self.store.clone(), context.device.clone(), plans);
+            StudyResults { kept: Some(Arc::new(kept)), ..results }
+        };
+        Ok(results)
     }
 
     /// Does all trials of some variants, and tells what each variant came to: the mean of what is to be made small,

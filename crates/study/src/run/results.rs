@@ -21,6 +21,9 @@ pub struct StudyResults {
     pub variants: Vec<VariantResults>,
     /// The trials that others began with, in the order of their keys.
     pub before: Vec<TrialRecord>,
+    /// The models, for what is shown of them.
+    #[cfg(feature = "plot")]
+    pub(super) kept: Option<std::sync::Arc<super::kept::Kept>>,
 }
 
 /// What came of a variant.
@@ -44,7 +47,18 @@ pub struct Failure {
 }
 
 impl StudyResults {
-    pub(super) fn new(study: &StudyConfig, Trials { variants, done }: Trials) -> Self {
+    /// What came of the variants of a study; without the trials that others began with, and without models.
+    pub fn new(study: StudyConfig, variants: Vec<VariantResults>) -> Self {
+        Self {
+            study,
+            variants,
+            before: Vec::new(),
+            #[cfg(feature = "plot")]
+            kept: None,
+        }
+    }
+
+    pub(super) fn found(study: &StudyConfig, Trials { variants, done }: &Trials) -> Self {
         let mut before: Vec<&str> = Vec::new();
         for plan in variants.iter().flat_map(|(_, plans)| plans) {
             let mut plan = plan;
@@ -66,7 +80,7 @@ impl StudyResults {
             trials: plans.iter().map(|plan| record(plan.place())).collect(),
             failures: plans.iter().filter_map(failure).collect(),
         });
-        Self { study: study.clone(), variants: results.collect(), before }
+        Self { before, ..Self::new(study.clone(), results.collect()) }
     }
 
     /// Whether every trial is finished, or failed.

@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub(super) struct Work<'a> {
     pub runner: &'a Runner<'a>,
     leases: Mutex<Option<Leases>>,
-    /// What is finished is looked at, and nothing is written.
-    only_reads: bool,
+    /// Whether it only looks at what is finished, and writes nothing.
+    reads_only: bool,
     pub context: &'a Context,
 }
 
@@ -44,12 +44,12 @@ enum End {
 
 impl<'a> Work<'a> {
     pub fn new(runner: &'a Runner<'a>, context: &'a Context) -> Self {
-        Self { runner, leases: Mutex::new(None), only_reads: false, context }
+        Self { runner, leases: Mutex::new(None), reads_only: false, context }
     }
 
-    /// The same, to look at what is finished alone.
-    pub fn reading(self) -> Self {
-        Self { only_reads: true, ..self }
+    /// Looks at what is finished alone.
+    pub fn reading(runner: &'a Runner<'a>, context: &'a Context) -> Self {
+        Self { reads_only: true, ..Self::new(runner, context) }
     }
 
     /// Asks for a trial. Nothing is written to the store before the first one that is not finished: the table of a
@@ -90,7 +90,7 @@ impl<'a> Work<'a> {
                 let place = plan.place();
                 !done.records.contains_key(place) && !done.failures.contains_key(place)
             });
-            if left.is_empty() || self.only_reads || self.context.stop.is_requested() {
+            if left.is_empty() || self.reads_only || self.context.stop.is_requested() {
                 done.is_cut |= !left.is_empty();
                 return Ok(());
             }
@@ -110,7 +110,7 @@ impl<'a> Work<'a> {
             return Ok(End::Failed(message));
         }
         let store_error = |error| self.runner.store_error(error);
-        if self.only_reads {
+        if self.reads_only {
             return Ok(End::Elsewhere);
         }
         let Claim::Mine(lease) = self.claim(&plan.key).map_err(store_error)? else {
@@ -176,7 +176,7 @@ impl<'a> Work<'a> {
             Some(limits) => read.map(|record| limits.applied(record)),
             None => read,
         };
-        if self.only_reads {
+        if self.reads_only {
             let damaged = || StudyError::Record { store: store.display(), name };
             return read.ok_or_else(damaged).map(Some);
         }
@@ -256,7 +256,7 @@ fn record_name(key: &str) -> String {
     format!("trials/{key}.toml")
 }
 
-fn weights_name(key: &str) -> String {
+pub(super) fn weights_name(key: &str) -> String {
     format!("weights/{key}.safetensors")
 }
 

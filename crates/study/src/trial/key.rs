@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use selvedge_data::DataError;
+use selvedge_data::{DataError, View};
 use selvedge_models::{Architecture, ModelError};
 use selvedge_train::TrainError;
 
@@ -148,6 +148,15 @@ impl Plan {
     /// The key of what comes of it in a study: where it may end early, the limits are part of it.
     pub fn place(&self) -> &str {
         self.limits.as_ref().map_or(&self.key, |limits| &limits.key)
+    }
+
+    /// The images that it learns from.
+    pub fn train_images(&self) -> Result<View, DataError> {
+        let train = &self.data.split.train;
+        match self.config.dataset.fraction {
+            1.0 => Ok(train.clone()),
+            fraction => train.stratified_fraction(fraction, self.seed),
+        }
     }
 
     fn hash(&self, device: &str) -> String {

@@ -50,10 +50,7 @@ pub(crate) fn train(
 ) -> Result<Option<Trained>, StudyError> {
     let Plan { config, seed, data, .. } = plan;
     let split = &data.split;
-    let train = match config.dataset.fraction {
-        1.0 => split.train.clone(),
-        fraction => split.train.stratified_fraction(fraction, *seed)?,
-    };
+    let train = plan.train_images()?;
     let images = train.len();
     let normalization = config.normalization.normalization(&train);
     let mut fit_data = FitData::new(train, split.validation.clone(), normalization)

@@ -8,6 +8,7 @@ use selvedge_report::plot::{
 use selvedge_train::ConfusionMatrix;
 
 use super::super::unit::Unit;
+use super::inside::Inside;
 use super::text;
 use super::{Report, VariantResults};
 use crate::StudyError;
@@ -23,7 +24,7 @@ pub(super) const MOST_CURVES: usize = 10;
 
 impl Report<'_> {
     /// Writes each figure as SVG and as PNG.
-    pub(super) fn draw(&self, output: &Output) -> Result<(), StudyError> {
+    pub(super) fn draw(&self, inside: Inside, output: &Output) -> Result<(), StudyError> {
         let save = |name: &str, picture: Picture| -> Result<(), StudyError> {
             for format in ["svg", "png"] {
                 picture.save(output.path(&format!("{name}.{format}")))?;
@@ -58,7 +59,7 @@ impl Report<'_> {
             );
             save("confusion", plot::confusion(&title, &matrix)?)?;
         }
-        Ok(())
+        inside.into_pictures().try_for_each(|(name, picture)| save(name, picture))
     }
 
     fn intervals(&self) -> Option<Intervals> {

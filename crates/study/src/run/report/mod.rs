@@ -2,6 +2,7 @@
 
 mod by_setting;
 mod figures;
+mod inside;
 mod method;
 mod tables;
 mod text;
@@ -18,10 +19,11 @@ use crate::StudyError;
 use super::files::QUICK;
 use super::unit::Unit;
 pub(super) use figures::{capital, runs, sum};
+use inside::Inside;
 pub(super) use text::{count, listed};
 
 /// The files beside the page: those that a study does not have are removed.
-const FIGURES: [&str; 14] = [
+const FIGURES: [&str; 18] = [
     "variants.svg",
     "variants.png",
     "curves.svg",
@@ -36,6 +38,10 @@ const FIGURES: [&str; 14] = [
     "setting_test.png",
     "confusion.svg",
     "confusion.png",
+    "feature_maps.svg",
+    "feature_maps.png",
+    "reconstructions.svg",
+    "reconstructions.png",
 ];
 
 /// The name of the page.
@@ -57,14 +63,17 @@ impl StudyResults {
     pub fn write_report(&self, folder: impl AsRef<Path>, command: &str) -> Result<(), StudyError> {
         let output = Output::new(folder.as_ref())?;
         let report = Report::new(self);
-        let page = report.page(command).to_html();
-        Output::new(output.path("figures"))?.replace(&FIGURES, |new| report.draw(new))?;
+        let inside = report.look();
+        let page = report.page(command, &inside).to_html();
+        let figures = Output::new(output.path("figures"))?;
+        figures.replace(&FIGURES, |new| report.draw(inside, new))?;
         Ok(output.replace(&[PAGE], |new| new.write(PAGE, &page))?)
     }
 
     /// The page that [`write_report`](Self::write_report) writes, to add to.
     pub fn report(&self, command: &str) -> Page {
-        Report::new(self).page(command)
+        let report = Report::new(self);
+        report.page(command, &report.look())
     }
 }
 
@@ -92,7 +101,7 @@ impl<'a> Report<'a> {
         Self { results, table, from_best, unit }
     }
 
-    fn page(&self, command: &str) -> Page {
+    fn page(&self, command: &str, inside: &Inside) -> Page {
         let question = match self.results.study.question.trim() {
             "" => format!("Which of {} is best?", text::count(self.table.rows.len(), "variant")),
             question => question.to_owned(),
@@ -109,6 +118,7 @@ impl<'a> Report<'a> {
             self.by_setting(),
             self.curves(),
             self.classes(),
+            inside.section(),
             self.ended(),
             self.method(),
             self.settings(),
