@@ -44,7 +44,7 @@ fn report_pages(args: &Args) -> Result<(), Box<dyn Error>> {
         Some(folder) => Source::folder(folder),
         None => Source::default(),
     };
-    let source = if args.check { source.without_download() } else { source };
+    let source = source.without_download();
     let data = args.folder.join("data");
     let store = FolderStore::existing(&data)
         .map_err(|error| cli::Failed(format!("cannot read {}: {error}", data.display())))?;

@@ -149,6 +149,7 @@ impl<'a> Runner<'a> {
             // All are checked before the first is run.
             let planned = self.planned(study, variants, &work.context.device)?;
             for planned in pruning::generations(study, planned) {
+                // The limits of these would be those of trials that are missing.
                 match all.done.is_cut {
                     true => all.variants.extend(planned),
                     false => drop(self.try_planned(study, planned, work, &progress, &mut all)?),
