@@ -50,8 +50,8 @@ impl Course {
     fn network(self, split: &Split) -> (Architecture, Initialization) {
         let networks = CourseCnn::new(split.classes().len()).with_input(split.shape());
         match self {
-            Self::MnistCnn => (networks.mnist_cnn(), Initialization::HeNormal),
-            Self::MnistCnn2 => (networks.mnist_cnn2(), Initialization::HeNormal),
+            Self::MnistCnn => (networks.mnist_cnn(), Initialization::HeNormalLinearHead),
+            Self::MnistCnn2 => (networks.mnist_cnn2(), Initialization::HeNormalLinearHead),
             Self::MnistCnn3 => (networks.mnist_cnn3(0.05), Initialization::PyTorch),
             Self::BnCnn => (networks.bn_cnn(0.05), Initialization::PyTorch),
         }

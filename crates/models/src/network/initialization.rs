@@ -15,6 +15,9 @@ pub enum Initialization {
     PyTorch,
     /// Normal with standard deviation √(2 / fan_in); biases 0 (He et al., 2015).
     HeNormal,
+    /// The same, but √(1 / fan_in) for the last linear layer, which no ReLU follows: PyTorch's `kaiming_normal_` with
+    /// `nonlinearity='linear'` there.
+    HeNormalLinearHead,
     /// Uniform in ±√(6 / fan_in); biases 0 (He et al., 2015).
     HeUniform,
     /// Normal with standard deviation √(2 / (fan_in + fan_out)); biases 0 (Glorot and Bengio, 2010).
@@ -48,9 +51,17 @@ impl Sampler {
             Initialization::PyTorch => self.uniform(shape, 1.0 / input.sqrt()),
             Initialization::HeUniform => self.uniform(shape, (6.0 / input).sqrt()),
             Initialization::XavierUniform => self.uniform(shape, (6.0 / (input + output)).sqrt()),
-            Initialization::HeNormal => self.normal(shape, (2.0 / input).sqrt()),
+            Initialization::HeNormal | Initialization::HeNormalLinearHead => {
+                self.normal(shape, (2.0 / input).sqrt())
+            }
             Initialization::XavierNormal => self.normal(shape, (2.0 / (input + output)).sqrt()),
         }
+    }
+
+    /// The factor of the last linear layer's weights.
+    pub fn head_scale(&self) -> Option<f64> {
+        matches!(self.initialization, Initialization::HeNormalLinearHead)
+            .then_some(std::f64::consts::FRAC_1_SQRT_2)
     }
 
     /// The values of a bias of `length` entries.

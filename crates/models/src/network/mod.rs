@@ -80,7 +80,24 @@ impl Network {
         let input = Shape::Images(architecture.input);
         let mut sampler = Sampler::new(initialization, seed);
         let body = Sequence::new(&architecture.layers, input, &mut sampler, device);
-        Ok(Self { architecture: Arc::new(architecture), body })
+        let mut network = Self { architecture: Arc::new(architecture), body };
+        network.scale_head(&sampler);
+        Ok(network)
+    }
+
+    /// Scales the weights of the last linear layer, as they were drawn, where an initialization has others for it.
+    fn scale_head(&mut self, sampler: &Sampler) {
+        let (Some(scale), Some(head)) = (sampler.head_scale(), self.architecture.head()) else {
+            return;
+        };
+        for step in &mut self.body.steps {
+            if let Core::Linear { linear, .. } = &mut step.core
+                && linear.layer.name == head
+            {
+                let weight = &mut linear.module.weight;
+                *weight = weight.clone().map(|weight| weight.mul_scalar(scale));
+            }
+        }
     }
 
     /// The network as data.
@@ -150,6 +167,9 @@ impl Network {
                 let bias = linear.module.bias.is_some();
                 linear.module = build::linear(sizes, bias, &mut sampler, &device);
             }
+        }
+        if self.architecture.head() == Some(name) {
+            self.scale_head(&sampler);
         }
     }
 }

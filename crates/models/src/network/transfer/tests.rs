@@ -49,6 +49,30 @@ fn a_fresh_head_changes_the_head_alone() {
     }
 }
 
+#[test]
+fn the_head_of_gain_one_is_he_normals_over_the_square_root_of_two_also_when_it_is_fresh() {
+    let draw = |initialization| {
+        let architecture = TransferCnn::new(5).architecture();
+        architecture.init(initialization, 1, &Default::default()).unwrap()
+    };
+    let [usual, linear] = [Initialization::HeNormal, Initialization::HeNormalLinearHead].map(draw);
+    let check = |usual: &Network, linear: &Network| {
+        let (usual, linear) = (state::read(usual), state::read(linear));
+        for (name, value) in &linear {
+            if name == "fc3.weight" {
+                let [usual, linear] = [&usual[name], value].map(|v| v.try_to_vec::<f32>().unwrap());
+                let is_scaled = |(u, l): (&f32, &f32)| (u / l - 2f32.sqrt()).abs() < 1e-5;
+                assert!(usual.iter().zip(&linear).all(is_scaled));
+            } else {
+                assert_eq!(value, &usual[name], "{name}");
+            }
+        }
+    };
+    check(&usual, &linear);
+    let anew = |initialization| usual.clone().with_fresh_head(initialization, 2).unwrap();
+    check(&anew(Initialization::HeNormal), &anew(Initialization::HeNormalLinearHead));
+}
+
 fn keep(pattern: &str) -> Keep {
     Keep::Matching(pattern.parse().unwrap())
 }
