@@ -5,9 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge::cli;
-use selvedge::data::transform::{
-    RandomHorizontalFlip, UniformNoise, augmented_set, flip_and_noise,
-};
+use selvedge::data::transform::{RandomHorizontalFlip, augmented_set, flip_and_noise};
 use selvedge::files::Output;
 use selvedge::models::LinearAutoencoder;
 use selvedge::prelude::*;
@@ -52,15 +50,11 @@ fn denoise(args: &Args) -> Result<(), Box<dyn Error>> {
     let clean = BatchLoader::new(split.test()?.clone(), 256, &unit, &context.device)?;
     let noisy = clean.clone().with_input_noise(args.noise)?;
     let output = Output::new(args.run.folder("runs/report_b"))?;
-    four_kinds(&split.train, args.noise)?.save(output.path("samples.png"))?;
 
-    let data = FitData::from(&split).with_normalization(unit);
     let mirrored = Transforms::new().with(RandomHorizontalFlip { p: 0.5 });
-    let with_noise = mirrored.clone().with(UniformNoise::new(args.noise));
-    let runs = [
-        ("given", data.clone().with_transforms(with_noise)),
-        ("clean", data.with_transforms(mirrored).with_input_noise(args.noise)),
-    ];
+    let data = FitData::from(&split).with_normalization(unit).with_transforms(mirrored);
+    let data = data.with_input_noise(args.noise);
+    let runs = [("noisy", data.clone().with_noisy_targets()), ("clean", data)];
     let first = noisy.epoch(0).next().ok_or("no test images")??;
     let ten = first.images.narrow(0, 0, 10);
     let without = first.clean.ok_or("no noise was added")?.narrow(0, 0, 10);
@@ -80,6 +74,7 @@ fn denoise(args: &Args) -> Result<(), Box<dyn Error>> {
         rows.push(bytes(fitted.model.forward(ten.clone())));
         errors.push(with);
     }
+    four_kinds(&split.train, args.noise)?.save(output.path("samples.png"))?;
     // Uniform noise of at most a has the variance a² / 3.
     let title = format!(
         "Does an autoencoder take noise away? Squared error to the images without noise: {:.4} of what \

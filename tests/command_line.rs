@@ -355,7 +355,7 @@ fn the_examples_of_the_reports_leave_their_pictures_and_are_resumed() {
             "report_b",
             &[][..],
             "target clean: test loss ",
-            &["samples.png", "reconstructions.png", "given/results.csv", "clean/results.csv"][..],
+            &["samples.png", "reconstructions.png", "noisy/results.csv", "clean/results.csv"][..],
         ),
         (
             "report_c",

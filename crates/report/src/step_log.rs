@@ -15,7 +15,7 @@ const FILE: &str = "steps.csv";
 ///
 /// A line has the step, the training images seen since the run began, and what was measured since the line
 /// before it or since the epoch began, while the weights changed. A run that goes on from a checkpoint
-/// continues the table there: it ends as that of a run that nobody disturbed.
+/// continues the table there, with the same lines but for one: the first measures from the checkpoint on.
 ///
 /// ```
 /// use selvedge_report::StepLog;

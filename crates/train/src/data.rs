@@ -66,6 +66,8 @@ pub struct FitData {
     /// Uniform noise that is added to all images, of at most this in units of the normalized values, for a model that
     /// is to take it away: a [`Reconstruct`](crate::Reconstruct) is compared with the images without it.
     pub input_noise: Option<f64>,
+    /// Whether training compares a reconstruction with the noisy image; validation still takes the one without noise.
+    pub noisy_targets: bool,
     /// Which training images an epoch has: each once, unless classes or images are weighted.
     pub sampling: Sampling,
     /// Whether the last batch of an epoch of training is left out if it is smaller than the others.
@@ -85,6 +87,7 @@ impl FitData {
             transforms: Transforms::new(),
             mix: None,
             input_noise: None,
+            noisy_targets: false,
             sampling: Sampling::default(),
             drop_last: false,
             prefetch: 0,
@@ -119,6 +122,13 @@ impl FitData {
     #[must_use]
     pub fn with_input_noise(self, amount: f64) -> Self {
         Self { input_noise: Some(amount), ..self }
+    }
+
+    /// The same images, which training compares with themselves, noise and all: only validation takes those without
+    /// it.
+    #[must_use]
+    pub fn with_noisy_targets(self) -> Self {
+        Self { noisy_targets: true, ..self }
     }
 
     /// The same images, with those of an epoch of training chosen so.
@@ -221,7 +231,9 @@ impl FitSource for FitData {
             Some(mix) => loader.with_mix(mix)?,
             None => loader,
         };
-        Ok(self.source(self.noisy(loader)?))
+        let loader = self.noisy(loader)?;
+        let loader = if self.noisy_targets { loader.with_noisy_targets() } else { loader };
+        Ok(self.source(loader))
     }
 
     fn validation(
@@ -263,6 +275,9 @@ impl FitSource for FitData {
         }
         if let Some(amount) = self.input_noise {
             add("input_noise", amount.into());
+        }
+        if self.noisy_targets {
+            add("noisy_targets", true.into());
         }
         if self.sampling != Sampling::default() {
             add("sampling", written(&self.sampling));
@@ -330,7 +345,16 @@ mod tests {
         assert_eq!(loss(clean), 0.0);
         // The variance of a uniform number in ±0.25 is 0.25² / 3.
         assert!((loss(batch.images.clone()) - 0.0208).abs() < 0.004);
+        // Towards noisy targets, training gives none without noise; validation does.
+        let noisy = data.clone().with_noisy_targets();
+        let source = noisy.train(20, 1, &Device::flex()).unwrap();
+        let given = source.batches(0).next().unwrap().unwrap();
+        assert!(given.clean.is_none());
+        given.images.into_data().assert_eq(&batch.images.clone().into_data(), true);
+        let source = noisy.validation(20, &Device::flex()).unwrap().unwrap();
+        assert!(source.batches(0).next().unwrap().unwrap().clean.is_some());
         // Another epoch has other noise, validation always the same.
+        let source = data.train(20, 1, &Device::flex()).unwrap();
         let first = |epoch| source.batches(epoch).next().unwrap().unwrap().images.into_data();
         assert_ne!(first(0), first(1));
         assert_eq!(first(1), first(1));

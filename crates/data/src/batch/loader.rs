@@ -39,6 +39,8 @@ pub struct BatchLoader<E = ImageExamples> {
     drop_last: bool,
     mix: Option<Mix>,
     noise: Option<f64>,
+    /// Whether the images without noise are given, too.
+    keeps_clean: bool,
 }
 
 /// Which examples an epoch has, in which order.
@@ -99,6 +101,7 @@ impl<E: Examples> BatchLoader<E> {
             drop_last: false,
             mix: None,
             noise: None,
+            keeps_clean: true,
         })
     }
 
@@ -195,6 +198,14 @@ impl<E: Examples> BatchLoader<E> {
         require(holds, "input noise", "at least 0", amount)?;
         self.noise = Some(amount);
         Ok(self)
+    }
+
+    /// The same batches, without the images from before [noise](Self::with_input_noise) was added: an autoencoder is
+    /// compared with the noisy ones.
+    #[must_use]
+    pub fn with_noisy_targets(mut self) -> Self {
+        self.keeps_clean = false;
+        self
     }
 
     /// The same batches, up to `ahead` of them prepared by a thread before they are asked for; 0 counts
@@ -396,6 +407,9 @@ impl<E: Examples> Iterator for HostBatches<'_, E> {
         if let (Some(amount), Ok(batch)) = (self.loader.noise, &mut batch) {
             let of_epoch = SplitMix64::stream(draws.seed ^ NOISE, self.epoch as u64).next_u64();
             batch.add_noise(amount, SplitMix64::stream(of_epoch, number as u64));
+            if !self.loader.keeps_clean {
+                batch.clean = None;
+            }
         }
         self.next = end;
         if batch.is_err() {

@@ -31,6 +31,9 @@ pub struct TrialConfig {
     /// Noise that is added to the images and that a reconstruction is to take away: at most this, in units of the
     /// normalized values.
     pub input_noise: Option<f64>,
+    /// Whether training compares with the noisy images; validation and test still take those without noise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub noisy_targets: bool,
     /// Where the first weights come from instead, if not from chance.
     pub pretrain: Option<Pretraining>,
     /// Parameters that do not learn.
@@ -86,12 +89,13 @@ struct Own {
     transforms: Transforms,
     mix: Option<Mix>,
     input_noise: Option<f64>,
+    noisy_targets: bool,
     pretrain: Option<Table>,
     freeze: Option<NamePattern>,
 }
 
 /// Their names.
-const OWN: [&str; 10] = [
+const OWN: [&str; 11] = [
     "dataset",
     "model",
     "task",
@@ -100,6 +104,7 @@ const OWN: [&str; 10] = [
     "transforms",
     "mix",
     "input_noise",
+    "noisy_targets",
     "pretrain",
     "freeze",
 ];
@@ -141,6 +146,7 @@ impl TrialConfig {
             transforms: own.transforms,
             mix: own.mix,
             input_noise: own.input_noise,
+            noisy_targets: own.noisy_targets,
             pretrain,
             freeze: own.freeze,
             fit,
@@ -170,6 +176,10 @@ impl TrialConfig {
                 let message = format!("it is {amount}, but must be at least 0");
                 return Err(Wrong::other(&["input_noise"], message));
             }
+        }
+        if self.noisy_targets && self.input_noise.is_none() {
+            let message = "there is no `input_noise`";
+            return Err(Wrong::other(&["noisy_targets"], message));
         }
         if self.mix.is_some() && self.task.is_reconstruct() {
             return Err(Wrong::other(&["mix"], "images are mixed where classes are learned alone"));

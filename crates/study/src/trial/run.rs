@@ -57,6 +57,7 @@ pub(crate) fn train(
         .with_transforms(config.transforms.clone());
     fit_data.mix = config.mix;
     fit_data.input_noise = config.input_noise;
+    fit_data.noisy_targets = config.noisy_targets;
     let network = first_network(plan, weights, &context.device)?;
     let parameters = network.trainable_params();
     let fit = FitConfig { seed: *seed, ..config.fit.clone() };
