@@ -85,7 +85,11 @@ fn a_table_has_what_was_asked_for_and_says_what_is_left_out() {
     assert!(all.markdown.contains("p is adjusted for 5 comparisons. 2 seeds are too few to tell"));
     let two = content(&results, "table rows=2 columns=seeds,parameters,test.loss");
     assert_eq!(cells(&two.markdown).len(), 4);
-    assert!(two.markdown.ends_with("The best 2 of 6 variants."), "{}", two.markdown);
+    assert!(
+        two.markdown.contains("The best 2 of 6 variants. In bold the best"),
+        "{}",
+        two.markdown
+    );
     results.variants[0].trials[1] = None;
     results.variants[1].trials.fill(None);
     let cut = content(&results, "table order=study columns=seeds,validation.loss");
