@@ -30,19 +30,9 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// The study and the records of A1, and a page.
+/// The studies and the records of the repository, and a page.
 fn folder(page: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let reports = root().join("docs/reports");
-    for name in ["studies", "data/trials"] {
-        fs::create_dir_all(folder.path().join(name)).unwrap();
-    }
-    let copy = |name: &str| fs::copy(reports.join(name), folder.path().join(name)).unwrap();
-    copy("studies/a1.toml");
-    // The six of A1: others would do no harm.
-    for (record, _) in files(&reports.join("data/trials")) {
-        copy(&format!("data/trials/{}", record.file_name().unwrap().to_str().unwrap()));
-    }
+    let folder = copy_of_reports(&["studies", "data/trials"]);
     fs::write(folder.path().join("page.md"), page).unwrap();
     folder
 }
@@ -51,13 +41,111 @@ fn page(folder: &Path) -> String {
     fs::read_to_string(folder.join("page.md")).unwrap()
 }
 
+/// A study of images that are nowhere, beside that of A1.
+fn without_images(folder: &Path) {
+    let text = fs::read_to_string(folder.join("studies/a1.toml")).unwrap();
+    let lines = |with: &str| -> String {
+        let lines = text.lines().map(|line| match line.starts_with("dataset = ") {
+            true => with.replace("SAME", line),
+            false => line.into(),
+        });
+        lines.collect::<Vec<String>>().join("\n")
+    };
+    let nowhere = "dataset = { folder = 'nowhere/at/all' }";
+    fs::write(folder.join("studies/none.toml"), lines(nowhere)).unwrap();
+    let before = format!("SAME\npretrain = {{ {nowhere} }}");
+    fs::write(folder.join("studies/before.toml"), lines(&before)).unwrap();
+}
+
+/// What is checked of the repository, as a copy: a study may be writing its records there.
+fn copy_of_reports(names: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = root().join("docs/reports");
+    for name in names {
+        fs::create_dir_all(folder.path().join(name)).unwrap();
+        for entry in fs::read_dir(reports.join(name)).unwrap() {
+            let path = entry.unwrap().path();
+            // What a program has begun to write has another ending, and may be gone by now.
+            let is_whole = path
+                .extension()
+                .is_some_and(|e| ["md", "toml", "svg", "png"].iter().any(|w| e == *w));
+            if is_whole {
+                fs::copy(&path, folder.path().join(name).join(path.file_name().unwrap())).unwrap();
+            }
+        }
+    }
+    folder
+}
+
 #[test]
 fn the_pages_and_figures_of_the_repository_are_those_of_the_records() {
-    let folder = root().join("docs/reports");
-    let before = files(&folder);
-    let output = report_pages(&["--check"], &folder);
+    let folder = copy_of_reports(&["", "studies", "figures", "data/trials"]);
+    let before = files(folder.path());
+    let output = report_pages(&["--check"], folder.path());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{errors}");
+    assert!(files(folder.path()) == before, "a check writes nothing, no lock and no lease");
+    // MNIST may not be here. All else is of Fashion-MNIST, and was checked.
+    for line in errors.lines().filter(|line| line.contains("the images of ")) {
+        let name = line.split("the images of ").nth(1).unwrap().split(' ').next().unwrap();
+        let study = fs::read_to_string(folder.path().join("studies").join(name)).unwrap();
+        assert!(study.contains("dataset = \"mnist\""), "{line}");
+    }
+}
+
+#[test]
+fn a_check_says_how_much_it_did_not_check_and_fails_if_that_is_all() {
+    let table = |name: &str| format!("<!-- study: {name}.toml -->\n\nold\n\n<!-- end -->\n");
+    let folder = folder(&(table("none") + &table("before")));
+    without_images(folder.path());
+    let before = page(folder.path());
+    for (arguments, expected, code) in [
+        (&["--check"][..], "2 of 2 blocks were not checked\nerror: nothing was checked", 1),
+        (&[], "2 of 2 blocks stay as they are\n", 0),
+    ] {
+        let output = report_pages(arguments, folder.path());
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains(expected), "{errors}");
+        assert_eq!((output.status.code(), page(folder.path())), (Some(code), before.clone()));
+    }
+    // One block that was checked is something.
+    fs::write(folder.path().join("page.md"), table("none") + &table("a1")).unwrap();
+    assert!(report_pages(&[], folder.path()).status.success());
+    let output = report_pages(&["--check"], folder.path());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && errors.contains("1 of 2 blocks were not"), "{errors}");
+}
+
+#[test]
+fn figures_that_no_page_has_any_more_are_named_and_stay() {
+    let folder =
+        folder("<!-- study: a1.toml; confusion -->\n<!-- end -->\n![](figures/a1_by_hand.svg)\n");
+    without_images(folder.path());
+    assert!(report_pages(&[], folder.path()).status.success());
+    let figures = folder.path().join("figures");
+    for name in ["a1_old.svg", "a1_by_hand.svg", "photo.png"] {
+        fs::write(figures.join(name), "x").unwrap();
+    }
+    let output = report_pages(&["--check"], folder.path());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let expected = format!("{} is in no page any more\n", figures.join("a1_old.svg").display());
+    assert!(output.status.success() && figures.join("a1_old.svg").exists());
+    assert_eq!(errors, expected);
+}
+
+#[test]
+fn a_page_is_read_once_and_has_its_figures_beside_it() {
+    let folder = folder("<!-- study: a1.toml; confusion -->\n<!-- end -->\n");
+    let path = folder.path().join("page.md");
+    let twice = [path.to_str().unwrap(), &format!("{}/./page.md", folder.path().display())];
+    let output = report_pages(&twice, folder.path());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(files(&folder) == before, "a check writes nothing, no lock and no lease");
+    let other = folder.path().join("studies/other.md");
+    fs::copy(&path, &other).unwrap();
+    let output = report_pages(&[other.to_str().unwrap()], folder.path());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("a page with figures has to be in "), "{errors}");
+    assert_eq!((output.status.code(), errors.lines().count()), (Some(1), 1));
 }
 
 #[test]
@@ -70,6 +158,8 @@ fn a_page_gets_its_table_and_figures_and_the_second_time_changes_no_byte() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.starts_with("error: not what the records make it: "), "{errors}");
+    let hint = format!("report_pages -- --folder {}` writes it\n", folder.path().display());
+    assert!(errors.ends_with(&hint), "{errors}");
     assert_eq!((page(folder.path()), errors.lines().count()), (text.to_owned(), 1));
 
     assert!(report_pages(&[], folder.path()).status.success());
@@ -107,20 +197,21 @@ fn what_is_not_finished_is_said_below_the_table_and_nothing_is_trained() {
 fn mistakes_are_one_line_with_page_and_line() {
     for (block, expected) in [
         ("a9.toml", "page.md: line 2: "),
+        ("a1.toml device=foo", "page.md: line 2: the device `foo` is unknown: there are flex, "),
         ("a1.toml epoch=3", "page.md: line 2: base.epoch: `epoch` is unknown; did you mean"),
         (
             "a1.toml\ngrid by=epochs value=test.loss",
-            "page.md: line 2: grid: `epochs` does not vary",
+            "page.md: line 3: grid: `epochs` does not vary",
         ),
-        ("a1.toml\ntable only=x", "page.md: line 2: table: no variant or arm is called `x`"),
+        ("a1.toml\ntable only=x", "page.md: line 3: table: no variant or arm is called `x`"),
         (
             "a1.toml\ntable columns=x",
-            "page.md: line 2: table: `x` is no value: expected one such as",
+            "page.md: line 3: table: `x` is no value: expected one such as",
         ),
         ("a1.toml\ncurve", "page.md: line 3: `curve` is unknown: there are table, grid,"),
         (
             "a1.toml\nconfusion\nconfusion",
-            "page.md: line 2: confusion: another figure is called a1_confusion: give one a `name`",
+            "page.md: line 4: confusion: another figure is called a1_confusion: give one a `name`",
         ),
     ] {
         let text = format!("\n<!-- study: {block}\n-->\n<!-- end -->\n");

@@ -45,6 +45,15 @@ pub fn compiled() -> Vec<&'static str> {
     DEVICES.iter().filter(|(_, compiled)| *compiled).map(|(name, _)| *name).collect()
 }
 
+/// The names of all devices, of those too that were not compiled in.
+///
+/// ```
+/// assert_eq!(selvedge::device::names(), ["flex", "ndarray", "wgpu", "cuda"]);
+/// ```
+pub fn names() -> Vec<&'static str> {
+    DEVICES.iter().map(|(name, _)| *name).collect()
+}
+
 /// Whether the device of that name is a CPU.
 ///
 /// ```

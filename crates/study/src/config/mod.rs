@@ -61,6 +61,7 @@ pub use vary::{Dimension, Range, Values};
 
 pub(crate) use error::printable;
 pub(crate) use variants::shown;
+pub(crate) use vary::get;
 
 #[cfg(test)]
 mod tests;

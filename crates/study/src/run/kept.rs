@@ -44,13 +44,18 @@ impl Kept {
     ///
     /// # Errors
     ///
-    /// Why it cannot be read, on one line.
+    /// "is damaged: …" or "cannot be read: …", on one line.
     pub fn model(&self, plan: &Plan) -> Result<Option<Network>, String> {
-        let failed = |error: String| printable(&error);
-        let stored = self.store.get(&weights_name(&plan.key)).map_err(|e| failed(e.to_string()))?;
+        let unread = |error: String| format!("cannot be read: {}", printable(&error));
+        let stored = self.store.get(&weights_name(&plan.key)).map_err(|e| unread(e.to_string()))?;
         let Some(stored) = stored else { return Ok(None) };
         let network = plan.network.init(plan.config.initialization, 0, &self.device);
-        let network = network.and_then(|network| network.load_bytes(&stored.bytes));
-        network.map(|n| Some(burn::module::Module::valid(&n))).map_err(|e| failed(e.to_string()))
+        let network = network.map_err(|e| unread(e.to_string()))?.load_bytes(&stored.bytes);
+        // Where the bytes were is nothing to a reader of the page.
+        let damaged = |error: String| {
+            let reason = error.strip_prefix("bytes in memory: ").unwrap_or(&error);
+            format!("is damaged: {}", printable(reason))
+        };
+        network.map(|n| Some(burn::module::Module::valid(&n))).map_err(|e| damaged(e.to_string()))
     }
 }

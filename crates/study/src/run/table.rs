@@ -144,26 +144,37 @@ impl StudyResults {
 
     /// Compares every row with the one at `reference`.
     fn compare(&self, rows: &mut [Row], reference: usize) {
-        let better = better(&self.study.metric);
-        let values = |row: &Row| paired_values(self, &self.variants[row.variant]);
-        let own = values(&rows[reference]);
+        let variants: Vec<_> = rows.iter().map(|row| &self.variants[row.variant]).collect();
+        for comparison in self.comparisons(&variants, reference) {
+            let place = comparison.variant;
+            rows[place].comparison = Some(comparison);
+        }
+    }
+
+    /// Variants beside the one at `reference`, those that have at least two seeds in common with it: the others have
+    /// nothing to say.
+    pub(super) fn comparisons(
+        &self,
+        variants: &[&VariantResults],
+        reference: usize,
+    ) -> Vec<Comparison> {
+        let Some(own) = variants.get(reference).map(|of| paired_values(self, of)) else {
+            return Vec::new();
+        };
         let in_common = |theirs: &[(u64, f64)]| {
             theirs.iter().filter(|(seed, _)| own.iter().any(|(other, _)| other == seed)).count()
         };
-        // Those with fewer seeds in common have nothing to say.
-        let (places, variants): (Vec<usize>, Vec<statistics::Variant>) = rows
-            .iter()
-            .enumerate()
-            .map(|(at, row)| {
-                (at, statistics::Variant { name: row.name.clone(), values: values(row) })
-            })
-            .filter(|(at, variant)| *at == reference || in_common(&variant.values) >= 2)
-            .unzip();
-        let Some(at) = places.iter().position(|&place| place == reference) else { return };
-        for comparison in compare(&variants, at, better, SEED).unwrap_or_default() {
-            let place = places[comparison.variant];
-            rows[place].comparison = Some(comparison);
-        }
+        let all = variants.iter().enumerate().map(|(at, of)| {
+            let name = of.variant.name.clone();
+            (at, statistics::Variant { name, values: paired_values(self, of) })
+        });
+        let (places, compared): (Vec<usize>, Vec<statistics::Variant>) =
+            all.filter(|(at, variant)| *at == reference || in_common(&variant.values) >= 2).unzip();
+        let at = places.iter().position(|&place| place == reference).unwrap_or(0);
+        let better = better(&self.study.metric);
+        let mut comparisons = compare(&compared, at, better, SEED).unwrap_or_default();
+        comparisons.iter_mut().for_each(|found| found.variant = places[found.variant]);
+        comparisons
     }
 }
 
@@ -246,16 +257,18 @@ impl Table {
         }
         let compared = |row: &&Row| row.comparison.is_some();
         let others = self.rows.iter().filter(compared).count();
-        if others == 0 {
-            return text;
-        }
-        if self.seeds < SMALLEST_SEEDS {
-            let _ = write!(
-                text,
-                " {} seeds are too few to tell a difference from chance: {SMALLEST_SEEDS} are the fewest.",
-                self.seeds
-            );
-            return text;
+        // What counts are the seeds that two variants have in common, and not those of the study.
+        let pairs = self.rows.iter().filter_map(|row| row.comparison.as_ref()).map(|c| c.n).max();
+        match pairs {
+            None => return text,
+            Some(pairs) if pairs < SMALLEST_SEEDS => {
+                let _ = write!(
+                    text,
+                    " {pairs} seeds are too few to tell a difference from chance: {SMALLEST_SEEDS} are the fewest."
+                );
+                return text;
+            }
+            Some(_) => {}
         }
         let chance = self
             .rows

@@ -51,12 +51,20 @@ impl Unit {
 
     /// A value without its sign.
     pub fn value(self, value: f64) -> String {
-        format!("{:.*}", self.digits, value * self.factor)
+        let value = value * self.factor;
+        match is_long(value) {
+            true => format!("{value:.*e}", self.digits),
+            false => format!("{value:.*}", self.digits),
+        }
     }
 
     /// A difference: with a plus or a minus.
     pub fn signed(self, value: f64) -> String {
-        format!("{:+.*}", self.digits, value * self.factor)
+        let value = value * self.factor;
+        match is_long(value) {
+            true => format!("{value:+.*e}", self.digits),
+            false => format!("{value:+.*}", self.digits),
+        }
     }
 
     /// Both ends of an interval of a difference.
@@ -72,5 +80,24 @@ impl Unit {
             Some(deviation) => format!("{mean} ± {}{}", self.value(deviation), self.sign),
             None => format!("{mean}{}", self.sign),
         }
+    }
+}
+
+/// Whether a number has more digits than anybody reads: a loss of 1e308 has 309 before the point.
+fn is_long(value: f64) -> bool {
+    value.is_finite() && value.abs() >= 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_many_digits_have_exponents() {
+        let loss = Unit::of("loss");
+        let written = [0.25, 999999.0, 1e6, -1e308].map(|value| loss.value(value));
+        assert_eq!(written, ["0.2500", "999999.0000", "1.0000e6", "-1.0000e308"]);
+        assert_eq!([1e308, 0.5].map(|value| loss.signed(value)), ["+1.0000e308", "+0.5000"]);
+        assert_eq!(Unit::of("accuracy").value(1e300), "1.00e302");
     }
 }

@@ -1,93 +1,126 @@
 //! The best that each arm reaches.
 
-use super::super::table::{SEED, better, paired_values};
+use super::super::report::count;
 use super::super::unit::Unit;
 use super::super::{StudyResults, VariantResults};
 use super::block::Item;
-use super::pivot::split;
-use super::words::{cell, escaped, missing, p, summary, table};
-use crate::statistics::{Variant, compare};
+use super::pivot::placed;
+use super::words::{cell, escaped, missing, p, summary, table, too_few};
+use crate::config::printable;
+use crate::statistics::Comparison;
+
+/// An arm, with its best variant: `None` if nothing of it has a value.
+struct Group<'a> {
+    name: String,
+    best: Option<&'a VariantResults>,
+}
 
 pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> {
-    let best = chosen(results, item)?;
+    let groups = groups(results, item)?;
     let metric = &results.study.metric;
     let unit = Unit::of(metric.column());
-    let variants: Vec<Variant> = best
-        .iter()
-        .map(|(group, variant)| Variant {
-            name: group.clone(),
-            values: paired_values(results, variant),
-        })
-        .collect();
-    // Of one seed there is nothing to compare.
-    let comparisons = compare(&variants, 0, better(metric), SEED).unwrap_or_default();
+    let (reference, comparisons) = comparisons(results, &groups);
     let mut head = ["", "best", "seeds"].map(String::from).to_vec();
     head.push(unit.label(&metric.words()));
     let values: Vec<_> =
         item.values.iter().filter(|v| v.to_string() != metric.to_string()).collect();
     head.extend(values.iter().map(|value| value.unit().label(&value.words())));
-    if !comparisons.is_empty() {
+    if reference.is_some() {
         head.extend(["difference (95 % interval)", "p"].map(String::from));
     }
     let own = metric.to_string().parse()?;
-    let rows = best.iter().enumerate().map(|(at, (group, variant))| {
-        let of_metric = summary(variant, &own);
-        let mut row = vec![escaped(group), escaped(&settings(variant, item))];
-        row.push(of_metric.as_ref().map_or(0, |summary| summary.n).to_string());
+    let rows = groups.iter().zip(&comparisons).map(|(group, comparison)| {
+        let of = |measure| group.best.and_then(|variant| summary(variant, measure));
+        let of_metric = of(&own);
+        let mut row = vec![escaped(&group.name)];
+        row.push(group.best.map_or("–".into(), |best| escaped(&settings(results, best, item))));
+        row.push(seeds(results, item, of_metric.as_ref().map_or(0, |summary| summary.n)));
         row.push(cell(unit, of_metric.as_ref()));
-        row.extend(values.iter().map(|value| cell(value.unit(), summary(variant, value).as_ref())));
-        if !comparisons.is_empty() {
-            match comparisons.iter().find(|comparison| comparison.variant == at) {
-                Some(c) => row.extend([
-                    format!("{} ({})", unit.signed(c.difference), unit.interval(&c.interval)),
-                    p(c.p_step_down),
-                ]),
-                None => row.extend(["–".to_owned(), "–".into()]),
-            }
+        row.extend(values.iter().map(|value| cell(value.unit(), of(value).as_ref())));
+        match comparison {
+            Some(c) => row.extend([
+                format!("{} ({})", unit.signed(c.difference), unit.interval(&c.interval)),
+                p(c.p_step_down),
+            ]),
+            None if reference.is_some() => row.extend(["–".to_owned(), "–".into()]),
+            None => {}
         }
         row
     });
     let rows: Vec<Vec<String>> = rows.collect();
     let mut notes = vec![format!("The best of each, by the {}.", metric.words())];
-    notes.extend(Some(missing(results, item)).filter(|text| !text.is_empty()));
+    if let Some(reference) = reference {
+        let name = match reference.name.is_empty() {
+            true => "the first".into(),
+            false => escaped(&reference.name),
+        };
+        notes.push(format!(
+            "Differences and p are from {name}, paired by seed; p is adjusted for {}.",
+            count(comparisons.iter().flatten().count(), "comparison")
+        ));
+        notes.push(too_few(comparisons.iter().flatten().map(|comparison| comparison.n)));
+    }
+    notes.push(missing(results, item));
+    notes.retain(|note| !note.is_empty());
     Ok(format!("{}\n\n{}", table(&head, &rows, 2), notes.join(" ")))
 }
 
-/// The groups in the order of the study, each with its best variant.
-fn chosen<'a>(
-    results: &'a StudyResults,
-    item: &Item,
-) -> Result<Vec<(String, &'a VariantResults)>, String> {
+/// How many seeds there are, and how many there should be.
+fn seeds(results: &StudyResults, item: &Item, n: usize) -> String {
+    let all = if item.is_partial { 0 } else { results.study.seeds.len() };
+    if n < all { format!("{n} of {all}") } else { n.to_string() }
+}
+
+/// Each group beside the first that has a value, in the order of the groups; no reference where nothing is compared.
+fn comparisons<'a, 'b>(
+    results: &StudyResults,
+    groups: &'b [Group<'a>],
+) -> (Option<&'b Group<'a>>, Vec<Option<Comparison>>) {
+    let (places, variants): (Vec<usize>, Vec<&VariantResults>) =
+        groups.iter().enumerate().filter_map(|(at, group)| Some((at, group.best?))).unzip();
+    let mut all = vec![None; groups.len()];
+    for comparison in results.comparisons(&variants, 0) {
+        let place = places[comparison.variant];
+        all[place] = Some(comparison);
+    }
+    let is_compared = all.iter().any(Option::is_some);
+    (places.first().map(|&at| &groups[at]).filter(|_| is_compared), all)
+}
+
+/// The groups in the order of the study.
+fn groups<'a>(results: &'a StudyResults, item: &Item) -> Result<Vec<Group<'a>>, String> {
     let group = |variant: &VariantResults| match &item.by {
-        Some(setting) => split(variant, setting).map(|(_, others)| others),
+        Some(setting) => placed(results, variant, setting).map(|(_, others)| others),
         None => Some(variant.variant.arm.clone()),
     };
-    let mut groups: Vec<String> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     for name in results.variants.iter().filter_map(group) {
-        if !groups.contains(&name) {
-            groups.push(name);
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
-    if groups.is_empty() {
+    if names.is_empty() {
         let setting = item.by.as_deref().unwrap_or_default();
-        return Err(format!("`{}` does not vary", crate::config::printable(setting)));
+        return Err(format!("`{}` does not vary", printable(setting)));
     }
     // The best of the table comes first there.
     let table = results.table();
     let rows = || table.rows.iter().filter(|row| row.metric.is_some());
-    let best = |name: String| {
+    let best = |name: &String| {
         let mut variants = rows().map(|row| &results.variants[row.variant]);
-        let variant = variants.find(|variant| group(variant).as_ref() == Some(&name))?;
-        Some((name, variant))
+        variants.find(|variant| group(variant).as_ref() == Some(name))
     };
-    Ok(groups.into_iter().filter_map(best).collect())
+    Ok(names.into_iter().map(|name| Group { best: best(&name), name }).collect())
 }
 
 /// What was chosen: the settings that vary within the group.
-fn settings(variant: &VariantResults, item: &Item) -> String {
+fn settings(results: &StudyResults, variant: &VariantResults, item: &Item) -> String {
+    if let Some(setting) = &item.by {
+        let value = placed(results, variant, setting).map(|(value, _)| value);
+        return value.map_or(String::new(), |v| format!("{setting}={}", crate::config::shown(&v)));
+    }
     let all = variant.variant.settings.iter();
-    let chosen = all.filter(|(key, _)| item.by.as_ref().is_none_or(|setting| setting == key));
     let words: Vec<String> =
-        chosen.map(|(key, value)| format!("{key}={}", crate::config::shown(value))).collect();
+        all.map(|(key, value)| format!("{key}={}", crate::config::shown(value))).collect();
     words.join(", ")
 }

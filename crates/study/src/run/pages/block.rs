@@ -1,5 +1,6 @@
 //! What a page asks for.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::super::{StudyResults, VariantResults};
@@ -15,6 +16,8 @@ pub struct Block {
     pub changes: Vec<String>,
     /// The device of its trials.
     pub device: String,
+    /// The line of its page that the study stands in, from 1.
+    pub line: usize,
     pub(super) items: Vec<Item>,
 }
 
@@ -37,6 +40,8 @@ pub(super) enum Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Item {
     pub kind: Kind,
+    /// How many lines below that of the study.
+    pub line: usize,
     pub by: Option<String>,
     pub values: Vec<Measure>,
     pub columns: Vec<String>,
@@ -109,10 +114,15 @@ impl Block {
             );
             return Err((line, message));
         }
-        let mut block =
-            Self { study, changes: Vec::new(), device: "flex".into(), items: Vec::new() };
+        let (changes, items_of) = (Vec::new(), Vec::new());
+        let mut block = Self { study, changes, device: "flex".into(), line: 1, items: items_of };
         let mut is_partial = false;
+        let mut known = BTreeSet::new();
         for word in words {
+            let option = word.split_once('=').map(|(key, _)| key);
+            if let Some(key @ ("device" | "missing")) = option {
+                once(&mut known, key).map_err(|message| (line, message))?;
+            }
             match word.split_once('=') {
                 Some(("device", name)) => block.device = name.into(),
                 Some(("missing", "planned")) => is_partial = true,
@@ -123,8 +133,9 @@ impl Block {
                 _ => block.changes.push(word),
             }
         }
-        for (line, words) in items {
-            block.items.push(Item::read(&words).map_err(|message| (line, message))?);
+        for (at, words) in items {
+            let item = Item::read(&words).map_err(|message| (at, message))?;
+            block.items.push(Item { line: at - line, ..item });
         }
         if block.items.is_empty() {
             block.items.push(Item::new(Kind::Table));
@@ -153,6 +164,7 @@ impl Item {
     pub fn new(kind: Kind) -> Self {
         Self {
             kind,
+            line: 0,
             by: None,
             values: Vec::new(),
             columns: Vec::new(),
@@ -172,6 +184,7 @@ impl Item {
             format!("`{}` is unknown: there are {names}", printable(name))
         })?;
         let mut item = Self::new(kind);
+        let mut known = BTreeSet::new();
         for option in options {
             let (key, value) = option.split_once('=').ok_or_else(|| {
                 format!("`{}` is no option: expected NAME=VALUE", printable(option))
@@ -181,6 +194,9 @@ impl Item {
                 let known =
                     if known.is_empty() { "it has none".into() } else { format!("it has {known}") };
                 return Err(format!("{name} has no `{}`: {known}", printable(key)));
+            }
+            if key != "only" {
+                once(&mut known, key).map_err(|message| format!("{}: {message}", kind.name()))?;
             }
             item.set(key, value).map_err(|message| format!("{}: {message}", kind.name()))?;
         }
@@ -245,6 +261,14 @@ impl Item {
     }
 }
 
+/// Refuses an option that is there already: which of both was meant is not known.
+fn once(known: &mut BTreeSet<String>, key: &str) -> Result<(), String> {
+    match known.insert(key.into()) {
+        true => Ok(()),
+        false => Err(format!("`{}` stands there twice", printable(key))),
+    }
+}
+
 /// Something with the line that it is in, from 0.
 type At<T> = (usize, T);
 
@@ -305,6 +329,9 @@ mod tests {
         for (text, line, expected) in [
             ("", 0, "it names no study file"),
             ("a1", 0, "`a1` is no study file: expected NAME.toml"),
+            ("a.toml device=flex device=wgpu", 0, "`device` stands there twice"),
+            ("a.toml\ntable rows=1 rows=2", 1, "table: `rows` stands there twice"),
+            ("a.toml\n\nnumber value=test.loss value=test.accuracy", 2, "number: `value` stands"),
             ("a.toml missing=yes", 0, "missing is `yes`, expected `planned`"),
             ("a.toml\n\ntabel", 2, "`tabel` is unknown: there are table, grid,"),
             ("a.toml\ntable by=x", 1, "table has no `by`: it has columns, rows, order, only"),

@@ -12,7 +12,8 @@ use super::super::{StudyResults, VariantResults};
 use super::Measure;
 use super::block::{Item, Kind};
 use super::pivot::Pivot;
-use super::words::{one, summary};
+use super::table::winner;
+use super::words::{NO_SUM, one, summary};
 use crate::config::Part;
 
 /// Curves, and rows of intervals, where nothing else is asked for.
@@ -153,13 +154,16 @@ fn intervals(results: &StudyResults, item: &Item) -> Result<Option<(String, Pict
     let [value] = values.as_slice() else { return Err("it is of one value".into()) };
     let axis = axis(&values)?;
     let factor = value.unit().factor;
-    let emphasis = |at: usize, row: &Row| match (at, &row.comparison) {
+    let table = results.table();
+    let best = winner(&table, item);
+    let emphasis = |row: &Row| match (best, &row.comparison) {
         _ if *value != metric || results.study.baseline.is_some() => Emphasis::Plain,
-        (0, _) => Emphasis::Best,
+        (None, _) => Emphasis::Plain,
+        (Some(best), _) if best.variant == row.variant => Emphasis::Best,
         (_, Some(comparison)) if comparison.is_chance() => Emphasis::Tied,
         _ => Emphasis::Plain,
     };
-    let drawn = |(at, row): (usize, &Row)| {
+    let drawn = |row: &Row| {
         let variant = &results.variants[row.variant];
         let summary = summary(variant, value)?;
         let trials = variant.trials.iter().flatten();
@@ -168,11 +172,11 @@ fn intervals(results: &StudyResults, item: &Item) -> Result<Option<(String, Pict
             mean: factor * summary.mean,
             interval: summary.interval.map(|ends| (factor * ends.low, factor * ends.high)),
             values: trials.filter_map(|t| value.of(t)).map(|value| factor * value).collect(),
-            emphasis: emphasis(at, row),
+            emphasis: emphasis(row),
         })
     };
     let rows = rows(results, item, ROWS)?;
-    let rows: Vec<IntervalRow> = rows.iter().enumerate().filter_map(drawn).collect();
+    let rows: Vec<IntervalRow> = rows.iter().filter_map(drawn).collect();
     if rows.is_empty() {
         return Ok(None);
     }
@@ -190,7 +194,7 @@ fn confusion(results: &StudyResults, item: &Item) -> Result<Option<(String, Pict
     if matrices.is_empty() {
         return Ok(None);
     }
-    let matrix = sum(&matrices).ok_or("the matrices of the trials are of different classes")?;
+    let matrix = sum(&matrices).ok_or(NO_SUM)?;
     let usual = || {
         let name = match results.variants.len() {
             1 => "the network",

@@ -5,7 +5,7 @@ use super::super::{Contrast, StudyResults};
 use super::Measure;
 use super::block::Item;
 use super::pivot::Pivot;
-use super::words::{cell, escaped, missing, p, summary, table};
+use super::words::{cell, escaped, missing, p, summary, table, too_few};
 
 pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> {
     let measure = item.value()?;
@@ -56,16 +56,21 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
         row
     });
     let rows: Vec<Vec<String>> = rows.collect();
-    let mut notes = vec![match pivot.columns.as_slice() {
-        [only] if only.is_empty() => {
-            format!("Mean ± standard deviation over {}.", count(most.unwrap_or(0), "seed"))
-        }
-        _ => format!(
-            "{}: mean ± standard deviation over {}.",
-            super::figures::capital(&unit.label(&measure.words())),
-            count(most.unwrap_or(0), "seed")
-        ),
-    }];
+    // The head has the name of the value where there is one column.
+    let name = match pivot.columns.as_slice() {
+        [only] if only.is_empty() => String::new(),
+        _ => unit.label(&measure.words()),
+    };
+    let over = match most.unwrap_or(0) {
+        0 => String::new(),
+        1 => "values of one seed".into(),
+        seeds => format!("mean ± standard deviation over {}", count(seeds, "seed")),
+    };
+    let words: Vec<String> = [name, over].into_iter().filter(|text| !text.is_empty()).collect();
+    let mut notes = Vec::new();
+    if !words.is_empty() {
+        notes.push(super::figures::capital(&words.join(": ")) + ".");
+    }
     if rows.iter().flatten().any(|cell| cell.ends_with(')')) {
         notes.push("In brackets the number of seeds, where they are fewer.".into());
     }
@@ -74,8 +79,13 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
             "p is adjusted for {}; a difference that is more than chance is bold.",
             count(contrasts.iter().map(|(_, all)| all.len()).sum(), "comparison")
         ));
+        notes.push(too_few(contrasts.iter().flat_map(|(_, all)| all.iter().map(|c| c.n))));
     }
-    notes.extend(Some(missing(results, item)).filter(|text| !text.is_empty()));
+    notes.push(missing(results, item));
+    notes.retain(|note| !note.is_empty());
+    if notes.is_empty() {
+        return Ok(table(&head, &rows, 1));
+    }
     Ok(format!("{}\n\n{}", table(&head, &rows, 1), notes.join(" ")))
 }
 

@@ -20,7 +20,7 @@
 //! | `table` | the variants, the best first; what is put where nothing is asked for | `columns`, `rows`, `order=study`, `only` |
 //! | `grid` | values of one setting down, all else across | `by`, `value`, `only` |
 //! | `best` | the best of each arm, chosen by the metric | `by`, `value` |
-//! | `number` | one mean ± standard deviation, within a line | `value`, `only` |
+//! | `number` | one mean ± standard deviation, within a line; with "(2 of 6 seeds)" where some are missing | `value`, `only` |
 //! | `answer` | what the table says in words | |
 //! | `confused` | the classes that are confused most | `rows`, `only` |
 //! | `curves` | a figure: values by epoch | `value`, `rows`, `only`, `title`, `name` |
@@ -37,12 +37,13 @@
 //! | `columns` | of `seeds`, `metric`, `interval`, `difference`, `p`, `superiority`, `epoch`, `seconds`, `parameters`, and values as above |
 //! | `title`, `name` | of a figure: what it asks or answers, and the name of its file |
 //!
-//! Words with spaces stand in quotes, single or double.
+//! Words with spaces stand in quotes, single or double. What stands in a code fence is left as it is.
 
 mod best;
 mod block;
 mod figures;
 mod grid;
+mod marks;
 mod measure;
 mod page;
 mod pivot;
@@ -74,8 +75,8 @@ impl Block {
     ///
     /// # Errors
     ///
-    /// A line for a setting, a variant or a value that the study has not.
-    pub fn content(&self, results: &StudyResults) -> Result<Content, String> {
+    /// [`PageError`] for a setting, a variant or a value that the study has not, with the line that asks for it.
+    pub fn content(&self, results: &StudyResults) -> Result<Content, PageError> {
         let mut content = Content::default();
         let mut parts = Vec::new();
         for item in &self.items {
@@ -84,16 +85,20 @@ impl Block {
                 Kind::Grid => grid::of(results, item),
                 Kind::Best => best::of(results, item),
                 Kind::Number => words::number(results, item),
-                Kind::Answer => Ok(words::escaped(&results.table().answer())),
+                Kind::Answer => Ok(words::answer(results, item)),
                 Kind::Confused => words::confused(results, item),
                 Kind::Curves | Kind::Setting | Kind::Intervals | Kind::Confusion => {
                     self.figure(results, item, &mut content.figures)
                 }
             };
-            parts.push(part.map_err(|message| format!("{}: {message}", item.kind.name()))?);
+            parts.push(part.map_err(|message| PageError {
+                line: self.line + item.line,
+                message: format!("{}: {message}", item.kind.name()),
+            })?);
         }
         parts.retain(|part| !part.is_empty());
-        content.markdown = parts.join("\n\n");
+        // What fits into a line stays one: an empty line would end the paragraph that it stands in.
+        content.markdown = parts.join(if self.is_inline() { " " } else { "\n\n" });
         Ok(content)
     }
 

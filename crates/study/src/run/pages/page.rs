@@ -1,6 +1,9 @@
 //! Blocks within the text of a page.
 
+use std::error::Error;
+
 use super::Block;
+use super::marks::{end, open};
 
 /// A page: text with blocks in it.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ struct Part {
     line: usize,
     /// What stands there.
     content: String,
+    /// The comment that ends it.
+    end: String,
     is_inline: bool,
 }
 
@@ -33,9 +38,7 @@ pub struct PageError {
     pub message: String,
 }
 
-const OPEN: &str = "<!-- study:";
 const CLOSE: &str = "-->";
-const END: &str = "<!-- end -->";
 
 impl Page {
     /// Finds the blocks of a page.
@@ -54,19 +57,22 @@ impl Page {
     /// ```
     pub fn read(text: &str) -> Result<Self, PageError> {
         let (mut parts, mut rest, mut line) = (Vec::new(), text, 1);
-        while let Some(at) = rest.find(OPEN) {
-            line += newlines(&rest[..at]);
+        while let Some(mark) = open(rest, parts.is_empty()) {
+            line += newlines(&rest[..mark.start]);
             let wrong = |line: usize, message: &str| PageError { line, message: message.into() };
-            let inside = &rest[at + OPEN.len()..];
+            let inside = &rest[mark.end..];
             let closed = inside.find(CLOSE);
             let closed =
                 closed.ok_or_else(|| wrong(line, "the comment is not closed with `-->`"))?;
-            let block = Block::read(&inside[..closed])
-                .map_err(|(offset, message)| PageError { line: line + offset, message })?;
+            let study_line = line + newlines(&rest[mark.clone()]);
+            let mut block = Block::read(&inside[..closed])
+                .map_err(|(offset, message)| PageError { line: study_line + offset, message })?;
+            block.line =
+                study_line + newlines(&inside[..closed - inside[..closed].trim_start().len()]);
             let after = &inside[closed + CLOSE.len()..];
-            let content = after.find(END).filter(|end| !after[..*end].contains(OPEN));
-            let content =
-                content.ok_or_else(|| wrong(line, "there is no `<!-- end -->` behind it"))?;
+            let last = end(after).filter(|end| open(&after[..end.start], false).is_none());
+            let last = last.ok_or_else(|| wrong(line, "there is no `<!-- end -->` behind it"))?;
+            let content = last.start;
             let is_inline = !after[..content].contains('\n') && content > 0
                 || block.is_inline() && content == 0;
             if is_inline && !block.is_inline() {
@@ -75,17 +81,18 @@ impl Page {
                     "what it asks for does not fit into a line: put the end into another one",
                 ));
             }
-            let whole = OPEN.len() + closed + CLOSE.len();
+            let whole = mark.end + closed + CLOSE.len();
             parts.push(Part {
-                text: rest[..at].into(),
-                comment: rest[at..at + whole].into(),
+                text: rest[..mark.start].into(),
+                comment: rest[mark.start..whole].into(),
                 block,
                 line,
                 content: after[..content].into(),
+                end: after[last.clone()].into(),
                 is_inline,
             });
-            let used = at + whole + content + END.len();
-            line += newlines(&rest[at..used]);
+            let used = whole + last.end;
+            line += newlines(&rest[mark.start..used]);
             rest = &rest[used..];
         }
         Ok(Self { parts, end: rest.into() })
@@ -95,16 +102,18 @@ impl Page {
     ///
     /// # Errors
     ///
-    /// [`PageError`] with the line of the block that `content` fails for.
-    pub fn with_contents<E: ToString>(
+    /// [`PageError`] as `content` gives it, or else with the line of the block that it fails for.
+    pub fn with_contents<E: Into<Box<dyn Error>>>(
         &self,
         mut content: impl FnMut(&Block) -> Result<Option<String>, E>,
     ) -> Result<String, PageError> {
         let mut text = String::new();
         for part in &self.parts {
             let made = content(&part.block);
-            let made =
-                made.map_err(|error| PageError { line: part.line, message: error.to_string() })?;
+            let made = made.map_err(|error| match error.into().downcast::<PageError>() {
+                Ok(error) => *error,
+                Err(error) => PageError { line: part.line, message: error.to_string() },
+            })?;
             text += &part.text;
             text += &part.comment;
             match made {
@@ -112,7 +121,7 @@ impl Page {
                 Some(made) if part.is_inline => text += &made,
                 Some(made) => text += &format!("\n\n{}\n\n", made.trim()),
             }
-            text += END;
+            text += &part.end;
         }
         Ok(text + &self.end)
     }
@@ -143,6 +152,18 @@ mod tests {
     }
 
     #[test]
+    fn comments_have_any_spaces_and_those_in_code_fences_are_text() {
+        let text = "<!--study: a.toml-->\n<!--end-->\n```text\n<!-- study: b.toml -->\n```\n\
+                    ~~~~\n```\n~~~\n<!-- study: no block\n~~~~\n<!--\n study: c.toml\n-->\n<!-- end  -->\n";
+        let page = Page::read(text).unwrap();
+        let name = |block: &Block| Ok::<_, String>(Some(block.study.display().to_string()));
+        let made = text.replace("-->\n<!--end-->", "-->\n\na.toml\n\n<!--end-->");
+        let made = made.replace("-->\n<!-- end  -->", "-->\n\nc.toml\n\n<!-- end  -->");
+        assert_eq!(page.with_contents(name).unwrap(), made);
+        assert_eq!(page.parts.iter().map(|part| part.block.line).collect::<Vec<_>>(), [1, 12]);
+    }
+
+    #[test]
     fn mistakes_are_told_with_their_line() {
         for (text, expected) in [
             ("\n<!-- study: a.toml\n", "line 2: the comment is not closed with `-->`"),
@@ -152,6 +173,7 @@ mod tests {
                 "line 1: there is no `<!-- end -->` behind it",
             ),
             ("\n\n<!-- study: a.toml\ntable\nx\n-->\n<!-- end -->", "line 5: `x` is unknown"),
+            ("<!--\nstudy: a.toml\nx\n-->\n<!-- end -->", "line 3: `x` is unknown"),
             (
                 "<!-- study: a.toml -->x<!-- end -->",
                 "line 1: what it asks for does not fit into a line",

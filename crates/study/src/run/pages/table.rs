@@ -6,8 +6,8 @@ use super::super::unit::Unit;
 use super::super::{StudyResults, VariantResults};
 use super::Measure;
 use super::block::Item;
-use super::words::{cell, escaped, missing, p, summary, table};
-use crate::statistics::{SMALLEST_SEEDS, mean};
+use super::words::{cell, escaped, missing, p, summary, table, too_few};
+use crate::statistics::mean;
 
 /// A column of the table.
 enum Column {
@@ -41,12 +41,11 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
     let mut head = vec!["variant".to_owned()];
     head.extend(columns.iter().map(|column| column.head(unit, &all)));
     let seeds = if item.is_partial { 0 } else { all.seeds };
+    let best = winner(&all, item).map(|best| best.variant);
     let lines = rows.iter().map(|row| {
         let variant = &results.variants[row.variant];
         let name = escaped(&row.name);
-        let is_best =
-            all.best().is_some_and(|best| best.variant == row.variant) && all.rows.len() > 1;
-        let name = if is_best { format!("**{name}**") } else { name };
+        let name = if best == Some(row.variant) { format!("**{name}**") } else { name };
         let cells = columns.iter().map(|column| column.cell(row, variant, unit, seeds));
         [name].into_iter().chain(cells).collect()
     });
@@ -55,24 +54,38 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
     if rows.len() < variants.len() {
         notes.push(format!("The best {} of {}.", rows.len(), count(variants.len(), "variant")));
     }
+    if rows.iter().any(|row| best == Some(row.variant)) {
+        notes.push(format!(
+            "In bold the best by the {}, whether or not that is more than chance.",
+            all.metric
+        ));
+    }
     let is_compared = columns.iter().any(|c| matches!(c, Column::Difference | Column::P));
-    if let (Some(at), true) = (all.reference, is_compared) {
-        let others = all.rows.iter().filter(|row| row.comparison.is_some()).count();
+    let pairs = || all.rows.iter().filter_map(|row| Some(row.comparison.as_ref()?.n));
+    let others = pairs().count();
+    if let (Some(at), true) = (all.reference, is_compared && others > 0) {
         notes.push(format!(
             "Differences and p are from {}, paired by seed; p is adjusted for {}.",
             escaped(&all.rows[at].name),
             count(others, "comparison")
         ));
-        if all.seeds < SMALLEST_SEEDS {
-            notes.push(format!(
-                "{} are too few to tell a difference from chance.",
-                count(all.seeds, "seed")
-            ));
-        }
+        notes.push(too_few(pairs()));
     }
-    notes.extend(Some(missing(results, item)).filter(|text| !text.is_empty()));
+    notes.push(missing(results, item));
+    notes.retain(|note| !note.is_empty());
     let text = table(&head, &lines, 1);
     Ok(if notes.is_empty() { text } else { format!("{text}\n\n{}", notes.join(" ")) })
+}
+
+/// The row that is shown as the best: there is one only among several that are all there. Trials that diverged are,
+/// those that are not finished may still change who is first, but for those that are missing on purpose.
+pub(super) fn winner<'a>(all: &'a Table, item: &Item) -> Option<&'a Row> {
+    let is_there = |row: &Row| match item.is_partial {
+        true => row.metric.is_some() || row.diverged + row.pruned.len() > 0,
+        false => row.unfinished + row.failed == 0,
+    };
+    let is_one = all.rows.len() > 1 && all.rows.iter().all(is_there);
+    all.best().filter(|best| is_one && best.diverged + best.failed + best.pruned.len() == 0)
 }
 
 fn columns(results: &StudyResults, item: &Item, all: &Table) -> Result<Vec<Column>, String> {

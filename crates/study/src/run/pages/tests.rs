@@ -47,7 +47,8 @@ fn a_grid_has_a_row_for_each_value_and_a_column_for_each_arm() {
         let difference = row[3].trim_matches('*').parse::<f64>().unwrap();
         assert!((difference - (means[1] - means[0])).abs() < 0.006, "{row:?}");
     }
-    assert!(made.markdown.ends_with("a difference that is more than chance is bold."));
+    let note = "a difference that is more than chance is bold. 2 seeds are too few to tell a difference from chance.";
+    assert!(made.markdown.ends_with(note), "{}", made.markdown);
     let only = content(&results, "grid by=learning_rate value=train.loss.best only=plain");
     assert!(only.markdown.starts_with("| learning_rate | plain |\n"), "{}", only.markdown);
 }
@@ -84,7 +85,11 @@ fn a_table_has_what_was_asked_for_and_says_what_is_left_out() {
     assert!(all.markdown.contains("p is adjusted for 5 comparisons. 2 seeds are too few to tell"));
     let two = content(&results, "table rows=2 columns=seeds,parameters,test.loss");
     assert_eq!(cells(&two.markdown).len(), 4);
-    assert!(two.markdown.ends_with("The best 2 of 6 variants."), "{}", two.markdown);
+    assert!(
+        two.markdown.contains("The best 2 of 6 variants. In bold the best"),
+        "{}",
+        two.markdown
+    );
     results.variants[0].trials[1] = None;
     results.variants[1].trials.fill(None);
     let cut = content(&results, "table order=study columns=seeds,validation.loss");
@@ -109,7 +114,7 @@ fn figures_are_drawn_the_same_each_time_with_a_name_of_their_own() {
         "s_setting_test_accuracy.svg",
     ];
     assert_eq!(names, expected);
-    assert!(first.markdown.contains("![What \\<rate\\>?](figures/s_setting_test_accuracy.svg)"));
+    assert!(first.markdown.contains("![What &lt;rate\\>?](figures/s_setting_test_accuracy.svg)"));
     assert!(
         first.figures.iter().all(|(_, bytes)| bytes.starts_with(b"<svg") && bytes.len() < LARGE)
     );
@@ -122,8 +127,8 @@ fn figures_are_drawn_the_same_each_time_with_a_name_of_their_own() {
         ("number value=test.loss only=nobody", "number: no variant or arm is called `nobody`"),
     ] {
         let block = Block::read(&format!("s.toml\n{items}")).unwrap();
-        let message = block.content(&results).unwrap_err();
-        assert!(message.starts_with(expected), "{message}");
+        let error = block.content(&results).unwrap_err();
+        assert!(error.message.starts_with(expected) && error.line == 2, "{error}");
     }
 }
 
@@ -165,4 +170,135 @@ fn a_study_is_read_from_a_folder_in_which_nothing_is_written() {
     assert!(matches!(read(STUDY), Err(StudyError::Record { .. })));
     assert_eq!(std::fs::read(record).unwrap(), b"x");
     assert!(FolderStore::existing(folder.path().join("none")).is_err());
+}
+
+/// A study of one dimension with arms in which so many trials of each arm are finished.
+fn arms(finished: [usize; 3]) -> StudyResults {
+    let text = STUDY.replace("seeds = 2", "seeds = 3").replace("[0.1, 0.01]", "[0.1]")
+        + "[[variant]]\nname = 'a'\n[[variant]]\nname = 'b'\n'model.hidden' = 8\n\
+           [[variant]]\nname = 'c'\n'model.hidden' = 16\n";
+    let mut results = run(tempfile::tempdir().unwrap().path(), &text);
+    for (variant, finished) in results.variants.iter_mut().zip(finished) {
+        variant.trials[finished..].fill(None);
+    }
+    results
+}
+
+#[test]
+fn an_arm_with_too_few_seeds_takes_no_comparison_from_the_others() {
+    let results = arms([3, 1, 2]);
+    let made = content(&results, "best").markdown;
+    let rows = cells(&made);
+    assert_eq!([rows[2][2], rows[3][2], rows[4][2]], ["3", "1 of 3", "2 of 3"]);
+    assert_eq!(rows[3][4..], ["–", "–"]);
+    // As the table of the study has it, where the first is named as the baseline.
+    let mut named = results.clone();
+    named.study.baseline = Some(results.variants[0].variant.name.clone());
+    let table = named.table();
+    let c = table.rows.iter().find_map(|row| row.comparison.as_ref()).unwrap();
+    assert!(rows[4][4].starts_with(&format!("{:+.4} (", c.difference)), "{made}");
+    let note = "Differences and p are from a, paired by seed; p is adjusted for 1 comparison. 2 seeds are too few";
+    assert!(made.contains(note), "{made}");
+}
+
+#[test]
+fn an_arm_without_a_value_keeps_its_row_and_the_reference_is_named() {
+    let made = content(&arms([0, 3, 3]), "best").markdown;
+    let rows = cells(&made);
+    assert_eq!(rows[2][..4], ["a", "–", "0 of 3", "–"]);
+    assert_eq!((rows[3][4], rows.len()), ("–", 5));
+    assert!(made.contains("Differences and p are from b, paired by seed"), "{made}");
+    let none = content(&arms([0, 0, 3]), "best").markdown;
+    assert!(!none.contains("Differences") && cells(&none)[0].len() == 4, "{none}");
+}
+
+#[test]
+fn a_number_and_an_answer_say_which_seeds_are_missing() {
+    let results = arms([3, 2, 0]);
+    let number = |only: &str| content(&results, &format!("number value=test.loss only={only}"));
+    assert!(!number("a").markdown.contains("seeds"));
+    assert!(number("b").markdown.ends_with(" (2 of 3 seeds)"), "{}", number("b").markdown);
+    assert_eq!(number("c").markdown, "– (0 of 3 seeds)");
+    let both = content(&results, "answer; number value=test.loss only=b").markdown;
+    assert!(both.starts_with("Best: a, ") && !both.contains('\n'), "{both}");
+    assert!(both.contains(" 4 of 9 trials are not finished yet. "), "{both}");
+    let planned = Block::read("s.toml missing=planned; number value=test.loss only=b").unwrap();
+    assert!(!planned.content(&results).unwrap().markdown.contains("seeds"));
+}
+
+#[test]
+fn what_is_written_into_a_line_is_the_same_the_second_time() {
+    let results = arms([3, 3, 3]);
+    let page = "It is <!-- study: s.toml; answer; confused -->old<!-- end -->, see.\n";
+    let fill = |text: &str| {
+        Page::read(text)
+            .unwrap()
+            .with_contents(|block| block.content(&results).map(|content| Some(content.markdown)))
+    };
+    let made = fill(page).unwrap();
+    assert!(made.contains(" -->Best: ") && made.lines().count() == 1, "{made}");
+    assert_eq!(fill(&made).unwrap(), made);
+}
+
+#[test]
+fn seeds_are_counted_by_the_pairs_and_nothing_is_said_of_nothing() {
+    let mut results = arms([3, 3, 3]);
+    // A study of many seeds of which two are finished.
+    results.study.seeds = (0..8).collect();
+    for variant in &mut results.variants {
+        variant.trials.truncate(2);
+        variant.trials.resize(8, None);
+    }
+    for items in ["table", "best", "answer"] {
+        let made = content(&results, items).markdown;
+        assert!(made.contains("2 seeds are too few to tell a difference from chance"), "{made}");
+    }
+    results.variants.iter_mut().for_each(|variant| variant.trials.fill(None));
+    for items in ["table columns=difference,p", "best", "grid by=learning_rate value=test.loss"] {
+        let made = content(&results, items).markdown;
+        assert!(!made.contains("0 comparisons") && !made.contains("0 seeds"), "{made}");
+        assert!(made.ends_with("24 of 24 trials are not finished yet."), "{made}");
+    }
+}
+
+#[test]
+fn the_best_is_bold_where_all_rows_are_there_and_what_bold_means_is_said() {
+    let made = content(&arms([3, 3, 3]), "table").markdown;
+    let bold = |made: &str| cells(made).iter().filter(|row| row[0].starts_with("**")).count();
+    let note = "In bold the best by the validation loss, whether or not that is more than chance.";
+    assert_eq!((bold(&made), made.contains(note)), (1, true), "{made}");
+    let cut = content(&arms([3, 3, 2]), "table").markdown;
+    assert_eq!((bold(&cut), cut.contains("In bold")), (0, false), "{cut}");
+    let planned = Block::read("s.toml missing=planned").unwrap();
+    assert_eq!(bold(&planned.content(&arms([3, 3, 2])).unwrap().markdown), 1);
+}
+
+#[test]
+fn where_one_setting_varies_at_a_time_the_value_of_the_base_stands_beside_the_others() {
+    let text = STUDY.replace("[study]", "[study]\nsearch = 'one_at_a_time'")
+        + "batch_size = [20]\n\"model.hidden\" = [8]\n";
+    let results = run(tempfile::tempdir().unwrap().path(), &text);
+    let first = |setting: &str| {
+        let made = content(&results, &format!("grid by={setting} value=test.loss")).markdown;
+        cells(&made)[2..].iter().map(|row| row[0].to_owned()).collect::<Vec<_>>()
+    };
+    // As the file has it, and as it is where the file says nothing.
+    assert_eq!(first("batch_size"), ["10", "20"]);
+    assert_eq!(first("model.hidden"), ["4", "8"]);
+    assert_eq!(first("learning_rate"), ["0.001", "0.1", "0.01"]);
+    let best = content(&results, "best by=batch_size").markdown;
+    assert!(cells(&best)[2][1].starts_with("batch_size="), "{best}");
+}
+
+#[test]
+fn counts_beyond_all_images_are_a_message() {
+    let mut results = arms([1, 0, 0]);
+    let trial = results.variants[0].trials[0].as_mut().unwrap();
+    let matrix = trial.confusion.get_mut(&crate::config::Part::Test).unwrap();
+    matrix.counts.iter_mut().for_each(|row| row.fill(i64::MAX as u64));
+    for items in ["confused", "confusion"] {
+        let block = Block::read(&format!("s.toml; {items}")).unwrap();
+        let message = block.content(&results).unwrap_err().message;
+        assert!(message.ends_with("or count more images than there can be"), "{message}");
+    }
 }

@@ -7,16 +7,26 @@ use super::super::{StudyResults, VariantResults};
 use super::Measure;
 use super::block::Item;
 use crate::config::{Part, printable};
-use crate::statistics::Summary;
+use crate::statistics::{SMALLEST_SEEDS, Summary};
 
-/// Text that Markdown takes for nothing else, on one line.
+/// Text that Markdown takes for nothing else, on one line, and that opens and ends no block of a page.
 pub(super) fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in printable(text).chars() {
-        if "\\`*[]<>|".contains(c) {
-            escaped.push('\\');
+    let text = printable(text);
+    let (mut escaped, mut before) = (String::new(), ' ');
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        // Within a word `_` is itself: names of settings stay readable.
+        let is_within = before.is_alphanumeric()
+            && characters.peek().is_some_and(|next| next.is_alphanumeric());
+        match c {
+            '<' => escaped += "&lt;",
+            '_' if is_within => escaped.push(c),
+            '\\' | '`' | '*' | '[' | ']' | '>' | '|' | '_' | '~' | '&' | '$' => {
+                escaped.extend(['\\', c]);
+            }
+            c => escaped.push(c),
         }
-        escaped.push(c);
+        before = c;
     }
     escaped
 }
@@ -44,6 +54,25 @@ pub(super) fn cell(unit: Unit, summary: Option<&Summary>) -> String {
 /// A p, never as 0.
 pub(super) fn p(p: f64) -> String {
     if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
+}
+
+/// That so many seeds tell nothing from chance, in a sentence; empty if they can, or nothing was compared. What counts
+/// are the seeds that two variants have in common, those of each comparison.
+pub(super) fn too_few(pairs: impl Iterator<Item = usize>) -> String {
+    let pairs: Vec<usize> = pairs.collect();
+    let few = || pairs.iter().filter(|n| **n < SMALLEST_SEEDS);
+    let (Some(least), Some(most)) = (few().min(), few().max()) else { return String::new() };
+    if few().count() < pairs.len() {
+        return format!(
+            "{} of {} have fewer than {SMALLEST_SEEDS} seeds in common, too few to tell a difference from chance.",
+            few().count(),
+            count(pairs.len(), "comparison")
+        );
+    }
+    let seeds =
+        if least == most { count(*most, "seed") } else { format!("{least} to {most} seeds") };
+    let are = if *most == 1 { "is" } else { "are" };
+    format!("{seeds} {are} too few to tell a difference from chance.")
 }
 
 /// What is missing of the variants that an item is about, in a sentence; empty if that is nothing.
@@ -80,19 +109,39 @@ pub(super) fn one<'a>(
     Ok(rows.map(|row| &results.variants[row.variant]).find(|variant| item.has(variant)))
 }
 
-/// One mean ± standard deviation.
+/// One mean ± standard deviation, and of how many seeds where they are not all there.
 pub(super) fn number(results: &StudyResults, item: &Item) -> Result<String, String> {
     let value = item.value()?;
-    let summary = one(results, item)?.and_then(|variant| summary(variant, value));
-    Ok(value.unit().shown(summary.as_ref()))
+    let Some(variant) = one(results, item)? else { return Ok("–".into()) };
+    let summary = summary(variant, value);
+    let n = summary.as_ref().map_or(0, |summary| summary.n);
+    // Of trials that are missing on purpose nothing is said, only of those without a value.
+    let all = match item.is_partial {
+        true => variant.trials.iter().flatten().count(),
+        false => variant.trials.len(),
+    };
+    let number = value.unit().shown(summary.as_ref());
+    Ok(if n < all { format!("{number} ({n} of {})", count(all, "seed")) } else { number })
 }
+
+/// What the table says, and what is missing of it.
+pub(super) fn answer(results: &StudyResults, item: &Item) -> String {
+    let missing = missing(results, item);
+    let answer = escaped(&results.table().answer());
+    if missing.is_empty() { answer } else { format!("{answer} {missing}") }
+}
+
+/// Why matrices have no sum.
+pub(super) const NO_SUM: &str =
+    "the matrices of the trials are of different classes, or count more images than there can be";
 
 /// The classes that are confused most, over all seeds.
 pub(super) fn confused(results: &StudyResults, item: &Item) -> Result<String, String> {
     let Some(variant) = one(results, item)? else { return Ok("–".into()) };
     let trials = variant.trials.iter().flatten();
     let matrices: Vec<_> = trials.filter_map(|trial| trial.confusion.get(&Part::Test)).collect();
-    let matrix = sum(&matrices).ok_or("the study has no confusion matrix of the test images")?;
+    let none = "the study has no confusion matrix of the test images";
+    let matrix = sum(&matrices).ok_or(if matrices.is_empty() { none } else { NO_SUM })?;
     let pairs: Vec<String> = matrix
         .most_confused(item.rows.unwrap_or(3))
         .iter()
@@ -114,10 +163,21 @@ mod tests {
 
     #[test]
     fn names_stay_text_and_tables_stay_tables() {
-        assert_eq!(escaped("a|b <c> *d*\n"), "a\\|b \\<c\\> \\*d\\*\u{fffd}");
+        assert_eq!(escaped("a|b <c> *d*\n"), "a\\|b &lt;c\\> \\*d\\*\u{fffd}");
+        assert_eq!(escaped("_a_ ~b~ &lt; $c$ d_e_1"), "\\_a\\_ \\~b\\~ \\&lt; \\$c\\$ d_e_1");
+        let page = super::super::Page::read(&escaped("<!-- study: x -->")).unwrap();
+        assert_eq!(page.with_contents(|_| Err("a block")), Ok("&lt;!-- study: x --\\>".into()));
         let head = ["x".to_owned(), "y".into()];
         let rows = [vec!["a".to_owned(), "1".into()]];
         assert_eq!(table(&head, &rows, 1), "| x | y |\n| --- | ---: |\n| a | 1 |");
         assert_eq!([p(0.03125), p(0.0001)], ["0.031", "< 0.001"]);
+    }
+    #[test]
+    fn seeds_are_too_few_by_the_pairs_that_are_compared() {
+        let words = |pairs: &[usize]| too_few(pairs.iter().copied());
+        assert_eq!([words(&[]), words(&[6, 7])], ["", ""]);
+        assert_eq!(words(&[2, 2]), "2 seeds are too few to tell a difference from chance.");
+        assert_eq!(words(&[5, 3]), "3 to 5 seeds are too few to tell a difference from chance.");
+        assert!(words(&[6, 3]).starts_with("1 of 2 comparisons have fewer than 6 seeds in common"));
     }
 }

@@ -226,6 +226,8 @@ pub(in super::super) fn sum(matrices: &[&ConfusionMatrix]) -> Option<ConfusionMa
             row.iter_mut().zip(counts).for_each(|(sum, count)| *sum = sum.saturating_add(*count));
         }
     }
+    // Whoever adds them up again is safe.
+    sum.counts.iter().flatten().try_fold(0_u64, |total, count| total.checked_add(*count))?;
     Some(sum)
 }
 
@@ -250,5 +252,8 @@ mod tests {
         assert_eq!(sum(&[&a, &b]).unwrap().counts, [[11, 22], [33, 44]]);
         assert_eq!(sum(&[&a, &matrix(["x", "z"], [[0, 0], [0, 0]])]), None);
         assert_eq!(sum(&[]), None);
+        // A file can say any number.
+        let many = matrix(["x", "y"], [[i64::MAX as u64; 2], [i64::MAX as u64, 0]]);
+        assert_eq!(sum(&[&many]), None);
     }
 }

@@ -140,7 +140,7 @@ impl Inside {
 
 fn unread(name: &str, error: &str) -> String {
     format!(
-        "The model of {name} cannot be read: {error}. The same command with --keep-models makes it again, and shows \
+        "The model of {name} {error}. The same command with --keep-models makes it again, and shows \
          it here."
     )
 }

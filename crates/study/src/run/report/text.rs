@@ -35,8 +35,19 @@ pub(super) fn short(text: &str, most: usize) -> String {
 pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Float(number) if is_long(*number) => format!("{number:e}"),
         other => other.to_string(),
     }
+}
+
+/// Whether a number has more digits than anybody reads: 1e308 has 309 before the point.
+fn is_long(number: f64) -> bool {
+    number.is_finite() && number != 0.0 && !(1e-6..1e6).contains(&number.abs())
+}
+
+/// An end of a range.
+fn end(number: f64) -> String {
+    if is_long(number) { format!("{number:e}") } else { number.to_string() }
 }
 
 /// What a dimension can be.
@@ -44,7 +55,7 @@ pub(super) fn choices(dimension: &Dimension) -> String {
     let mut text = match &dimension.values {
         Values::List(values) => values.iter().map(shown).collect::<Vec<_>>().join(", "),
         Values::Range(range) => {
-            let mut text = format!("{} to {}", range.min, range.max);
+            let mut text = format!("{} to {}", end(range.min), end(range.max));
             for (is_so, word) in [(range.log, "logarithmic"), (range.integer, "whole numbers")] {
                 if is_so {
                     text += &format!(", {word}");
@@ -58,4 +69,16 @@ pub(super) fn choices(dimension: &Dimension) -> String {
         text += &format!("; where {} is {}", path.join("."), values.join(" or "));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_many_digits_have_exponents() {
+        let written = [0.1, 1.0, 1e-4, 1e308, -1e-300].map(|n| shown(&Value::Float(n)));
+        assert_eq!(written, ["0.1", "1.0", "0.0001", "1e308", "-1e-300"]);
+        assert_eq!([0.5, 1e300].map(end), ["0.5", "1e300"]);
+    }
 }

@@ -79,7 +79,7 @@ fn a_damaged_model_loses_its_maps_and_not_the_report() {
         std::fs::write(file.unwrap().path(), "\u{1b}[2Jno weights").unwrap();
     }
     let (page, files) = report(&results);
-    assert!(page.contains("The model of variant base, seed 0 cannot be read: "));
+    assert!(page.contains("The model of variant base, seed 0 is damaged: neither a file"));
     assert!(page.contains("<h2>The variants</h2>") && !page.contains('\u{1b}'));
     assert!(!files.iter().any(|name| name.starts_with("feature_maps")));
 }
