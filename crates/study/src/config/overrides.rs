@@ -256,7 +256,7 @@ fn split(text: &str) -> Vec<&str> {
 /// What is wrong with a value with a number that TOML does not have.
 fn too_large(text: &str) -> Option<String> {
     let error = format!("x = {text}").parse::<Table>().err()?;
-    error.message().contains("too large").then(|| toml_message(&error))
+    Some(toml_message(&error)).filter(|message| message.starts_with("a number is too large"))
 }
 
 /// A value of TOML, or else a text.

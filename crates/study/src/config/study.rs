@@ -316,9 +316,13 @@ impl StudyConfig {
 
 /// What TOML says is wrong with a text.
 pub(super) fn toml_message(error: &toml::de::Error) -> String {
-    match error.message() {
-        "u64 value was too large" => format!("a number is too large: the largest is {}", i64::MAX),
-        other => other.into(),
+    let message = error.message();
+    // Its words for integers that have no place in 64 bits.
+    let is_too_large = message == "u64 value was too large"
+        || message.starts_with("invalid type: integer") && message.contains("128");
+    match is_too_large {
+        true => format!("a number is too large: the largest is {}", i64::MAX),
+        false => message.into(),
     }
 }
 
