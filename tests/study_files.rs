@@ -87,7 +87,7 @@ fn mistakes_end_the_program_with_one_line_and_leave_nothing() {
             &[],
             "line 2: vary.epochs: epochs is 0, but must be at least 1",
         ),
-        ("", &["lr=fast"], "base.learning_rate: invalid type: string \"fast\", expected f64"),
+        ("", &["lr=fast"], "base.learning_rate: it is \"fast\", but must be a number"),
     ] {
         fs::write(&file, text).unwrap();
         let output = study(&[&[path], arguments].concat(), folder.path());

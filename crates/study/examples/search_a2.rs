@@ -12,7 +12,6 @@
 //! Strategies propose four variants at a time, as in a study. On a space with an end they never propose one twice: an
 //! evaluation is always of another variant.
 
-use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,8 +24,8 @@ use selvedge_study::search::{
     Value as Place,
 };
 use selvedge_study::statistics::{mean, paired_superiority, step_down_p};
-use selvedge_study::store::{FolderStore, Store, Stored, Version};
-use selvedge_study::{Datasets, Runner, StudyConfig, StudyError, StudyResults};
+use selvedge_study::store::{FolderStore, Store};
+use selvedge_study::{Datasets, Runner, StudyConfig, StudyResults};
 use selvedge_train::Context;
 
 /// The numbers of evaluations after which the best is told.
@@ -47,7 +46,7 @@ fn main() -> Result<(), Failure> {
     let store = if is_store { arguments.remove(0).into() } else { root.join("docs/reports/data") };
     let study = StudyConfig::read(root.join("docs/reports/studies/a2_search.toml"))?;
     let study = study.overridden(&arguments)?;
-    let results = finished(&study, FolderStore::open(&store)?)?;
+    let results = finished(&study, FolderStore::existing(&store)?)?;
     let grid = Grid::of(&results)?;
 
     let (tpe, process) = (Tpe::default(), GaussianProcess::default());
@@ -95,46 +94,17 @@ fn main() -> Result<(), Failure> {
 /// What is in a store of a study that was finished on some device.
 fn finished(study: &StudyConfig, store: FolderStore) -> Result<StudyResults, Failure> {
     let name = store.display();
-    let store = Arc::new(Finished(store));
+    let store = Arc::new(store);
     let datasets = Datasets::new(Source::default());
     let context = Context::new(&Device::flex());
     for device in ["flex", "ndarray", "wgpu", "cuda"] {
-        match Runner::new(store.clone(), &datasets, device).run(study, &context) {
-            Err(StudyError::Store { .. }) => {}
-            results => return Ok(results?),
+        let results = Runner::new(store.clone(), &datasets, device).read(study, &context)?;
+        if results.complete() {
+            return Ok(results);
         }
     }
     let study = "cargo run --example study -- docs/reports/studies/a2_search.toml --store";
     Err(format!("{name} has not all trials of the grid; they are made by: {study} {name}").into())
-}
-
-/// A store to which nothing can be added: a trial that is not there is not run.
-struct Finished(FolderStore);
-
-impl Store for Finished {
-    fn put(&self, _: &str, _: &[u8]) -> io::Result<bool> {
-        Err(ErrorKind::ReadOnlyFilesystem.into())
-    }
-
-    fn get(&self, name: &str) -> io::Result<Option<Stored>> {
-        self.0.get(name)
-    }
-
-    fn replace(&self, _: &str, _: &Version, _: &[u8]) -> io::Result<bool> {
-        Err(ErrorKind::ReadOnlyFilesystem.into())
-    }
-
-    fn remove(&self, _: &str, _: &Version) -> io::Result<bool> {
-        Err(ErrorKind::ReadOnlyFilesystem.into())
-    }
-
-    fn list(&self, prefix: &str) -> io::Result<Vec<String>> {
-        self.0.list(prefix)
-    }
-
-    fn display(&self) -> String {
-        self.0.display()
-    }
 }
 
 fn row(name: &str, regrets: [f64; 4], better: &str, p: &str) -> String {

@@ -8,7 +8,7 @@ use crate::search::{Hyperband, Rung, SuccessiveHalving};
 
 impl StudyConfig {
     /// What would be trained: the names of the variants, a line each; of a search, how many variants of what it would
-    /// try.
+    /// try. Where trials may end early, the last line says so.
     ///
     /// ```
     /// let text = "[study]\nsearch = 'tpe'\nbudget = 20\n[vary]\nlearning_rate = { min = 1e-4, max = 0.1, log = true }";
@@ -23,8 +23,15 @@ impl StudyConfig {
     /// [`ConfigError`] for an impossible study.
     pub fn outline(&self) -> Result<String, ConfigError> {
         let variants = self.checked()?;
+        // The one epoch of a quick study always comes to its end.
+        let pruner = self.pruner.filter(|_| !self.is_quick).map(|pruner| {
+            let words = pruner.words(!self.variant.is_empty());
+            format!("a trial ends early where its best epoch is worse than {words}\n")
+        });
+        let pruner = pruner.unwrap_or_default();
         if self.search.is_listed() {
-            return Ok(variants.iter().map(|variant| format!("{}\n", variant.name)).collect());
+            let names = variants.iter().map(|variant| format!("{}\n", variant.name));
+            return Ok(names.chain([pruner]).collect());
         }
         let mut text = format!(
             "{}, with {} each, of:\n",
@@ -38,18 +45,20 @@ impl StudyConfig {
             let names: Vec<&str> = self.variant.iter().map(|(name, _)| name.as_str()).collect();
             let _ = writeln!(text, "for each of: {}", names.join("; "));
         }
-        if let Some(pruner) = self.pruner {
-            let _ = writeln!(text, "a trial ends early that is worse than {}", pruner.words());
-        }
-        Ok(text)
+        Ok(text + &pruner)
+    }
+
+    /// How many variants a search tries of each arm.
+    pub(super) fn most_tried(&self) -> usize {
+        // No variant is tried twice where their number has an end.
+        let sizes = self.vary.iter().map(size).collect::<Option<Vec<usize>>>();
+        let all = sizes.map(|sizes| sizes.into_iter().fold(1, usize::saturating_mul));
+        self.budget.unwrap_or(0).min(all.unwrap_or(usize::MAX))
     }
 
     /// "tpe, 20 variants"
     fn search_words(&self) -> Result<String, ConfigError> {
-        // No variant is tried twice where their number has an end.
-        let sizes = self.vary.iter().map(size).collect::<Option<Vec<usize>>>();
-        let all = sizes.map(|sizes| sizes.into_iter().fold(1, usize::saturating_mul));
-        let variants = self.budget.unwrap_or(0).min(all.unwrap_or(usize::MAX));
+        let variants = self.most_tried();
         let largest = self.largest_epochs()?;
         let (name, brackets) = match self.search {
             Search::Grid | Search::OneAtATime => ("grid", None),
@@ -143,6 +152,24 @@ mod tests {
         let expected = "gaussian_process, 6 variants, with 1 seed each, of:\n  epochs: 1 to 3, whole numbers\n  \
                         optimizer: sgd, adam\nfor each of: a; b\n";
         assert_eq!(outline(text), expected);
+    }
+
+    #[test]
+    fn the_last_line_says_where_trials_end_early_of_a_grid_and_of_a_search() {
+        let line = "a trial ends early where its best epoch is worse than the median of at least 2 earlier trials of the \
+                    same seed";
+        let head = "[study]\npruner = { name = 'median', startup = 2, warmup = 1 }\n";
+        let grid = format!("{head}[vary]\nbatch_size = [1, 2, 3, 4, 5]\n");
+        let spared = format!("{line}, from the second epoch on");
+        assert_eq!(outline(&grid).lines().last(), Some(spared.as_str()));
+        let arms = format!("{grid}[[variant]]\nname = 'a'\n[[variant]]\nname = 'b'\nl2 = 0.1\n");
+        let of_arm = format!("{line} and the same [[variant]], from the second epoch on");
+        assert_eq!(outline(&arms).lines().last(), Some(of_arm.as_str()));
+        let search = grid.replace("[vary]", "search = 'random'\nbudget = 5\n[vary]");
+        assert_eq!(outline(&search).lines().last(), Some(spared.as_str()));
+        // It has one epoch, which always comes to its end.
+        let quick = grid.parse::<StudyConfig>().unwrap().quick();
+        assert!(!quick.outline().unwrap().contains("early"));
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use toml::{Table, Value};
 
+use super::study::toml_message;
 use super::tree::read;
-use super::trial::{expanded, set};
+use super::trial::{TrialConfig, expanded, set};
 use super::vary::path_of;
 use super::{ConfigError, StudyConfig};
 
@@ -25,7 +26,7 @@ impl StudyConfig {
     /// | `lr=interval(1e-4,1e-1)`, `lr=log(1e-4,1e-1)` | over all numbers between, equally far apart or by ratio |
     /// | `seed=range(0,6)` or `seeds=6` | the seeds |
     /// | `metric=validation.accuracy` | a setting of `[study]`; so for `question`, `search`, `budget`, `pruner`, `baseline` |
-    /// | `~model.dropout` | a setting no longer varies, or has its default again |
+    /// | `~model.dropout` | a setting no longer varies, or has its default again; so for those of `[study]` |
     ///
     /// # Errors
     ///
@@ -53,7 +54,11 @@ impl StudyConfig {
 
     fn apply(mut self, argument: &str) -> Result<Self, String> {
         if let Some(name) = argument.strip_prefix('~') {
-            let path = path_of(long(name.trim())).map_err(|wrong| wrong.to_string())?;
+            let name = name.trim();
+            if HEAD.contains(&long(name.strip_prefix("study.").unwrap_or(name))) {
+                return self.reset_head(long(name.strip_prefix("study.").unwrap_or(name)));
+            }
+            let path = path_of(long(name)).map_err(|wrong| wrong.to_string())?;
             let before = self.vary.len();
             self.vary.retain(|dimension| dimension.path != path);
             let removed = remove(&mut self.base, &path);
@@ -72,6 +77,9 @@ impl StudyConfig {
             ("pruner", "") => return Ok(Self { pruner: None, ..self }),
             ("question", text) => return Ok(Self { question: text.into(), ..self }),
             _ => {}
+        }
+        if let Some(too_large) = too_large(value.trim()) {
+            return Err(too_large);
         }
         let values = sweep(value.trim())?;
         for section in ["base", "vary", "study"] {
@@ -94,6 +102,25 @@ impl StudyConfig {
             Sweep::Many(values) => self.vary_as(key, Value::Array(values)).map_err(|e| e.message),
             Sweep::Range(range) => self.vary_as(key, Value::Table(range)).map_err(|e| e.message),
         }
+    }
+
+    /// A setting of `[study]` is as where nothing is said.
+    fn reset_head(self, key: &str) -> Result<Self, String> {
+        let (before, usual) = (self.clone(), Self::new(&TrialConfig::default()));
+        let mut study = match key {
+            "question" => Self { question: usual.question, ..self },
+            "metric" => Self { metric: usual.metric, ..self },
+            "seeds" => Self { seeds: usual.seeds, ..self },
+            "search" => Self { search: usual.search, ..self },
+            "budget" => Self { budget: None, ..self },
+            "pruner" => Self { pruner: None, ..self },
+            _ => Self { baseline: None, ..self },
+        };
+        if study == before {
+            return Err("there is no such setting to take away".into());
+        }
+        study.lines.forget(&["study".into(), key.into()]);
+        Ok(study)
     }
 
     /// Sets a setting of `[study]`, by reading such a section with nothing else in it.
@@ -226,6 +253,12 @@ fn split(text: &str) -> Vec<&str> {
     parts
 }
 
+/// What is wrong with a value with a number that TOML does not have.
+fn too_large(text: &str) -> Option<String> {
+    let error = format!("x = {text}").parse::<Table>().err()?;
+    Some(toml_message(&error)).filter(|message| message.starts_with("a number is too large"))
+}
+
 /// A value of TOML, or else a text.
 fn value(text: &str) -> Value {
     let text = text.trim();
@@ -276,13 +309,35 @@ mod tests {
         assert_eq!(change("metric=validation.accuracy").metric.to_string(), "validation.accuracy");
         assert_eq!(change("budget=9").budget, Some(9));
         assert_eq!(change("search=one_at_a_time").search, Search::OneAtATime);
-        let changes =
-            ["search={ name = 'tpe', seed = 3 }", "budget=9", "pruner={name='median',warmup=2}"];
+        let changes = [
+            "lr=range(1,10)",
+            "search={ name = 'tpe', seed = 3 }",
+            "budget=9",
+            "pruner={name='median',warmup=2}",
+        ];
         let searched = study().overridden(changes).unwrap();
         assert_eq!(searched.search, Search::Tpe { seed: 3 });
         assert_eq!(searched.pruner, Some(Pruner::Median { startup: 5, warmup: 2 }));
         assert_eq!(searched.clone().overridden(["pruner="]).unwrap().pruner, None);
         assert_eq!(searched.overridden(["search=grid"]).unwrap().search, Search::Grid);
+    }
+
+    #[test]
+    fn a_setting_of_the_head_is_taken_away() {
+        let text = "[study]\nquestion = 'Why?'\nmetric = 'train.loss'\nseeds = 9\nsearch = 'tpe'\nbudget = 9\n\
+                    pruner = 'median'\n[vary]\nlearning_rate = { min = 0.1, max = 0.2, points = 12 }";
+        let searched: StudyConfig = text.parse().unwrap();
+        assert_eq!(searched.clone().overridden(["~pruner"]).unwrap().pruner, None);
+        let all = ["~question", "~metric", "~seed", "~search", "~study.budget", "~pruner"];
+        let usual = searched.clone().overridden(all).unwrap();
+        assert_eq!((usual.question.as_str(), usual.budget, usual.pruner), ("", None, None));
+        assert_eq!(usual.metric.to_string(), "validation.loss");
+        assert_eq!((usual.seeds, usual.search), (vec![0, 1, 2], Search::Grid));
+        let message = searched.overridden(["~pruner", "~budget"]).unwrap_err().to_string();
+        // The line of the file is no longer there.
+        assert_eq!(message, "study.budget: a search needs to know how many variants it may try");
+        let compared = study().overridden(["baseline=learning_rate=0.1"]).unwrap();
+        assert_eq!(compared.overridden(["~baseline"]).unwrap().baseline, None);
     }
 
     #[test]
@@ -305,6 +360,11 @@ mod tests {
             ("lr=range(0,1,0.5)", "lr=range(0,1,0.5): range is of integers, with a step above 0"),
             ("lr=draw(1)", "lr=draw(1): `draw` is unknown, there are choice, range, interval, log"),
             ("~epochs", "~epochs: there is no such setting to take away"),
+            ("~pruner", "~pruner: there is no such setting to take away"),
+            (
+                "budget=9223372036854775808",
+                "budget=9223372036854775808: a number is too large: the largest is 9223372036854775807",
+            ),
             ("search=tpee", "search=tpee: `tpee` is unknown; did you mean `tpe`?"),
             ("seeds=0", "seeds=0: there is none: at least one is needed"),
             (

@@ -1,5 +1,9 @@
 use serde::{Deserialize, Serialize};
 
+/// How many variants are proposed at once, and those of a grid tried where trials may end early. The same whatever runs
+/// at the same time: a study that was killed, and one that many processes share, tries the same variants.
+pub(crate) const GENERATION: usize = 4;
+
 /// How variants are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]

@@ -292,6 +292,12 @@ impl StudyConfig {
             let names: Vec<_> = variants.iter().map(|v| format!("\"{}\"", v.name)).collect();
             return wrong("baseline", format!("\"{name}\" is none of {}", names.join(", ")));
         }
+        // The one epoch of a quick study always comes to its end.
+        if let Some(pruner) = self.pruner.filter(|_| !self.is_quick)
+            && let Some(message) = pruner.idle(self, &variants)
+        {
+            return wrong("pruner", message);
+        }
         Ok(variants)
     }
 }
@@ -308,6 +314,18 @@ impl StudyConfig {
     }
 }
 
+/// What TOML says is wrong with a text.
+pub(super) fn toml_message(error: &toml::de::Error) -> String {
+    let message = error.message();
+    // Its words for integers that have no place in 64 bits.
+    let is_too_large = message == "u64 value was too large"
+        || message.starts_with("invalid type: integer") && message.contains("128");
+    match is_too_large {
+        true => format!("a number is too large: the largest is {}", i64::MAX),
+        false => message.into(),
+    }
+}
+
 impl FromStr for StudyConfig {
     type Err = ConfigError;
 
@@ -316,7 +334,7 @@ impl FromStr for StudyConfig {
             file: None,
             line: error.span().map(|span| Lines::of(text).line_at(span.start)),
             setting: String::new(),
-            message: error.message().into(),
+            message: toml_message(&error),
         })?;
         let lines = Lines::of(text);
         let at = |above: &[&str], wrong| ConfigError::at(&lines, above, wrong);

@@ -252,13 +252,13 @@ fn impossible_studies_are_refused_with_their_line() {
         ),
         (
             "[vary]\nepochs = { min = 1, max = 4, points = 2 }",
-            "line 2: vary.epochs: invalid type: floating point `1.0`, expected usize; a range of whole numbers says \
+            "line 2: vary.epochs: it is 1.0, but must be a whole number, 0 or more; a range of whole numbers says \
              `integer = true`",
         ),
         ("[base\nepochs = 1", "line 1: unclosed table, expected `]`"),
         (
             "[base]\noptimizer = 3",
-            "line 2: base.optimizer: invalid type: integer `3`, expected internally tagged enum OptimizerConfig",
+            "line 2: base.optimizer: it is 3, but must be a name, or a table with a `name`",
         ),
         (
             "[base.pretrain]\nepochs = 1\nepoch = 2",
@@ -267,4 +267,102 @@ fn impossible_studies_are_refused_with_their_line() {
     ] {
         assert_eq!(message(text), expected, "{text}");
     }
+}
+
+#[test]
+fn a_pruner_that_is_none_is_refused_in_plain_words() {
+    for (pruner, expected) in [
+        ("3", "line 2: study.pruner: it is 3, but must be a name, or a table with a `name`"),
+        (
+            "['median']",
+            "line 2: study.pruner: it is a list, but must be a name, or a table with a `name`",
+        ),
+        ("{ startup = 3 }", "line 2: study.pruner: it has no `name`"),
+        (
+            "{ name = 'median', startup = 'x' }",
+            "line 2: study.pruner: startup: it is \"x\", but must be a whole number, 0 or more",
+        ),
+        (
+            "{ name = 'median', warmup = -1 }",
+            "line 2: study.pruner: warmup: it is -1, but must be a whole number, 0 or more",
+        ),
+        (
+            "{ name = 'median', startup = 9223372036854775808 }",
+            "line 2: a number is too large: the largest is 9223372036854775807",
+        ),
+        // No number of 64 bits at all.
+        (
+            "{ name = 'median', startup = 99999999999999999999 }",
+            "line 2: a number is too large: the largest is 9223372036854775807",
+        ),
+    ] {
+        assert_eq!(message(&format!("[study]\npruner = {pruner}")), expected);
+        let of_argument = study("").overridden([format!("pruner={pruner}")]).unwrap_err();
+        let expected = expected.replace("line 2: ", "").replace("study.pruner: ", "");
+        assert_eq!(of_argument.message, expected);
+    }
+}
+
+/// Nine batch sizes, in three generations.
+const NINE: &str = "[study]\npruner = 'median'\n[base]\nepochs = 3\n[vary]\nbatch_size = [1, 2, 3, 4, 5, 6, 7, 8, 9]\n";
+
+#[test]
+fn a_pruner_under_which_no_trial_can_end_early_is_refused() {
+    let few = |startup: usize, others: usize| {
+        format!(
+            "line 2: study.pruner: startup is {startup}, but a trial is compared with {others} others at most, those of \
+             earlier generations of 4: none could end early"
+        )
+    };
+    let spared = |warmup: usize, epochs: usize| {
+        format!(
+            "line 2: study.pruner: warmup is {warmup}, and no trial has more than {epochs} epochs: none could end early"
+        )
+    };
+    let arms = "[[variant]]\nname = 'a'\n[[variant]]\nname = 'b'\nl2 = 0.1\n";
+    let with =
+        |settings: &str| NINE.replace("'median'", &format!("{{ name = 'median', {settings} }}"));
+    let searched = |budget: usize| {
+        let search = format!("search = 'random'\nbudget = {budget}\n[base]");
+        NINE.replace("[base]", &search)
+            .replace("[1, 2, 3, 4, 5, 6, 7, 8, 9]", "{ min = 1, max = 99, integer = true }")
+    };
+    for (text, expected) in [
+        (NINE.replace(", 9]", "]"), few(5, 4)),
+        (format!("{}{arms}", NINE.replace(", 9]", "]")), few(5, 4)),
+        // The only one of the last generation is the one that always comes to its end.
+        (NINE.replace("[base]", "baseline = 'batch_size=9'\n[base]"), few(5, 4)),
+        (with("startup = 9"), few(9, 8)),
+        (with("startup = 1, warmup = 2"), spared(2, 3)),
+        (with("warmup = 9223372036854775807"), spared(i64::MAX as usize, 3)),
+        (searched(8), few(5, 4)),
+        // There are fewer than the budget.
+        (searched(12).replace("max = 99", "max = 8"), few(5, 4)),
+    ] {
+        assert_eq!(message(&text), expected, "{text}");
+    }
+    let some = [
+        NINE.into(),
+        format!("{NINE}{arms}"),
+        NINE.replace("[base]", "baseline = 'batch_size=8'\n[base]"),
+        with("startup = 8, warmup = 1"),
+        // Another arm is trained for longer.
+        format!(
+            "{}[[variant]]\nname = 'a'\n[[variant]]\nname = 'b'\nepochs = 4\n",
+            with("warmup = 2")
+        ),
+        searched(9),
+    ];
+    for text in some {
+        assert!(study(&text).check().is_ok(), "{text}");
+    }
+    // The nine of `epochs` have one of the eight before that comes beyond the warmup.
+    let longer = "[study]\npruner = { name = 'median', startup = 2, warmup = 2 }\n\
+                  [vary]\nepochs = [1, 1, 1, 1, 9]"
+        .replace("[1, 1, 1, 1, 9]", "[1, 2, 3, 4, 9]");
+    assert!(study(&longer).check().is_ok());
+    assert_eq!(message(&longer.replace("[1, 2, 3, 4, 9]", "[4, 1, 2, 9]")), few(2, 0));
+    assert_eq!(message(&longer.replace("startup = 2", "startup = 3")), few(3, 2));
+    // A quick study is a check that everything works: it has one epoch.
+    assert!(study(NINE).quick().check().is_ok());
 }

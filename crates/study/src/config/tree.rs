@@ -8,8 +8,8 @@ use std::fmt::{self, Display};
 
 use serde::de::value::SeqDeserializer;
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer,
-    MapAccess, VariantAccess, Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, Expected, IntoDeserializer,
+    MapAccess, Unexpected, VariantAccess, Visitor,
 };
 use toml::Value;
 
@@ -34,6 +34,43 @@ pub(crate) enum What {
     },
     /// Anything else, in serde's words.
     Other(String),
+}
+
+/// What a value is, beside what it has to be, in the words of people who do not write Rust.
+fn unfit(found: Unexpected<'_>, expected: &str) -> String {
+    let is_text = matches!(found, Unexpected::Str(_));
+    let found = match found {
+        Unexpected::Bool(is) => is.to_string(),
+        Unexpected::Unsigned(number) => number.to_string(),
+        Unexpected::Signed(number) => number.to_string(),
+        Unexpected::Float(number) => format!("{number:?}"),
+        Unexpected::Str(text) => format!("\"{text}\""),
+        Unexpected::Seq => "a list".into(),
+        Unexpected::Map => "a table".into(),
+        other => other.to_string(),
+    };
+    let expected = match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a string" => "a text",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        other if is_tagged(other) && is_text => "a table with a `name`",
+        other if is_tagged(other) => "a name, or a table with a `name`",
+        other if other.starts_with("struct ") => "a table",
+        other => other,
+    };
+    format!("it is {found}, but must be {expected}")
+}
+
+/// Whether serde expects a table with a name, in its words.
+fn is_tagged(expected: &str) -> bool {
+    expected.starts_with("internally tagged enum ")
 }
 
 impl Wrong {
@@ -72,6 +109,18 @@ impl std::error::Error for Wrong {}
 impl Error for Wrong {
     fn custom<T: Display>(message: T) -> Self {
         Self::other(&[], message)
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::custom(unfit(found, &expected.to_string()))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::invalid_type(found, expected)
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::custom(format!("it has no `{field}`"))
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
@@ -148,6 +197,10 @@ impl<'de> Deserializer<'de> for Node {
             Value::Float(number) => visitor.visit_f64(number),
             Value::Boolean(is) => visitor.visit_bool(is),
             Value::Datetime(time) => visitor.visit_string(time.to_string()),
+            // serde would take its items for the name and what belongs to it.
+            Value::Array(_) if is_tagged(&(&visitor as &dyn Expected).to_string()) => {
+                Err(Wrong::invalid_type(Unexpected::Seq, &visitor))
+            }
             Value::Array(values) => {
                 visitor.visit_seq(SeqDeserializer::new(values.into_iter().map(Node)))
             }
@@ -298,7 +351,7 @@ mod tests {
         let (path, message) = wrong("epochs = 'many'");
         assert_eq!(
             (path.as_str(), message.as_str()),
-            ("epochs", "invalid type: string \"many\", expected usize")
+            ("epochs", "it is \"many\", but must be a whole number, 0 or more")
         );
         let (path, message) = wrong("optimizer = { name = 'adamm' }");
         assert_eq!(path, "optimizer.name");

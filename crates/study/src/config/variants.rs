@@ -254,7 +254,7 @@ impl StudyConfig {
             let key = dimension.name();
             let is_range = matches!(dimension.values, super::Values::Range(_));
             let mut error = self.in_vary(dimension, wrong);
-            if is_range && error.message.contains("floating point") {
+            if is_range && error.message.contains("a whole number") {
                 error.message += "; a range of whole numbers says `integer = true`";
             }
             if let Some(index) = index {

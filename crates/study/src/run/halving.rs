@@ -1,5 +1,6 @@
 //! Halving: many variants for a few epochs, the best of them for more.
 
+use selvedge_train::Stop;
 use toml::{Table, Value};
 
 use super::search::{Searching, point_values};
@@ -46,23 +47,43 @@ impl<'a> Halving<'a> {
         Ok(arms.map(|arm| Self { study, arm, brackets: brackets.clone() }).collect())
     }
 
-    /// Tries the variants of every rung; `try_all` tells what each came to.
+    /// What the arm is called; empty for the one of a study that has none.
+    pub fn arm(&self) -> &str {
+        self.arm.0
+    }
+
+    /// Tries the variants of every rung; `try_all` tells what each came to, or `None` if trials were left undone. How
+    /// many were not tried: because it was stopped, or it is not known which of a rung are the best.
     pub fn run(
         &self,
-        mut try_all: impl FnMut(Vec<Variant>) -> Result<Vec<Option<f64>>, StudyError>,
-    ) -> Result<(), StudyError> {
+        stop: &Stop,
+        mut try_all: impl FnMut(Vec<Variant>) -> Result<Option<Vec<Option<f64>>>, StudyError>,
+    ) -> Result<usize, StudyError> {
+        let mut left = 0;
+        // A bracket has points of its own: it does not depend on another.
         for (rungs, points) in &self.brackets {
-            let mut points = points.clone();
-            for (rung, next) in rungs.iter().zip(rungs.iter().skip(1).map(Some).chain([None])) {
+            let untried = |rungs: &[Rung]| -> usize {
+                rungs.iter().map(|rung| rung.trials.min(points.len())).sum()
+            };
+            let mut going_on = points.clone();
+            for (at, rung) in rungs.iter().enumerate() {
+                if stop.is_requested() {
+                    left += untried(&rungs[at..]);
+                    break;
+                }
                 let variant = |point: &Point| self.variant(point, rung.budget);
-                let variants = points.iter().map(variant).collect::<Result<Vec<_>, _>>()?;
-                let costs = try_all(variants)?;
-                let Some(next) = next else { break };
+                let variants = going_on.iter().map(variant).collect::<Result<Vec<_>, _>>()?;
+                let later = &rungs[at + 1..];
+                let Some(costs) = try_all(variants)? else {
+                    left += untried(later);
+                    break;
+                };
+                let Some(next) = later.first() else { break };
                 let kept = promoted(&costs, next.trials);
-                points = kept.into_iter().map(|place| points[place].clone()).collect();
+                going_on = kept.into_iter().map(|place| going_on[place].clone()).collect();
             }
         }
-        Ok(())
+        Ok(left)
     }
 
     /// The variant at a point, for so many epochs.

@@ -127,7 +127,7 @@ impl<'a> Runner<'a> {
     }
 
     /// What is finished of a study: nothing is trained, and nothing is written. What a search would try next is not
-    /// known where a trial is missing: its results end there.
+    /// known where a trial is missing: the results of its arm end there.
     ///
     /// The context's device is for checks alone: records are found that were made on the device of the runner's name.
     ///
@@ -148,29 +148,36 @@ impl<'a> Runner<'a> {
         if searches.is_empty() && halvings.is_empty() {
             // All are checked before the first is run.
             let planned = self.planned(study, variants, &work.context.device)?;
-            for planned in pruning::generations(study, planned) {
+            let generations = pruning::generations(study, planned);
+            progress.expect(generations.iter().map(distinct).sum());
+            let mut cut_arm = None;
+            for planned in generations {
+                let arm = planned.first().map(|(variant, _)| variant.arm.clone());
                 // The limits of these would be those of trials that are missing.
-                match all.done.is_cut {
-                    true => all.variants.extend(planned),
-                    false => drop(self.try_planned(study, planned, work, &progress, &mut all)?),
+                if arm.is_some() && arm == cut_arm {
+                    all.variants.extend(planned);
+                } else if self.try_planned(study, planned, work, &progress, &mut all)?.is_none() {
+                    cut_arm = arm;
                 }
             }
         }
+        // Each search goes on as far as its own trials are known: that of one arm learns nothing from another.
         for mut search in searches {
-            loop {
+            let mut untried = search.left();
+            while untried > 0 && !context.stop.is_requested() {
                 let variants = search.next()?;
-                if variants.is_empty() || all.done.is_cut || context.stop.is_requested() {
-                    break;
-                }
+                untried = if variants.is_empty() { 0 } else { search.left() };
                 let costs = self.try_all(study, variants, work, &progress, &mut all)?;
+                let Some(costs) = costs else { break };
                 search.learn(&costs);
             }
+            all.untried.push((search.arm().into(), untried));
         }
         for halving in halvings {
-            halving.run(|variants| match all.done.is_cut {
-                true => Ok(vec![None; variants.len()]),
-                false => self.try_all(study, variants, work, &progress, &mut all),
+            let untried = halving.run(&context.stop, |variants| {
+                self.try_all(study, variants, work, &progress, &mut all)
             })?;
+            all.untried.push((halving.arm().into(), untried));
         }
         progress.end();
         let results = StudyResults::found(study, &all);
@@ -184,7 +191,8 @@ impl<'a> Runner<'a> {
     }
 
     /// Does all trials of some variants, and tells what each variant came to: the mean of what is to be made small,
-    /// over its seeds, if every trial has it or ended early.
+    /// over its seeds, if every trial has it or ended early. `None` if trials were left undone: what would come after
+    /// them is not known.
     fn try_all(
         &self,
         study: &StudyConfig,
@@ -192,8 +200,9 @@ impl<'a> Runner<'a> {
         work: &Work<'_>,
         progress: &StudyProgress,
         all: &mut Trials,
-    ) -> Result<Vec<Option<f64>>, StudyError> {
+    ) -> Result<Option<Vec<Option<f64>>>, StudyError> {
         let planned = self.planned(study, variants, &work.context.device)?;
+        progress.expect(distinct(&planned));
         self.try_planned(study, planned, work, progress, all)
     }
 
@@ -205,30 +214,14 @@ impl<'a> Runner<'a> {
         work: &Work<'_>,
         progress: &StudyProgress,
         all: &mut Trials,
-    ) -> Result<Vec<Option<f64>>, StudyError> {
+    ) -> Result<Option<Vec<Option<f64>>>, StudyError> {
         pruning::limit(study, all, &mut planned);
-        // What others begin with comes first.
-        let mut levels: Vec<BTreeMap<&str, &Plan>> = Vec::new();
-        for plan in planned.iter().flat_map(|(_, plans)| plans) {
-            let mut chain = vec![plan];
-            while let Some(before) = chain.last().and_then(|plan| plan.before()) {
-                chain.push(before);
-            }
-            for (level, plan) in chain.into_iter().rev().enumerate() {
-                levels.resize_with(levels.len().max(level + 1), BTreeMap::new);
-                let there = levels[level].entry(plan.place()).or_insert(plan);
-                // The same trial as a variant does not keep its weights.
-                if plan.is_needed {
-                    *there = plan;
-                }
-            }
-        }
-        progress.expect(levels.iter().map(BTreeMap::len).sum());
-        for level in levels {
+        let mut is_whole = true;
+        for level in levels(&planned) {
             let mut plans: Vec<&Plan> = level.into_values().collect();
             // The longest first, so that no job is left alone with one at the end.
             plans.sort_by_key(|plan| std::cmp::Reverse(plan.images_seen()));
-            work.all(&plans, &mut all.done, progress)?;
+            is_whole &= work.all(&plans, &mut all.done, progress)?;
         }
         let of_trial =
             |plan: &Plan| pruning::known_cost(all.done.records.get(plan.place())?, &study.metric);
@@ -238,7 +231,7 @@ impl<'a> Runner<'a> {
         };
         let costs = planned.iter().map(cost).collect();
         all.variants.extend(planned);
-        Ok(costs)
+        Ok(is_whole.then_some(costs))
     }
 
     /// The variants with their trials by seed.
@@ -269,6 +262,31 @@ impl<'a> Runner<'a> {
     fn store_error(&self, error: std::io::Error) -> StudyError {
         StudyError::Store { store: self.store.display(), error }
     }
+}
+
+/// The trials to be done, each once: what others begin with comes first.
+fn levels(planned: &Planned) -> Vec<BTreeMap<&str, &Plan>> {
+    let mut levels: Vec<BTreeMap<&str, &Plan>> = Vec::new();
+    for plan in planned.iter().flat_map(|(_, plans)| plans) {
+        let mut chain = vec![plan];
+        while let Some(before) = chain.last().and_then(|plan| plan.before()) {
+            chain.push(before);
+        }
+        for (level, plan) in chain.into_iter().rev().enumerate() {
+            levels.resize_with(levels.len().max(level + 1), BTreeMap::new);
+            let there = levels[level].entry(plan.place()).or_insert(plan);
+            // The same trial as a variant does not keep its weights.
+            if plan.is_needed {
+                *there = plan;
+            }
+        }
+    }
+    levels
+}
+
+/// How many trials are to be done.
+fn distinct(planned: &Planned) -> usize {
+    levels(planned).iter().map(BTreeMap::len).sum()
 }
 
 #[cfg(test)]

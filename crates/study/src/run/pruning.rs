@@ -2,9 +2,8 @@
 
 use super::StudyConfig;
 use super::results::Trials;
-use super::search::GENERATION;
 use crate::TrialRecord;
-use crate::config::{Metric, Variant};
+use crate::config::{GENERATION, Metric, Variant};
 use crate::trial::{Ending, Limits, Plan};
 
 /// Variants with their trials by seed.

@@ -219,3 +219,39 @@ fn arms_are_not_measured_by_each_other() {
     assert_eq!(names[..4], [true; 4]);
     assert_eq!(names[5..9], [true; 4]);
 }
+
+#[cfg(feature = "plot")]
+#[test]
+fn the_report_says_that_trials_were_ended_early_where_some_were() {
+    let words = "ended early where its best epoch was worse than the median of at least 2 earlier trials of the same seed.";
+    let said = |rates: &str| {
+        let text = grid("").replace("[0.1, 0.05, 0.03, 0.02, 0.0001, 0.00001]", rates);
+        let results = run(tempfile::tempdir().unwrap().path(), &text);
+        let early = ends(&results).iter().flatten().flatten().count();
+        let html = results.report("").to_html();
+        (early, html.contains(words), html.contains("of the same seed: none did."))
+    };
+    assert_eq!(said("[0.1, 0.05, 0.03, 0.02, 0.0001, 0.00001]"), (4, true, false));
+    // Each is better than those before it.
+    assert_eq!(said("[0.00001, 0.0001, 0.001, 0.01, 0.1]"), (0, false, true));
+}
+
+#[test]
+fn a_grid_with_early_ends_counts_all_of_its_trials_from_the_first_one_on() {
+    const NAME: &str = "a_grid_with_early_ends_counts_all_of_its_trials_from_the_first_one_on";
+    const INNER: &str = "SELVEDGE_TEST_PROGRESS";
+    if std::env::var_os(INNER).is_some() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(FolderStore::open(folder.path()).unwrap());
+        run_with(store, &grid(""), &context().with_progress(Progress::Lines("study".into())));
+        return;
+    }
+    // What it shows goes to standard error: it is read from outside of this same test.
+    let mut inner = std::process::Command::new(std::env::current_exe().unwrap());
+    let path = format!("run::pruning_tests::{NAME}");
+    let output = inner.args([&path, "--exact", "--nocapture"]).env(INNER, "1").output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains(" trials · ")).collect();
+    assert_eq!(lines.len(), 12, "{text}");
+    assert!(lines.iter().all(|line| line.contains("/12 trials")), "{text}");
+}

@@ -10,6 +10,8 @@ use crate::{StudyConfig, TrialRecord};
 pub(super) struct Trials {
     pub variants: Vec<(Variant, Vec<Plan>)>,
     pub done: Done,
+    /// How many variants each search has not come to, by its arm.
+    pub untried: Vec<(String, usize)>,
 }
 
 /// What came of a study so far.
@@ -21,6 +23,8 @@ pub struct StudyResults {
     pub variants: Vec<VariantResults>,
     /// The trials that others began with, in the order of their keys.
     pub before: Vec<TrialRecord>,
+    /// How many variants a search has not come to, by its arm.
+    pub(super) untried: Vec<(String, usize)>,
     /// The models, for what is shown of them.
     #[cfg(feature = "plot")]
     pub(super) kept: Option<std::sync::Arc<super::kept::Kept>>,
@@ -53,12 +57,14 @@ impl StudyResults {
             study,
             variants,
             before: Vec::new(),
+            untried: Vec::new(),
             #[cfg(feature = "plot")]
             kept: None,
         }
     }
 
-    pub(super) fn found(study: &StudyConfig, Trials { variants, done }: &Trials) -> Self {
+    pub(super) fn found(study: &StudyConfig, trials: &Trials) -> Self {
+        let Trials { variants, done, untried } = trials;
         let mut before: Vec<&str> = Vec::new();
         for plan in variants.iter().flat_map(|(_, plans)| plans) {
             let mut plan = plan;
@@ -80,14 +86,28 @@ impl StudyResults {
             trials: plans.iter().map(|plan| record(plan.place())).collect(),
             failures: plans.iter().filter_map(failure).collect(),
         });
-        Self { before, ..Self::new(study.clone(), results.collect()) }
+        let untried = untried.clone();
+        Self { before, untried, ..Self::new(study.clone(), results.collect()) }
     }
 
-    /// Whether every trial is finished, or failed.
+    /// Whether every trial is finished, or failed, and a search has tried all that it may.
     pub fn complete(&self) -> bool {
-        self.variants
-            .iter()
-            .all(|v| v.trials.iter().filter(|trial| trial.is_none()).count() == v.failures.len())
+        let has_ended = |v: &VariantResults| {
+            v.trials.iter().filter(|trial| trial.is_none()).count() == v.failures.len()
+        };
+        self.untried() == 0 && self.variants.iter().all(has_ended)
+    }
+
+    /// How many trials a search may still try, beside those of [`variants`](Self::variants).
+    pub fn untried(&self) -> usize {
+        self.untried_of(|_| true)
+    }
+
+    /// The same of some arms.
+    pub(super) fn untried_of(&self, has: impl Fn(&str) -> bool) -> usize {
+        let own = self.untried.iter().filter(|(arm, _)| has(arm));
+        let trials = own.map(|(_, variants)| variants.saturating_mul(self.study.seeds.len()));
+        trials.fold(0, usize::saturating_add)
     }
 
     /// All trials of the variants that are finished.

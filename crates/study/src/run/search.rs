@@ -2,16 +2,12 @@
 
 use toml::{Table, Value};
 
-use crate::config::{Dimension, Range, Search, Values, Variant};
+use crate::config::{Dimension, GENERATION, Range, Search, Values, Variant};
 use crate::search::{
     Dimension as Axis, GaussianProcess, Observation, Point, Random, Sobol, Space, Strategy, Tpe,
     Value as Place,
 };
 use crate::{StudyConfig, StudyError};
-
-/// How many variants are proposed at once. The same whatever runs at the same time: a study that was killed, and one
-/// that many processes share, tries the same variants.
-pub(super) const GENERATION: usize = 4;
 
 /// A search over what varies, for one arm of a study.
 pub(super) struct Searching<'a> {
@@ -66,10 +62,21 @@ impl<'a> Searching<'a> {
         arms.chain(lone)
     }
 
+    /// What the arm is called; empty for the one of a study that has none.
+    pub fn arm(&self) -> &str {
+        self.arm.0
+    }
+
+    /// How many variants are still to be proposed.
+    pub fn left(&self) -> usize {
+        let all = self.space.size().and_then(|size| usize::try_from(size).ok());
+        let most = self.study.budget.unwrap_or(0).min(all.unwrap_or(usize::MAX));
+        most.saturating_sub(self.history.len() + self.proposed.len())
+    }
+
     /// The next variants; none when the budget is spent, or nothing is left to try.
     pub fn next(&mut self) -> Result<Vec<Variant>, StudyError> {
-        let left = self.study.budget.unwrap_or(0).saturating_sub(self.history.len());
-        let count = left.min(GENERATION);
+        let count = self.left().min(GENERATION);
         if count == 0 {
             return Ok(Vec::new());
         }

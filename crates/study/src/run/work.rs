@@ -29,8 +29,6 @@ pub(super) struct Work<'a> {
 pub(super) struct Done {
     pub records: BTreeMap<String, TrialRecord>,
     pub failures: BTreeMap<String, String>,
-    /// Whether trials were left undone: what comes after them is not known.
-    pub is_cut: bool,
 }
 
 /// What came of one trial.
@@ -63,13 +61,14 @@ impl<'a> Work<'a> {
         leases.claim(key)
     }
 
-    /// Does all trials, or waits for the processes that do them, until all are done or the context is stopped.
+    /// Does all trials, or waits for the processes that do them, until all are done or the context is stopped: whether
+    /// all are.
     pub fn all(
         &self,
         plans: &[&Plan],
         done: &mut Done,
         progress: &StudyProgress,
-    ) -> Result<(), StudyError> {
+    ) -> Result<bool, StudyError> {
         let mut left: Vec<&Plan> = plans.to_vec();
         loop {
             let ends = Mutex::new(Vec::new());
@@ -91,8 +90,7 @@ impl<'a> Work<'a> {
                 !done.records.contains_key(place) && !done.failures.contains_key(place)
             });
             if left.is_empty() || self.only_reads || self.context.stop.is_requested() {
-                done.is_cut |= !left.is_empty();
-                return Ok(());
+                return Ok(left.is_empty());
             }
             std::thread::sleep(PATIENCE);
         }

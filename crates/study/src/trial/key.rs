@@ -153,7 +153,7 @@ impl Plan {
     /// About how many images it learns from in all its epochs.
     pub fn images_seen(&self) -> u64 {
         let images = self.data.split.train.len() as f64 * self.config.dataset.fraction;
-        images as u64 * self.config.fit.epochs as u64
+        (images as u64).saturating_mul(self.config.fit.epochs as u64)
     }
 
     /// The images that it learns from.

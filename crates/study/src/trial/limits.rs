@@ -23,10 +23,9 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// Those of the trial of that key; `None` if there are none.
-    pub fn new(key: &str, metric: &Metric, costs: Vec<Option<f64>>) -> Option<Self> {
-        if costs.iter().all(Option::is_none) {
-            return None;
-        }
+    pub fn new(key: &str, metric: &Metric, mut costs: Vec<Option<f64>>) -> Option<Self> {
+        // What is after the last limit does not decide anything.
+        costs.truncate(costs.iter().rposition(Option::is_some)? + 1);
         let bits = |cost: &Option<f64>| cost.map_or("-".into(), |c| format!("{:x}", c.to_bits()));
         let limits = costs.iter().map(bits).collect::<Vec<String>>().join(" ");
         let key = hash_of(&["ends early", key, &metric.to_string(), &limits]);
@@ -154,7 +153,6 @@ mod tests {
         let keys = [
             ("validation.loss", vec![Some(0.5)]),
             ("validation.loss", vec![Some(0.25)]),
-            ("validation.loss", vec![Some(0.5), None]),
             ("validation.loss", vec![None, Some(0.5)]),
             ("train.loss", vec![Some(0.5)]),
         ]
@@ -163,5 +161,7 @@ mod tests {
             assert_ne!(key, "key");
             assert!(!keys[..at].contains(key), "{at}");
         }
+        let longer = limits("validation.loss", &[Some(0.5), None]).unwrap();
+        assert_eq!(longer.key, keys[0], "epochs without a limit after the last one do not count");
     }
 }

@@ -246,6 +246,11 @@ impl Item {
             || self.only.iter().any(|name| *name == variant.name || *name == variant.arm)
     }
 
+    /// Whether it is about all variants of an arm.
+    pub fn has_arm(&self, arm: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == arm)
+    }
+
     /// The variants that it is about, in the order of the study.
     pub fn variants<'a>(
         &self,

@@ -302,3 +302,78 @@ fn counts_beyond_all_images_are_a_message() {
         assert!(message.ends_with("or count more images than there can be"), "{message}");
     }
 }
+
+/// What is read of a study when the first trial of one arm, and what depends on it, is not finished.
+fn without_a_first_trial(text: &str, arm: &str) -> [StudyResults; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = run(folder.path(), text);
+    let first = whole.variants.iter().find(|variant| variant.variant.arm == arm).unwrap();
+    let key = &first.trials[0].as_ref().unwrap().key;
+    std::fs::remove_file(folder.path().join("trials").join(format!("{key}.toml"))).unwrap();
+    let store = Arc::new(FolderStore::existing(folder.path()).unwrap());
+    let datasets = datasets();
+    let runner = Runner::new(store, &datasets, "flex");
+    let read = runner.read(&text.parse().unwrap(), &Context::new(&Device::flex())).unwrap();
+    assert!(whole.complete() && whole.untried() == 0 && !read.complete());
+    [whole, read]
+}
+
+fn finished(results: &StudyResults, arm: &str) -> usize {
+    let own = results.variants.iter().filter(|variant| variant.variant.arm == arm);
+    own.map(|variant| variant.trials.iter().flatten().count()).sum()
+}
+
+const ARMS: &str = "[[variant]]\nname = 'a'\n[[variant]]\nname = 'b'\nl2 = 0.01\n[[variant]]\nname = 'c'\nl2 = 0.02\n";
+
+#[test]
+fn an_arm_that_is_not_finished_ends_the_search_of_no_other() {
+    let random = STUDY
+        .replace("[study]", "[study]\nsearch = 'random'\nbudget = 6")
+        .replace("[0.1, 0.01]", "{ min = 0.01, max = 0.1 }");
+    let [whole, read] = without_a_first_trial(&format!("{random}{ARMS}"), "b");
+    assert_eq!(["a", "b", "c"].map(|arm| finished(&read, arm)), [12, 7, 12]);
+    assert_eq!(["a", "b", "c"].map(|arm| finished(&whole, arm)), [12; 3]);
+    // Of the arm's six variants with two seeds, four were tried, and one trial of them is missing.
+    let missing = |items: &str| content(&read, items).markdown;
+    assert_eq!(read.untried(), 4);
+    assert!(missing("table").ends_with("5 of 36 trials are not finished yet."));
+    assert!(missing("table only=b").ends_with("5 of 12 trials are not finished yet."));
+    assert!(!missing("table only=a only=c").contains("not finished"));
+    let html = read.report("").to_html();
+    assert!(html.contains("The study is not finished: 5 trials are missing."));
+    assert!(html.contains("It is not finished: 4 trials more may be tried."));
+}
+
+#[test]
+fn an_arm_or_bracket_that_is_not_finished_ends_the_halving_of_no_other() {
+    let halving = STUDY
+        .replace("[study]", "[study]\nsearch = 'hyperband'")
+        .replace("epochs = 2", "epochs = 3")
+        .replace("[0.1, 0.01]", "{ min = 0.01, max = 0.1 }");
+    // 3 variants for one epoch of which one goes on, and 2 for three epochs (L. Li et al., 2018, for R = 3, η = 3).
+    let [whole, read] = without_a_first_trial(&format!("{halving}{ARMS}"), "b");
+    assert_eq!(["a", "b", "c"].map(|arm| finished(&whole, arm)), [12; 3]);
+    assert_eq!(["a", "b", "c"].map(|arm| finished(&read, arm)), [12, 9, 12]);
+    assert_eq!(read.untried(), 2);
+}
+
+#[test]
+fn an_arm_that_is_not_finished_hides_no_trial_of_another_of_a_grid_with_early_ends() {
+    let grid = STUDY
+        .replace("[study]", "[study]\npruner = { name = 'median', startup = 2 }")
+        .replace("[0.1, 0.01]", "[0.1, 0.05, 0.02, 0.01, 0.0001]");
+    let [whole, read] = without_a_first_trial(&format!("{grid}{ARMS}"), "b");
+    assert_eq!(["a", "b", "c"].map(|arm| finished(&whole, arm)), [10; 3]);
+    // Where the fifth variant of the arm would end is not known.
+    assert_eq!(["a", "b", "c"].map(|arm| finished(&read, arm)), [10, 7, 10]);
+}
+
+#[test]
+fn more_epochs_than_can_be_counted_are_read_and_nothing_is_finished() {
+    let text = STUDY.replace("epochs = 2", "epochs = 9_000_000_000_000_000_000");
+    let folder = tempfile::tempdir().unwrap();
+    let (store, datasets) = (Arc::new(FolderStore::existing(folder.path()).unwrap()), datasets());
+    let runner = Runner::new(store, &datasets, "flex");
+    let read = runner.read(&text.parse().unwrap(), &Context::new(&Device::flex())).unwrap();
+    assert_eq!(read.trials().count(), 0);
+}

@@ -81,12 +81,14 @@ pub(super) fn missing(results: &StudyResults, item: &Item) -> String {
         return String::new();
     }
     let variants = || results.variants.iter().filter(|variant| item.has(variant));
-    let all: usize = variants().map(|variant| variant.trials.len()).sum();
+    // A search has no variants yet of those that it did not come to.
+    let untried = results.untried_of(|arm| item.has_arm(arm));
+    let all = variants().map(|variant| variant.trials.len()).fold(untried, usize::saturating_add);
     let left = |variant: &VariantResults| {
         let none = variant.trials.iter().filter(|trial| trial.is_none()).count();
         none.saturating_sub(variant.failures.len())
     };
-    match (variants().map(left).sum(), all) {
+    match (variants().map(left).fold(untried, usize::saturating_add), all) {
         (0, _) => String::new(),
         (left, all) => format!(
             "{left} of {} {} not finished yet.",

@@ -45,12 +45,18 @@ impl Report<'_> {
             sum(|row| row.failed),
             sum(|row| row.unfinished),
         ));
-        items.push(format!("Variants were found by {}.", searched(study.search)));
+        let mut found = format!("Variants were found by {}.", searched(study.search));
+        if self.results.untried() > 0 {
+            let left = text::count(self.results.untried(), "trial");
+            found += &format!(" It is not finished: {left} more may be tried.");
+        }
+        items.push(found);
         if let Some(pruner) = study.pruner {
-            let words = pruner.words();
-            items.push(format!(
-                "A trial was ended early where its best epoch was worse than {words}."
-            ));
+            let words = pruner.words(!study.variant.is_empty());
+            items.push(match sum(|row| row.pruned.len()) {
+                0 => format!("A trial was to end early where its best epoch was worse than {words}: none did."),
+                _ => format!("A trial was ended early where its best epoch was worse than {words}."),
+            });
         }
         Section::new("How it was decided").with(Block::List(items))
     }

@@ -133,10 +133,9 @@ impl<'a> Report<'a> {
         let is_quick = self.results.study.is_quick;
         let mut text = if is_quick { format!("{QUICK} ") } else { String::new() };
         if !self.results.complete() {
-            text += &format!(
-                "The study is not finished: {} missing. ",
-                text::are(sum(|row| row.unfinished), "trial")
-            );
+            let missing = sum(|row| row.unfinished).saturating_add(self.results.untried());
+            text +=
+                &format!("The study is not finished: {} missing. ", text::are(missing, "trial"));
         }
         let failed = sum(|row| row.failed);
         if failed > 0 {
