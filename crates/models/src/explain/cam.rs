@@ -31,6 +31,9 @@ pub fn grad_cam(
 /// ∂S_c / ∂A_k at each pixel, α = g² / (2 g² + g³ Σ A_k), the sum over the map, and Σ α max(g, 0) over the pixels
 /// weights map k. Where several objects of the class are in the image, all are found.
 ///
+/// The weights are never negative. Behind a ReLU the map is thus a sum of all maps, and the class decides their shares
+/// alone: of the methods here, this changes the least when the weights of the last layer are drawn anew.
+///
 /// As the paper does, this takes exp S_c for the score, whose derivatives are those of S_c to a power; the factor exp
 /// S_c that remains, one number an image, is left out. Where the denominator is 0, so is α.
 ///
