@@ -58,7 +58,7 @@ pub fn grad_cam_plus_plus(
 }
 
 /// The layer that [`grad_cam`] takes when none is named: the last outside the blocks that gives maps of more than one
-/// pixel, but no pool or dropout. That is the activation behind the last convolution, or the last block.
+/// pixel, but no pool or dropout. That is the activation behind the last convolution, or behind the last block.
 ///
 /// # Errors
 ///
@@ -68,7 +68,8 @@ pub fn grad_cam_plus_plus(
 /// use selvedge_models::{Cnn, ResNet, explain::cam_layer};
 ///
 /// assert_eq!(cam_layer(&Cnn::cnn2(5).architecture())?, "relu2");
-/// assert_eq!(cam_layer(&ResNet::resnet18(10).architecture()?)?, "layer4.1");
+/// // The ReLU behind the last block.
+/// assert_eq!(cam_layer(&ResNet::resnet18(10).architecture()?)?, "relu9");
 /// # Ok::<(), selvedge_models::ModelError>(())
 /// ```
 pub fn cam_layer(architecture: &Architecture) -> Result<String, ModelError> {
