@@ -55,7 +55,12 @@ pub enum ModelError {
         reason: String,
     },
     /// A network has no layer of this name where it was looked for.
-    #[error("`{architecture}` has no layer named `{layer}`; its layers are {}", known.join(", "))]
+    #[error(
+        "`{}` has no layer named `{}`; {}",
+        printable(architecture),
+        short(layer),
+        nearest(layer, known)
+    )]
     UnknownLayer {
         /// The architecture's name.
         architecture: String,
@@ -178,6 +183,30 @@ pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {
         true => format!("{told} and {} others", names.len() - MOST_NAMES),
         false => told,
     }
+}
+
+/// The layers there are, or of more than a dozen those whose names are the nearest to `layer`.
+fn nearest(layer: &str, known: &[String]) -> String {
+    if known.len() <= MOST_NAMES {
+        return format!("its layers are {}", listed(known));
+    }
+    let mut names: Vec<&String> = known.iter().collect();
+    names.sort_by_key(|name| edits(&shortened(layer, 100), name));
+    format!("the nearest of its {} layers are {}", known.len(), listed(&names[..5]))
+}
+
+/// How many characters have to be put in, taken out or replaced to make `b` of `a` (Levenshtein, 1966).
+fn edits(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, a) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in b.chars().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
 }
 
 /// A name of a file, printable and no longer than a line.

@@ -13,6 +13,7 @@
 //! | run and train it | [`Network`] | `network` |
 //! | look at the outputs between its layers | [`Network::forward_hooked`] | `network/hooks` |
 //! | see the feature maps of some layers | [`Network::feature_maps`], [`Architecture::convolutions`] | `network/feature_maps` |
+//! | see what in an image it answers to | [`explain`] | `explain` |
 //! | run and train any module | [`Model`] | `model` |
 //! | read and write parameters by their PyTorch names | [`state`] | `network/state` |
 //! | choose parameters by name | [`NamePattern`] | `network/pattern` |
@@ -50,6 +51,7 @@ mod arch;
 pub mod basics;
 pub mod bundle;
 mod error;
+pub mod explain;
 mod model;
 mod network;
 pub mod onnx;
