@@ -20,17 +20,10 @@ struct Args {
     /// The most that is added to or taken from a pixel, which is 0 to 1
     #[arg(long, default_value_t = 0.1)]
     noise: f64,
-    /// Decides the initial weights, the order of the images and the noise
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
     #[command(flatten)]
-    quick: cli::QuickArgs,
-    #[command(flatten)]
-    training: cli::TrainingArgs,
+    fit: cli::FitArgs,
     #[command(flatten)]
     run: cli::RunFolderArgs,
-    #[command(flatten)]
-    common: cli::Common,
 }
 
 fn main() -> ExitCode {
@@ -38,14 +31,12 @@ fn main() -> ExitCode {
 }
 
 fn denoise(args: &Args) -> Result<(), Box<dyn Error>> {
-    let (epochs, seed) = (args.quick.epochs(15), args.seed);
-    let base = FitConfig { epochs, batch_size: 100, seed, ..FitConfig::default() };
-    let config = args.training.config(base)?;
-    config.check()?;
-    let (context, _) = args.common.context("autoencoder")?;
+    let usual = FitConfig { epochs: 15, batch_size: 100, ..FitConfig::default() };
+    let config = args.fit.config(usual)?;
+    let context = args.fit.context("autoencoder")?;
     let odd = ClassSubset::new("odd", [1, 3, 5, 7, 9])?;
-    let split = FASHION_MNIST.load(&args.common.source())?.split_official()?.select(&odd)?;
-    let split = args.quick.split(split)?;
+    let split = FASHION_MNIST.load(&args.fit.common.source())?.split_official()?;
+    let split = args.fit.split(split.select(&odd)?)?;
     let unit = Normalization::unit();
     let clean = BatchLoader::new(split.test()?.clone(), 256, &unit, &context.device)?;
     let noisy = clean.clone().with_input_noise(args.noise)?;
@@ -58,20 +49,19 @@ fn denoise(args: &Args) -> Result<(), Box<dyn Error>> {
     let first = noisy.epoch(0).next().ok_or("no test images")??;
     let ten = first.images.narrow(0, 0, 10);
     let without = first.clean.ok_or("no noise was added")?.narrow(0, 0, 10);
-    let mut rows = vec![bytes(without.flatten(1, 3)), bytes(ten.clone().flatten(1, 3))];
+    let mut rows = vec![plot::pixels(without), plot::pixels(ten.clone())];
     let mut errors = Vec::new();
     for (target, data) in &runs {
         let network = LinearAutoencoder::default().architecture();
-        let network = network.init(Initialization::HeNormal, seed, &context.device)?;
+        let network = network.init(Initialization::HeNormal, args.fit.seed, &context.device)?;
         let run = context.clone().with_run_folder(output.path(target));
         let fitted = fit_autoencoder(network, data, &config, &run)?;
         cli::ended(&fitted)?;
         let error = |test| evaluate_task(&Reconstruct::default(), &fitted.model, test);
         let [with, without] = [error(&noisy)?.loss, error(&clean)?.loss];
-        cli::print(&format!(
-            "target {target}: test loss {with:.5} with noise, {without:.5} without\n"
-        ))?;
-        rows.push(bytes(fitted.model.forward(ten.clone())));
+        let losses = format!("test loss {with:.5} with noise, {without:.5} without");
+        cli::print(&format!("target {target}: {losses}\n"))?;
+        rows.push(plot::pixels(fitted.model.forward(ten.clone())));
         errors.push(with);
     }
     four_kinds(&split.train, args.noise)?.save(output.path("samples.png"))?;
@@ -95,22 +85,14 @@ fn denoise(args: &Args) -> Result<(), Box<dyn Error>> {
 /// An image of each class in a row, in each of four kinds: as it is, mirrored, with noise, both.
 fn four_kinds(train: &View, noise: f64) -> Result<plot::Picture, Box<dyn Error>> {
     let one_each = train.stratified_fraction(1e-9, 0)?;
-    let set = augmented_set(&one_each, &flip_and_noise(noise), 0)?;
+    let set = augmented_set(&one_each, &flip_and_noise(noise), 0)?.view();
     let kinds = ["as it is", "mirrored", "with noise", "mirrored, with noise"];
-    let image = |i: usize| {
-        let class = set.classes()[usize::from(set.label(i))].clone();
-        let caption = vec![class, kinds[i / one_each.len()].into()];
-        SheetImage { pixels: set.image(i), shape: set.shape(), caption }
-    };
-    let images: Vec<_> = (0..set.len()).map(image).collect();
+    let mut images = SheetImage::all(&set);
+    for (i, image) in images.iter_mut().enumerate() {
+        image.caption.push(kinds[i / one_each.len()].into());
+    }
     let title = "What do the classifiers of this report learn from? From each image four times";
     let how =
         format!("The noise is uniform and at most {noise} either way, where a pixel is 0 to 1.");
     Ok(plot::sheet(title, Some(&how), &images)?)
-}
-
-/// Values of 0 to 1 as pixels.
-fn bytes(values: Tensor<2>) -> Vec<u8> {
-    let values = values.into_data();
-    values.iter::<f32>().map(|value| (255.0 * value).round().clamp(0.0, 255.0) as u8).collect()
 }

@@ -9,7 +9,6 @@ use selvedge::cli;
 use selvedge::models::CourseCnn;
 use selvedge::prelude::*;
 use selvedge::report::{StepLog, plot, write_evaluation};
-use selvedge::train::predictions;
 
 /// Trains one of four networks with SGD and weight decay, by default for one epoch. Shows loss and error by the
 /// number of images seen, before training too, and what the network says of six test images.
@@ -23,17 +22,10 @@ struct Args {
     /// A line of progress every so many batches
     #[arg(long, value_name = "BATCHES")]
     log_every: Option<NonZeroUsize>,
-    /// Decides the initial weights, the order of the images and the dropout
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
     #[command(flatten)]
-    quick: cli::QuickArgs,
-    #[command(flatten)]
-    training: cli::TrainingArgs,
+    fit: cli::FitArgs,
     #[command(flatten)]
     run: cli::RunArgs,
-    #[command(flatten)]
-    common: cli::Common,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -63,25 +55,24 @@ fn main() -> ExitCode {
 }
 
 fn train(args: &Args) -> Result<(), Box<dyn Error>> {
-    let config = args.training.config(FitConfig {
-        epochs: args.quick.epochs(1),
+    let config = args.fit.config(FitConfig {
+        epochs: 1,
         batch_size: 64,
         learning_rate: 0.001,
         optimizer: OptimizerConfig::sgd(0.9),
         weight_decay: 0.04,
-        seed: args.seed,
         ..FitConfig::default()
     })?;
-    config.check()?;
-    let (context, _) = args.common.context("report C")?;
-    let split = args.quick.split(args.data.split(&args.common.source())?)?;
+    let context = args.fit.context("report C")?;
+    let split = args.fit.split(args.data.split(&args.fit.common.source())?)?;
+    let (images, size) = (split.test()?, split.train.len());
     // Normalized by the mean and the standard deviation of these training images, not of another data set's.
     let data = FitData::from(&split);
     let (network, initialization) = args.model.network(&split);
-    let network = network.init(initialization, args.seed, &context.device)?;
+    let network = network.init(initialization, args.fit.seed, &context.device)?;
     let name = network.name().to_string();
     let measure = |view| evaluate(&network, view, &data.normalization, &context);
-    let (validated, tested) = (measure(&split.validation)?, measure(split.test()?)?);
+    let (validated, tested) = (measure(&split.validation)?, measure(images)?);
     cli::print(&format!("before training: test {}\n", tested.metrics))?;
 
     let folder = args.run.folder("runs/report_c");
@@ -90,24 +81,20 @@ fn train(args: &Args) -> Result<(), Box<dyn Error>> {
     let observed = args.run.observed(&context, &folder, &split.train).with_observer(log);
     let fitted = fit(network.clone(), &data, &config, &observed)?;
 
-    let test = predictions(&fitted.model, split.test()?, &data.normalization, &context)?;
+    let test = predictions(&fitted.model, images, &data.normalization, &context)?;
     cli::print(&format!("after training: test {}\n", test.metrics()))?;
-    let ends = fitted.history.epochs.iter();
-    let ends = ends.filter_map(|e| Some((e.epoch * split.train.len(), e.validation?)));
+    let ends = fitted.history.epochs.iter().filter_map(|e| Some((e.epoch * size, e.validation?)));
     let validation: Vec<_> = std::iter::once((0, validated.metrics)).chain(ends).collect();
+    let [before, after] = [tested.metrics, test.metrics()].map(|metrics| 100.0 * metrics.accuracy);
     let title = format!(
-        "How much does {name} learn? Right test images: {:.1} % before training, {:.1} % after epoch {}",
-        100.0 * tested.metrics.accuracy,
-        100.0 * test.metrics().accuracy,
+        "How much does {name} learn? Right test images: {before:.1} % before training, {after:.1} % after epoch {}",
         fitted.best.epoch
     );
-    let seen = plot::images_seen(&title, None, &StepLog::read(&folder)?, &validation);
-    seen.save(folder.join("images_seen.svg"))?;
-    seen.save(folder.join("images_seen.png"))?;
+    let steps = StepLog::read(&folder)?;
+    plot::images_seen(&title, None, &steps, &validation).save_as(&folder, "images_seen")?;
     let title = format!("What does {name} take the first six test images for?");
-    let six = plot::predicted_images(&title, split.test()?, &test, 6, 3)?;
-    six.save(folder.join("predictions.png"))?;
-    write_evaluation(&folder, &name, split.test()?, &test)?;
+    plot::predicted_images(&title, images, &test, 6, 3)?.save(folder.join("predictions.png"))?;
+    write_evaluation(&folder, &name, images, &test)?;
     cli::print(&format!("model, curves and pictures are in {}\n", folder.display()))?;
     cli::ended(&fitted)
 }

@@ -25,17 +25,10 @@ const ACTIVATIONS: [(&str, HiddenActivation, &str); 4] = [
 /// which of them diverged.
 #[derive(Parser)]
 struct Args {
-    /// Decides the initial weights and the order of the images
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
     #[command(flatten)]
-    quick: cli::QuickArgs,
-    #[command(flatten)]
-    training: cli::TrainingArgs,
+    fit: cli::FitArgs,
     #[command(flatten)]
     run: cli::RunFolderArgs,
-    #[command(flatten)]
-    common: cli::Common,
 }
 
 fn main() -> ExitCode {
@@ -43,18 +36,16 @@ fn main() -> ExitCode {
 }
 
 fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
-    let config = args.training.config(FitConfig {
-        epochs: args.quick.epochs(50),
+    let config = args.fit.config(FitConfig {
+        epochs: 50,
         batch_size: 32,
         learning_rate: 0.1,
         optimizer: OptimizerConfig::sgd(0.0),
-        seed: args.seed,
         ..FitConfig::default()
     })?;
-    config.check()?;
-    let (context, _) = args.common.context("perceptron")?;
-    let images = FASHION_MNIST.load(&args.common.source())?.train.view();
-    let split = args.quick.split(images.split_stratified_three([0.8, 0.1, 0.1], 0)?)?;
+    let context = args.fit.context("perceptron")?;
+    let images = FASHION_MNIST.load(&args.fit.common.source())?.train.view();
+    let split = args.fit.split(images.split_stratified_three([0.8, 0.1, 0.1], 0)?)?;
     let data = FitData::from(&split);
     let output = Output::new(args.run.folder("runs/report_e"))?;
 
@@ -63,7 +54,7 @@ fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
     cli::print("activation  test accuracy         the report, 50 / 100 epochs\n")?;
     for (name, activation, reported) in ACTIVATIONS {
         let network = Mlp::new(10).with_activation(activation).architecture();
-        let network = network.init(Initialization::PyTorch, args.seed, &context.device)?;
+        let network = network.init(Initialization::PyTorch, args.fit.seed, &context.device)?;
         let run = context.clone().with_progress(context.progress.relabel(name));
         let run = run.with_run_folder(output.path(&name.to_lowercase()));
         let (history, diverged, accuracy) = match fit(network, &data, &config, &run) {
@@ -89,9 +80,7 @@ fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
     }
     let title = format!("Which activation is best? Right test images: {}", answers.join(", "));
     let curves: Vec<_> = histories.iter().map(|(name, history)| (*name, history)).collect();
-    let picture = plot::history(&title, &curves);
-    picture.save(output.path("activations.svg"))?;
-    picture.save(output.path("activations.png"))?;
+    plot::history(&title, &curves).save_as(output.folder(), "activations")?;
     cli::print(&format!("models and curves are in {}\n", output.folder().display()))?;
     Ok(())
 }

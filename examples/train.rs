@@ -7,7 +7,7 @@ use clap::Parser;
 use selvedge::cli::{self, Classes};
 use selvedge::prelude::*;
 use selvedge::report::write_evaluation;
-use selvedge::train::{fit_task, predictions};
+use selvedge::train::fit_task;
 
 /// Trains a network and keeps it with its curves, its confusion matrix and the images that it finds
 /// hardest: by default two convolutions of 10 and 20 channels on five kinds of clothing (FM-1), 30 epochs

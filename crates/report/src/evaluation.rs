@@ -66,14 +66,10 @@ pub fn write_evaluation(
         let title = format!(
             "Which classes does {name} take for one another? {answer}; {accuracy:.2} % of {images} images are right"
         );
-        let picture = plot::confusion(&title, &confusion)?;
-        picture.save(at("confusion_matrix.svg"))?;
-        picture.save(at("confusion_matrix.png"))?;
+        plot::confusion(&title, &confusion)?.save_as(&folder, "confusion_matrix")?;
     }
     let title = format!("What does {name} find hardest? The images of greatest loss");
-    let picture = plot::worst_images(&title, view, predictions, WORST)?;
-    picture.save(at("worst_images.svg"))?;
-    picture.save(at("worst_images.png"))?;
+    plot::worst_images(&title, view, predictions, WORST)?.save_as(&folder, "worst_images")?;
     let title = format!("How well does {name} tell each class from the rest?");
     plot::roc(&title, predictions).save(at("roc.svg"))?;
     plot::precision_recall(&title, predictions).save(at("precision_recall.svg"))?;

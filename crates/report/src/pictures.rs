@@ -105,7 +105,6 @@ impl Run {
     fn save(&self) -> Result<(), PlotError> {
         let name = Some(self.label.as_str()).filter(|label| !label.is_empty());
         let picture = plot::rows("Training and validation", name, &self.rows);
-        picture.save(self.folder.join("results.svg"))?;
-        picture.save(self.folder.join("results.png"))
+        picture.save_as(&self.folder, "results")
     }
 }

@@ -103,6 +103,6 @@ pub mod prelude {
     };
     pub use selvedge_train::{
         Context, FitConfig, FitData, Fitted, Observer, OptimizerConfig, ParamGroup, Progress,
-        Schedule, Stop, evaluate, evaluate_autoencoder, fit, fit_autoencoder,
+        Schedule, Stop, evaluate, evaluate_autoencoder, fit, fit_autoencoder, predictions,
     };
 }

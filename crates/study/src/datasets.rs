@@ -136,18 +136,10 @@ fn joined(train: &View, whole: &Split, also: &[Also]) -> Result<View, DataError>
             });
         }
     }
-    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    for view in &views {
-        // Labels that the data set has not are those of other classes: they say nothing here.
-        let last = train.num_classes().saturating_sub(1) as u16;
-        for position in 0..view.len() {
-            pixels.extend_from_slice(view.image(position));
-            labels.push(view.label(position).min(last));
-        }
-    }
     let name = format!("{} and others", train.dataset().name());
-    let classes = train.classes().to_vec();
-    Ok(ImageDataset::new(&name, pixels, train.shape(), labels, classes)?.view())
+    // The labels of other classes say nothing here.
+    let views: Vec<&View> = views.iter().collect();
+    Ok(ImageDataset::joined(name, &views, train.classes())?.view())
 }
 
 /// A hash of all pixels and labels.

@@ -86,16 +86,3 @@ impl StudyError {
         }
     }
 }
-
-/// `Ok` if `holds`, else [`TrainError::Setting`].
-pub(crate) fn require(
-    holds: bool,
-    name: &'static str,
-    value: impl std::fmt::Display,
-    expected: &'static str,
-) -> Result<(), TrainError> {
-    match holds {
-        true => Ok(()),
-        false => Err(TrainError::Setting { name, value: value.to_string(), expected }),
-    }
-}

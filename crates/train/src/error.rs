@@ -143,8 +143,12 @@ pub(crate) fn require_shape(
     }
 }
 
-/// `Ok` if `holds`, else [`TrainError::Setting`].
-pub(crate) fn require(
+/// `Ok` if `holds`, else [`TrainError::Setting`] with what the setting is and what it must be, for the crates above.
+///
+/// # Errors
+///
+/// [`TrainError::Setting`] if it does not hold.
+pub fn require(
     holds: bool,
     name: &'static str,
     value: impl std::fmt::Display,

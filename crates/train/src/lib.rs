@@ -43,6 +43,8 @@ mod tta;
 pub use context::{Context, Stop};
 pub use data::{FitData, FitSource};
 pub use error::TrainError;
+#[doc(hidden)]
+pub use error::require;
 pub use evaluate::{
     evaluate, evaluate_autoencoder, evaluate_on, evaluate_task, predictions, predictions_on,
 };

@@ -90,9 +90,13 @@ impl HostBatch {
         Ok(Batch { clean, ..batch })
     }
 
-    /// Adds uniform noise of at most `amount` to each value, and keeps those without.
-    pub fn add_noise(&mut self, amount: f64, mut rng: SplitMix64) {
+    /// Keeps the values as they are now, beside those that are changed from here on.
+    pub fn keep_clean(&mut self) {
         self.clean = Some(self.values.clone());
+    }
+
+    /// Adds uniform noise of at most `amount` to each value.
+    pub fn add_noise(&mut self, amount: f64, mut rng: SplitMix64) {
         for value in &mut self.values {
             *value += (amount * (2.0 * rng.unit() - 1.0)) as f32;
         }

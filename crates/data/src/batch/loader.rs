@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
+use super::epoch::Batches;
 use super::examples::{EpochSeed, Examples};
 use super::host::{HostBatch, Picked};
-use super::sampling::draw;
 use super::{Batch, BatchSource, ImageExamples, Mix, Prefetch, Sampling};
 use crate::error::Repr;
 use crate::transform::require;
-use crate::{DataError, DataErrorKind, Normalization, SplitMix64, View};
+use crate::{DataError, DataErrorKind, Normalization, View};
 
 /// Cuts [`Examples`], most often [the images of a view](ImageExamples), into batches: puts the values
 /// of several into one buffer and makes it a tensor on the device.
@@ -31,21 +31,21 @@ use crate::{DataError, DataErrorKind, Normalization, SplitMix64, View};
 /// ```
 #[derive(Debug, Clone)]
 pub struct BatchLoader<E = ImageExamples> {
-    examples: E,
-    batch_size: usize,
-    device: Device,
-    seed: u64,
-    order: Order,
+    pub(super) examples: E,
+    pub(super) batch_size: usize,
+    pub(super) device: Device,
+    pub(super) seed: u64,
+    pub(super) order: Order,
     drop_last: bool,
-    mix: Option<Mix>,
-    noise: Option<f64>,
+    pub(super) mix: Option<Mix>,
+    pub(super) noise: Option<f64>,
     /// Whether the images without noise are given, too.
-    keeps_clean: bool,
+    pub(super) keeps_clean: bool,
 }
 
 /// Which examples an epoch has, in which order.
 #[derive(Debug, Clone)]
-enum Order {
+pub(super) enum Order {
     /// Each once, in their own order.
     Own,
     /// Each once, in a random order.
@@ -53,12 +53,6 @@ enum Order {
     /// With replacement, by the sums of their weights.
     Sampled(Arc<[f64]>),
 }
-
-/// Keeps the noise of a batch apart from whatever else is drawn from the same seed ("noise").
-const NOISE: u64 = 0x006E_6F69_7365;
-
-/// Keeps the order of images apart from whatever else is drawn from the same seed ("order").
-const ORDER: u64 = 0x006F_7264_6572;
 
 impl BatchLoader {
     /// Batches of `batch_size` images in the view's order, normalized; the last one of an epoch may be
@@ -247,10 +241,6 @@ impl<E: Examples> BatchLoader<E> {
         self.examples.len().min(self.num_batches().saturating_mul(self.batch_size))
     }
 
-    pub(super) fn device(&self) -> &Device {
-        &self.device
-    }
-
     /// One pass over all examples. Each batch is put together when it is asked for; one that cannot be
     /// ends the epoch with its error.
     pub fn epoch(&self, epoch: usize) -> Batches<'_, E> {
@@ -260,17 +250,6 @@ impl<E: Examples> BatchLoader<E> {
     /// As [`epoch`](Self::epoch), from a batch on, counted from 0; those before it are not put together.
     pub fn epoch_from(&self, epoch: usize, first_batch: usize) -> Batches<'_, E> {
         Batches { batches: self.host_batches(epoch, first_batch) }
-    }
-
-    pub(super) fn host_batches(&self, epoch: usize, first_batch: usize) -> HostBatches<'_, E> {
-        let len = self.examples.len();
-        let (positions, before) = match &self.order {
-            Order::Own => ((0..len).collect(), Vec::new()),
-            Order::Shuffled => (epoch_order(len, self.seed, epoch), Vec::new()),
-            Order::Sampled(sums) => draw(sums, self.seed, epoch),
-        };
-        let next = first_batch.saturating_mul(self.batch_size).min(self.num_images());
-        HostBatches { loader: self, epoch, positions, before, next }
     }
 
     /// One batch of the examples at the given positions, in the given order, with what is random about
@@ -333,93 +312,5 @@ impl<E: Examples> BatchSource for BatchLoader<E> {
     }
 }
 
-/// The order in which a [`BatchLoader`] that shuffles by `seed` visits the positions `0..len` in an
-/// epoch, for whatever else is to be read in the same order.
-pub fn epoch_order(len: usize, seed: u64, epoch: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..len).collect();
-    SplitMix64::stream(seed ^ ORDER, epoch as u64).shuffle(&mut order);
-    order
-}
-
-/// The batches of one epoch, made by [`BatchLoader::epoch`].
-#[derive(Debug)]
-pub struct Batches<'a, E = ImageExamples> {
-    batches: HostBatches<'a, E>,
-}
-
-impl<E: Examples> Iterator for Batches<'_, E> {
-    type Item = Result<Batch, DataError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.batches.next()?.and_then(|batch| batch.on(&self.batches.loader.device));
-        if batch.is_err() {
-            self.batches.end();
-        }
-        Some(batch)
-    }
-
-    /// Exact unless a batch fails.
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let loader = self.batches.loader;
-        let images = loader.num_images() - self.batches.next;
-        let batches = images.div_ceil(loader.batch_size);
-        (batches.min(1), Some(batches))
-    }
-}
-
-impl<E: Examples> std::iter::FusedIterator for Batches<'_, E> {}
-
-/// The batches of one epoch, before they are on the device.
-#[derive(Debug)]
-pub(super) struct HostBatches<'a, E> {
-    loader: &'a BatchLoader<E>,
-    epoch: usize,
-    positions: Vec<usize>,
-    /// As in [`Picked`].
-    before: Vec<u32>,
-    next: usize,
-}
-
-impl<E: Examples> HostBatches<'_, E> {
-    fn end(&mut self) {
-        self.next = self.loader.num_images();
-    }
-}
-
-impl<E: Examples> Iterator for HostBatches<'_, E> {
-    type Item = Result<HostBatch, DataError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let end = self.next.saturating_add(self.loader.batch_size).min(self.loader.num_images());
-        if self.next == end {
-            return None;
-        }
-        let range = self.next..end;
-        let before = self.before.get(range.clone()).unwrap_or(&[]);
-        let picked = Picked { positions: &self.positions[range], before };
-        let draws = EpochSeed { seed: self.loader.seed, epoch: self.epoch };
-        let mut batch = HostBatch::read(&self.loader.examples, picked, draws);
-        let number = self.next / self.loader.batch_size;
-        if let (Some(mix), Ok(batch)) = (self.loader.mix, &mut batch) {
-            let classes = self.loader.examples.classes().len();
-            mix.apply(batch, classes, draws.seed, [self.epoch, number]);
-        }
-        if let (Some(amount), Ok(batch)) = (self.loader.noise, &mut batch) {
-            let of_epoch = SplitMix64::stream(draws.seed ^ NOISE, self.epoch as u64).next_u64();
-            batch.add_noise(amount, SplitMix64::stream(of_epoch, number as u64));
-            if !self.loader.keeps_clean {
-                batch.clean = None;
-            }
-        }
-        self.next = end;
-        if batch.is_err() {
-            self.end();
-        }
-        Some(batch)
-    }
-}
-
-#[cfg(test)]
-mod epoch_tests;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! images with their transforms and normalization ([`ImageExamples`]), features of a frozen trunk, or
 //! what a program keeps itself.
 
+mod epoch;
 mod examples;
 mod host;
 mod images;
@@ -12,15 +13,17 @@ mod mix;
 mod prefetch;
 mod sampling;
 mod source;
+mod whole;
 
 use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::DataError;
 use crate::error::Repr;
 
+pub use epoch::{Batches, epoch_order};
 pub use examples::{EpochSeed, Examples};
 pub use images::ImageExamples;
-pub use loader::{BatchLoader, Batches, epoch_order};
+pub use loader::BatchLoader;
 pub use mix::Mix;
 pub use prefetch::Prefetch;
 pub use sampling::Sampling;

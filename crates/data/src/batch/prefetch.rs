@@ -72,7 +72,7 @@ impl<E: Examples + 'static> BatchSource for Prefetch<E> {
         });
         match thread {
             Ok(thread) => {
-                let device = self.loader.device();
+                let device = &self.loader.device;
                 Box::new(Ahead { receiver: Some(receiver), thread: Some(thread), device })
             }
             Err(_) => self.loader.batches_from(epoch, first_batch),

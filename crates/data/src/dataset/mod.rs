@@ -1,6 +1,7 @@
 //! Images with labels, as they are published or found.
 
 mod images;
+mod joined;
 mod pixels;
 mod shared;
 

@@ -89,8 +89,8 @@ impl Op {
         }
     }
 
-    /// Whether it acts on single values, of images or of features.
-    fn is_pointwise(&self) -> bool {
+    /// Whether it is a function of single values that is not the identity.
+    pub(crate) fn is_activation(&self) -> bool {
         matches!(
             self,
             Self::Relu
@@ -102,9 +102,12 @@ impl Op {
                 | Self::HardSigmoid
                 | Self::Sigmoid
                 | Self::Tanh
-                | Self::Identity
-                | Self::Dropout { .. }
         )
+    }
+
+    /// Whether it acts on single values, of images or of features.
+    fn is_pointwise(&self) -> bool {
+        self.is_activation() || matches!(self, Self::Identity | Self::Dropout { .. })
     }
 
     /// What its paths, which end with these shapes, make together of the input.

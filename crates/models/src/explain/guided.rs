@@ -39,16 +39,8 @@ pub fn guided_backprop(
 fn other_activation(layers: &[Layer], prefix: &str) -> Option<(String, &'static str)> {
     layers.iter().find_map(|Layer { name, op }| {
         let path = format!("{prefix}{name}");
-        match op {
-            Op::Relu6
-            | Op::LeakyRelu { .. }
-            | Op::Gelu { .. }
-            | Op::Silu
-            | Op::HardSwish
-            | Op::HardSigmoid
-            | Op::Sigmoid
-            | Op::Tanh => return Some((path, op.kind())),
-            _ => {}
+        if op.is_activation() && *op != Op::Relu {
+            return Some((path, op.kind()));
         }
         let (before, branches) = op.paths();
         let inner = format!("{path}.");

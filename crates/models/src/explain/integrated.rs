@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::quadrature::Rule;
-use super::subject::{Subject, setting};
+use super::subject::{Subject, all_finite, setting};
 use crate::{ModelError, Network};
 
 /// How [`integrated_gradients`] goes from nothing to the image.
@@ -71,8 +71,7 @@ pub fn integrated_gradients(
                 return Err(setting("the shape of the baseline", value, expected));
             }
             let baseline = baseline.clone().inner().to_device(&subject.device());
-            let finite = baseline.clone().is_finite().all().into_scalar::<bool>();
-            if !finite {
+            if !all_finite(baseline.clone()) {
                 return Err(setting("a pixel of the baseline", "NaN or infinite", "finite"));
             }
             baseline.expand(images.dims())

@@ -183,7 +183,7 @@ pub(super) fn outputs(network: &Network, reason: String) -> ModelError {
     ModelError::Outputs { architecture: network.architecture().name.clone(), reason }
 }
 
-fn all_finite<const D: usize>(x: Tensor<D>) -> bool {
+pub(super) fn all_finite<const D: usize>(x: Tensor<D>) -> bool {
     x.is_finite().all().into_scalar::<bool>()
 }
 

@@ -111,16 +111,8 @@ fn add_convolutions(layers: &[Layer], prefix: &str, found: &mut Vec<(String, Str
 /// The activation that the layers begin with, past what keeps maps what they are.
 fn activation(layers: &[Layer]) -> Option<&Layer> {
     for layer in layers {
-        match layer.op {
-            Op::Relu
-            | Op::Relu6
-            | Op::LeakyRelu { .. }
-            | Op::Gelu { .. }
-            | Op::Silu
-            | Op::HardSwish
-            | Op::HardSigmoid
-            | Op::Sigmoid
-            | Op::Tanh => return Some(layer),
+        match &layer.op {
+            op if op.is_activation() => return Some(layer),
             Op::BatchNorm2d { .. }
             | Op::GroupNorm { .. }
             | Op::LayerNorm { .. }

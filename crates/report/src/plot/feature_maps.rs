@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 use kuva::render::render::{Scene, TextAnchor};
+use selvedge_data::View;
 
 use super::inset::{Inset, Raster, compose_with};
 use super::page::{plain, shorten, text_at, text_width};
@@ -13,6 +14,8 @@ use super::style::{INK, LABEL, MUTED, Rgb, TICK, least_width, viridis};
 const MOST_IMAGES: usize = 20;
 const MOST_LAYERS: usize = 20;
 const MOST_CHANNELS: usize = 16;
+/// The channels that are drawn, unless it is said otherwise.
+const CHANNELS: usize = 6;
 /// Sides of the image and of a map: of one image alone, and where there are several.
 const LARGE: [f64; 2] = [128.0, 84.0];
 const SMALL: [f64; 2] = [64.0, 64.0];
@@ -74,7 +77,28 @@ pub struct LayerMaps {
     pub values: Vec<f32>,
 }
 
-impl FeatureMaps<'_> {
+impl<'a> FeatureMaps<'a> {
+    /// What layers make of the images of a view, which are named by their classes: the first six channels of each
+    /// layer.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use selvedge_data::ImageDataset;
+    /// use selvedge_report::plot::{FeatureMaps, LayerMaps};
+    ///
+    /// let classes = vec!["bag".to_owned(), "coat".to_owned()];
+    /// let images = ImageDataset::new("t", vec![0, 255, 255, 0], [1, 1, 2], vec![0, 1], classes)?.view();
+    /// let relu1 = LayerMaps::new("relu1", Tensor::ones([2, 8, 1, 2], &Device::flex()));
+    /// let maps = FeatureMaps::of(&images, [relu1]);
+    /// assert_eq!(maps.images[1].caption, ["coat"]);
+    /// # maps.picture("What does the first layer see?", None)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of(view: &'a View, layers: impl IntoIterator<Item = LayerMaps>) -> Self {
+        let layers = layers.into_iter().collect();
+        Self { images: SheetImage::all(view), layers, channels: CHANNELS }
+    }
+
     /// Draws one image large, with its caption below it, and a row of maps for each layer beside it. All maps are of
     /// the same size, however many pixels they have.
     ///

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
+use burn::tensor::Tensor;
 use kuva::render::render::{Scene, TextAnchor};
+use selvedge_data::View;
 
 use super::inset::{Inset, Raster, compose_with};
 use super::page::{shorten, text_at, text_width};
@@ -12,7 +14,8 @@ use super::style::{INK, LABEL, MUTED, TICK, least_width};
 /// Most images in a row, and most rows.
 const MOST_IMAGES: usize = 100;
 const MOST_ROWS: usize = 10;
-/// Most images side by side.
+/// Images side by side, unless it is said otherwise, and at most.
+const ACROSS: usize = 10;
 const MOST_ACROSS: usize = 20;
 /// Width of a column, and the side of the square that an image fills.
 const COLUMN: f64 = 76.0;
@@ -29,6 +32,7 @@ const NAME: f64 = 130.0;
 const PIXELS: usize = 256;
 
 /// The same images in several states, one row below the other: originals over reconstructions, say.
+/// [`of`](Self::of) begins with the images of a view.
 ///
 /// ```
 /// use selvedge_report::plot::{ImageRow, ImageRows, ImageValues};
@@ -72,11 +76,45 @@ pub struct ImageRow<'a> {
 pub enum ImageValues<'a> {
     /// 0 to 255.
     Bytes(&'a [u8]),
+    /// All images of a view.
+    View(&'a View),
     /// 0 to 1; what lies outside is drawn as the nearer of the two.
     Unit(&'a [f32]),
 }
 
-impl ImageRows<'_> {
+impl<'a> ImageRows<'a> {
+    /// The images of a view as the row `original`, ten side by side, each below the name of its class.
+    /// [`with`](Self::with) adds what became of them.
+    ///
+    /// ```
+    /// use selvedge_data::ImageDataset;
+    /// use selvedge_report::plot::ImageRows;
+    ///
+    /// let classes = vec!["bag".to_owned(), "coat".to_owned()];
+    /// let images = ImageDataset::new("t", vec![0, 255, 255, 0], [1, 1, 2], vec![0, 1], classes)?.view();
+    /// let rows = ImageRows::of(&images).with("reconstructed", &[0.1, 0.8, 0.9, 0.0]);
+    /// assert_eq!(rows.labels, ["bag", "coat"]);
+    /// let picture = rows.picture("What does the autoencoder keep?", None)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of(view: &'a View) -> Self {
+        let name = |label: &u16| view.classes()[usize::from(*label)].clone();
+        let original = ImageRow { name: "original".into(), values: ImageValues::View(view) };
+        Self {
+            shape: view.shape(),
+            labels: view.labels().iter().map(name).collect(),
+            rows: vec![original],
+            across: ACROSS,
+        }
+    }
+
+    /// The same with a row more at the bottom, of values from 0 to 1.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, values: &'a [f32]) -> Self {
+        self.rows.push(ImageRow { name: name.into(), values: ImageValues::Unit(values) });
+        self
+    }
+
     /// Draws the rows. With a title the picture is at least as wide as others are; without one it is no wider than it
     /// has to be.
     ///
@@ -138,6 +176,9 @@ impl ImageRows<'_> {
         let bytes = self.rows.iter().enumerate().map(|(i, row)| {
             let (count, finite) = match row.values {
                 ImageValues::Bytes(bytes) => (bytes.len(), true),
+                ImageValues::View(view) => {
+                    (view.len() * view.shape().iter().product::<usize>(), true)
+                }
                 ImageValues::Unit(values) => (values.len(), values.iter().all(|v| v.is_finite())),
             };
             if Some(count) != expected {
@@ -150,14 +191,34 @@ impl ImageRows<'_> {
             }
             Ok(match row.values {
                 ImageValues::Bytes(bytes) => Cow::Borrowed(bytes),
+                ImageValues::View(view) => {
+                    Cow::Owned((0..view.len()).flat_map(|i| view.image(i)).copied().collect())
+                }
                 ImageValues::Unit(values) => {
-                    let byte = |value: &f32| (255.0 * value.clamp(0.0, 1.0)).round() as u8;
-                    Cow::Owned(values.iter().map(byte).collect())
+                    Cow::Owned(values.iter().copied().map(unit_byte).collect())
                 }
             })
         });
         bytes.collect()
     }
+}
+
+/// Values from 0 to 1 as the bytes of pixels, for [`SheetImage`](super::SheetImage) and [`ImageValues::Bytes`]; what
+/// lies outside becomes the nearer of the two.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use selvedge_report::plot::pixels;
+///
+/// let values = Tensor::<2>::from_floats([[0.0, 0.2], [1.0, 1.5]], &Device::flex());
+/// assert_eq!(pixels(values), [0, 51, 255, 255]);
+/// ```
+pub fn pixels<const D: usize>(values: Tensor<D>) -> Vec<u8> {
+    values.into_data().iter::<f32>().map(unit_byte).collect()
+}
+
+fn unit_byte(value: f32) -> u8 {
+    (255.0 * value.clamp(0.0, 1.0)).round() as u8
 }
 
 fn refused(reason: String) -> PlotError {
@@ -166,6 +227,8 @@ fn refused(reason: String) -> PlotError {
 
 #[cfg(test)]
 mod tests {
+    use selvedge_data::ImageDataset;
+
     use super::*;
     use crate::plot::testing::Pixels;
 
@@ -191,6 +254,21 @@ mod tests {
         assert_eq!(drawn[..2], drawn[2..]);
         let svg = picture.to_svg();
         assert!(svg.contains(">original<") && svg.contains(">noisy<") && svg.contains(">label 0"));
+    }
+
+    #[test]
+    fn the_images_of_a_view_are_drawn_in_its_order_below_their_classes() {
+        let classes = vec!["bag".to_owned(), "coat".to_owned()];
+        let data = ImageDataset::new("t", vec![0, 51, 102, 255], [1, 1, 2], vec![0, 1], classes);
+        let view = data.unwrap().view().take(&[1, 0]).unwrap();
+        let picture = ImageRows::of(&view).with("same", &[0.4, 1.0, 0.0, 0.2]).picture("", None);
+        let picture = picture.unwrap();
+        let drawn: Vec<&Raster> = picture.insets.iter().map(|inset| &inset.raster).collect();
+        assert_eq!(drawn[0].rgb, [102, 102, 102, 255, 255, 255]);
+        assert_eq!(drawn[..2], drawn[2..]);
+        let svg = picture.to_svg();
+        assert!(svg.find(">coat<").unwrap() < svg.find(">bag<").unwrap());
+        assert!(svg.contains(">original<") && svg.contains(">same<"));
     }
 
     #[test]

@@ -17,7 +17,7 @@
 //! | loss and error by the training images that a run has seen | [`images_seen()`] |
 //! | what layers make of images | [`FeatureMaps`] |
 //! | images over their reconstructions | [`ImageRows`] |
-//! | keep it | [`Picture::save`], [`Picture::to_svg`], [`Picture::to_png`] |
+//! | keep it | [`Picture::save`], [`Picture::save_as`], [`Picture::to_svg`], [`Picture::to_png`] |
 //!
 //! Axes, lines, bands, markers, legends and colour scales are those of [kuva](https://docs.rs/kuva).
 //! The colours are those of Okabe and Ito (*Color Universal Design*, 2008), which people with any kind
@@ -41,8 +41,7 @@
 //! let picture = plot::history("Does the network learn? Yes.", &[("small network", &run)]);
 //!
 //! let folder = tempfile::tempdir()?;
-//! picture.save(folder.path().join("history.svg"))?;
-//! picture.save(folder.path().join("history.png"))?;
+//! picture.save_as(folder.path(), "history")?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -74,7 +73,7 @@ pub(crate) use confusion::{per_cent, shares};
 pub use curve::{CurvePoint, CurveSeries, curve};
 pub use feature_maps::{FeatureMaps, LayerMaps};
 pub use history::history;
-pub use image_rows::{ImageRow, ImageRows, ImageValues};
+pub use image_rows::{ImageRow, ImageRows, ImageValues, pixels};
 pub use images_seen::images_seen;
 pub use intervals::{Emphasis, IntervalRow, Intervals};
 pub use learning_rate::learning_rate;

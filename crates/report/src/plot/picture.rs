@@ -99,6 +99,27 @@ impl Picture {
         selvedge_files::write(path, content)
             .map_err(|error| PlotError::Write { path: path.into(), error })
     }
+
+    /// Writes the picture in both formats, as `name.svg` and `name.png` in a folder that is there.
+    ///
+    /// ```
+    /// use selvedge_report::plot::{SheetImage, sheet};
+    ///
+    /// let dots = SheetImage { pixels: &[0, 255], shape: [1, 1, 2], caption: vec!["dots".into()] };
+    /// let folder = tempfile::tempdir()?;
+    /// sheet("Two dots", None, &[dots])?.save_as(folder.path(), "dots")?;
+    /// assert!(folder.path().join("dots.svg").is_file() && folder.path().join("dots.png").is_file());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`save`](Self::save).
+    pub fn save_as(&self, folder: impl AsRef<Path>, name: &str) -> Result<(), PlotError> {
+        let folder = folder.as_ref();
+        self.save(folder.join(format!("{name}.svg")))?;
+        self.save(folder.join(format!("{name}.png")))
+    }
 }
 
 #[cfg(test)]

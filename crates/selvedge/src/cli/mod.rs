@@ -21,6 +21,7 @@
 
 mod augmentation;
 mod fine_tuning;
+mod fit;
 #[cfg(feature = "images")]
 mod images;
 mod memory;
@@ -35,6 +36,7 @@ mod training;
 
 pub use augmentation::AugmentationArgs;
 pub use fine_tuning::{FineTuneArgs, Pretrained, PretrainedArgs};
+pub use fit::FitArgs;
 #[cfg(feature = "images")]
 pub use images::{ChosenImages, ImageArgs, ImageNormalization, ResizeMode};
 pub use memory::MemoryArgs;

@@ -126,7 +126,8 @@ fn words(dimension: &Dimension) -> String {
     super::printable(&text)
 }
 
-fn count(n: usize, what: &str) -> String {
+/// So many of something: "1 seed", "2 seeds".
+pub(crate) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 

@@ -140,14 +140,10 @@ fn contrast(
     let pairs: Vec<[f64; 2]> = pairs.iter().flatten().copied().collect();
     let differences: Vec<f64> = pairs.iter().map(|[a, b]| b - a).collect();
     let of = |at: usize| mean(&pairs.iter().map(|pair| pair[at]).collect::<Vec<_>>());
-    let settings = results.variant.settings.iter();
     let p = sign_flip_p(&differences)?;
     Some(Contrast {
         arm: results.variant.arm.clone(),
-        at: settings
-            .map(|(key, value)| format!("{key}={}", crate::config::shown(value)))
-            .collect::<Vec<_>>()
-            .join(", "),
+        at: results.settings_text(),
         means: [of(0)?, of(1)?],
         n: pairs.len(),
         difference: mean(&differences)?,

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::work::Done;
-use crate::config::Variant;
+use crate::config::{Variant, shown};
 use crate::trial::Plan;
 use crate::{StudyConfig, TrialRecord};
 
@@ -121,5 +121,12 @@ impl VariantResults {
     pub fn values(&self, study: &StudyConfig) -> Vec<Option<f64>> {
         let value = |trial: &Option<TrialRecord>| trial.as_ref()?.value(&study.metric);
         self.trials.iter().map(value).collect()
+    }
+
+    /// The values of what varies, as in its name: "learning_rate=0.1, epochs=3"; empty if nothing does.
+    pub(super) fn settings_text(&self) -> String {
+        let settings = self.variant.settings.iter();
+        let words = settings.map(|(key, value)| format!("{key}={}", shown(value)));
+        words.collect::<Vec<_>>().join(", ")
     }
 }

@@ -184,6 +184,12 @@ impl Table {
         self.rows.first().filter(|row| row.metric.is_some())
     }
 
+    /// How many seeds each variant that is compared has in common with the reference. By these, and not by the seeds of
+    /// the study, a difference can be told from chance or not.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = usize> {
+        self.rows.iter().filter_map(|row| Some(row.comparison.as_ref()?.n))
+    }
+
     /// The rows as text: rank, variant, metric and test values (mean ± standard deviation over the seeds), difference
     /// from the reference with its 95 % interval, and p adjusted for the number of comparisons.
     pub fn text(&self) -> String {
@@ -255,11 +261,8 @@ impl Table {
                 );
             }
         }
-        let compared = |row: &&Row| row.comparison.is_some();
-        let others = self.rows.iter().filter(compared).count();
-        // What counts are the seeds that two variants have in common, and not those of the study.
-        let pairs = self.rows.iter().filter_map(|row| row.comparison.as_ref()).map(|c| c.n).max();
-        match pairs {
+        let others = self.pairs().count();
+        match self.pairs().max() {
             None => return text,
             Some(pairs) if pairs < SMALLEST_SEEDS => {
                 let _ = write!(
@@ -270,11 +273,8 @@ impl Table {
             }
             Some(_) => {}
         }
-        let chance = self
-            .rows
-            .iter()
-            .filter(compared)
-            .filter(|row| row.comparison.as_ref().is_some_and(Comparison::is_chance));
+        let is_chance = |row: &&Row| row.comparison.as_ref().is_some_and(Comparison::is_chance);
+        let chance = self.rows.iter().filter(is_chance);
         let names: Vec<&str> = chance.map(|row| row.name.as_str()).collect();
         let reference = self.reference.map_or("", |at| &self.rows[at].name);
         match names.as_slice() {
@@ -302,13 +302,13 @@ impl Table {
 }
 
 /// The values that decide, with their seeds; none of a trial without one.
-pub(super) fn paired_values(results: &StudyResults, variant: &VariantResults) -> Vec<(u64, f64)> {
+fn paired_values(results: &StudyResults, variant: &VariantResults) -> Vec<(u64, f64)> {
     let values = variant.values(&results.study);
     let pairs = results.study.seeds.iter().copied().zip(values);
     pairs.filter_map(|(seed, value)| Some((seed, value.filter(|v| v.is_finite())?))).collect()
 }
 
 /// Which way the metric goes.
-pub(super) fn better(metric: &Metric) -> Better {
+fn better(metric: &Metric) -> Better {
     if metric.is_loss() { Better::Lower } else { Better::Higher }
 }

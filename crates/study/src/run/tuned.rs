@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::table::{Row, SEED, better, paired_values};
+use super::table::Row;
 use super::unit::Unit;
 use super::{StudyResults, Table};
-use crate::statistics::{Comparison, Variant, compare};
+use crate::statistics::Comparison;
 
 /// The best variant of an arm.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -43,15 +43,8 @@ impl StudyResults {
         let Some(mut arms) = self.study.variant.iter().map(best).collect::<Option<Vec<_>>>() else {
             return Vec::new();
         };
-        let variants: Vec<Variant> = arms
-            .iter()
-            .map(|arm| Variant {
-                name: arm.arm.clone(),
-                values: paired_values(self, &self.variants[arm.row.variant]),
-            })
-            .collect();
-        let better = better(&self.study.metric);
-        for comparison in compare(&variants, 0, better, SEED).unwrap_or_default() {
+        let variants: Vec<_> = arms.iter().map(|arm| &self.variants[arm.row.variant]).collect();
+        for comparison in self.comparisons(&variants, 0) {
             let at = comparison.variant;
             arms[at].comparison = Some(comparison);
         }

@@ -74,11 +74,15 @@ impl Unit {
 
     /// Mean ± standard deviation.
     pub fn shown(self, summary: Option<&Summary>) -> String {
-        let Some(summary) = summary else { return "–".into() };
+        summary.map_or("–".into(), |summary| self.mean(summary) + self.sign)
+    }
+
+    /// The same without its sign.
+    pub fn mean(self, summary: &Summary) -> String {
         let mean = self.value(summary.mean);
         match summary.standard_deviation {
-            Some(deviation) => format!("{mean} ± {}{}", self.value(deviation), self.sign),
-            None => format!("{mean}{}", self.sign),
+            Some(deviation) => format!("{mean} ± {}", self.value(deviation)),
+            None => mean,
         }
     }
 }

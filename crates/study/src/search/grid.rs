@@ -2,7 +2,7 @@
 
 use super::{Dimension, Observation, Point, Space, Strategy, Value, check};
 use crate::StudyError;
-use crate::error::require;
+use selvedge_train::require;
 
 /// Every combination of values, the last dimension fastest, whatever the seed and the results.
 ///

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::StudyError;
-use crate::error::require;
+use selvedge_train::require;
 
 /// Trials that are given the same budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -65,12 +65,12 @@ use serde::{Deserialize, Serialize};
 
 use self::tried::Tried;
 use crate::StudyError;
-use crate::error::require;
 pub use gaussian_process::GaussianProcess;
 pub use grid::{Grid, OneAtATime};
 pub use halving::{Hyperband, Rung, SuccessiveHalving, promoted};
 pub use median::MedianPruner;
 pub use random::Random;
+use selvedge_train::require;
 pub use sobol::Sobol;
 pub use space::{Dimension, Point, Space, Value};
 pub use tpe::Tpe;

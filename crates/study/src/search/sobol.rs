@@ -5,7 +5,7 @@ use selvedge_data::SplitMix64;
 use super::tried::Tried;
 use super::{Observation, Point, Space, Strategy, check};
 use crate::StudyError;
-use crate::error::require;
+use selvedge_train::require;
 
 /// Keeps these draws apart from whatever else is drawn from the same seed ("sobolseq").
 const SOBOL: u64 = 0x736F_626F_6C73_6571;

@@ -4,7 +4,7 @@ use selvedge_train::TrainError;
 use serde::{Deserialize, Serialize};
 
 use crate::StudyError;
-use crate::error::require;
+use selvedge_train::require;
 
 /// Whole numbers up to here are exact in an f64, which searches calculate with.
 const WIDEST: u64 = 1 << 53;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Start;
 use super::trial::Run;
 use crate::StudyError;
-use crate::error::require;
+use selvedge_train::require;
 
 /// The settings of a [`TransferStudy`](super::TransferStudy).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

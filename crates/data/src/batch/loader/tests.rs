@@ -1,9 +1,9 @@
 use super::*;
-use crate::batch::Targets;
 use crate::batch::examples::PARALLEL_VALUES;
+use crate::batch::{Targets, epoch_order};
 use crate::test_data::synthetic;
 use crate::transform::{RandomCrop, RandomHorizontalFlip};
-use crate::{DataErrorKind, ImageDataset, Transforms};
+use crate::{DataErrorKind, ImageDataset, SplitMix64, Transforms};
 
 fn loader(batch_size: usize) -> BatchLoader {
     let view = synthetic(&[20, 30]).view();

@@ -1,11 +1,12 @@
 //! The best that each arm reaches.
 
-use super::super::report::count;
 use super::super::unit::Unit;
 use super::super::{StudyResults, VariantResults};
 use super::block::Item;
 use super::pivot::placed;
-use super::words::{cell, escaped, missing, p, summary, table, too_few};
+use super::words::{
+    cell, compared, difference, escaped, missing, p, seeds, summary, table, with_notes,
+};
 use crate::config::printable;
 use crate::statistics::Comparison;
 
@@ -38,10 +39,7 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
         row.push(cell(unit, of_metric.as_ref()));
         row.extend(values.iter().map(|value| cell(value.unit(), of(value).as_ref())));
         match comparison {
-            Some(c) => row.extend([
-                format!("{} ({})", unit.signed(c.difference), unit.interval(&c.interval)),
-                p(c.p_step_down),
-            ]),
+            Some(c) => row.extend([difference(unit, c), p(c.p_step_down)]),
             None if reference.is_some() => row.extend(["–".to_owned(), "–".into()]),
             None => {}
         }
@@ -54,21 +52,11 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
             true => "the first".into(),
             false => escaped(&reference.name),
         };
-        notes.push(format!(
-            "Differences and p are from {name}, paired by seed; p is adjusted for {}.",
-            count(comparisons.iter().flatten().count(), "comparison")
-        ));
-        notes.push(too_few(comparisons.iter().flatten().map(|comparison| comparison.n)));
+        let pairs: Vec<usize> = comparisons.iter().flatten().map(|found| found.n).collect();
+        notes.extend(compared(&name, &pairs));
     }
     notes.push(missing(results, item));
-    notes.retain(|note| !note.is_empty());
-    Ok(format!("{}\n\n{}", table(&head, &rows, 2), notes.join(" ")))
-}
-
-/// How many seeds there are, and how many there should be.
-fn seeds(results: &StudyResults, item: &Item, n: usize) -> String {
-    let all = if item.is_partial { 0 } else { results.study.seeds.len() };
-    if n < all { format!("{n} of {all}") } else { n.to_string() }
+    Ok(with_notes(table(&head, &rows, 2), notes))
 }
 
 /// Each group beside the first that has a value, in the order of the groups; no reference where nothing is compared.
@@ -119,8 +107,5 @@ fn settings(results: &StudyResults, variant: &VariantResults, item: &Item) -> St
         let value = placed(results, variant, setting).map(|(value, _)| value);
         return value.map_or(String::new(), |v| format!("{setting}={}", crate::config::shown(&v)));
     }
-    let all = variant.variant.settings.iter();
-    let words: Vec<String> =
-        all.map(|(key, value)| format!("{key}={}", crate::config::shown(value))).collect();
-    words.join(", ")
+    variant.settings_text()
 }

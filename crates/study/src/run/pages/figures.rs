@@ -41,12 +41,9 @@ fn rows(results: &StudyResults, item: &Item, most: usize) -> Result<Vec<Row>, St
 /// What each value is called beside the others: what differs, the part or all of it.
 fn labels(values: &[Measure]) -> Vec<String> {
     let same = |of: fn(&Measure) -> &str| values.iter().all(|value| of(value) == of(&values[0]));
-    let part = |value: &Measure| {
-        if value.part == Part::Train { "training" } else { value.part.name() }.to_owned()
-    };
     match (values.len(), same(|value| &value.column)) {
         (1, _) => vec![String::new()],
-        (_, true) => values.iter().map(part).collect(),
+        (_, true) => values.iter().map(|value| value.part_words().into()).collect(),
         (_, false) => values.iter().map(Measure::words).collect(),
     }
 }

@@ -1,11 +1,11 @@
 //! Values of one setting down, all else across.
 
-use super::super::report::count;
+use super::super::report::{count, too_few};
 use super::super::{Contrast, StudyResults};
 use super::Measure;
 use super::block::Item;
 use super::pivot::Pivot;
-use super::words::{cell, escaped, missing, p, summary, table, too_few};
+use super::words::{cell, escaped, missing, p, summary, table, with_notes};
 
 pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> {
     let measure = item.value()?;
@@ -82,11 +82,7 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
         notes.push(too_few(contrasts.iter().flat_map(|(_, all)| all.iter().map(|c| c.n))));
     }
     notes.push(missing(results, item));
-    notes.retain(|note| !note.is_empty());
-    if notes.is_empty() {
-        return Ok(table(&head, &rows, 1));
-    }
-    Ok(format!("{}\n\n{}", table(&head, &rows, 1), notes.join(" ")))
+    Ok(with_notes(table(&head, &rows, 1), notes))
 }
 
 /// Every arm but the first beside the first, where nothing varies but the setting.

@@ -45,13 +45,17 @@ impl Measure {
 
     /// In words: "test accuracy".
     pub fn words(&self) -> String {
-        let part = if self.part == Part::Train { "training" } else { self.part.name() };
         let best = match (self.is_best, self.column.as_str()) {
             (false, _) => "",
             (true, "loss") => "lowest ",
             (true, _) => "highest ",
         };
-        format!("{best}{part} {}", self.column.replace('_', " "))
+        format!("{best}{} {}", self.part_words(), self.column.replace('_', " "))
+    }
+
+    /// The images that it is of, in words.
+    pub(super) fn part_words(&self) -> &'static str {
+        if self.part == Part::Train { "training" } else { self.part.name() }
     }
 
     pub(super) fn unit(&self) -> Unit {

@@ -38,19 +38,24 @@
 //! | `title`, `name` | of a figure: what it asks or answers, and the name of its file |
 //!
 //! Words with spaces stand in quotes, single or double. What stands in a code fence is left as it is.
+//!
+//! [`Folder`] fills the pages of a folder from the records that lie beside them.
 
 mod best;
 mod block;
 mod figures;
+mod folder;
 mod grid;
 mod marks;
 mod measure;
 mod page;
 mod pivot;
+mod records;
 mod table;
 mod words;
 
 pub use block::Block;
+pub use folder::{Filled, Folder, FolderError, Skipped};
 pub use measure::Measure;
 pub use page::{Page, PageError};
 pub(super) use pivot::split;

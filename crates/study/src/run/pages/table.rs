@@ -1,12 +1,14 @@
 //! The variants beside each other.
 
+use super::super::StudyResults;
 use super::super::report::count;
 use super::super::table::{Row, Table};
 use super::super::unit::Unit;
-use super::super::{StudyResults, VariantResults};
 use super::Measure;
 use super::block::Item;
-use super::words::{cell, escaped, missing, p, summary, table, too_few};
+use super::words::{
+    cell, compared, difference, escaped, missing, p, seeds, summary, table, with_notes,
+};
 use crate::statistics::mean;
 
 /// A column of the table.
@@ -40,13 +42,11 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
     let columns = columns(results, item, &all)?;
     let mut head = vec!["variant".to_owned()];
     head.extend(columns.iter().map(|column| column.head(unit, &all)));
-    let seeds = if item.is_partial { 0 } else { all.seeds };
     let best = winner(&all, item).map(|best| best.variant);
     let lines = rows.iter().map(|row| {
-        let variant = &results.variants[row.variant];
         let name = escaped(&row.name);
         let name = if best == Some(row.variant) { format!("**{name}**") } else { name };
-        let cells = columns.iter().map(|column| column.cell(row, variant, unit, seeds));
+        let cells = columns.iter().map(|column| column.cell(row, results, item, unit));
         [name].into_iter().chain(cells).collect()
     });
     let lines: Vec<Vec<String>> = lines.collect();
@@ -61,20 +61,12 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
         ));
     }
     let is_compared = columns.iter().any(|c| matches!(c, Column::Difference | Column::P));
-    let pairs = || all.rows.iter().filter_map(|row| Some(row.comparison.as_ref()?.n));
-    let others = pairs().count();
-    if let (Some(at), true) = (all.reference, is_compared && others > 0) {
-        notes.push(format!(
-            "Differences and p are from {}, paired by seed; p is adjusted for {}.",
-            escaped(&all.rows[at].name),
-            count(others, "comparison")
-        ));
-        notes.push(too_few(pairs()));
+    let pairs: Vec<usize> = all.pairs().collect();
+    if let (Some(at), true) = (all.reference, is_compared && !pairs.is_empty()) {
+        notes.extend(compared(&escaped(&all.rows[at].name), &pairs));
     }
     notes.push(missing(results, item));
-    notes.retain(|note| !note.is_empty());
-    let text = table(&head, &lines, 1);
-    Ok(if notes.is_empty() { text } else { format!("{text}\n\n{}", notes.join(" ")) })
+    Ok(with_notes(table(&head, &lines, 1), notes))
 }
 
 /// The row that is shown as the best: there is one only among several that are all there. Trials that diverged are,
@@ -135,14 +127,15 @@ impl Column {
         }
     }
 
-    fn cell(&self, row: &Row, variant: &VariantResults, unit: Unit, seeds: usize) -> String {
+    fn cell(&self, row: &Row, results: &StudyResults, item: &Item, unit: Unit) -> String {
+        let variant = &results.variants[row.variant];
         let finished = || variant.trials.iter().flatten();
         let none = || "–".to_owned();
         let comparison = row.comparison.as_ref();
         match self {
             Self::Seeds => {
                 let n = row.metric.as_ref().map_or(0, |summary| summary.n);
-                let mut words = if n < seeds { format!("{n} of {seeds}") } else { n.to_string() };
+                let mut words = seeds(results, item, n);
                 for (count, what) in [
                     (row.diverged, "diverged"),
                     (row.pruned.len(), "pruned"),
@@ -160,9 +153,7 @@ impl Column {
                     format!("{} to {}", unit.value(ends.low), unit.value(ends.high))
                 })
             }
-            Self::Difference => comparison.map_or_else(none, |c| {
-                format!("{} ({})", unit.signed(c.difference), unit.interval(&c.interval))
-            }),
+            Self::Difference => comparison.map_or_else(none, |c| difference(unit, c)),
             Self::P => comparison.map_or_else(none, |c| p(c.p_step_down)),
             Self::Superiority => {
                 comparison.map_or_else(none, |c| format!("{:.2}", c.superiority.probability))

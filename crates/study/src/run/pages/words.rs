@@ -1,13 +1,13 @@
 //! Words and numbers of a page.
 
-use super::super::report::{count, listed, sum};
+use super::super::report::{count, listed, mistakes, sum, too_few};
 use super::super::table::SEED;
 use super::super::unit::Unit;
 use super::super::{StudyResults, VariantResults};
 use super::Measure;
 use super::block::Item;
 use crate::config::{Part, printable};
-use crate::statistics::{SMALLEST_SEEDS, Summary};
+use crate::statistics::{Comparison, Summary};
 
 /// Text that Markdown takes for nothing else, on one line, and that opens and ends no block of a page.
 pub(super) fn escaped(text: &str) -> String {
@@ -40,6 +40,12 @@ pub(super) fn table(head: &[String], rows: &[Vec<String>], texts: usize) -> Stri
     [line(head), line(&rule)].into_iter().chain(rows).collect::<String>().trim_end().into()
 }
 
+/// A table with sentences below it, but for those that are empty.
+pub(super) fn with_notes(table: String, mut notes: Vec<String>) -> String {
+    notes.retain(|note| !note.is_empty());
+    if notes.is_empty() { table } else { format!("{table}\n\n{}", notes.join(" ")) }
+}
+
 /// What a variant came to, over its seeds.
 pub(super) fn summary(variant: &VariantResults, measure: &Measure) -> Option<Summary> {
     let values: Vec<f64> = variant.trials.iter().flatten().filter_map(|t| measure.of(t)).collect();
@@ -48,7 +54,18 @@ pub(super) fn summary(variant: &VariantResults, measure: &Measure) -> Option<Sum
 
 /// Mean ± standard deviation without a unit, which stands at the head of the column.
 pub(super) fn cell(unit: Unit, summary: Option<&Summary>) -> String {
-    unit.shown(summary).trim_end_matches(" %").into()
+    summary.map_or("–".into(), |summary| unit.mean(summary))
+}
+
+/// How many seeds there are, and how many there should be, where they are fewer.
+pub(super) fn seeds(results: &StudyResults, item: &Item, n: usize) -> String {
+    let all = if item.is_partial { 0 } else { results.study.seeds.len() };
+    if n < all { format!("{n} of {all}") } else { n.to_string() }
+}
+
+/// A difference with its interval.
+pub(super) fn difference(unit: Unit, comparison: &Comparison) -> String {
+    format!("{} ({})", unit.signed(comparison.difference), unit.interval(&comparison.interval))
 }
 
 /// A p, never as 0.
@@ -56,23 +73,13 @@ pub(super) fn p(p: f64) -> String {
     if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
 }
 
-/// That so many seeds tell nothing from chance, in a sentence; empty if they can, or nothing was compared. What counts
-/// are the seeds that two variants have in common, those of each comparison.
-pub(super) fn too_few(pairs: impl Iterator<Item = usize>) -> String {
-    let pairs: Vec<usize> = pairs.collect();
-    let few = || pairs.iter().filter(|n| **n < SMALLEST_SEEDS);
-    let (Some(least), Some(most)) = (few().min(), few().max()) else { return String::new() };
-    if few().count() < pairs.len() {
-        return format!(
-            "{} of {} have fewer than {SMALLEST_SEEDS} seeds in common, too few to tell a difference from chance.",
-            few().count(),
-            count(pairs.len(), "comparison")
-        );
-    }
-    let seeds =
-        if least == most { count(*most, "seed") } else { format!("{least} to {most} seeds") };
-    let are = if *most == 1 { "is" } else { "are" };
-    format!("{seeds} {are} too few to tell a difference from chance.")
+/// What differences are from, and what p is worth, in sentences. `pairs` has the seeds of each comparison.
+pub(super) fn compared(reference: &str, pairs: &[usize]) -> [String; 2] {
+    let from = format!(
+        "Differences and p are from {reference}, paired by seed; p is adjusted for {}.",
+        count(pairs.len(), "comparison")
+    );
+    [from, too_few(pairs.iter().copied())]
 }
 
 /// What is missing of the variants that an item is about, in a sentence; empty if that is nothing.
@@ -144,15 +151,8 @@ pub(super) fn confused(results: &StudyResults, item: &Item) -> Result<String, St
     let matrices: Vec<_> = trials.filter_map(|trial| trial.confusion.get(&Part::Test)).collect();
     let none = "the study has no confusion matrix of the test images";
     let matrix = sum(&matrices).ok_or(if matrices.is_empty() { none } else { NO_SUM })?;
-    let pairs: Vec<String> = matrix
-        .most_confused(item.rows.unwrap_or(3))
-        .iter()
-        .map(|pair| {
-            let [truth, taken] = [pair.truth, pair.predicted].map(|at| &matrix.classes[at]);
-            let all: u64 = matrix.counts[pair.truth].iter().sum();
-            escaped(&format!("{truth} for {taken} ({} of {all})", pair.count))
-        })
-        .collect();
+    let pairs = mistakes(&matrix, item.rows.unwrap_or(3));
+    let pairs: Vec<String> = pairs.iter().map(|pair| escaped(pair)).collect();
     match pairs.is_empty() {
         true => Ok("none".into()),
         false => Ok(listed(&pairs)),
@@ -173,13 +173,5 @@ mod tests {
         let rows = [vec!["a".to_owned(), "1".into()]];
         assert_eq!(table(&head, &rows, 1), "| x | y |\n| --- | ---: |\n| a | 1 |");
         assert_eq!([p(0.03125), p(0.0001)], ["0.031", "< 0.001"]);
-    }
-    #[test]
-    fn seeds_are_too_few_by_the_pairs_that_are_compared() {
-        let words = |pairs: &[usize]| too_few(pairs.iter().copied());
-        assert_eq!([words(&[]), words(&[6, 7])], ["", ""]);
-        assert_eq!(words(&[2, 2]), "2 seeds are too few to tell a difference from chance.");
-        assert_eq!(words(&[5, 3]), "3 to 5 seeds are too few to tell a difference from chance.");
-        assert!(words(&[6, 3]).starts_with("1 of 2 comparisons have fewer than 6 seeds in common"));
     }
 }

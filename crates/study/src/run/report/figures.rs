@@ -26,10 +26,7 @@ impl Report<'_> {
     /// Writes each figure as SVG and as PNG.
     pub(super) fn draw(&self, inside: Inside, output: &Output) -> Result<(), StudyError> {
         let save = |name: &str, picture: Picture| -> Result<(), StudyError> {
-            for format in ["svg", "png"] {
-                picture.save(output.path(&format!("{name}.{format}")))?;
-            }
-            Ok(())
+            Ok(picture.save_as(output.folder(), name)?)
         };
         if let Some(intervals) = self.intervals() {
             save("variants", intervals.picture())?;
@@ -229,6 +226,16 @@ pub(in super::super) fn sum(matrices: &[&ConfusionMatrix]) -> Option<ConfusionMa
     // Whoever adds them up again is safe.
     sum.counts.iter().flatten().try_fold(0_u64, |total, count| total.checked_add(*count))?;
     Some(sum)
+}
+
+/// The classes that are taken most often for one another: "cat for dog (3 of 100)".
+pub(in super::super) fn mistakes(matrix: &ConfusionMatrix, most: usize) -> Vec<String> {
+    let pairs = matrix.most_confused(most).into_iter().map(|pair| {
+        let [truth, taken] = [pair.truth, pair.predicted].map(|class| &matrix.classes[class]);
+        let all: u64 = matrix.counts[pair.truth].iter().sum();
+        format!("{truth} for {taken} ({} of {all})", pair.count)
+    });
+    pairs.collect()
 }
 
 /// With a capital first letter.

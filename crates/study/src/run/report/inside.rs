@@ -5,8 +5,7 @@ use selvedge_data::{BatchLoader, View};
 use selvedge_models::Network;
 use selvedge_report::html::{Block, Figure, Section};
 use selvedge_report::plot::{
-    FeatureMaps, ImageRow, ImageRows, ImageValues, LayerMaps, Picture, SheetImage,
-    first_of_each_class,
+    FeatureMaps, ImageRows, LayerMaps, Picture, SheetImage, first_of_each_class,
 };
 use selvedge_train::PixelLoss;
 
@@ -170,8 +169,7 @@ fn feature_maps(
     first.truncate(CLASSES);
     let view = all.take(&first)?;
     let normalization = plan.config.normalization.normalization(&plan.train_images()?);
-    let loader = BatchLoader::new(view.clone(), view.len().max(1), &normalization, kept.device())?;
-    let images = loader.gather(&(0..view.len()).collect::<Vec<_>>())?.images;
+    let images = view.batch(&normalization, kept.device())?.images;
     let mut layers = plan.network.convolutions();
     let count = layers.len();
     if count > LAYERS {
@@ -232,7 +230,8 @@ fn reconstructions(
     some.truncate(IMAGES);
     let view = all.take(&some)?;
     let normalization = plan.config.normalization.normalization(&plan.train_images()?);
-    let loader = BatchLoader::new(view.clone(), view.len().max(1), &normalization, kept.device())?;
+    let size = view.len().max(1);
+    let loader = BatchLoader::new(view.clone(), size, &normalization, kept.device())?;
     let loader = match plan.config.input_noise {
         Some(amount) => loader.with_input_noise(amount)?,
         None => loader,
@@ -255,27 +254,21 @@ fn reconstructions(
         });
         values.collect()
     };
-    let images = SheetImage::all(&view);
-    let original: Vec<u8> = images.iter().flat_map(|image| image.pixels).copied().collect();
     let (given, made) = (unit(batch.images), unit(made));
-    let row = |name: &str, values| ImageRow { name: name.into(), values };
-    let mut rows = vec![row("original", ImageValues::Bytes(&original))];
-    if plan.config.input_noise.is_some() {
-        rows.push(row("with noise", ImageValues::Unit(&given)));
-    }
-    rows.push(row("reconstructed", ImageValues::Unit(&made)));
-    let name = capital(name);
-    let noise = match rows.len() {
-        3 => " with noise, as the network gets them, below,",
-        _ => "",
+    let rows = ImageRows { across: IMAGES, ..ImageRows::of(&view) };
+    let (rows, noise) = match plan.config.input_noise {
+        Some(_) => {
+            (rows.with("with noise", &given), " with noise, as the network gets them, below,")
+        }
+        None => (rows, ""),
     };
+    let rows = rows.with("reconstructed", &made);
+    let name = capital(name);
     let caption = format!(
         "{name}: {} at the top,{noise} and at the bottom what the network makes of them.",
         text::count(view.len(), &format!("{part} image"))
     );
-    let labels: Vec<String> = images.iter().map(|image| image.caption[0].clone()).collect();
-    let alternative = format!("Images and their reconstructions: {}.", text::listed(&labels));
-    let rows = ImageRows { shape: view.shape(), labels, rows, across: IMAGES };
+    let alternative = format!("Images and their reconstructions: {}.", text::listed(&rows.labels));
     let title = format!("What is kept of images that were not learned? {name}");
     Ok(Shown {
         file: "reconstructions",

@@ -18,9 +18,9 @@ use crate::StudyError;
 
 use super::files::QUICK;
 use super::unit::Unit;
-pub(super) use figures::{capital, runs, sum};
+pub(super) use figures::{capital, mistakes, runs, sum};
 use inside::Inside;
-pub(super) use text::{count, listed};
+pub(super) use text::{count, listed, too_few};
 
 /// The files beside the page: those that a study does not have are removed.
 const FIGURES: [&str; 18] = [

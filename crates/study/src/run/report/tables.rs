@@ -115,13 +115,17 @@ impl Report<'_> {
         if (0..self.table.rows.len()).any(|at| self.is_tied(at)) {
             text += " ≈ best: chance alone explains the difference from it (p is 0.05 or more).";
         }
-        if self.table.seeds < SMALLEST_SEEDS {
-            text += &format!(
-                " With {} p cannot be below 0.05, however large a difference is: {SMALLEST_SEEDS} seeds are the fewest.",
-                text::count(self.table.seeds, "seed")
-            );
+        match self.table.pairs().max() {
+            Some(most) if most < SMALLEST_SEEDS => {
+                text += &format!(
+                    " With {} p cannot be below 0.05, however large a difference is: {SMALLEST_SEEDS} seeds are the fewest.",
+                    text::count(most, "seed")
+                );
+            }
+            // Some comparisons may have enough seeds, and others not.
+            _ => text += &format!(" {}", text::too_few(self.table.pairs())),
         }
-        text
+        text.trim_end().into()
     }
 
     /// What the columns are.
@@ -133,7 +137,7 @@ impl Report<'_> {
             "Values are means over the seeds ± one sample standard deviation; below is the 95 % BCa bootstrap \
              interval of the mean.",
         );
-        let compared = self.table.rows.iter().filter(|row| row.comparison.is_some()).count();
+        let compared = self.table.pairs().count();
         if compared > 0 {
             let points = if self.unit.factor == 100.0 { ", in percentage points," } else { "" };
             text += &format!(
@@ -271,16 +275,7 @@ impl Report<'_> {
             return section;
         };
         let images = format!("{} images of {}", part.name(), text::count(seeds, "seed"));
-        let pairs = matrix.most_confused(3);
-        let pairs: Vec<String> = pairs
-            .iter()
-            .map(|pair| {
-                let [truth, taken] =
-                    [pair.truth, pair.predicted].map(|class| &matrix.classes[class]);
-                let all: u64 = matrix.counts[pair.truth].iter().sum();
-                format!("{truth} for {taken} ({} of {all})", pair.count)
-            })
-            .collect();
+        let pairs = figures::mistakes(&matrix, 3);
         let text = match pairs.is_empty() {
             true => format!("{} makes no mistake on the {images}.", best.variant.name),
             false => format!(

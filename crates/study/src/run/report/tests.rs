@@ -109,6 +109,15 @@ fn the_best_is_marked_and_so_are_those_that_chance_cannot_tell_from_it() {
 }
 
 #[test]
+fn seeds_are_too_few_by_those_that_two_variants_have_in_common() {
+    let six = STUDY.replace("seeds = 2", "seeds = 6");
+    let mut results = run(tempfile::tempdir().unwrap().path(), &six);
+    assert!(!results.report("").to_html().contains("p cannot be below 0.05"));
+    results.variants[0].trials[2..].fill(None);
+    assert!(results.report("").to_html().contains("With 2 seeds p cannot be below 0.05"));
+}
+
+#[test]
 fn a_study_of_which_nothing_is_finished_has_a_page_that_says_so() {
     let mut results = run(tempfile::tempdir().unwrap().path(), STUDY);
     results.variants.iter_mut().for_each(|v| v.trials.fill(None));

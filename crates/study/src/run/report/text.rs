@@ -2,12 +2,9 @@
 
 use toml::Value;
 
+pub(in super::super) use crate::config::count;
 use crate::config::{Dimension, Values};
-
-/// "1 trial", "3 trials".
-pub(in super::super) fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
+use crate::statistics::SMALLEST_SEEDS;
 
 /// "1 trial is", "3 trials are".
 pub(super) fn are(n: usize, what: &str) -> String {
@@ -21,6 +18,25 @@ pub(in super::super) fn listed(names: &[String]) -> String {
         [one] => one.clone(),
         [others @ .., last] => format!("{} and {last}", others.join(", ")),
     }
+}
+
+/// That so many seeds tell nothing from chance, in a sentence; empty if they can, or nothing was compared. What counts
+/// are the seeds that two variants have in common, those of each comparison.
+pub(in super::super) fn too_few(pairs: impl Iterator<Item = usize>) -> String {
+    let pairs: Vec<usize> = pairs.collect();
+    let few = || pairs.iter().filter(|n| **n < SMALLEST_SEEDS);
+    let (Some(least), Some(most)) = (few().min(), few().max()) else { return String::new() };
+    if few().count() < pairs.len() {
+        return format!(
+            "{} of {} have fewer than {SMALLEST_SEEDS} seeds in common, too few to tell a difference from chance.",
+            few().count(),
+            count(pairs.len(), "comparison")
+        );
+    }
+    let seeds =
+        if least == most { count(*most, "seed") } else { format!("{least} to {most} seeds") };
+    let are = if *most == 1 { "is" } else { "are" };
+    format!("{seeds} {are} too few to tell a difference from chance.")
 }
 
 /// The start of a long text.
@@ -80,5 +96,14 @@ mod tests {
         let written = [0.1, 1.0, 1e-4, 1e308, -1e-300].map(|n| shown(&Value::Float(n)));
         assert_eq!(written, ["0.1", "1.0", "0.0001", "1e308", "-1e-300"]);
         assert_eq!([0.5, 1e300].map(end), ["0.5", "1e300"]);
+    }
+
+    #[test]
+    fn seeds_are_too_few_by_the_pairs_that_are_compared() {
+        let words = |pairs: &[usize]| too_few(pairs.iter().copied());
+        assert_eq!([words(&[]), words(&[6, 7])], ["", ""]);
+        assert_eq!(words(&[2, 2]), "2 seeds are too few to tell a difference from chance.");
+        assert_eq!(words(&[5, 3]), "3 to 5 seeds are too few to tell a difference from chance.");
+        assert!(words(&[6, 3]).starts_with("1 of 2 comparisons have fewer than 6 seeds in common"));
     }
 }

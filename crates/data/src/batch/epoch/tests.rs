@@ -1,9 +1,12 @@
 //! Which examples an epoch has: dropped, drawn with replacement, or from a batch on.
 
+use burn::tensor::Device;
+
 use super::*;
+use crate::batch::{BatchSource, Sampling};
 use crate::test_data::synthetic;
 use crate::transform::RandomCrop;
-use crate::{ImageDataset, Transforms};
+use crate::{DataErrorKind, ImageDataset, Normalization, Transforms};
 
 fn loader(counts: &[usize], batch_size: usize) -> BatchLoader {
     let view = synthetic(counts).view();
