@@ -99,7 +99,7 @@ impl<E: Examples> BatchLoader<E> {
         })
     }
 
-    /// Puts the examples into a new random order in every epoch (see [`SplitMix64`]), and draws whatever
+    /// Puts the examples into a new random order in every epoch (see [`SplitMix64`](crate::SplitMix64)), and draws whatever
     /// is random about them from the same seed.
     pub fn with_shuffle(mut self, seed: u64) -> Self {
         self.seed = seed;
