@@ -60,10 +60,10 @@ pub mod pretrained;
 pub mod weights;
 
 pub use arch::{
-    Architecture, AvgPool, BatchNorm, Block, Cnn, Conv, ConvAutoencoder, ConvTranspose, CourseCnn,
-    EfficientNetLite, GeluApproximation, HiddenActivation, Layer, LeNet5, LinearAutoencoder,
-    MaxPool, Mlp, MobileNetV2, Op, Padding, PreActNames, PreActResNet, ResNet, Shape, Sides, Stem,
-    Summary, SummaryRow, TransferCnn, Vgg, catalog, named,
+    Airbench, Architecture, AvgPool, BatchNorm, Block, Cnn, Conv, ConvAutoencoder, ConvTranspose,
+    CourseCnn, EfficientNetLite, GeluApproximation, HiddenActivation, Layer, LeNet5,
+    LinearAutoencoder, MaxPool, Mlp, MobileNetV2, Op, Padding, PreActNames, PreActResNet, ResNet,
+    Shape, Sides, Stem, Summary, SummaryRow, TransferCnn, Vgg, catalog, named,
 };
 pub use bundle::{Bundle, DataSpec, ImageResize, Prediction};
 pub use error::ModelError;

@@ -29,7 +29,7 @@ pub mod trial;
 
 pub use config::{
     ConfigError, DatasetConfig, Metric, ModelConfig, Pretraining, Pruner, Search, StudyConfig,
-    TaskConfig, TrialConfig, Variant,
+    TaskConfig, TestTime, TrialConfig, Variant,
 };
 pub use datasets::{Datasets, LoadedData};
 pub use error::{StudyError, ThreadsError};

@@ -1,5 +1,6 @@
 //! Architectures: networks as data.
 
+mod airbench;
 mod architecture;
 mod autoencoder;
 mod builder;
@@ -25,6 +26,7 @@ mod summary;
 mod transfer_cnn;
 mod vgg;
 
+pub use airbench::Airbench;
 pub use architecture::{Architecture, Layer};
 pub use autoencoder::{ConvAutoencoder, LinearAutoencoder};
 pub use catalog::{catalog, named};

@@ -138,6 +138,11 @@ pub enum Op {
     /// The hyperbolic tangent.
     #[serde(deserialize_with = "no_settings")]
     Tanh,
+    /// `factor` · x, such as logits that are made smaller for a softer start (Jordan, 2024).
+    Scale {
+        /// What every value is multiplied by.
+        factor: f64,
+    },
     /// x as it is: it keeps a name, or a place in a count, of what is left out.
     #[serde(deserialize_with = "no_settings")]
     Identity,
@@ -339,6 +344,7 @@ impl Op {
             | Self::HardSigmoid
             | Self::Sigmoid
             | Self::Tanh
+            | Self::Scale { .. }
             | Self::Identity
             | Self::MaxPool2d { .. }
             | Self::AvgPool2d { .. }
@@ -381,6 +387,7 @@ impl Op {
             Self::HardSigmoid => "hard_sigmoid",
             Self::Sigmoid => "sigmoid",
             Self::Tanh => "tanh",
+            Self::Scale { .. } => "scale",
             Self::Identity => "identity",
             Self::MaxPool2d { .. } => "pool",
             Self::AvgPool2d { .. } => "avg_pool",

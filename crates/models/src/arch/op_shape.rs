@@ -107,7 +107,8 @@ impl Op {
 
     /// Whether it acts on single values, of images or of features.
     fn is_pointwise(&self) -> bool {
-        self.is_activation() || matches!(self, Self::Identity | Self::Dropout { .. })
+        let plain = matches!(self, Self::Identity | Self::Scale { .. } | Self::Dropout { .. });
+        self.is_activation() || plain
     }
 
     /// What its paths, which end with these shapes, make together of the input.
@@ -209,6 +210,9 @@ impl Op {
             }
             Self::LeakyRelu { negative_slope: slope } => {
                 ensure(slope.is_finite(), || format!("slope {slope} is not a finite number"))
+            }
+            Self::Scale { factor } => {
+                ensure(factor.is_finite(), || format!("factor {factor} is not a finite number"))
             }
             Self::MaxPool2d { kernel, padding, .. } | Self::AvgPool2d { kernel, padding, .. } => {
                 let is_most = |axis: usize| padding.each()[axis] <= kernel.each()[axis] / 2;
@@ -337,6 +341,7 @@ mod tests {
             ),
             (Op::LayerNorm { epsilon: -1.0 }, "epsilon -1 is not above 0 and finite"),
             (Op::LeakyRelu { negative_slope: f64::INFINITY }, "slope inf is not a finite number"),
+            (Op::Scale { factor: f64::NAN }, "factor NaN is not a finite number"),
             (
                 Op::StochasticDepth { probability: 1.0 },
                 "the probability 1 of stochastic depth is not in [0, 1)",

@@ -9,7 +9,7 @@ impl Architecture {
     ///
     /// # Errors
     ///
-    /// [`ModelError::NoHead`] if the last layer is no linear one: the outputs are no classes then, but
+    /// [`ModelError::NoHead`] if the last layer, but for a scale behind it, is no linear one: the outputs are no classes then, but
     /// an autoencoder's pixels, for example. [`ModelError::Layer`] for 0 classes, and as
     /// [`shapes`](Self::shapes).
     ///
@@ -21,7 +21,8 @@ impl Architecture {
     /// # Ok::<(), selvedge_models::ModelError>(())
     /// ```
     pub fn with_classes(mut self, classes: usize) -> Result<Self, ModelError> {
-        match self.layers.last_mut() {
+        // Logits that are made smaller stay so.
+        match self.layers.iter_mut().rfind(|layer| !matches!(layer.op, Op::Scale { .. })) {
             Some(Layer { op: Op::Linear { out_features, .. }, .. }) => *out_features = classes,
             _ => return Err(ModelError::NoHead { architecture: self.name }),
         }

@@ -166,6 +166,7 @@ fn describe(op: &Op) -> String {
         Op::HardSigmoid => "hard sigmoid".into(),
         Op::Sigmoid => "sigmoid".into(),
         Op::Tanh => "tanh".into(),
+        Op::Scale { factor } => format!("times {factor}"),
         Op::Identity => "identity".into(),
         Op::MaxPool2d { kernel, stride, .. } => format!("max-pool {kernel}, stride {stride}"),
         Op::AvgPool2d { kernel, stride, .. } => format!("average pool {kernel}, stride {stride}"),

@@ -93,6 +93,7 @@ fn run(layers: &[Layer], prefix: &str, state: &State, mut x: Tensor<4>) -> Tenso
             }
             Op::AdaptiveAvgPool2d { size } => adaptive_avg_pool2d(x, size),
             Op::Upsample { scale } => upsample(x, scale),
+            Op::Scale { factor } => x.mul_scalar(factor),
             Op::Identity
             | Op::Dropout { .. }
             | Op::ChannelDropout { .. }

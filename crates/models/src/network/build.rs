@@ -109,6 +109,7 @@ fn plain(op: &Op) -> Option<Plain> {
         Op::HardSigmoid => pointwise(Pointwise::HardSigmoid),
         Op::Sigmoid => pointwise(Pointwise::Sigmoid),
         Op::Tanh => pointwise(Pointwise::Tanh),
+        Op::Scale { factor } => pointwise(Pointwise::Scale { factor }),
         Op::Identity => pointwise(Pointwise::Identity),
         Op::Dropout { probability } => pointwise(Pointwise::Dropout { probability }),
         Op::StochasticDepth { probability } => {
@@ -136,7 +137,11 @@ fn conv2d(config: &Conv2dConfig, sampler: &mut Sampler, device: &Device) -> Conv
     // As PyTorch counts: all outputs, although an input reaches those of its group alone.
     let in_channels = in_channels / config.groups;
     let fan = Fan { input: in_channels * height * width, output: out_channels * height * width };
-    let weight = sampler.weight(&[out_channels, in_channels, height, width], fan);
+    let shape = [out_channels, in_channels, height, width];
+    let weight = match config.groups {
+        1 => sampler.conv_weight(shape, fan),
+        _ => sampler.weight(&shape, fan),
+    };
     let bias = config.bias.then(|| sampler.bias(out_channels, fan));
     Conv2d {
         weight: Param::from_data(weight, device),

@@ -13,6 +13,11 @@ pub enum Initialization {
     #[default]
     #[serde(rename = "pytorch", alias = "py_torch")]
     PyTorch,
+    /// The same, but convolutions begin as the identity: as many of their first output channels as there are inputs
+    /// pass these through (PyTorch's `dirac_`; Jordan, 2024, arXiv 2404.00498). Those with kernels without a middle, of
+    /// one pixel, or in groups are left as they are.
+    #[serde(rename = "pytorch_dirac")]
+    PyTorchDirac,
     /// Normal with standard deviation √(2 / fan_in); biases 0 (He et al., 2015).
     HeNormal,
     /// The same, but √(1 / fan_in) for the last linear layer, which no ReLU follows: PyTorch's `kaiming_normal_` with
@@ -48,7 +53,9 @@ impl Sampler {
     pub fn weight(&mut self, shape: &[usize], fan: Fan) -> TensorData {
         let (input, output) = (fan.input as f64, fan.output as f64);
         match self.initialization {
-            Initialization::PyTorch => self.uniform(shape, 1.0 / input.sqrt()),
+            Initialization::PyTorch | Initialization::PyTorchDirac => {
+                self.uniform(shape, 1.0 / input.sqrt())
+            }
             Initialization::HeUniform => self.uniform(shape, (6.0 / input).sqrt()),
             Initialization::XavierUniform => self.uniform(shape, (6.0 / (input + output)).sqrt()),
             Initialization::HeNormal | Initialization::HeNormalLinearHead => {
@@ -56,6 +63,27 @@ impl Sampler {
             }
             Initialization::XavierNormal => self.normal(shape, (2.0 / (input + output)).sqrt()),
         }
+    }
+
+    /// The weight of a convolution of one group, `[out_channels, in_channels, height, width]`.
+    pub fn conv_weight(&mut self, shape: [usize; 4], fan: Fan) -> TensorData {
+        let weight = self.weight(&shape, fan);
+        let [out_channels, in_channels, height, width] = shape;
+        let is_identity = self.initialization == Initialization::PyTorchDirac
+            && height % 2 == 1
+            && width % 2 == 1
+            && height * width > 1;
+        if !is_identity {
+            return weight;
+        }
+        let mut values = weight.try_to_vec::<f32>().expect("weights are drawn as f32");
+        let (kernel, middle) = (height * width, height / 2 * width + width / 2);
+        for channel in 0..in_channels.min(out_channels) {
+            let filter = channel * in_channels * kernel;
+            values[filter..][..in_channels * kernel].fill(0.0);
+            values[filter + channel * kernel + middle] = 1.0;
+        }
+        TensorData::new(values, shape)
     }
 
     /// The factor of the last linear layer's weights.
@@ -67,7 +95,9 @@ impl Sampler {
     /// The values of a bias of `length` entries.
     pub fn bias(&mut self, length: usize, fan: Fan) -> TensorData {
         match self.initialization {
-            Initialization::PyTorch => self.uniform(&[length], 1.0 / (fan.input as f64).sqrt()),
+            Initialization::PyTorch | Initialization::PyTorchDirac => {
+                self.uniform(&[length], 1.0 / (fan.input as f64).sqrt())
+            }
             _ => TensorData::new(vec![0f32; length], [length]),
         }
     }
@@ -139,6 +169,25 @@ mod tests {
     fn the_seed_alone_decides() {
         assert_eq!(values(Initialization::HeNormal, 3), values(Initialization::HeNormal, 3));
         assert_ne!(values(Initialization::HeNormal, 3), values(Initialization::HeNormal, 4));
+    }
+
+    #[test]
+    fn dirac_kernels_pass_their_inputs_through() {
+        let fan = Fan { input: 18, output: 27 };
+        let mut sampler = Sampler::new(Initialization::PyTorchDirac, 5);
+        let weight = sampler.conv_weight([3, 2, 3, 3], fan).try_to_vec::<f32>().unwrap();
+        for (filter, values) in weight.chunks(18).enumerate() {
+            for (at, value) in values.iter().enumerate() {
+                match filter {
+                    2 => assert!(*value != 0.0 && value.abs() <= 1.0 / 18f32.sqrt()),
+                    // The middle of the kernel of the channel of the same number.
+                    _ => assert_eq!(*value, f32::from(u8::from(at == filter * 9 + 4))),
+                }
+            }
+        }
+        // Of two by two pixels, none is the middle.
+        let drawn = sampler.conv_weight([3, 2, 2, 2], fan).try_to_vec::<f32>().unwrap();
+        assert!(drawn.iter().all(|value| *value != 0.0));
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(crate) mod sequence;
 pub mod state;
 pub(crate) mod step;
 pub mod transfer;
+mod whiten;
 
 pub use activation::Activation;
 pub use initialization::Initialization;

@@ -30,6 +30,7 @@ pub(crate) enum Pointwise {
     HardSigmoid,
     Sigmoid,
     Tanh,
+    Scale { factor: f64 },
     Identity,
     Dropout { probability: f64 },
     StochasticDepth { probability: f64 },
@@ -100,6 +101,7 @@ impl Pointwise {
             Self::HardSigmoid => pointwise::hard_sigmoid(x),
             Self::Sigmoid => sigmoid(x),
             Self::Tanh => tanh(x),
+            Self::Scale { factor } => x.mul_scalar(factor),
             Self::Identity => x,
             Self::Dropout { probability } => match rng {
                 Some(rng) => dropout::values(x, probability, rng),

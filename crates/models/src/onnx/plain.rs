@@ -39,6 +39,10 @@ impl Builder<'_> {
                 let sigmoid = self.push(sigmoid, input.shape)?;
                 Ok(Node::new("Mul", path).reads([input.name, sigmoid.name]))
             }
+            (&Op::Scale { factor }, _) => {
+                let factor = self.number(path, "factor", factor)?;
+                Ok(Node::new("Mul", path).reads([input.name, factor]))
+            }
             (Op::Gelu { approximate }, _) => self.gelu(*approximate, path, input),
             (&Op::MaxPool2d { kernel, stride, padding, .. }, Shape::Images([_, height, width])) => {
                 let [_, rows, columns] = output.as_images();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::tree::{What, Wrong, read};
-use super::{DatasetConfig, ModelConfig};
+use super::{DatasetConfig, ModelConfig, TestTime};
 
 /// What decides the result of one trial, but for its seed.
 ///
@@ -24,6 +24,8 @@ pub struct TrialConfig {
     pub normalization: NormalizationKind,
     /// How the first weights are drawn.
     pub initialization: Initialization,
+    /// The first convolution, if it is made to [whiten](selvedge_models::Network::whiten) the training images.
+    pub whiten: Option<String>,
     /// What is done to a training image before it is learned.
     pub transforms: Transforms,
     /// How the images of a batch of training are mixed.
@@ -38,6 +40,8 @@ pub struct TrialConfig {
     pub pretrain: Option<Pretraining>,
     /// Parameters that do not learn.
     pub freeze: Option<NamePattern>,
+    /// In which views the classifier that came of it sees the test images; as they are, unless it is set.
+    pub test_time: Option<TestTime>,
     /// How it is trained. Its seed is that of the trial.
     pub fit: FitConfig,
 }
@@ -86,27 +90,31 @@ struct Own {
     task: TaskConfig,
     normalization: NormalizationKind,
     initialization: Initialization,
+    whiten: Option<String>,
     transforms: Transforms,
     mix: Option<Mix>,
     input_noise: Option<f64>,
     noisy_targets: bool,
     pretrain: Option<Table>,
     freeze: Option<NamePattern>,
+    test_time: Option<TestTime>,
 }
 
 /// Their names.
-const OWN: [&str; 11] = [
+const OWN: [&str; 13] = [
     "dataset",
     "model",
     "task",
     "normalization",
     "initialization",
+    "whiten",
     "transforms",
     "mix",
     "input_noise",
     "noisy_targets",
     "pretrain",
     "freeze",
+    "test_time",
 ];
 
 /// Settings that can be written as a text, which is the name in a table.
@@ -143,12 +151,14 @@ impl TrialConfig {
             task: own.task,
             normalization: own.normalization,
             initialization: own.initialization,
+            whiten: own.whiten,
             transforms: own.transforms,
             mix: own.mix,
             input_noise: own.input_noise,
             noisy_targets: own.noisy_targets,
             pretrain,
             freeze: own.freeze,
+            test_time: own.test_time,
             fit,
         };
         config.check()?;
@@ -180,6 +190,10 @@ impl TrialConfig {
         if self.noisy_targets && self.input_noise.is_none() {
             let message = "there is no `input_noise`";
             return Err(Wrong::other(&["noisy_targets"], message));
+        }
+        if self.test_time.is_some() && self.task.is_reconstruct() {
+            let message = "a classifier alone sees images in several views";
+            return Err(Wrong::other(&["test_time"], message));
         }
         if self.mix.is_some() && self.task.is_reconstruct() {
             return Err(Wrong::other(&["mix"], "images are mixed where classes are learned alone"));

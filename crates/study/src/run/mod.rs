@@ -292,6 +292,8 @@ fn distinct(planned: &Planned) -> usize {
 #[cfg(test)]
 mod pruning_tests;
 #[cfg(test)]
+mod recipe_tests;
+#[cfg(test)]
 mod store_tests;
 #[cfg(test)]
 mod tests;

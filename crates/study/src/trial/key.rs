@@ -127,14 +127,16 @@ impl Plan {
     /// Whether the weights that it begins with fit, and the parameters are there that do not learn. Nothing is read but
     /// names and shapes, unless the weights are in a file.
     pub fn check(&self, device: &Device) -> Result<(), StudyError> {
-        if self.config.pretrain.is_none() && self.config.freeze.is_none() {
+        let Self { config, .. } = self;
+        if config.pretrain.is_none() && config.freeze.is_none() && config.whiten.is_none() {
             return Ok(());
         }
         let before = match self.before() {
             None => None,
             Some(before) => Some(before.network.init(before.config.initialization, 0, device)?),
         };
-        super::run::first_network(self, before.as_ref(), device).map(drop)
+        // Two images say whether a layer can be made to whiten them.
+        super::run::first_network(self, before.as_ref(), device, 2).map(drop)
     }
 
     /// The trial that has to be finished before this one.

@@ -8,14 +8,14 @@ use selvedge_models::weights::inspect;
 use selvedge_models::{Bundle, Model, ModelError, Network};
 use selvedge_train::{
     ClassificationLoss, Classify, Context, Divergence, EpochRecord, EpochRow, FitConfig, FitData,
-    Fitted, Progress, Reconstruct, Score, Task, TrainError, evaluate, evaluate_task, fit_task,
+    Fitted, Progress, Reconstruct, Score, Task, TrainError, Tta, evaluate, evaluate_task, fit_task,
 };
 
 use super::limits::Watch;
 use super::record::{Ending, Epoch, Scores, TrialRecord};
 use super::{Limits, Plan, Weights};
 use crate::StudyError;
-use crate::config::{Part, TaskConfig};
+use crate::config::{Part, TaskConfig, TestTime};
 
 /// What a trial that was not stopped came to.
 pub(crate) struct Trained {
@@ -58,7 +58,7 @@ pub(crate) fn train(
     fit_data.mix = config.mix;
     fit_data.input_noise = config.input_noise;
     fit_data.noisy_targets = config.noisy_targets;
-    let network = first_network(plan, weights, &context.device)?;
+    let network = first_network(plan, weights, &context.device, WHITENING_IMAGES)?;
     let parameters = network.trainable_params();
     let fit = FitConfig { seed: *seed, ..config.fit.clone() };
     let run = Run {
@@ -66,6 +66,7 @@ pub(crate) fn train(
         data: &fit_data,
         fit: &fit,
         test: split.test.as_ref(),
+        views: config.test_time.and_then(TestTime::views),
         limits: plan.limits.as_ref(),
         context,
     };
@@ -111,14 +112,28 @@ pub(crate) fn train(
     Ok(Some(Trained { record, model }))
 }
 
-/// The network with the weights that it begins with.
+/// Of so many images a first layer learns how values under its kernel go together, as in Jordan's program (2024).
+const WHITENING_IMAGES: usize = 5_000;
+
+/// What is added to the variances of what is whitened, as there.
+const WHITENING_EPSILON: f64 = 5e-4;
+
+/// The network with the weights that it begins with. A layer that whitens learns it from so many images.
 pub(super) fn first_network(
     plan: &Plan,
     weights: Option<&Network>,
     device: &Device,
+    whitening_images: usize,
 ) -> Result<Network, StudyError> {
     let Plan { config, seed, network, .. } = plan;
     let mut network = network.init(config.initialization, *seed, device)?;
+    if let Some(layer) = &config.whiten {
+        let train = plan.train_images()?;
+        let normalization = config.normalization.normalization(&train);
+        let some: Vec<usize> = (0..train.len().min(whitening_images)).collect();
+        let loader = BatchLoader::new(train, some.len().max(1), &normalization, device)?;
+        network = network.whiten(layer, loader.gather(&some)?.images, WHITENING_EPSILON)?;
+    }
     if let Some(pretraining) = &config.pretrain {
         let of_file;
         let source = match (&plan.pretrained, weights) {
@@ -151,6 +166,8 @@ struct Run<'a> {
     data: &'a FitData,
     fit: &'a FitConfig,
     test: Option<&'a View>,
+    /// In which views a classifier sees the test images, if not as they are.
+    views: Option<Tta>,
     limits: Option<&'a Limits>,
     context: &'a Context,
 }
@@ -246,9 +263,18 @@ impl Run<'_> {
                 [(Part::Validation, self.data.validation.as_ref()), (Part::Test, self.test)];
             for (part, view) in parts {
                 if let Some(view) = view {
-                    let evaluation = evaluate(&fitted.model, view, normalization, self.context)?;
+                    let (model, context) = (&fitted.model, self.context);
+                    let evaluation = match self.views.as_ref().filter(|_| part == Part::Test) {
+                        Some(views) => views.evaluate(model, view, normalization, context)?,
+                        None => evaluate(model, view, normalization, context)?,
+                    };
                     if part == Part::Test && classes == Classes::Plain {
                         scores.insert(part, named(&evaluation.metrics));
+                    } else if part == Part::Test && self.views.is_some() {
+                        // The loss stays that which was learned.
+                        let found = named(&evaluation.metrics).into_iter();
+                        let found = found.filter(|(name, _)| name != "loss");
+                        scores.entry(part).or_default().extend(found);
                     }
                     confusion.insert(part, evaluation.confusion);
                 }
