@@ -127,6 +127,15 @@ def rectangular(kernel, stride=1, padding=0, groups=1, out_channels=4):
 
 
 # The layer under test is called `layer`; a case whose JSON begins with `flat` sees features.
+class Scale(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
+
+
 CASES = {
     "depthwise": (conv(out_channels=4, padding=1, groups=4), nn.Conv2d(4, 4, 3, padding=1, groups=4)),
     "depthwise_5_stride_2": (
@@ -161,6 +170,7 @@ CASES = {
     "silu": ({"op": "silu"}, nn.SiLU()),
     "hard_swish": ({"op": "hard_swish"}, nn.Hardswish()),
     "hard_sigmoid": ({"op": "hard_sigmoid"}, nn.Hardsigmoid()),
+    "scale": ({"op": "scale", "factor": 0.25}, Scale(0.25)),
     "flat_relu6": ({"op": "relu6"}, nn.ReLU6()),
     "identity": ({"op": "identity"}, nn.Identity()),
     "avg_pool": pool(kernel=2, stride=2),
