@@ -22,7 +22,7 @@ const CIFAR: [usize; 3] = [3, 32, 32];
 const IMAGENET: [usize; 3] = [3, 224, 224];
 
 #[rustfmt::skip]
-const ENTRIES: [Entry; 42] = [
+const ENTRIES: [Entry; 43] = [
     entry("cnn2_small", GREY, 5, |i, n| Ok(Cnn::cnn2_small(n).with_input(i).architecture())),
     entry("cnn2", GREY, 5, |i, n| Ok(Cnn::cnn2(n).with_input(i).architecture())),
     entry("cnn3", GREY, 5, |i, n| Ok(Cnn::cnn3(n).with_input(i).architecture())),
@@ -49,6 +49,7 @@ const ENTRIES: [Entry; 42] = [
     entry("resnet50", IMAGENET, 1000, |i, n| ResNet::resnet50(n).with_input(i).architecture()),
     entry("preact_resnet20", CIFAR, 10, |i, n| Ok(PreActResNet::resnet20(n).with_input(i).architecture())),
     entry("wide_resnet16_4", CIFAR, 10, |i, n| Ok(PreActResNet::wide_resnet16_4(n).with_input(i).architecture())),
+    entry("airbench93", CIFAR, 10, |i, n| Ok(Airbench::airbench93().with_classes(n).with_input(i).architecture())),
     entry("airbench94", CIFAR, 10, |i, n| Ok(Airbench::default().with_classes(n).with_input(i).architecture())),
     entry("mobilenet_v2", IMAGENET, 1000, |i, n| Ok(MobileNetV2::new(n).with_input(i).architecture())),
     entry("efficientnet_lite0", IMAGENET, 1000, |i, n| EfficientNetLite::lite0(n).with_input(i).architecture()),
