@@ -37,6 +37,12 @@ def text(found):
     return [part.decode() for part in found.tensor_proto.string_val]
 
 
+def graph(events):
+    """Each node with what reaches it and the shape that it gives."""
+    sides = lambda node: [d.size for d in node.attr["_output_shapes"].list.shape[0].dim]
+    return {node.name: [node.op, list(node.input), sides(node)] for node in events.Graph().node}
+
+
 def numbers_as_text(tree):
     """Floats as text, so that no reader of JSON rounds them."""
     if isinstance(tree, dict):
@@ -86,6 +92,7 @@ def main(folder):
         "texts": read("tensors", events.Tensors, text),
         "text_tags": [tag for tag, _ in of_plugin("text")],
         "hparams": hparams,
+        "graph": graph(events) if tags["graph"] else None,
     }
     print(json.dumps(found, indent=1, sort_keys=True))
 

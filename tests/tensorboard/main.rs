@@ -96,6 +96,7 @@ fn expected() -> Value {
             [0, "1000000000.0", ["# Grüße\n\n| a | b |\n|---|---|\n| 1 | 2 |"]],
         ]},
         "text_tags": ["config"],
+        "graph": null,
         "hparams": {
             "_hparams_/experiment": { "experiment": {
                 "hparamInfos": [

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use selvedge::burn::tensor::TensorData;
+use selvedge::models::named;
 use selvedge::models::state::State;
 use selvedge::report::{Pictures, TensorBoard};
 use selvedge::train::{
@@ -57,6 +58,7 @@ fn start(observer: &mut dyn Observer, complete: usize, folder: Option<&Path>) {
     let run = RunStarted {
         label: "birds",
         model: "cnn2_small",
+        layers: Some(&named("cnn2_small").unwrap()),
         epochs: 4,
         images: 192,
         batches: STEPS,
@@ -173,6 +175,9 @@ fn a_run_that_is_killed_and_carried_on_is_shown_as_if_it_had_never_stopped() {
     let texts: Vec<_> = read["texts"]["config"].as_array().unwrap().iter().collect();
     assert!(texts.iter().all(|text| text[2] == json!([config])));
     assert_eq!(steps("texts", "config"), [0, 3]);
+    // Kernel 3 with padding 1 keeps 28 × 28 pixels, and pools halve them.
+    assert_eq!(read["graph"]["conv2"], json!(["Conv2d", ["pool1"], [-1, 20, 14, 14]]));
+    assert_eq!(read["graph"]["images"], json!(["Placeholder", [], [-1, 1, 28, 28]]));
     let hparams = |part: &str| -> Value { read["hparams"][format!("_hparams_/{part}")].clone() };
     let set = &hparams("session_start_info")["sessionStartInfo"]["hparams"];
     assert_eq!(
@@ -212,6 +217,7 @@ fn a_run_without_a_folder_is_refused_before_it_begins() {
     let run = RunStarted {
         label: "",
         model: "",
+        layers: None,
         epochs: 1,
         images: 1,
         batches: 1,

@@ -172,6 +172,7 @@ mod tests {
         let run = RunStarted {
             label: "run",
             model: "model",
+            layers: None,
             epochs: 2,
             images: 100,
             batches: 10,

@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use selvedge_models::Architecture;
 use selvedge_models::state::State;
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +110,8 @@ pub struct RunStarted<'a> {
     pub label: &'a str,
     /// The model's name.
     pub model: &'a str,
+    /// The layers that it is made of, where they are data.
+    pub layers: Option<&'a Architecture>,
     /// Passes over the training images.
     pub epochs: usize,
     /// Training images an epoch.

@@ -20,6 +20,9 @@ pub enum EventError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The layers of the network do not fit one another.
+    #[error("cannot write the graph of a network for TensorBoard: {0}")]
+    Graph(#[from] selvedge_models::ModelError),
     /// A run without a folder was to be written.
     #[error(
         "there is no folder for TensorBoard: name one with `TensorBoard::in_folder`, or give the run a folder"

@@ -26,6 +26,7 @@
 //! that; texts and hyperparameters have no other form than that of their plugins.
 
 mod error;
+mod graph;
 mod histogram;
 mod hparams;
 mod image;

@@ -14,6 +14,7 @@ const SECONDS: f64 = 30.0;
 /// | tab | shows |
 /// |---|---|
 /// | scalars | after every epoch `train/…`, `validation/…`, `learning_rate`, `images_per_second`, `epoch`; within long ones `batches/…` |
+/// | graphs | the layers of the network, where they are data |
 /// | histograms | after every epoch `weights/…` and `gradients/…` of the parameters that are trained |
 /// | text, hparams | the settings of the run |
 ///
@@ -113,6 +114,9 @@ impl Observer for TensorBoard {
         }
         let metrics = metrics(run.columns);
         events.hparams(&settings, &metrics.iter().map(String::as_str).collect::<Vec<_>>())?;
+        if let (Some(layers), 0) = (run.layers, step) {
+            events.graph(layers)?;
+        }
         events.text("config", step, &format!("```toml\n{}\n```\n", run.config.trim_end()))?;
         for Pixels(tag, shape, pixels) in &self.pictures {
             events.image(tag, step, *shape, pixels)?;

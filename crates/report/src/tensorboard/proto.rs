@@ -24,10 +24,60 @@ pub(super) struct Event {
     pub step: i64,
     #[prost(string, optional, tag = "3")]
     pub file_version: Option<String>,
+    /// A `GraphDef` as bytes.
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub graph_def: Option<Vec<u8>>,
     #[prost(message, optional, tag = "5")]
     pub summary: Option<Summary>,
     #[prost(message, optional, tag = "7")]
     pub session_log: Option<SessionLog>,
+}
+
+/// `GraphDef`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Graph {
+    #[prost(message, repeated, tag = "1")]
+    pub node: Vec<Node>,
+    #[prost(message, optional, tag = "4")]
+    pub versions: Option<Producer>,
+}
+
+/// `VersionDef`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Producer {
+    #[prost(int32, tag = "1")]
+    pub producer: i32,
+}
+
+/// `NodeDef`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Node {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(string, tag = "2")]
+    pub op: String,
+    #[prost(string, repeated, tag = "3")]
+    pub input: Vec<String>,
+    #[prost(btree_map = "string, message", tag = "5")]
+    pub attr: BTreeMap<String, Attribute>,
+}
+
+/// `AttrValue`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Attribute {
+    #[prost(message, optional, tag = "1")]
+    pub list: Option<ShapeList>,
+    #[prost(bytes = "vec", optional, tag = "2")]
+    pub s: Option<Vec<u8>>,
+    #[prost(int64, optional, tag = "3")]
+    pub i: Option<i64>,
+}
+
+/// `AttrValue.ListValue`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ShapeList {
+    #[prost(message, repeated, tag = "7")]
+    pub shape: Vec<Shape>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prost::Message;
+use selvedge_models::Architecture;
 
 use super::EventError;
 use super::hparams::{self, HParam, RunStatus};
@@ -145,6 +146,17 @@ impl EventWriter {
     /// [`EventError::Image`] if it is none, [`EventError::Write`] if the file cannot be written.
     pub fn png(&mut self, tag: &str, step: u64, file: &[u8]) -> Result<(), EventError> {
         self.picture(tag, step, Image::of_png(file))
+    }
+
+    /// The layers of a network, for the tab of graphs.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError::Graph`] if its layers do not fit one another, [`EventError::Write`] if the file cannot be
+    /// written.
+    pub fn graph(&mut self, architecture: &Architecture) -> Result<(), EventError> {
+        let graph_def = Some(proto::Graph::of(architecture)?.encode_to_vec());
+        self.write(0, Event { graph_def, ..Event::default() })
     }
 
     /// A text in Markdown.

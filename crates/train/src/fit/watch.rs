@@ -92,6 +92,7 @@ impl Watch {
         let started = RunStarted {
             label: &self.label,
             model: state.model().name(),
+            layers: state.model().layers(),
             epochs: self.epochs,
             images: self.images,
             batches: run.batches,
