@@ -36,36 +36,57 @@ struct Nodes<'a> {
 impl Nodes<'_> {
     /// Adds the layers of a path; the name of its last node, which is that of the node before if it is empty.
     fn path(&mut self, layers: &[Layer], prefix: &str, before: String) -> String {
+        // The block before, if this layer is the activation behind it, which is shown within it: side by side,
+        // TensorBoard would draw `relu1`, `relu2`, … as one pile.
+        let mut block: Option<String> = None;
         layers.iter().fold(before, |before, Layer { name, op }| {
             let path = format!("{prefix}{name}");
             let inner = format!("{path}.");
+            let within = block.take().filter(|block| self.keeps_shape_of(block, &path));
+            if matches!(op, Op::Residual { .. } | Op::Concat { .. } | Op::Gate { .. }) {
+                block = Some(path.clone());
+            }
             match op {
                 Op::Residual { before: first, main, shortcut } => {
                     let reached = self.path(first, &inner, before);
                     let ends = [main, shortcut].map(|p| self.path(p, &inner, reached.clone()));
-                    self.node(&path, "Add", Some("sum"), ends.into())
+                    self.end(&path, "Add", "sum", ends.into())
                 }
                 Op::Concat { branches } => {
                     let ends = branches.iter().map(|p| self.path(p, &inner, before.clone()));
                     let ends = ends.collect();
-                    self.node(&path, "Concat", Some("concat"), ends)
+                    self.end(&path, "Concat", "concat", ends)
                 }
                 Op::Gate { path: gate } => {
                     let end = self.path(gate, &inner, before.clone());
-                    self.node(&path, "Mul", Some("product"), vec![before, end])
+                    self.end(&path, "Mul", "product", vec![before, end])
                 }
-                op => self.node(&path, &kind(op), None, vec![before]),
+                op => {
+                    let shown = within.map(|block| format!("{block}.{name}"));
+                    let shown = shown.unwrap_or_else(|| path.clone());
+                    self.node_as(&shown, &path, &kind(op), vec![before])
+                }
             }
         })
     }
 
-    /// Adds the node of the layer at `path`; one with layers within has a name among theirs.
-    fn node(&mut self, path: &str, op: &str, own: Option<&str>, input: Vec<String>) -> String {
-        // Slashes make groups, which open and close.
-        let mut name = path.replace('.', "/");
-        if let Some(own) = own {
-            name = format!("{name}/{own}");
+    /// Whether a layer without parameters gives the shape that a block before it gives.
+    fn keeps_shape_of(&self, block: &str, path: &str) -> bool {
+        match (self.rows.get(block), self.rows.get(path)) {
+            (Some(block), Some(row)) => block.output == row.output && row.parameters == 0,
+            _ => false,
         }
+    }
+
+    /// Adds the node in which the paths of the layer at `path` end, among those of its layers.
+    fn end(&mut self, path: &str, op: &str, own: &str, input: Vec<String>) -> String {
+        self.node_as(&format!("{path}.{own}"), path, op, input)
+    }
+
+    /// Adds the node of the layer at `path`, shown as if it were another.
+    fn node_as(&mut self, shown: &str, path: &str, op: &str, input: Vec<String>) -> String {
+        // Slashes make groups, which open and close.
+        let name = shown.replace('.', "/");
         let mut attr = BTreeMap::new();
         if let Some(row) = self.rows.get(path) {
             attr.insert("_output_shapes".into(), Attribute::of_output(row.output));
@@ -134,6 +155,8 @@ mod tests {
         assert_eq!(same.input.len(), 2);
         assert!(same.input[0].starts_with("layer1/0/"), "{:?}", same.input);
         assert!(!same.input[1].starts_with("layer1/0/"), "an empty path is what came in");
+        // The ReLU behind a block is shown within it, and the next block begins with it.
+        assert_eq!(node(&graph, "layer1/1/conv1").input, ["layer1/0/relu2"]);
         let smaller = node(&graph, "layer2/0/sum");
         assert!(smaller.input.iter().all(|input| input.starts_with("layer2/0/")));
         let names: std::collections::BTreeSet<&str> =
