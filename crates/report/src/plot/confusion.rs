@@ -43,7 +43,7 @@ pub fn confusion(title: &str, matrix: &ConfusionMatrix) -> Result<Picture, PlotE
     Ok(compose(title, None, Vec::new(), vec![heat_map(matrix)]))
 }
 
-fn check(matrix: &ConfusionMatrix) -> Result<(), String> {
+pub(super) fn check(matrix: &ConfusionMatrix) -> Result<(), String> {
     let classes = matrix.classes.len();
     if !(1..=MOST_CLASSES).contains(&classes) {
         return Err(format!("expected 1 to {MOST_CLASSES} classes, got {classes}"));
@@ -140,7 +140,7 @@ pub fn shares(counts: &[u64]) -> Vec<f64> {
 }
 
 /// Draws a rectangle around a place.
-fn outline(
+pub(super) fn outline(
     scene: &mut Scene,
     (x, y): (f64, f64),
     (width, height): (f64, f64),
@@ -160,7 +160,12 @@ fn outline(
 
 /// Count and share, where they fit. The library's own text would be black on dark cells, and a count
 /// would read `952.00`.
-fn cell_text(scene: &mut Scene, (x, y): (f64, f64), cell: (f64, f64), (count, share): (u64, f64)) {
+pub(super) fn cell_text(
+    scene: &mut Scene,
+    (x, y): (f64, f64),
+    cell: (f64, f64),
+    (count, share): (u64, f64),
+) {
     let room = cell.0 - 4.0;
     let mut text = |content: &str, y: f64, size: u32, color| {
         // The middle of a digit is 0.36 of the size above its baseline.

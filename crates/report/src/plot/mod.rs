@@ -10,6 +10,7 @@
 //! | loss and accuracy by the share of training images | [`curve()`] |
 //! | the loss by the learning rate, to choose one | [`learning_rate()`] |
 //! | which class was taken for which | [`confusion()`] |
+//! | each class against the rest, in a matrix each | [`one_vs_rest()`] |
 //! | each class against the rest, by the threshold | [`roc()`], [`precision_recall()`] |
 //! | whether a classifier is as often right as it is sure | [`reliability()`] |
 //! | the images of greatest loss, or the first ones with what is predicted | [`worst_images()`], [`predicted_images()`] |
@@ -56,6 +57,7 @@ mod inset;
 mod intervals;
 mod learning_rate;
 mod mean_curves;
+mod one_vs_rest;
 mod page;
 mod panel;
 mod picture;
@@ -79,6 +81,7 @@ pub use intervals::{Emphasis, IntervalRow, Intervals};
 pub use learning_rate::learning_rate;
 pub(crate) use mean_curves::stroke;
 pub use mean_curves::{MeanCurve, MeanCurves, Places, ValueAxis};
+pub use one_vs_rest::one_vs_rest;
 pub use picture::{Picture, PlotError};
 pub use reliability::reliability;
 pub use rows::rows;

@@ -4,6 +4,7 @@ mod calibration;
 mod confusion;
 #[cfg(test)]
 mod edges;
+mod findings;
 mod history;
 mod predictions;
 #[cfg(test)]
