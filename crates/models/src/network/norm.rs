@@ -91,7 +91,11 @@ impl Norm {
 impl Clone for Norm {
     fn clone(&self) -> Self {
         self.settle();
-        let own = |running: &RunningState<Tensor<1>>| RunningState::new(running.value());
+        // Under the id that it had: by ids an average finds what it is of.
+        let own = |running: &RunningState<Tensor<1>>| {
+            let plain = running.valid();
+            if running.value().device().is_autodiff() { plain.train() } else { plain }
+        };
         let BatchNorm { running_mean, running_var, .. } = &self.0;
         let (running_mean, running_var) = (own(running_mean), own(running_var));
         Self(BatchNorm { running_mean, running_var, ..self.0.clone() })

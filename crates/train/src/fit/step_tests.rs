@@ -140,6 +140,30 @@ fn an_exponential_average_keeps_its_share_and_takes_the_rest() {
 }
 
 #[test]
+fn running_statistics_are_averaged_with_the_weights() {
+    let normed = |epochs, averaging| {
+        // Without validation images the training loss decides, and the last epoch is the best.
+        let data = FitData::new(greys(16), greys(16), Normalization::unit());
+        let data = FitData { validation: None, ..data };
+        let net = Architecture::new("normed", [1, 4, 4]).conv("conv1", 2, 3, 0).batch_norm("bn1");
+        let net = net.relu().flatten().linear("fc1", 2);
+        let network = net.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
+        let config = FitConfig { averaging, batch_size: 8, learning_rate: 0.01, ..descent(epochs) };
+        let fitted = fit(network, &data, &config, &Context::new(&Device::flex())).unwrap();
+        assert_eq!(fitted.best.epoch, epochs);
+        values(&fitted.model)
+    };
+    let plain = normed(3, None);
+    assert!(plain.iter().any(|(name, _)| name == "bn1.running_mean"));
+    // An average that keeps nothing is the last weights.
+    assert_close(&normed(3, Some(Averaging::exponential(0.0))), &plain);
+    let [one, two] = [1, 2].map(|epochs| normed(epochs, None));
+    let averaging = Averaging::Exponential { decay: 0.75, every: 2 };
+    let expected = mixed(&mixed(&one, &two, 0.25), &plain, 0.25);
+    assert_close(&normed(3, Some(averaging)), &expected);
+}
+
+#[test]
 fn a_stochastic_average_is_the_mean_of_the_epochs_from_one_on() {
     let [one, two, three] = [1, 2, 3].map(|epochs| run(&descent(epochs)).0);
     let averaged = |from_epoch| {
