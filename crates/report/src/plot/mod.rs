@@ -16,7 +16,11 @@
 //! | any images with a caption each | [`sheet()`], [`grid()`] |
 //! | loss and error by the training images that a run has seen | [`images_seen()`] |
 //! | what layers make of images | [`FeatureMaps`] |
-//! | images over their reconstructions | [`ImageRows`] |
+//! | images over their reconstructions, or from step to step | [`ImageRows`] |
+//! | which pixels of images methods point at | [`ContactSheet`], [`MethodMaps`] |
+//! | a map of features, coloured by class, with images as points | [`Scatter`] |
+//! | images with those that a network takes for alike | [`neighbors()`] |
+//! | the accuracy by the strength of noise, blur and the like | [`robustness_curves()`] |
 //! | keep it | [`Picture::save`], [`Picture::save_as`], [`Picture::to_svg`], [`Picture::to_png`] |
 //!
 //! Axes, lines, bands, markers, legends and colour scales are those of [kuva](https://docs.rs/kuva).
@@ -46,6 +50,7 @@
 //! ```
 
 mod confusion;
+mod contact_sheet;
 mod curve;
 mod dash;
 mod feature_maps;
@@ -56,11 +61,14 @@ mod inset;
 mod intervals;
 mod learning_rate;
 mod mean_curves;
+mod neighbors;
 mod page;
 mod panel;
 mod picture;
 mod reliability;
+mod robustness;
 mod rows;
+mod scatter;
 mod sheet;
 mod square;
 mod style;
@@ -70,6 +78,7 @@ mod threshold;
 
 pub use confusion::{MOST_CLASSES, confusion};
 pub(crate) use confusion::{per_cent, shares};
+pub use contact_sheet::{ContactSheet, MethodMaps};
 pub use curve::{CurvePoint, CurveSeries, curve};
 pub use feature_maps::{FeatureMaps, LayerMaps};
 pub use history::history;
@@ -79,9 +88,12 @@ pub use intervals::{Emphasis, IntervalRow, Intervals};
 pub use learning_rate::learning_rate;
 pub(crate) use mean_curves::stroke;
 pub use mean_curves::{MeanCurve, MeanCurves, Places, ValueAxis};
+pub use neighbors::neighbors;
 pub use picture::{Picture, PlotError};
 pub use reliability::reliability;
+pub use robustness::robustness_curves;
 pub use rows::rows;
+pub use scatter::Scatter;
 pub use sheet::{SheetImage, first_of_each_class, grid, predicted_images, sheet, worst_images};
 pub(crate) use style::heat_colors;
 pub use threshold::{precision_recall, roc};
