@@ -1,4 +1,4 @@
-//! What in an image a network answers to: against captum, and against drawing the weights anew.
+//! What in an image a network answers to, and what it takes to mislead it: against captum, and against drawing the weights anew.
 //!
 //! `tests/data/explain.json` holds what captum 0.9 computes in f64 for a network whose parameters and pixels follow
 //! from the formula that `tests/python/make_parity_networks.py` describes; `tests/python/make_explain.py` made it.
@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use selvedge::burn::optim::{AdamConfig, GradientsParams};
 use selvedge::burn::tensor::{Int, TensorData};
-use selvedge::models::explain::{self, IntegratedGradients, Occlusion, Rule, SmoothGrad};
+use selvedge::models::explain::{
+    self, Attack, IntegratedGradients, Maximization, Occlusion, Pgd, PixelRange, Rule, SmoothGrad,
+    Target,
+};
 use selvedge::models::{Op, state};
 use selvedge::prelude::*;
 use serde::Deserialize;
@@ -123,11 +126,62 @@ fn maps_are_those_of_captum() {
     let map = explain::grad_cam_plus_plus(&network, x(), &classes, None).unwrap();
     found.insert("grad_cam_plus_plus".into(), map);
 
+    found.extend(attacked(&network, &images, classes));
+    found.extend(maximized(&network, &images));
+
     assert!(found.keys().eq(expected.keys()));
     let errors: Vec<_> =
         found.iter().map(|(name, map)| (name, off(map, &expected[name]))).collect();
     println!("{errors:?}");
     assert!(errors.iter().all(|(_, error)| *error < TOLERANCE), "{errors:?}");
+}
+
+fn attacked(
+    network: &Network,
+    images: &Tensor<4>,
+    classes: [usize; 2],
+) -> Vec<(String, Tensor<4>)> {
+    let wanted = classes.map(|class| (class + 1) % 4);
+    let range = || PixelRange(vec![[0.0, 1.0], [-0.5, 1.5]]);
+    let (away, towards) = (Attack::untargeted(0.03, range()), Attack::targeted(0.03, range()));
+    let steps = |random_start| Pgd { steps: 7, step_size: Some(0.008), random_start, seed: 7 };
+    let x = || images.clone();
+    let all = [
+        ("fgsm", explain::fgsm(network, x(), &classes, &away)),
+        ("fgsm targeted", explain::fgsm(network, x(), &wanted, &towards)),
+        ("pgd", explain::pgd(network, x(), &classes, &away, steps(false))),
+        ("pgd targeted", explain::pgd(network, x(), &wanted, &towards, steps(true))),
+    ];
+    all.map(|(name, images)| (name.to_owned(), images.unwrap())).into()
+}
+
+fn maximized(network: &Network, images: &Tensor<4>) -> Vec<(String, Tensor<4>)> {
+    let channel = |layer: &str, channel| Target::Channel { layer: layer.into(), channel };
+    let settings = Maximization {
+        steps: 9,
+        learning_rate: 0.05,
+        jitter: 2,
+        decay: 0.02,
+        blur: 0.6,
+        blur_every: 3,
+        range: Some(PixelRange(vec![[-1.0, 1.25]])),
+        every: 4,
+        seed: 7,
+    };
+    let all = [
+        ("class", Target::Class(2)),
+        ("conv3", channel("conv3", 5)),
+        ("block.conv2", channel("block.conv2", 1)),
+        ("fc1", channel("fc1", 4)),
+    ];
+    let last = |(name, target): (&str, Target)| {
+        let start = Some(images.clone());
+        let mut found = explain::maximize_activation(network, start, &target, &settings).unwrap();
+        let steps: Vec<usize> = found.iter().map(|found| found.step).collect();
+        assert_eq!(steps, [0, 4, 8, 9]);
+        (format!("maximized {name}"), found.pop().unwrap().images)
+    };
+    all.map(last).into()
 }
 
 #[test]

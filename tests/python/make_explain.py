@@ -5,9 +5,10 @@ The network has convolutions, batch normalization, ReLU, a max-pool, a residual 
 linear layers.  Its weights and its pixels follow from the formula of make_parity_networks.py.  Everything is
 computed in f64.  Captum has no Grad-CAM++: it is computed here from the formula of its paper (Chattopadhyay et
 al., 2018).  SmoothGrad's noise is drawn by xoshiro256++ and Box and Muller's transform, as the crate does, once for
-all images, and given to captum in the place of its own.
+all images, and given to captum in the place of its own; so are the random start of PGD, and the shifts of activation
+maximization, which is computed here from the formula of ../../crates/models/src/explain/maximize.rs with scipy's blur.
 
-Needs captum 0.9 and what make_parity_networks.py needs.
+Needs captum 0.9, scipy and what make_parity_networks.py needs.
 """
 import json, math, os
 import torch, torch.nn as nn, torch.nn.functional as F
@@ -15,6 +16,8 @@ from captum.attr import (
     GuidedBackprop, InputXGradient, IntegratedGradients, LayerAttribution, LayerGradCam, NoiseTunnel,
     Occlusion, Saliency,
 )
+from captum.robust import FGSM, PGD
+from scipy.ndimage import gaussian_filter
 from make_parity_networks import digits, fill, uniform
 
 SHAPE = (2, 2, 12, 12)
@@ -47,8 +50,8 @@ class Net(nn.Module):
         return self.fc2(self.relu4(self.fc1(x)))
 
 
-def normals(seed, count):
-    """xoshiro256++ seeded by splitmix64, through Box and Muller's transform."""
+def uniforms(seed):
+    """xoshiro256++ seeded by splitmix64: a function that gives the next value in [0, 1)."""
     mask = (1 << 64) - 1
     state = []
     for _ in range(4):
@@ -73,6 +76,12 @@ def normals(seed, count):
         s[3] = rotate(s[3], 45)
         return (word >> 11) / (1 << 53)
 
+    return unit
+
+
+def normals(seed, count):
+    """Through Box and Muller's transform."""
+    unit = uniforms(seed)
     return [math.sqrt(-2 * math.log(1 - unit())) * math.cos(math.tau * unit()) for _ in range(count)]
 
 
@@ -108,6 +117,52 @@ def grad_cam_plus_plus(net, layer, images, classes):
     return (weights * maps).sum(1, keepdim=True).relu().detach()
 
 
+def attacks(net, images, classes):
+    """Both channels have a range of their own, whose ends and shares are given to captum as tensors."""
+    low, high = torch.tensor([[0.0, -0.5], [1.0, 1.5]]).double().reshape(2, 1, 2, 1, 1)
+    epsilon, step = 0.03 * (high - low), 0.008 * (high - low)
+    wanted = (classes + 1) % 4
+    unit = uniforms(SEED)
+    way = torch.tensor([2 * unit() - 1 for _ in range(images[0].numel())]).double()
+    way = way.reshape(1, *images.shape[1:])
+    drawn, torch.rand_like = torch.rand_like, lambda x: (way.expand_as(x) + 1) / 2
+    try:
+        loss = nn.CrossEntropyLoss(reduction="none")
+        fgsm, pgd = FGSM(net, loss, low, high), PGD(net, loss, low, high)
+        return {
+            "fgsm": fgsm.perturb(images, epsilon, classes),
+            "fgsm targeted": fgsm.perturb(images, epsilon, wanted, targeted=True),
+            "pgd": pgd.perturb(images, epsilon, step, 7, classes),
+            "pgd targeted": pgd.perturb(images, epsilon, step, 7, wanted, targeted=True, random_start=True),
+        }
+    finally:
+        torch.rand_like = drawn
+
+
+def maximized(net, images, target, steps=9, rate=0.05, jitter=2, decay=0.02, sigma=0.6, blur_every=3):
+    """`target` takes images to a number each."""
+    unit = uniforms(SEED)
+    x = images.clone()
+    for step in range(1, steps + 1):
+        down, right = [int(unit() * (2 * jitter + 1)) - jitter for _ in range(2)]
+        x = x.roll((down, right), (2, 3)).requires_grad_()
+        g = torch.autograd.grad(target(x).sum(), x)[0]
+        x = x.detach() + rate * g / g.square().mean((1, 2, 3), keepdim=True).sqrt()
+        x = x.roll((-down, -right), (2, 3)) * (1 - decay)
+        if step % blur_every == 0:
+            x = torch.from_numpy(gaussian_filter(x.numpy(), (0, 0, sigma, sigma), mode="reflect"))
+        x = x.clamp(-1, 1.25)
+    return x
+
+
+def output(net, layer, x):
+    kept = {}
+    hook = dict(net.named_modules())[layer].register_forward_hook(lambda module, x, y: kept.update(y=y))
+    net(x)
+    hook.remove()
+    return kept["y"]
+
+
 def rounded(x):
     return {"shape": list(x.shape), "values": [digits(v) for v in x.detach().reshape(-1).tolist()]}
 
@@ -134,6 +189,13 @@ if __name__ == "__main__":
             cam["relu3"].attribute(images, classes, relu_attributions=True), (12, 12), "bilinear"
         ),
     }
+    maps |= attacks(net, images, classes)
+    maps["maximized class"] = maximized(net, images, lambda x: net(x)[:, 2])
+    maps["maximized conv3"] = maximized(net, images, lambda x: output(net, "conv3", x)[:, 5].mean((1, 2)))
+    maps["maximized block.conv2"] = maximized(
+        net, images, lambda x: output(net, "block.conv2", x)[:, 1].mean((1, 2))
+    )
+    maps["maximized fc1"] = maximized(net, images, lambda x: output(net, "fc1", x)[:, 4])
     for rule in ["gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"]:
         maps[rule] = ig.attribute(images, baseline, classes, n_steps=STEPS, method=rule)
     for name, method in cam.items():

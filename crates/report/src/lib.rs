@@ -6,6 +6,7 @@
 //! | write all of it about a classifier into a folder | `write_evaluation` (feature `plot`) |
 //! | draw the curves of a run as it goes | `Pictures` (feature `plot`) |
 //! | make a page of it: text, tables and figures in one file | `html` (feature `plot`) |
+//! | look inside a trained classifier: a contact sheet and a page of what it sees in images | `looking` (feature `plot`) |
 //! | keep what a run measures every so many steps | [`StepLog`] |
 //! | let TensorBoard show a run as it goes | [`TensorBoard`], [`tensorboard`] |
 //!
@@ -15,6 +16,8 @@
 mod evaluation;
 #[cfg(feature = "plot")]
 pub mod html;
+#[cfg(feature = "plot")]
+pub mod looking;
 #[cfg(feature = "plot")]
 mod pictures;
 #[cfg(feature = "plot")]

@@ -29,6 +29,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! To look at them, [`Pca`] and [`Tsne`] make a map of the features of any layer ([`Features::of_layer`]), and
+//! [`Features::nearest`] finds the images that a network takes for alike.
+//!
 //! The trunk runs as in inference: without dropout, and with the running statistics of batch
 //! normalization. To keep a dropout before the head, cut before it: the head then begins with it.
 //! Images that are augmented anew in every epoch have no features that could be kept.
@@ -50,15 +53,24 @@
 //! its last layer takes 2.9 images of 224 × 224 a second, so that 60,000 images take 5.7 hours, once;
 //! the last layer alone then learns from 158,000 a second, 0.4 s an epoch.
 
+mod neighbors;
+mod pca;
+mod symmetric;
+mod tsne;
+
 use std::sync::Arc;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use selvedge_data::{
     BatchLoader, BatchSource, DataError, EpochSeed, Examples, Normalization, SplitMix64, View,
 };
 use selvedge_models::{ModelError, Network, Shape};
 
-use crate::error::require_shape;
+pub use neighbors::{Distance, Neighbor};
+pub use pca::Pca;
+pub use tsne::{Tsne, TsneMap};
+
+use crate::error::{require, require_shape};
 use crate::metrics::to_host;
 use crate::{Context, FitData, FitSource, TrainError};
 
@@ -79,8 +91,7 @@ impl Features {
     ///
     /// [`ModelError`] if the trunk's layers do not fit one another.
     pub fn bytes(trunk: &Network, images: usize) -> Result<u64, ModelError> {
-        let size = trunk.architecture().output_shape()?.size();
-        Ok((size_of::<f32>() as u64).saturating_mul(size as u64).saturating_mul(images as u64))
+        Ok(bytes_of(trunk.architecture().output_shape()?, images))
     }
 
     /// Computes what `trunk` makes of every image of `view`, once.
@@ -113,15 +124,81 @@ impl Features {
     ) -> Result<Self, TrainError> {
         use burn::module::Module;
 
-        let trunk = trunk.valid();
-        let architecture = trunk.architecture();
+        let output = trunk.architecture().output_shape()?;
+        let valid = trunk.valid();
+        Self::computed(trunk, output, source, context, |images| to_host(valid.forward(images)))
+    }
+
+    /// What the layer at a path of `network`, within blocks as well, makes of every image of `view`: the paths are those
+    /// of [`Network::feature_maps`].
+    ///
+    /// Maps are many features, one for each of their pixels. Every layer of the network is computed alone, which takes
+    /// longer than [`extract`](Self::extract) of a trunk that was cut behind the layer.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use selvedge_data::{ImageDataset, Normalization};
+    /// use selvedge_models::{Cnn, Initialization};
+    /// use selvedge_train::{Context, features::Features};
+    ///
+    /// let classes = vec!["a".to_string(), "b".to_string()];
+    /// let images = ImageDataset::new("t", vec![7; 2 * 784], [1, 28, 28], vec![0, 1], classes)?.view();
+    /// let network = Cnn::cnn2(2).architecture().init(Initialization::PyTorch, 0, &Device::flex())?;
+    /// let context = Context::new(&Device::flex());
+    /// let features = Features::of_layer(&network, "relu2", &images, &Normalization::unit(), &context)?;
+    /// assert_eq!((features.len(), features.shape()), (2, [50, 14, 14]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`extract`](Self::extract), and [`ModelError::UnknownLayer`] for a layer that is not there.
+    pub fn of_layer(
+        network: &Network,
+        layer: &str,
+        view: &View,
+        normalization: &Normalization,
+        context: &Context,
+    ) -> Result<Self, TrainError> {
+        use burn::module::Module;
+
+        let architecture = network.architecture();
+        let rows = architecture.summary()?.rows;
+        let Some(output) = rows.iter().find(|row| row.name == layer).map(|row| row.output) else {
+            let known = rows.into_iter().map(|row| row.name).collect();
+            let (architecture, layer) = (architecture.name.clone(), layer.to_owned());
+            return Err(ModelError::UnknownLayer { architecture, layer, known }.into());
+        };
+        let batch = architecture.inference_batch()?;
+        let source = BatchLoader::new(view.clone(), batch, normalization, &context.device)?;
+        let valid = network.valid();
+        Self::computed(network, output, &source, context, |images| {
+            let mut found = Vec::new();
+            valid.forward_hooked(images, |path, output| {
+                if path == layer {
+                    found = to_host(output.clone().into_features());
+                }
+            });
+            found
+        })
+    }
+
+    /// What `compute` makes of the batches of the first epoch, of the shape `output` for each image.
+    fn computed(
+        network: &Network,
+        output: Shape,
+        source: &dyn BatchSource,
+        context: &Context,
+        compute: impl Fn(Tensor<4>) -> Vec<f32>,
+    ) -> Result<Self, TrainError> {
+        let architecture = network.architecture();
         require_shape(&architecture.name, architecture.input, source.image_shape())?;
         let images = source.num_images();
-        let shape = match trunk.architecture().output_shape()? {
+        let shape = match output {
             Shape::Images(sides) => sides,
             Shape::Features(n) => [n, 1, 1],
         };
-        let bytes = Self::bytes(&trunk, images)?;
+        let bytes = bytes_of(output, images);
         let out_of_memory = |_| TrainError::Memory { images, bytes };
         let elements = usize::try_from(bytes / size_of::<f32>() as u64);
         let mut values: Vec<f32> = Vec::new();
@@ -135,7 +212,7 @@ impl Features {
                 return Err(TrainError::Stopped { what });
             }
             let batch = batch?;
-            values.extend(to_host(trunk.forward(batch.images)));
+            values.extend(compute(batch.images));
             labels.extend(batch.labels);
             display.update(labels.len(), String::new);
         }
@@ -146,6 +223,41 @@ impl Features {
             labels: labels.into(),
             classes: source.classes().into(),
         })
+    }
+
+    /// Features that were computed elsewhere: `[image, channel, row, column]`, with the shape of an image's and the label
+    /// of each image among the classes.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Setting`] if there are not as many values as labels and shape say, or none, and for a label without a
+    /// class.
+    pub fn from_values(
+        values: Vec<f32>,
+        shape: [usize; 3],
+        labels: Vec<u16>,
+        classes: Vec<String>,
+    ) -> Result<Self, TrainError> {
+        let sides = [labels.len()].into_iter().chain(shape);
+        let size = sides.fold(1_usize, |size, side| size.saturating_mul(side));
+        let expected = "above 0, and the number of labels times the sizes of the shape";
+        let fits = size == values.len() && size > 0;
+        require(fits, "the number of values", values.len(), expected)?;
+        let unknown = labels.iter().find(|label| usize::from(**label) >= classes.len());
+        let expected = "below the number of classes";
+        require(unknown.is_none(), "a label", unknown.unwrap_or(&0), expected)?;
+        Ok(Self { values: values.into(), shape, labels: labels.into(), classes: classes.into() })
+    }
+
+    /// How many features an image has.
+    fn size(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// `Ok` if none is NaN or infinite.
+    fn require_finite(&self) -> Result<(), TrainError> {
+        let finite = self.values.iter().all(|value| value.is_finite());
+        require(finite, "a feature", "NaN or infinite", "finite")
     }
 
     /// Number of images.
@@ -180,7 +292,7 @@ impl Features {
     ///
     /// If `position` is not below [`len`](Self::len).
     pub fn image(&self, position: usize) -> &[f32] {
-        let size: usize = self.shape.iter().product();
+        let size = self.size();
         &self.values[position * size..][..size]
     }
 
@@ -197,6 +309,11 @@ impl Features {
     ) -> Result<BatchLoader<Self>, TrainError> {
         Ok(BatchLoader::of(self.clone(), batch_size, device)?)
     }
+}
+
+fn bytes_of(output: Shape, images: usize) -> u64 {
+    let values = (output.size() as u64).saturating_mul(images as u64);
+    (size_of::<f32>() as u64).saturating_mul(values)
 }
 
 impl Examples for Features {
@@ -279,5 +396,7 @@ impl FitSource for FeatureData {
     }
 }
 
+#[cfg(test)]
+mod map_tests;
 #[cfg(test)]
 mod tests;

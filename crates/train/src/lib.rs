@@ -12,9 +12,11 @@
 //! | measure a model | [`evaluate`], [`Metrics`], [`ConfusionMatrix`] | `evaluate`, `metrics` |
 //! | know more than its accuracy | [`predictions()`], [`Predictions`], [`ClassificationReport`] | `evaluate`, `metrics` |
 //! | average over variants of an image | [`Tta`] | `tta` |
+//! | see what noise, blur, JPEG and rotation do to the accuracy | [`robustness()`], [`Robustness`] | `robustness` |
 //! | keep what happened | [`History`] | `metrics` |
 //! | watch a run | [`Observer`], [`Context::with_observer`] | `observe` |
 //! | compute the features of a frozen trunk once | [`features`] | `features` |
+//! | map the features of any layer, find the nearest images | [`features::Pca`], [`features::Tsne`], [`features::Features::nearest`] | `features` |
 //!
 //! What is trained is a [`Model`](selvedge_models::Model): a [`Network`](selvedge_models::Network), or a
 //! Burn module for which a program implements it. Everything runs on whatever
@@ -33,6 +35,7 @@ mod metrics;
 mod observe;
 mod optimizer;
 mod progress;
+mod robustness;
 mod schedule;
 mod settings;
 mod task;
@@ -64,6 +67,7 @@ pub use observe::{
 };
 pub use optimizer::{Lookahead, OptimizerConfig};
 pub use progress::Progress;
+pub use robustness::{Robustness, RobustnessRow, robustness};
 pub use schedule::{
     Annealing, Decay, Interval, OneCycle, Plateau, PlateauMode, Position, Schedule,
 };

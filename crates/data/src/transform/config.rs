@@ -9,12 +9,12 @@ use serde::ser::{Error, Serialize, Serializer};
 use super::*;
 
 macro_rules! named {
-    ($($transform:ident),* $(,)?) => {
+    ($($(#[$when:meta])? $transform:ident),* $(,)?) => {
         /// A transform of this crate with its name.
         #[derive(serde::Serialize, serde::Deserialize)]
         #[serde(tag = "name", rename_all = "snake_case")]
         enum Named {
-            $($transform($transform)),*
+            $($(#[$when])? $transform($transform)),*
         }
 
         impl Named {
@@ -22,6 +22,7 @@ macro_rules! named {
             fn of(transform: &dyn Transform) -> Option<Self> {
                 let any: &dyn Any = transform;
                 $(
+                    $(#[$when])?
                     if let Some(transform) = any.downcast_ref::<$transform>() {
                         return Some(Self::$transform(*transform));
                     }
@@ -31,7 +32,7 @@ macro_rules! named {
 
             fn shared(self) -> Arc<dyn Transform> {
                 match self {
-                    $(Self::$transform(transform) => Arc::new(transform)),*
+                    $($(#[$when])? Self::$transform(transform) => Arc::new(transform)),*
                 }
             }
         }
@@ -62,6 +63,8 @@ named!(
     RandomErasing,
     RandAugment,
     TrivialAugmentWide,
+    #[cfg(feature = "images")]
+    Jpeg,
 );
 
 impl Serialize for Transforms {
@@ -160,6 +163,7 @@ mod tests {
             .with(RandomErasing { random: true, ..RandomErasing::default() })
             .with(RandAugment { magnitude: 3, ..RandAugment::default() })
             .with(TrivialAugmentWide::default())
+            .with(Jpeg::new(50.0))
     }
 
     #[test]

@@ -15,6 +15,7 @@
 //! | [`UniformNoise`], [`GaussianNoise`], [`GaussianBlur`] | noise, blur |
 //! | [`Cutout`], [`RandomErasing`] | hides a part |
 //! | [`RandAugment`], [`TrivialAugmentWide`] | operations drawn from a set |
+//! | [`Corruption`] | what a classifier should bear: noise, blur, contrast, JPEG, rotation in five strengths |
 //!
 //! [`Transforms`] are several of them, one after the other, read from and written as JSON or TOML. What is
 //! drawn for an image is a function of seed, epoch and the image's position alone (see
@@ -31,11 +32,14 @@ mod blur;
 mod color;
 mod config;
 mod convolve;
+mod corruption;
 mod crop;
 mod erase;
 mod flip;
 mod gray;
 mod jitter;
+#[cfg(feature = "images")]
+mod jpeg;
 mod lanes;
 mod noise;
 mod padding;
@@ -59,11 +63,14 @@ pub use affine::{Affine, RandomAffine, RandomRotation};
 pub use augment::{RandAugment, TrivialAugmentWide};
 pub use blur::GaussianBlur;
 pub use color::ColorOp;
+pub use corruption::Corruption;
 pub use crop::RandomCrop;
 pub use erase::{Cutout, RandomErasing};
 pub use flip::{AlternatingFlip, RandomHorizontalFlip, RandomVerticalFlip};
 pub use gray::{GrayToRgb, Grayscale};
 pub use jitter::ColorJitter;
+#[cfg(feature = "images")]
+pub use jpeg::Jpeg;
 pub(crate) use lanes::wide;
 pub use noise::{GaussianNoise, UniformNoise};
 pub use padding::PaddingMode;

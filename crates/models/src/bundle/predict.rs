@@ -84,26 +84,14 @@ impl Bundle {
     /// [`ModelError::Setting`] if the bytes are not those of whole images, or as [`check`](Self::check);
     /// [`ModelError::Outputs`] if the network gives values for an image that are not finite.
     pub fn predict(&self, pixels: &[u8]) -> Result<Vec<Prediction>, ModelError> {
-        self.check()?;
+        let size = self.image_size(pixels)?;
         let architecture = self.network.architecture();
-        let size = Shape::Images(architecture.input).size();
-        if !pixels.len().is_multiple_of(size) {
-            return Err(self.wrong_size(pixels, format!("a multiple of {size}")));
-        }
         let affine = affine(&self.mean, &self.std, architecture.input[0])?;
         let network = self.network.valid();
-        let device = network.devices().into_iter().next().unwrap_or_default();
-        let [channels, height, width] = architecture.input;
         let batch = architecture.inference_batch()?;
         let mut predictions = Vec::with_capacity(pixels.len() / size);
         for images in pixels.chunks(size * batch) {
-            let mut values = Vec::with_capacity(images.len());
-            let planes = images.chunks_exact(height * width);
-            for (plane, affine) in planes.zip(affine.iter().cycle()) {
-                values.extend(plane.iter().map(|&pixel| affine.apply(pixel)));
-            }
-            let shape = [images.len() / size, channels, height, width];
-            let images = Tensor::<4>::from_data(TensorData::new(values, shape), &device);
+            let images = self.images(images, &affine);
             let outputs = network.forward(images).try_into_data_as::<f32>();
             let outputs = outputs.map_err(|error| self.outputs_failed(error.to_string()))?;
             let outputs = outputs.as_slice::<f32>();
@@ -114,6 +102,54 @@ impl Bundle {
             }
         }
         Ok(predictions)
+    }
+
+    /// The same images as values, `[images, channels, height, width]`, normalized as the network takes them, on its device:
+    /// for [`explain`](crate::explain), say.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use selvedge_models::{Bundle, Cnn, Initialization, explain};
+    ///
+    /// let network = Cnn::cnn2(2).architecture().init(Initialization::PyTorch, 0, &Device::flex())?;
+    /// let classes = ["trouser", "sandal"].map(String::from).to_vec();
+    /// let bundle = Bundle::from_parts(network, classes, vec![0.5], vec![0.25]);
+    /// let images = bundle.normalized(&[255; 784])?;
+    /// assert_eq!(images.clone().max().into_scalar::<f32>(), 2.0);
+    /// let map = explain::saliency(bundle.network(), images, &[1])?;
+    /// # Ok::<(), selvedge_models::ModelError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Setting`] as [`predict`](Self::predict).
+    pub fn normalized(&self, pixels: &[u8]) -> Result<Tensor<4>, ModelError> {
+        self.image_size(pixels)?;
+        let channels = self.network.architecture().input[0];
+        Ok(self.images(pixels, &affine(&self.mean, &self.std, channels)?))
+    }
+
+    /// The number of values of an image, if the bundle can be used and the bytes are those of whole images.
+    fn image_size(&self, pixels: &[u8]) -> Result<usize, ModelError> {
+        self.check()?;
+        let size = Shape::Images(self.network.architecture().input).size();
+        match pixels.len().is_multiple_of(size) {
+            true => Ok(size),
+            false => Err(self.wrong_size(pixels, format!("a multiple of {size}"))),
+        }
+    }
+
+    /// Whole images as values.
+    fn images(&self, pixels: &[u8], affine: &[Affine]) -> Tensor<4> {
+        let [channels, height, width] = self.network.architecture().input;
+        let mut values = Vec::with_capacity(pixels.len());
+        let planes = pixels.chunks_exact(height * width);
+        for (plane, affine) in planes.zip(affine.iter().cycle()) {
+            values.extend(plane.iter().map(|&pixel| affine.apply(pixel)));
+        }
+        let shape = [pixels.len() / (channels * height * width), channels, height, width];
+        let device = self.network.devices().into_iter().next().unwrap_or_default();
+        Tensor::from_data(TensorData::new(values, shape), &device)
     }
 
     /// What the network makes of one image, `[channels, height, width]`; see [`predict`](Self::predict).

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::layer::with_maps;
 use super::subject::{Subject, picked};
 use super::walk::{leaf, walk};
 use crate::{Activation, Architecture, ModelError, Network, Op, Shape};
@@ -107,7 +108,7 @@ fn cam(
 ) -> Result<Tensor<4>, ModelError> {
     let architecture = network.architecture();
     let layer = match layer {
-        Some(layer) => checked(architecture, layer)?,
+        Some(layer) => with_maps(architecture, layer)?,
         None => cam_layer(architecture)?,
     };
     let subject = Subject::new(network, images, classes)?;
@@ -130,23 +131,4 @@ fn cam(
         weigh(maps.inner(), gradient).sum_dim(1).clamp_min(0.0)
     });
     subject.finite(cam)
-}
-
-/// The path of a layer that is there and gives maps.
-fn checked(architecture: &Architecture, layer: &str) -> Result<String, ModelError> {
-    let rows = architecture.summary()?.rows;
-    let name = architecture.name.clone();
-    match rows.iter().find(|row| row.name == layer).map(|row| row.output) {
-        Some(Shape::Images(_)) => Ok(layer.into()),
-        Some(Shape::Features(_)) => Err(ModelError::Layer {
-            architecture: name,
-            layer: layer.into(),
-            reason: "it gives features, not maps".into(),
-        }),
-        None => Err(ModelError::UnknownLayer {
-            architecture: name,
-            layer: layer.into(),
-            known: rows.into_iter().map(|row| row.name).collect(),
-        }),
-    }
 }

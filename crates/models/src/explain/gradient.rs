@@ -109,7 +109,7 @@ pub fn smooth_grad(
 }
 
 /// Values of the normal distribution with mean 0 and standard deviation 1, by Box and Muller's transform.
-fn normal(shape: [usize; 4], rng: &mut Rng) -> TensorData {
+pub(super) fn normal(shape: [usize; 4], rng: &mut Rng) -> TensorData {
     let count: usize = shape.iter().product();
     let values = (0..count).map(|_| {
         // 1 - u is never 0, so the logarithm is finite.

@@ -9,6 +9,9 @@
 //! | what excites the units that speak for the class | [`guided_backprop`] | `guided` |
 //! | which region of the image a layer's maps find the class in | [`grad_cam`], [`grad_cam_plus_plus`] | `cam` |
 //! | how much the logit falls when a region is covered | [`occlusion`] | `occlusion` |
+//! | what image excites a filter, a unit or a class the most | [`maximize_activation`] | `maximize` |
+//! | what the first filters look for, and one filter through all layers | [`first_filters`], [`filter_through_layers`] | `filters` |
+//! | how little has to change for another class | [`fgsm`], [`pgd`] | `attack` |
 //!
 //! Every function takes any [`Network`](crate::Network), trained or not, on a plain or a training device, with frozen
 //! parameters or without, and leaves it as it is. It is computed as in inference: without dropout, and with the
@@ -36,23 +39,33 @@
 //! # Ok::<(), selvedge_models::ModelError>(())
 //! ```
 
+mod attack;
+mod blur;
 mod cam;
+mod filters;
 mod gradient;
 mod guided;
 mod integrated;
+mod layer;
 mod maps;
+mod maximize;
 mod occlusion;
 mod quadrature;
+mod range;
 mod subject;
 mod walk;
 
+pub use attack::{Attack, Pgd, fgsm, pgd};
 pub use cam::{cam_layer, grad_cam, grad_cam_plus_plus};
+pub use filters::{filter_through_layers, first_filters};
 pub use gradient::{SmoothGrad, input_x_gradient, saliency, smooth_grad};
 pub use guided::guided_backprop;
 pub use integrated::{IntegratedGradients, integrated_gradients};
 pub use maps::{largest_over_channels, upsample};
+pub use maximize::{Maximization, Maximized, Target, maximize_activation};
 pub use occlusion::{Occlusion, occlusion};
 pub use quadrature::Rule;
+pub use range::PixelRange;
 pub use subject::predicted;
 
 #[cfg(test)]

@@ -43,23 +43,9 @@ impl Subject {
         images: Tensor<4>,
         classes: &[usize],
     ) -> Result<Self, ModelError> {
-        let architecture = network.architecture();
-        let [batch, channels, height, width] = images.dims();
-        let [c, h, w] = architecture.input;
-        if [channels, height, width] != [c, h, w] || batch == 0 {
-            return Err(setting(
-                "the shape of the images",
-                format!("[{batch}, {channels}, {height}, {width}]"),
-                format!("[1 or more, {c}, {h}, {w}], as `{}` takes them", architecture.name),
-            ));
-        }
-        let known = match architecture.output_shape()? {
-            Shape::Features(known) => known,
-            shape => {
-                let reason = format!("it gives {shape}, not a logit for each class");
-                return Err(outputs(network, reason));
-            }
-        };
+        check_shape(network, &images)?;
+        let batch = images.dims()[0];
+        let known = known_classes(network)?;
         if classes.len() != batch {
             let expected = format!("{batch}, one for each image");
             return Err(setting("the number of classes given", classes.len(), expected));
@@ -67,20 +53,7 @@ impl Subject {
         if let Some(class) = classes.iter().find(|class| **class >= known) {
             return Err(setting("class", class, format!("below {known}")));
         }
-        let device = network.devices().into_iter().next().unwrap_or_default().without_autodiff();
-        let images = images.inner().to_device(&device);
-        if !all_finite(images.clone()) {
-            return Err(setting("a pixel", "NaN or infinite", "finite"));
-        }
-        let mut network = network.valid().set_require_grad(false).train();
-        // Normalizations without a parameter that learns use their running statistics.
-        network.body.change_norms(&mut |norm| norm.train_with_parameters());
-        let mut weights = Finite::default();
-        network.visit(&mut weights);
-        if let Some(name) = weights.first_bad {
-            return Err(outputs(&network, format!("`{name}` has values that are NaN or infinite")));
-        }
-        let at_a_time = architecture.inference_batch()?.min(MOST_AT_A_TIME);
+        let Ready { network, images, at_a_time } = Ready::new(network, images)?;
         Ok(Self { network, images, classes: classes.to_vec(), at_a_time })
     }
 
@@ -101,11 +74,20 @@ impl Subject {
     /// The gradient of each image's logit with respect to it: `images` are a variation of the subject's, or several
     /// of them one after the other.
     pub fn gradient(&self, images: Tensor<4>) -> Tensor<4> {
+        self.gradient_of(images, picked)
+    }
+
+    /// The same of what `score` makes of the logits, `[batch, classes]`, and the classes: one number an image, `[batch]`.
+    pub fn gradient_of(
+        &self,
+        images: Tensor<4>,
+        score: impl Fn(Tensor<2>, &[usize]) -> Tensor<1>,
+    ) -> Tensor<4> {
         let classes = self.repeated(images.dims()[0]);
         self.in_parts(images, &classes, |images, classes| {
             let images = images.autodiff().require_grad();
             let logits = self.network.forward(images.clone());
-            let mut gradients = picked(logits, classes).sum().backward();
+            let mut gradients = score(logits, classes).sum().backward();
             let gradient = images.grad_remove(&mut gradients);
             gradient.unwrap_or_else(|| images.inner().zeros_like())
         })
@@ -160,6 +142,65 @@ impl Subject {
             true => Ok(map),
             false => Err(outputs(&self.network, "its logits or their gradients overflow".into())),
         }
+    }
+}
+
+/// A network whose weights are constants, and images that it can be given.
+pub(super) struct Ready {
+    /// As in inference.
+    pub network: Network,
+    /// `[batch, channels, height, width]`, on the plain device of the network.
+    pub images: Tensor<4>,
+    /// How many images are computed at a time.
+    pub at_a_time: usize,
+}
+
+impl Ready {
+    /// The network and its images, if both are sound.
+    pub fn new(network: &Network, images: Tensor<4>) -> Result<Self, ModelError> {
+        check_shape(network, &images)?;
+        let images = images.inner().to_device(&plain_device(network));
+        if !all_finite(images.clone()) {
+            return Err(setting("a pixel", "NaN or infinite", "finite"));
+        }
+        let mut network = network.valid().set_require_grad(false).train();
+        // Normalizations without a parameter that learns use their running statistics.
+        network.body.change_norms(&mut |norm| norm.train_with_parameters());
+        let mut weights = Finite::default();
+        network.visit(&mut weights);
+        if let Some(name) = weights.first_bad {
+            return Err(outputs(&network, format!("`{name}` has values that are NaN or infinite")));
+        }
+        let at_a_time = network.architecture().inference_batch()?.min(MOST_AT_A_TIME);
+        Ok(Self { network, images, at_a_time })
+    }
+}
+
+/// The plain device of the network.
+pub(super) fn plain_device(network: &Network) -> Device {
+    network.devices().into_iter().next().unwrap_or_default().without_autodiff()
+}
+
+/// `Ok` for images as the network takes them, and at least one.
+fn check_shape(network: &Network, images: &Tensor<4>) -> Result<(), ModelError> {
+    let architecture = network.architecture();
+    let [batch, channels, height, width] = images.dims();
+    let [c, h, w] = architecture.input;
+    if [channels, height, width] == [c, h, w] && batch > 0 {
+        return Ok(());
+    }
+    Err(setting(
+        "the shape of the images",
+        format!("[{batch}, {channels}, {height}, {width}]"),
+        format!("[1 or more, {c}, {h}, {w}], as `{}` takes them", architecture.name),
+    ))
+}
+
+/// How many classes the network gives logits of.
+pub(super) fn known_classes(network: &Network) -> Result<usize, ModelError> {
+    match network.architecture().output_shape()? {
+        Shape::Features(known) => Ok(known),
+        shape => Err(outputs(network, format!("it gives {shape}, not a logit for each class"))),
     }
 }
 

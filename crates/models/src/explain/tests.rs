@@ -7,17 +7,17 @@ use crate::{
     ResNet, state,
 };
 
-fn network(architecture: Architecture) -> Network {
+pub(super) fn network(architecture: Architecture) -> Network {
     architecture.init(Initialization::PyTorch, 1, &Device::flex()).unwrap()
 }
 
 /// Convolution, batch normalization, ReLU and a linear layer.
-fn small() -> Architecture {
+pub(super) fn small() -> Architecture {
     let net = Architecture::new("small", [2, 6, 6]).conv("conv1", 3, 3, 1).batch_norm("bn1");
     net.relu().max_pool(2).flatten().linear("fc1", 4)
 }
 
-fn images(count: usize) -> Tensor<4> {
+pub(super) fn images(count: usize) -> Tensor<4> {
     let values: Vec<f32> = (0..count * 72).map(|i| (i as f32 * 0.7).sin()).collect();
     Tensor::from_data(TensorData::new(values, [count, 2, 6, 6]), &Device::flex())
 }
@@ -34,12 +34,12 @@ fn of_two_pixels(first: [f32; 4], last: [f32; 2]) -> Network {
     state::write(network(net), weights.into())
 }
 
-fn values(map: Tensor<4>) -> Vec<f32> {
+pub(super) fn values(map: Tensor<4>) -> Vec<f32> {
     assert!(!map.device().is_autodiff());
     map.into_data().try_to_vec().unwrap()
 }
 
-fn message<T: std::fmt::Debug>(result: Result<T, ModelError>) -> String {
+pub(super) fn message<T: std::fmt::Debug>(result: Result<T, ModelError>) -> String {
     let message = result.unwrap_err().to_string();
     assert!(message.len() < 300 && !message.contains('\n'), "{message}");
     message

@@ -1,5 +1,6 @@
 //! Images within a picture. The drawing library knows none.
 
+use kuva::plot::legend::LegendEntry;
 use kuva::render::color::Color;
 use kuva::render::render::{Primitive, Scene};
 
@@ -136,12 +137,22 @@ pub fn compose_with(
     title: &str,
     subtitle: Option<&str>,
     mut part: Scene,
-    mut insets: Vec<Inset>,
+    insets: Vec<Inset>,
 ) -> Picture {
     part.elements.extend(insets.iter().map(Inset::frame));
+    compose_below((title, subtitle), Vec::new(), part, insets)
+}
+
+/// A picture with title, subtitle and legend above one part that has images on it, without lines around them.
+pub fn compose_below(
+    (title, subtitle): (&str, Option<&str>),
+    legend: Vec<LegendEntry>,
+    mut part: Scene,
+    mut insets: Vec<Inset>,
+) -> Picture {
     part.font_family = font();
     let height = part.height;
-    let mut picture = compose(title, subtitle, Vec::new(), vec![part]);
+    let mut picture = compose(title, subtitle, legend, vec![part]);
     // The part is the last on the page.
     let above = picture.scene.height - MARGIN / 2.0 - height;
     for inset in &mut insets {

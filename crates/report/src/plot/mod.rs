@@ -17,7 +17,11 @@
 //! | any images with a caption each | [`sheet()`], [`grid()`] |
 //! | loss and error by the training images that a run has seen | [`images_seen()`] |
 //! | what layers make of images | [`FeatureMaps`] |
-//! | images over their reconstructions | [`ImageRows`] |
+//! | images over their reconstructions, or from step to step | [`ImageRows`] |
+//! | which pixels of images methods point at | [`ContactSheet`], [`MethodMaps`] |
+//! | a map of features, coloured by class, with images as points | [`Scatter`] |
+//! | images with those that a network takes for alike | [`neighbors()`] |
+//! | the accuracy by the strength of noise, blur and the like | [`robustness_curves()`] |
 //! | keep it | [`Picture::save`], [`Picture::save_as`], [`Picture::to_svg`], [`Picture::to_png`] |
 //!
 //! Axes, lines, bands, markers, legends and colour scales are those of [kuva](https://docs.rs/kuva).
@@ -47,6 +51,7 @@
 //! ```
 
 mod confusion;
+mod contact_sheet;
 mod curve;
 mod dash;
 mod feature_maps;
@@ -57,12 +62,15 @@ mod inset;
 mod intervals;
 mod learning_rate;
 mod mean_curves;
+mod neighbors;
 mod one_vs_rest;
 mod page;
 mod panel;
 mod picture;
 mod reliability;
+mod robustness;
 mod rows;
+mod scatter;
 mod sheet;
 mod square;
 mod style;
@@ -72,6 +80,7 @@ mod threshold;
 
 pub use confusion::{MOST_CLASSES, confusion};
 pub(crate) use confusion::{per_cent, shares};
+pub use contact_sheet::{ContactSheet, MethodMaps};
 pub use curve::{CurvePoint, CurveSeries, curve};
 pub use feature_maps::{FeatureMaps, LayerMaps};
 pub use history::history;
@@ -81,10 +90,13 @@ pub use intervals::{Emphasis, IntervalRow, Intervals};
 pub use learning_rate::learning_rate;
 pub(crate) use mean_curves::stroke;
 pub use mean_curves::{MeanCurve, MeanCurves, Places, ValueAxis};
+pub use neighbors::neighbors;
 pub use one_vs_rest::one_vs_rest;
 pub use picture::{Picture, PlotError};
 pub use reliability::reliability;
+pub use robustness::robustness_curves;
 pub use rows::rows;
+pub use scatter::Scatter;
 pub use sheet::{SheetImage, first_of_each_class, grid, predicted_images, sheet, worst_images};
 pub(crate) use style::heat_colors;
 pub use threshold::{precision_recall, roc};

@@ -42,7 +42,7 @@ pub use images::{ChosenImages, ImageArgs, ImageNormalization, ResizeMode};
 pub use memory::MemoryArgs;
 pub use network::{Channels, NetworkArgs, WeightArgs, WeightFormat, non_finite};
 #[cfg(feature = "images")]
-pub use predictions::{PredictionArgs, PredictionFormat, predict_files};
+pub use predictions::{PredictionArgs, PredictionFormat, predict_files, read_images};
 pub use run_folder::{RunArgs, RunFolderArgs, ended};
 pub use settings::{Classes, DataArgs, Fraction, Normalization, QuickArgs, prefetch};
 pub use training::{LossArgs, LrScheduler, Opt, TrainingArgs};

@@ -121,13 +121,7 @@ pub fn predict_files(
     stop: &Stop,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let architecture = bundle.network().architecture();
-    let reader = ImageReader::new(architecture.input)?;
-    let reader = match bundle.resize() {
-        // Images that were all of one size: others are cut out of the middle.
-        None => reader,
-        Some(ImageResize::ShorterSide(side)) => reader.with_resize(Resize::ShorterSide(side))?,
-        Some(ImageResize::Stretch) => reader.with_resize(Resize::Stretch)?,
-    };
+    let reader = image_reader(bundle)?;
     let batch = architecture.inference_batch()?;
     print(&args.header(bundle.classes().len()))?;
     let (mut done, mut failed) = (0, 0);
@@ -183,6 +177,27 @@ pub fn predict_files(
         reasons.splice(3..3 + more, [format!("{more} more like this")]);
     }
     Err(Failed(reasons.join("; ")).into())
+}
+
+/// What reads images of any size as those that the bundle's network learned from.
+fn image_reader(bundle: &Bundle) -> Result<ImageReader, DataError> {
+    let reader = ImageReader::new(bundle.network().architecture().input)?;
+    match bundle.resize() {
+        // Images that were all of one size: others are cut out of the middle.
+        None => Ok(reader),
+        Some(ImageResize::ShorterSide(side)) => reader.with_resize(Resize::ShorterSide(side)),
+        Some(ImageResize::Stretch) => reader.with_resize(Resize::Stretch),
+    }
+}
+
+/// The pixels of files of images, `[channel, row, column]` each, prepared as the bundle's training images were.
+///
+/// # Errors
+///
+/// An error of one line for the first file that cannot be read.
+pub fn read_images(bundle: &Bundle, files: &[PathBuf]) -> Result<Vec<Vec<u8>>, DataError> {
+    let reader = image_reader(bundle)?;
+    files.iter().map(|file| reader.read(file)).collect()
 }
 
 /// The files that an argument stands for; `empty` is told if there are none.

@@ -1,0 +1,245 @@
+use selvedge_models::explain::Maximized;
+use selvedge_train::Robustness;
+
+use super::{LookError, Seen};
+use crate::html::{Block, Cell, Figure, Page, Row, Section, Table};
+use crate::plot::{
+    FeatureMaps, ImageRow, ImageRows, ImageValues, MeanCurves, Picture, SheetImage, grid,
+    robustness_curves,
+};
+
+/// Classes of an image that are told.
+const TOLD: usize = 3;
+/// Images whose maps are drawn.
+const MOST_WITH_MAPS: usize = 4;
+/// Channels of a layer that are drawn.
+const CHANNELS: usize = 8;
+/// Filters side by side.
+const ACROSS: usize = 10;
+
+impl Seen<'_> {
+    /// A page that needs no other file: predictions, the contact sheet, maps, filters and whatever else was computed.
+    /// `command` is what it was made by.
+    ///
+    /// # Errors
+    ///
+    /// As [`sheet`](Self::sheet).
+    pub fn page(&self, command: &str) -> Result<Page, LookError> {
+        let name = &self.bundle.network().architecture().name;
+        let images = match self.images.len() {
+            1 => "an image".to_owned(),
+            count => format!("{count} images"),
+        };
+        let answer =
+            format!("Which pixels matter, by {} methods, {}.", self.methods.len(), self.asked());
+        let mut page = Page::new(format!("What does {name} see in {images}?"), answer);
+        page = page.with(Section::new("What it predicts").with(self.predictions_table()));
+        page = page.with(self.pixels_section()?);
+        if let Some(alike) = &self.alike {
+            let alternative =
+                "Every image with the nearest images beside it, named by their classes.";
+            let nearest = Figure::new(&alike.neighbors(&self.shown())?, "", alternative);
+            let alternative =
+                "A map in which images with like features lie close, coloured by class.";
+            let map = Figure::new(&alike.map()?, "", alternative);
+            page = page.with(Section::new("What it takes for alike").with(nearest).with(map));
+        }
+        if !self.layers.is_empty() {
+            let mut section = Section::new("What its layers make of an image");
+            for image in 0..self.images.len().min(MOST_WITH_MAPS) {
+                let caption = format!("The maps of {}", self.images[image].name);
+                let alternative = format!("{caption}: a row of channels for each layer.");
+                section = section.with(Figure::new(&self.maps(image)?, caption, alternative));
+            }
+            page = page.with(section);
+        }
+        if let Some(picture) = self.filters_picture()? {
+            let alternative = "The weights of the first filters as images.";
+            let section = Section::new("What its first filters look for");
+            page = page.with(section.with(Figure::new(&picture, "", alternative)));
+        }
+        if let Some(picture) = self.excited_picture()? {
+            let alternative =
+                "From noise to an image that a class is excited by, a row for each class.";
+            let section = Section::new("What excites its classes");
+            page = page.with(section.with(Figure::new(&picture, "", alternative)));
+        }
+        if let Some(picture) = self.misled_picture()? {
+            let alternative =
+                "Every image as it is, and changed by FGSM and by PGD, with what is predicted.";
+            let section = Section::new("What it takes to mislead it");
+            page = page.with(section.with(Figure::new(&picture, "", alternative)));
+        }
+        if let Some(robustness) = &self.robustness {
+            let curves = self::robustness(robustness);
+            let alternative = "The accuracy by the strength of each corruption.";
+            let figure = Figure::of_curves(&curves, curves.title.clone(), alternative);
+            let section = Section::new("What it bears").with(figure);
+            page = page.with(section.with(robustness_table(robustness)));
+        }
+        Ok(page.with(Section::new("How it was made").with(Block::Code(command.into()))))
+    }
+
+    /// All pictures of the page that there are, each with a name for its files; see [`PICTURES`](super::PICTURES).
+    ///
+    /// # Errors
+    ///
+    /// As [`sheet`](Self::sheet).
+    pub fn pictures(&self) -> Result<Vec<(&'static str, Picture)>, LookError> {
+        let mut pictures = vec![("sheet", self.sheet()?)];
+        if let Some(alike) = &self.alike {
+            pictures.push(("neighbors", alike.neighbors(&self.shown())?));
+            pictures.push(("tsne", alike.map()?));
+        }
+        if !self.layers.is_empty() {
+            pictures.push(("maps", self.maps(0)?));
+        }
+        pictures.extend(self.filters_picture()?.map(|picture| ("filters", picture)));
+        pictures.extend(self.excited_picture()?.map(|picture| ("excited", picture)));
+        pictures.extend(self.misled_picture()?.map(|picture| ("misled", picture)));
+        let curves = self.robustness.as_ref().map(|table| robustness(table).picture());
+        pictures.extend(curves.map(|picture| ("robustness", picture)));
+        Ok(pictures)
+    }
+
+    fn predictions_table(&self) -> Table {
+        let columns = ["image".to_owned()].into_iter().chain((1..=self.told()).flat_map(|k| {
+            let class = if k == 1 { "class".to_owned() } else { format!("class {k}") };
+            [class, "probability".to_owned()]
+        }));
+        let mut table = Table::new("The most probable classes", columns);
+        for (image, prediction) in self.images.iter().zip(&self.predictions) {
+            let probabilities = &prediction.probabilities;
+            let mut order: Vec<usize> = (0..probabilities.len()).collect();
+            order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
+            let cells = order.iter().take(self.told()).flat_map(|class| {
+                let name = self.bundle.classes()[*class].clone();
+                [Cell::text(name), Cell::share(f64::from(probabilities[*class]))]
+            });
+            let row: Vec<Cell> =
+                [Cell::text(image.name.clone())].into_iter().chain(cells).collect();
+            table.rows.push(Row::from(row));
+        }
+        table
+    }
+
+    fn told(&self) -> usize {
+        self.bundle.classes().len().min(TOLD)
+    }
+
+    fn pixels_section(&self) -> Result<Section, LookError> {
+        let names: Vec<&str> = self.methods.iter().map(|method| method.name.as_str()).collect();
+        let alternative =
+            format!("The images, and over each the pixels that matter by {}.", names.join(", "));
+        let mut section = Section::new("Which pixels matter").with(Figure::new(
+            &self.sheet()?,
+            "Every map is drawn relative to its own largest value.",
+            alternative,
+        ));
+        if !self.notes.is_empty() {
+            section = section.with(Block::Note(self.notes.join(". ")));
+        }
+        Ok(section)
+    }
+
+    /// The maps of one image.
+    pub(super) fn maps(&self, image: usize) -> Result<Picture, LookError> {
+        let images = self.shown();
+        let maps = FeatureMaps { images, layers: self.layers.clone(), channels: CHANNELS };
+        let title = format!("What do the layers make of {}?", self.images[image].name);
+        Ok(maps.picture_of(image, &title, None)?)
+    }
+
+    /// The first filters, if there is a convolution.
+    pub(super) fn filters_picture(&self) -> Result<Option<Picture>, LookError> {
+        let Some((layer, filters, shape)) = &self.filters else { return Ok(None) };
+        let image = |(i, pixels): (usize, &Vec<u8>)| (i, pixels.clone());
+        let numbered: Vec<(usize, Vec<u8>)> = filters.iter().enumerate().map(image).collect();
+        let images: Vec<SheetImage<'_>> = numbered
+            .iter()
+            .map(|(i, pixels)| SheetImage { pixels, shape: *shape, caption: vec![i.to_string()] })
+            .collect();
+        let title = format!("What do the first filters look for? The weight of {layer}");
+        let subtitle = "one scale for all: 0 is the grey in the middle";
+        Ok(Some(grid(&title, Some(subtitle), ACROSS, &images)?))
+    }
+
+    /// The images that excite classes, if that was asked for.
+    pub(super) fn excited_picture(&self) -> Result<Option<Picture>, LookError> {
+        let Some((_, first)) = self.excited.first() else { return Ok(None) };
+        let labels = first.iter().map(|picture| format!("step {}", picture.step)).collect();
+        let of_class = |(class, pictures): &(usize, Vec<Maximized>)| {
+            let pixels = pictures.iter().flat_map(|picture: &Maximized| {
+                super::misled::pixels(self.bundle, picture.images.clone())
+            });
+            (self.bundle.classes()[*class].clone(), pixels.collect())
+        };
+        let rows: Vec<(String, Vec<u8>)> = self.excited.iter().map(of_class).collect();
+        let rows = rows.iter().map(|(name, values)| ImageRow {
+            name: name.clone(),
+            values: ImageValues::Bytes(values),
+        });
+        let shape = self.bundle.network().architecture().input;
+        let rows = ImageRows { shape, labels, rows: rows.collect(), across: first.len() };
+        let title = "Which images excite the classes the most?";
+        Ok(Some(rows.picture(title, Some("from noise, by gradient ascent"))?))
+    }
+
+    /// The images as they are and changed, with what is predicted, if that was asked for.
+    pub(super) fn misled_picture(&self) -> Result<Option<Picture>, LookError> {
+        let Some(misled) = &self.misled else { return Ok(None) };
+        let classes = self.bundle.classes();
+        let mut images = Vec::new();
+        for (i, shown) in self.shown().into_iter().enumerate() {
+            let (shape, size) = (shown.shape, shown.pixels.len());
+            images.push(shown);
+            for way in &misled.ways {
+                let (class, probability) = way.predicted[i];
+                let line = format!("{}, {:.1} %", classes[class], 100.0 * probability);
+                let pixels = &way.pixels[i * size..(i + 1) * size];
+                images.push(SheetImage { pixels, shape, caption: vec![way.name.into(), line] });
+            }
+        }
+        let still = |way: &super::misled::Way| {
+            let pairs = way.predicted.iter().zip(&self.predictions);
+            pairs.filter(|((class, _), before)| *class == before.class).count()
+        };
+        let [signed, stepped] = [0, 1].map(|i| still(&misled.ways[i]));
+        let count = self.images.len();
+        let title = format!(
+            "What does it take to mislead it? {signed} of {count} images keep their class under FGSM, {stepped} under PGD"
+        );
+        let subtitle = format!("no pixel changes by more than {:.3} of its range", misled.epsilon);
+        // As many images as there is room for stand side by side.
+        let across = if count > 1 { 6 } else { 3 };
+        Ok(Some(grid(&title, Some(&subtitle), across, &images)?))
+    }
+}
+
+/// The curves, with what happens at the greatest strength in their title.
+pub(super) fn robustness(table: &Robustness) -> MeanCurves {
+    let last = table.rows.chunk_by(|a, b| a.corruption == b.corruption).filter_map(<[_]>::last);
+    let last: Vec<String> = last
+        .map(|row| format!("{} {:.1} %", row.corruption.name(), 100.0 * row.accuracy))
+        .collect();
+    let title = format!(
+        "What does it bear? {:.1} % of the images as they are are right, at the greatest strength: {}",
+        100.0 * table.clean,
+        last.join(", ")
+    );
+    robustness_curves(&title, std::slice::from_ref(table))
+}
+
+fn robustness_table(table: &Robustness) -> Table {
+    let columns = ["corruption", "what its strength is", "strength", "accuracy"];
+    let mut result = Table::new("Accuracy on corrupted images", columns);
+    for row in &table.rows {
+        result.rows.push(Row::from([
+            Cell::text(row.corruption.name()),
+            Cell::text(row.corruption.unit()),
+            Cell::number(row.strength, 2),
+            Cell::share(row.accuracy),
+        ]));
+    }
+    result
+}

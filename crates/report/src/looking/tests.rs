@@ -1,0 +1,154 @@
+use burn::tensor::{Device, TensorData};
+use selvedge_data::transform::Corruption;
+use selvedge_data::{ImageDataset, Normalization};
+use selvedge_models::{Architecture, Initialization, Mlp, Op, state};
+use selvedge_train::{Context, RobustnessRow};
+
+use super::*;
+
+fn bundle(net: Architecture) -> Bundle {
+    let network = net.init(Initialization::PyTorch, 1, &Device::flex()).unwrap();
+    let classes = ["bag", "coat", "<script>"].map(String::from).to_vec();
+    Bundle::from_parts(network, classes, vec![0.3], vec![0.35])
+}
+
+fn small() -> Architecture {
+    let net = Architecture::new("small", [1, 12, 12]).conv("conv1", 4, 3, 1).relu().max_pool(2);
+    net.conv("conv2", 6, 3, 1).relu().flatten().linear("fc1", 8).relu().linear("fc2", 3)
+}
+
+fn images(count: usize) -> Vec<LookedAt> {
+    let image = |n: usize| {
+        let pixels = (0..144).map(|i| ((i * 7 + n * 31) % 256) as u8).collect();
+        LookedAt { name: format!("image {n}"), pixels }
+    };
+    (0..count).map(image).collect()
+}
+
+fn refused(look: Look<'_>) -> String {
+    let message = look.compute().unwrap_err().to_string();
+    assert!(message.len() < 250 && !message.contains('\n'), "{message}");
+    message
+}
+
+#[test]
+fn the_page_has_every_method_the_maps_the_filters_and_what_excites_the_classes() {
+    let bundle = bundle(small());
+    let seen = Look::new(&bundle, images(3))
+        .with_excitation(true)
+        .with_attack(Some(0.1))
+        .compute()
+        .unwrap();
+    assert!(seen.notes().is_empty());
+    let methods: Vec<&str> = seen.methods.iter().map(|method| method.name.as_str()).collect();
+    assert_eq!(methods, Method::ALL.map(Method::name));
+    let view = images(9).into_iter().flat_map(|image| image.pixels).collect();
+    let classes = bundle.classes().to_vec();
+    let labels = vec![0, 1, 2, 0, 1, 2, 0, 1, 2];
+    let view = ImageDataset::new("t", view, [1, 12, 12], labels, classes).unwrap().view();
+    let normalization = Normalization { mean: vec![0.3], std: vec![0.35] };
+    let context = Context::new(&Device::flex());
+    let alike = Alike::search(&bundle, &seen, (&view, &normalization), 2, &context).unwrap();
+    // The images that are looked at are the first three of those that are searched.
+    let first: Vec<usize> = alike.found().iter().map(|found| found[0].position).collect();
+    assert_eq!(first, [0, 1, 2]);
+    assert!(alike.found().iter().all(|found| found.len() == 2 && found[0].distance < 1e-6));
+    let row = |severity, accuracy| RobustnessRow {
+        corruption: Corruption::Noise,
+        severity,
+        strength: 0.04 * severity as f64,
+        accuracy,
+    };
+    let table = Robustness { clean: 0.9, rows: vec![row(1, 0.875), row(2, 0.625)] };
+    let seen = seen.with_alike(alike).with_robustness(table);
+    let pictures = seen.pictures().unwrap();
+    assert!(pictures.iter().map(|(name, _)| *name).eq(PICTURES));
+    let page = seen.page("look_inside a.safetensors").unwrap().to_html();
+    for part in [
+        "What it predicts",
+        "Which pixels matter",
+        "What it takes for alike",
+        "What its layers make of an image",
+        "What its first filters look for",
+        "What excites its classes",
+        "keep their class under FGSM",
+        "at the greatest strength: noise 62.5 %",
+        "look_inside a.safetensors",
+        "guided",
+        "t-SNE",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("<script>\""));
+}
+
+#[test]
+fn what_does_not_fit_a_network_is_left_out_and_told() {
+    let net = Architecture::new("smooth", [1, 12, 12]).conv("conv1", 4, 3, 1);
+    let net = net.layer("act", Op::Gelu { approximate: Default::default() }).flatten();
+    let smooth = bundle(net.linear("fc", 3));
+    let seen = Look::new(&smooth, images(1)).compute().unwrap();
+    assert_eq!(seen.methods.len(), 7);
+    let [note] = seen.notes() else { panic!("{:?}", seen.notes()) };
+    assert!(note.starts_with("guided backpropagation is not shown: layer `act`"), "{note}");
+
+    let net = Mlp::new(3).architecture().with_input([1, 12, 12]).unwrap();
+    let mlp = bundle(net);
+    let seen = Look::new(&mlp, images(1)).compute().unwrap();
+    assert!(seen.notes().iter().any(|note| note.starts_with("Grad-CAM is not shown: ")));
+    assert!(seen.filters.is_none() && seen.layers.is_empty());
+    assert!(!seen.page("").unwrap().to_html().contains("What its first filters look for"));
+}
+
+#[test]
+fn images_of_a_pixel_are_looked_at_as_well() {
+    let one = bundle(Architecture::new("one", [1, 1, 1]).flatten().linear("fc", 3));
+    let image = LookedAt { name: "a".into(), pixels: vec![7] };
+    let seen = Look::new(&one, vec![image]).compute().unwrap();
+    seen.page("").unwrap();
+    let svg = seen.sheet().unwrap().to_svg();
+    assert_eq!(svg.matches("<image ").count(), seen.methods.len() + 2);
+}
+
+#[test]
+fn images_classes_layers_and_weights_that_do_not_fit_are_refused_on_one_line() {
+    let good = bundle(small());
+    let told = refused(Look::new(&good, Vec::new()));
+    assert_eq!(told, "the number of images is 0, but must be 1 to 50");
+    assert!(refused(Look::new(&good, images(51))).starts_with("the number of images is 51"));
+    let wrong = LookedAt { name: "a".into(), pixels: vec![0; 143] };
+    assert!(refused(Look::new(&good, vec![wrong])).contains("144"));
+    let told = refused(Look::new(&good, images(1)).with_class(Some(3)));
+    assert_eq!(told, "class is 3, but must be below 3");
+    let told = refused(Look::new(&good, images(1)).with_layer(Some("conv3".into())));
+    assert!(
+        told.starts_with("`small` has no layer named `conv3`; its layers are conv1, "),
+        "{told}"
+    );
+    let told = refused(Look::new(&good, images(1)).with_layer(Some("fc1".into())));
+    assert_eq!(told, "layer `fc1` of `small`: it gives features, not maps");
+    let nan = TensorData::new(vec![f32::NAN; 24], [3, 8]);
+    let network = state::write(good.network().clone(), [("fc2.weight".to_string(), nan)].into());
+    let bad = Bundle::from_parts(network, good.classes().to_vec(), vec![0.3], vec![0.35]);
+    let told = refused(Look::new(&bad, images(1)));
+    assert_eq!(told, "`small`: `fc2.weight` has values that are NaN or infinite");
+}
+
+#[test]
+fn of_many_names_some_are_taken_evenly_and_classes_once() {
+    let names = |count: usize| (0..count).map(|i| i.to_string()).collect::<Vec<_>>();
+    assert_eq!(spread(names(3), 6), ["0", "1", "2"]);
+    assert_eq!(spread(names(16), 6), ["0", "3", "6", "9", "12", "15"]);
+    assert_eq!(distinct(&[4, 1, 4, 2, 1, 0], 3), [4, 1, 2]);
+}
+
+#[test]
+fn a_class_is_named_or_numbered_and_an_unknown_one_is_told_those_that_there_are() {
+    let bundle = bundle(small());
+    assert_eq!(class_of(&bundle, "coat").unwrap(), 1);
+    assert_eq!(class_of(&bundle, "2").unwrap(), 2);
+    let told = |text: &str| class_of(&bundle, text).unwrap_err().to_string();
+    assert_eq!(told("3"), "class is 3, but must be 0 to 2, or one of bag, coat, <script>");
+    assert!(told("\u{1b}[2J").starts_with("class is \\u{1b}[2J, but"));
+    assert!(told(&"long ".repeat(100)).len() < 120);
+}

@@ -1,0 +1,96 @@
+//! What does a trained classifier see in images?
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use selvedge::cli;
+use selvedge::data::transform::Corruption;
+use selvedge::files::Output;
+use selvedge::prelude::*;
+use selvedge::report::html::command_line;
+use selvedge::report::looking::{Alike, Look, LookedAt, PICTURES, class_of};
+use selvedge::train::robustness;
+
+/// Looks inside the classifier of a bundle: which pixels of images matter by eight methods, what its layers make of them,
+/// what its first filters look for. Writes a page, `look.html`, and its pictures as SVG and PNG into a folder: `sheet` is
+/// the contact sheet.
+#[derive(Parser)]
+struct Args {
+    /// The file of the network, as `train`, `finetune` and `predict` have it
+    bundle: PathBuf,
+    /// Files of images of any size and colour: 1 to 50
+    #[arg(required = true)]
+    images: Vec<PathBuf>,
+    /// The class that is explained, by its name or number [default: the one that is predicted]
+    #[arg(long)]
+    class: Option<String>,
+    /// The layer of Grad-CAM [default: the last one with maps]
+    #[arg(long)]
+    layer: Option<String>,
+    /// With images that excite the classes
+    #[arg(long)]
+    excite: bool,
+    /// With images changed by FGSM and PGD, each pixel by at most this share of its range, such as 0.03
+    #[arg(long, value_name = "EPSILON")]
+    attack: Option<f64>,
+    /// A published data set: with the training images that the network takes for the nearest, a t-SNE map, and the
+    /// accuracy on corrupted test images
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<String>,
+    /// How many images of it are looked at
+    #[arg(long, default_value_t = 2000, value_name = "NUMBER", requires = "dataset")]
+    among: usize,
+    /// Its classes [default: all of them]
+    #[arg(long, requires = "dataset")]
+    classes: Option<cli::Classes>,
+    /// Where page and pictures are written
+    #[arg(long, default_value = "runs/look_inside")]
+    folder: PathBuf,
+    #[command(flatten)]
+    common: cli::Common,
+}
+
+fn main() -> ExitCode {
+    cli::run(|args: Args| look(&args))
+}
+
+fn look(args: &Args) -> Result<(), Box<dyn Error>> {
+    let (context, _) = args.common.context("look inside")?;
+    let bundle = Bundle::load(&args.bundle, &context.device)?;
+    let class = args.class.as_deref().map(|class| class_of(&bundle, class)).transpose()?;
+    let pixels = cli::read_images(&bundle, &args.images)?.into_iter();
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let images = args.images.iter().zip(pixels);
+    let images = images.map(|(path, pixels)| LookedAt { name: name(path), pixels }).collect();
+    let look = Look::new(&bundle, images).with_class(class).with_layer(args.layer.clone());
+    let mut seen = look.with_excitation(args.excite).with_attack(args.attack).compute()?;
+    if let Some(dataset) = &args.dataset {
+        let data = cli::DataArgs { dataset: dataset.clone(), classes: args.classes };
+        let split = data.split(&args.common.source())?;
+        let first = |view: &View| view.range(0..view.len().min(args.among));
+        let (train, test) = (first(&split.train)?, first(split.test()?)?);
+        let (mean, std) = (bundle.mean().to_vec(), bundle.std().to_vec());
+        let normalization = Normalization { mean, std };
+        let alike = Alike::search(&bundle, &seen, (&train, &normalization), 6, &context)?;
+        let all = (Corruption::ALL, 0);
+        let table = robustness(bundle.network(), &test, &normalization, all, &context)?;
+        seen = seen.with_alike(alike).with_robustness(table);
+    }
+    for note in seen.notes() {
+        cli::print(&format!("{note}\n"))?;
+    }
+    let command = command_line("look_inside", std::env::args().skip(1));
+    let (pictures, page) = (seen.pictures()?, seen.page(&command)?.to_html());
+    let output = Output::new(&args.folder)?;
+    let files = PICTURES.iter().flat_map(|name| [format!("{name}.svg"), format!("{name}.png")]);
+    let files: Vec<String> = files.chain(["look.html".into()]).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    output.replace(&files, |new| {
+        pictures.iter().try_for_each(|(name, picture)| picture.save_as(new.folder(), name))?;
+        Ok::<(), selvedge::Error>(new.write("look.html", &page)?)
+    })?;
+    cli::print(&format!("page and pictures are in {}\n", args.folder.display()))?;
+    Ok(())
+}
