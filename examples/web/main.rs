@@ -56,7 +56,8 @@ fn page(args: &Args) -> Result<(), Box<dyn Error>> {
         site::copy_page(&args.out)?;
         let split = site::fashion_mnist(&args.common.source())?;
         let (context, _) = args.common.context("training the page's network")?;
-        let bundle = site::bundle(&args.out, args.bundle.as_deref(), &split, args.epochs, &context)?;
+        let bundle =
+            site::bundle(&args.out, args.bundle.as_deref(), &split, args.epochs, &context)?;
         site::data(&args.out, &bundle, &split)?;
         let folder = args.out.display();
         cli::print(&format!("the page is in {folder}: any file server can serve it\n"))?;

@@ -1,8 +1,8 @@
 // Two small figures that grow while a network is trained.
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT] = [400, 220];
-const FRAME = { left: 46, right: 12, top: 30, bottom: 30 };
+const [WIDTH, HEIGHT] = [400, 230];
+const FRAME = { left: 46, right: 14, top: 32, bottom: 42 };
 
 function element(name, attributes, text = "") {
   const made = document.createElementNS(NAMESPACE, name);
@@ -42,13 +42,13 @@ export function curve(title, train, test, most) {
     svg.append(element("text", { x: FRAME.left - 6, y: y(value) + 4, "text-anchor": "end" }, short(value)));
   }
   for (let epochs = 0; epochs <= end * 1.001; epochs += tick(end)) {
-    svg.append(element("text", { x: x(epochs), y: HEIGHT - 12, "text-anchor": "middle" }, short(epochs)));
+    svg.append(element("text", { x: x(epochs), y: HEIGHT - FRAME.bottom + 17, "text-anchor": "middle" }, short(epochs)));
   }
-  svg.append(element("text", { x: WIDTH - FRAME.right, y: HEIGHT - 1, "text-anchor": "end", "font-size": 10 }, "epochs"));
+  svg.append(element("text", { x: (FRAME.left + WIDTH - FRAME.right) / 2, y: HEIGHT - 7, "text-anchor": "middle" }, "epochs"));
   const line = (values) => values.map(([epochs, value]) => `${x(epochs).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
   svg.append(element("polyline", { class: "train", points: line(train) }));
   if (test.length > 1) {
-    svg.append(element("polyline", { class: "test", fill: "none", style: "fill:none", "stroke-dasharray": "4 3", points: line(test) }));
+    svg.append(element("polyline", { class: "test line", "stroke-dasharray": "4 3", points: line(test) }));
   }
   test.forEach(([epochs, value]) => svg.append(element("circle", { class: "test", cx: x(epochs), cy: y(value), r: 4 })));
   const figure = document.createElement("figure");

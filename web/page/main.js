@@ -79,8 +79,10 @@ function showAnswer() {
   element("classes").querySelectorAll("label").forEach((label) => {
     const at = Number(label.firstElementChild.value);
     label.classList.toggle("best", at === best);
-    label.querySelector(".bar span").style.width = percent(probabilities[at]);
-    label.querySelector(".percent").textContent = percent(probabilities[at]);
+    label.querySelector(".bar span").style.width = `${100 * probabilities[at]}%`;
+    const share = label.querySelector(".percent");
+    share.textContent = percent(probabilities[at]);
+    share.value = probabilities[at];
     if (chosen === null) {
       label.firstElementChild.checked = at === best;
     }
@@ -106,7 +108,7 @@ function listClasses() {
     bar.className = "bar";
     bar.setAttribute("aria-hidden", "true");
     bar.append(document.createElement("span"));
-    const share = document.createElement("span");
+    const share = document.createElement("data");
     share.className = "percent";
     label.append(radio, text, bar, share);
     return label;
@@ -192,7 +194,7 @@ async function usePicture(blob) {
       throw new Error(`${name} has ${width} × ${height} pixels: 1 to 100 million can be shown`);
     }
     sketch.show(image, width, height);
-    file = blob;
+    [file, chosen] = [blob, null];
     await classify();
   });
   URL.revokeObjectURL(image.src);
@@ -222,7 +224,10 @@ function listSamples(samples) {
 }
 
 function listen() {
-  element("clear").addEventListener("click", () => sketch.clear());
+  element("clear").addEventListener("click", () => {
+    chosen = null;
+    sketch.clear();
+  });
   element("background").addEventListener("change", classify);
   for (const [id, use] of [["file", usePicture], ["photo", usePicture], ["bundle", useBundle]]) {
     element(id).addEventListener("change", async ({ target }) => {

@@ -123,6 +123,7 @@ export class Training {
 
   #draw() {
     const { train, test } = this.#records;
+    element("curves").hidden = train.length === 0;
     const of = (values, at) => values.map((value) => [value[0], value[at]]);
     const loss = curve("Loss", of(train, 1), of(test, 1), null);
     const accuracy = curve("Accuracy", of(train, 2), of(test, 2), 1);

@@ -204,3 +204,6 @@ fn told(about: &impl Serialize) -> Answer {
     let text = serde_json::to_string(about).expect("texts and numbers are formatted in memory");
     Answer { text, bytes: Vec::new() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,7 +157,8 @@ impl Trainer {
 
     /// What dropout is drawn from in the next step.
     fn rng(&self) -> Rng {
-        let seed = selvedge_data::SplitMix64::stream(self.settings.seed, self.step as u64).next_u64();
+        let seed =
+            selvedge_data::SplitMix64::stream(self.settings.seed, self.step as u64).next_u64();
         rand::SeedableRng::seed_from_u64(seed)
     }
 
@@ -300,7 +301,8 @@ mod tests {
     #[test]
     fn settings_out_of_range_and_a_loss_beyond_hope_are_told_in_one_line() {
         let (train, test) = (stripes(32, 0), stripes(16, 5));
-        let refused = |settings| Trainer::new(&train, &test, settings).err().expect("refused").to_string();
+        let refused =
+            |settings| Trainer::new(&train, &test, settings).err().expect("refused").to_string();
         let rate = |learning_rate| Settings { learning_rate, ..settings() };
         let told = "the learning rate is 0, but must be above 0 and at most 10";
         assert_eq!(refused(rate(0.0)), told);
