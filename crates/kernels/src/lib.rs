@@ -113,7 +113,8 @@
 //! # Choosing instructions
 //!
 //! The kernels exist for AVX-512, AVX2 with FMA, NEON, and in portable Rust. The fastest that the
-//! processor has is chosen at the first call; no compiler flags are needed. The environment variable
+//! processor has is chosen at the first call; no compiler flags are needed, but for WebAssembly, whose
+//! vectors take the place of the portable ones under `-C target-feature=+simd128`. The environment variable
 //! `SELVEDGE_SIMD` (`avx512`, `avx2`, `neon` or `portable`, read once) asks for another one; a name
 //! that is unknown, or that this processor does not have, is ignored.
 //!

@@ -353,6 +353,8 @@ fn all_contents(
         (Format::Pickle, _) => super::pytorch::read_pickle(input, options),
         #[cfg(not(all(feature = "burnpack", feature = "pytorch")))]
         (format, _) => {
+            // They are those of readers that may not be there.
+            let _ = options;
             Err(format!("a file of {format}, which this program was built without a reader for"))
         }
     }

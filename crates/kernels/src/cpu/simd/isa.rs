@@ -2,13 +2,13 @@
 
 use std::sync::OnceLock;
 
+use super::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 use super::avx512::Avx512;
 #[cfg(target_arch = "aarch64")]
 use super::neon::Neon;
-use super::portable::Portable;
 use super::vector::{Simd, Task};
 
 /// An instruction set that the kernels exist for.
@@ -23,7 +23,8 @@ pub(crate) enum Isa {
     /// 4 lanes, 32 registers.
     #[cfg(target_arch = "aarch64")]
     Neon,
-    /// Plain Rust, which the compiler turns into whatever the target always has.
+    /// Plain Rust, which the compiler turns into whatever the target always has; WebAssembly's own vectors, where the
+    /// program is compiled for them.
     Portable,
 }
 

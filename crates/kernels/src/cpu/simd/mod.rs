@@ -13,10 +13,17 @@ mod avx512;
 mod isa;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod portable;
 #[cfg(test)]
 mod tests;
 mod vector;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 
 pub(crate) use isa::Isa;
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+use portable::Portable;
 pub(crate) use vector::{Simd, Task, block_x};
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use wasm::Wasm as Portable;

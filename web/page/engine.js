@@ -1,0 +1,77 @@
+// The WebAssembly: a request goes in, an answer comes out. `web/src/main.rs` says how they lie in its memory.
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** What the engine refuses, as a line for the user. */
+export class Refused extends Error {}
+
+/** A trap: the instance cannot be used any more. */
+export class Failed extends Error {}
+
+export class Engine {
+  /** An engine of a compiled module. */
+  constructor(module) {
+    this.exports = new WebAssembly.Instance(module, this.imports(module)).exports;
+  }
+
+  /**
+   * What the module asks for: random numbers, which Burn draws the identities of parameters from. Whatever else the
+   * crates in it could ask of a page is never called.
+   */
+  imports(module) {
+    const random = (at, length) => crypto.getRandomValues(new Uint8Array(this.exports.memory.buffer, at, length));
+    const never = () => {
+      throw new Error("a function of the browser was called that the page does not have");
+    };
+    const imports = {};
+    for (const { module: space, name } of WebAssembly.Module.imports(module)) {
+      imports[space] ??= {};
+      imports[space][name] = name.includes("getRandomValues") ? random : never;
+    }
+    return imports;
+  }
+
+  /** The answer to a request: what it says, with its bytes as `bytes`. */
+  call(request, bytes = new Uint8Array()) {
+    const text = encoder.encode(JSON.stringify(request));
+    let at;
+    try {
+      const room = this.exports.room(text.length + bytes.length);
+      const memory = new Uint8Array(this.exports.memory.buffer);
+      memory.set(text, room);
+      memory.set(bytes, room + text.length);
+      at = this.exports.answer(text.length);
+    } catch (error) {
+      throw new Failed(this.reason(error));
+    }
+    const { text: answer, bytes: pixels } = this.framed(at);
+    const about = JSON.parse(answer);
+    if (about.error !== undefined) {
+      throw new Refused(about.error);
+    }
+    about.bytes = pixels;
+    return about;
+  }
+
+  /** What is at an address: the lengths of a text and of bytes, then both. */
+  framed(at) {
+    const { buffer } = this.exports.memory;
+    const lengths = new DataView(buffer, at, 8);
+    const [text, bytes] = [lengths.getUint32(0, true), lengths.getUint32(4, true)];
+    const start = at + 8 + text;
+    return {
+      text: decoder.decode(new Uint8Array(buffer, at + 8, text)),
+      bytes: new Uint8Array(buffer.slice(start, start + bytes)),
+    };
+  }
+
+  /** Why a call has failed. */
+  reason(error) {
+    try {
+      return this.framed(this.exports.failure()).text;
+    } catch {
+      return String(error);
+    }
+  }
+}

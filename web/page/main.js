@@ -1,0 +1,289 @@
+// The page: a picture, what the network says of it, and what it goes by.
+
+import { Client, fetched } from "./client.js";
+import { figure, paintMap, paintMaps, paintSeen } from "./paint.js";
+import { Sketch } from "./sketch.js";
+import { Training } from "./training.js";
+
+/** More are refused before they are decoded. */
+const MOST_PIXELS = 100_000_000;
+
+const element = (id) => document.getElementById(id);
+
+let client;
+let network;
+/** What the picture is taken from: a file, or else the canvas. */
+let file = null;
+/** What the network says of the picture, and the picture as it gets it. */
+let said = null;
+let chosen = null;
+let busy = false;
+let again = false;
+
+function tell(problem) {
+  element("problem").textContent = problem;
+  element("problem").hidden = problem === "";
+}
+
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+/** Does what may fail, and tells why it has. */
+async function attempt(what) {
+  try {
+    await what();
+    return true;
+  } catch (error) {
+    tell(error.message);
+    return false;
+  }
+}
+
+const sketch = new Sketch(element("sketch"), () => Number(element("pen").value), () => {
+  file = null;
+  classify();
+});
+
+/** Names the picture; while one is computed, only the last of those that follow is kept. */
+async function classify() {
+  if (network === undefined) {
+    return;
+  }
+  if (busy) {
+    again = true;
+    return;
+  }
+  busy = true;
+  await attempt(async () => {
+    const background = element("background").value;
+    const source = file === null ? { picture: sketch.picture() } : { blob: file };
+    said = await client.send("classify", { ...source, background });
+    tell("");
+    showAnswer();
+    await showInside();
+  });
+  busy = false;
+  if (again) {
+    again = false;
+    classify();
+  }
+}
+
+function showAnswer() {
+  const { classes, input } = network;
+  const { class: best, probabilities, inverted, milliseconds, bytes } = said;
+  const time = milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds);
+  element("answer").textContent = `${classes[best]}, ${percent(probabilities[best])}`;
+  element("seen-caption").textContent = `what the network gets${inverted ? ", inverted" : ""}`;
+  element("network").textContent = `${describe(network)} The answer took ${time} ms.`;
+  paintSeen(element("seen"), bytes, input);
+  element("classes").querySelectorAll("label").forEach((label) => {
+    const at = Number(label.firstElementChild.value);
+    label.classList.toggle("best", at === best);
+    label.querySelector(".bar span").style.width = `${100 * probabilities[at]}%`;
+    const share = label.querySelector(".percent");
+    share.textContent = percent(probabilities[at]);
+    share.value = probabilities[at];
+    if (chosen === null) {
+      label.firstElementChild.checked = at === best;
+    }
+  });
+}
+
+const describe = ({ name, parameters, input: [channels, height, width] }) =>
+  `${name}: ${parameters.toLocaleString("en")} parameters, images of ${channels === 1 ? "" : `${channels} × `}${height} × ${width} pixels.`;
+
+/** A radio button, a bar and a number for every class. */
+function listClasses() {
+  const lines = network.classes.map((name, at) => {
+    const label = document.createElement("label");
+    const radio = document.createElement("input");
+    Object.assign(radio, { type: "radio", name: "class", value: at });
+    radio.addEventListener("change", () => {
+      chosen = at;
+      attempt(showInside);
+    });
+    const text = document.createElement("span");
+    text.textContent = name;
+    const bar = document.createElement("span");
+    bar.className = "bar";
+    bar.setAttribute("aria-hidden", "true");
+    bar.append(document.createElement("span"));
+    const share = document.createElement("data");
+    share.className = "percent";
+    label.append(radio, text, bar, share);
+    return label;
+  });
+  element("classes").replaceChildren(element("classes").querySelector("legend"), ...lines);
+}
+
+const isPressed = (id) => element(id).getAttribute("aria-pressed") === "true";
+
+/** The maps that are asked for, of the picture as it is now. */
+async function showInside() {
+  if (said === null) {
+    return;
+  }
+  const at = chosen ?? said.class;
+  const name = network.classes[at];
+  const where = [];
+  if (isPressed("saliency")) {
+    const { bytes } = await client.ask({ do: "saliency", class: at });
+    const label = `Saliency of ${name}`;
+    const canvas = paintMap(bytes, said.bytes, network.input, false, label);
+    where.push(figure(canvas, `Saliency: the brighter a pixel, the more it changes the score of ${name}.`));
+  }
+  if (isPressed("grad-cam")) {
+    const { bytes } = await client.ask({ do: "grad_cam", class: at });
+    const label = `Grad-CAM of ${name}, over the picture`;
+    const canvas = paintMap(bytes, said.bytes, network.input, true, label);
+    where.push(figure(canvas, `Grad-CAM: where layer ${network.cam_layer} finds ${name}, yellow the most.`));
+  }
+  element("where").replaceChildren(...where);
+  element("maps").replaceChildren(...(isPressed("maps-button") ? [await layerMaps()] : []));
+}
+
+async function layerMaps() {
+  const layer = element("layer").value;
+  const { bytes, shape, least, largest } = await client.ask({ do: "maps", layer });
+  const [channels, height, width] = shape;
+  const shown = bytes.length / (height * width);
+  const count = shown < channels ? `the first ${shown} of ${channels} maps` : `${channels} maps`;
+  const canvas = paintMaps(bytes, shape, `${count} of layer ${layer}`, element("maps").clientWidth);
+  const scale = `dark is ${least.toPrecision(3)}, yellow ${largest.toPrecision(3)}`;
+  return figure(canvas, `${layer}: ${count} of ${height} × ${width}, all on one scale: ${scale}.`);
+}
+
+/** Takes the bytes of a bundle as the network of the page. */
+async function useNetwork(bytes, name) {
+  try {
+    network = await client.send("load", { bytes });
+  } catch (error) {
+    throw new Error(error.message.replace("bytes in memory", name));
+  }
+  tell("");
+  chosen = null;
+  element("network").textContent = describe(network);
+  listClasses();
+  element("layer").replaceChildren(...network.layers.map(({ path, operation, shape }) => {
+    return new Option(`${path}: ${operation}, ${shape.join(" × ")}`, path);
+  }));
+  element("grad-cam").disabled = network.cam_layer === null;
+  element("maps-button").disabled = network.layers.length === 0;
+  if (network.cam_layer === null) {
+    element("grad-cam").setAttribute("aria-pressed", "false");
+  }
+  await classify();
+}
+
+/** Shows a file as the picture. */
+async function usePicture(blob) {
+  const image = new Image();
+  image.src = URL.createObjectURL(blob);
+  const name = blob.name ?? "the picture";
+  await attempt(async () => {
+    try {
+      await new Promise((resolve, reject) => {
+        image.onload = resolve;
+        image.onerror = reject;
+      });
+    } catch {
+      throw new Error(`${name} is no picture that this browser can read, or a damaged one`);
+    }
+    const { naturalWidth: width, naturalHeight: height } = image;
+    if (width * height === 0 || width * height > MOST_PIXELS) {
+      throw new Error(`${name} has ${width} × ${height} pixels: 1 to 100 million can be shown`);
+    }
+    sketch.show(image, width, height);
+    [file, chosen] = [blob, null];
+    await classify();
+  });
+  URL.revokeObjectURL(image.src);
+}
+
+/** A file of a network. */
+async function useBundle(given) {
+  await attempt(async () => useNetwork(new Uint8Array(await given.arrayBuffer()), given.name));
+}
+
+/** A file of either kind, by its name. */
+async function useFile(given) {
+  await (given.name?.endsWith(".safetensors") ? useBundle(given) : usePicture(given));
+}
+
+function listSamples(samples) {
+  const buttons = samples.map(({ file: path, class: name }) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    const image = new Image(48, 48);
+    Object.assign(image, { src: path, alt: name, title: name });
+    button.append(image);
+    button.addEventListener("click", () => attempt(async () => usePicture(new Blob([await fetched(path)]))));
+    return button;
+  });
+  element("samples").append(...buttons);
+}
+
+function listen() {
+  element("clear").addEventListener("click", () => {
+    chosen = null;
+    sketch.clear();
+  });
+  element("background").addEventListener("change", classify);
+  for (const [id, use] of [["file", usePicture], ["photo", usePicture], ["bundle", useBundle]]) {
+    element(id).addEventListener("change", async ({ target }) => {
+      if (target.files.length > 0) {
+        await use(target.files[0]);
+        // So that the same file can be chosen again.
+        target.value = "";
+      }
+    });
+  }
+  for (const id of ["saliency", "grad-cam", "maps-button"]) {
+    element(id).addEventListener("click", () => {
+      element(id).setAttribute("aria-pressed", String(!isPressed(id)));
+      attempt(showInside);
+    });
+  }
+  element("layer").addEventListener("change", () => {
+    element("maps-button").setAttribute("aria-pressed", "true");
+    attempt(showInside);
+  });
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    document.body.classList.add("dropping");
+  });
+  addEventListener("dragleave", () => document.body.classList.remove("dropping"));
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    document.body.classList.remove("dropping");
+    if (event.dataTransfer.files.length > 0) {
+      useFile(event.dataTransfer.files[0]);
+    }
+  });
+  addEventListener("paste", (event) => {
+    if (event.clipboardData.files.length > 0) {
+      useFile(event.clipboardData.files[0]);
+    }
+  });
+}
+
+async function start() {
+  const [site, module] = await Promise.all([
+    fetched("site.json").then((bytes) => JSON.parse(new TextDecoder().decode(bytes))),
+    fetched("selvedge.wasm").then((bytes) => WebAssembly.compile(bytes)),
+  ]);
+  client = new Client(module);
+  listSamples(site.samples);
+  listen();
+  const bundle = await fetched(site.bundle);
+  await client.ready;
+  await useNetwork(bundle, site.bundle);
+  new Training(module, site, tell, useNetwork);
+  document.documentElement.dataset.ready = "true";
+}
+
+attempt(start).then((started) => {
+  if (!started) {
+    element("answer").textContent = "The page could not be started.";
+  }
+});
