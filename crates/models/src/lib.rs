@@ -57,6 +57,8 @@ mod network;
 pub mod onnx;
 #[cfg(feature = "pretrained")]
 pub mod pretrained;
+#[doc(hidden)]
+pub mod symmetric;
 pub mod weights;
 
 pub use arch::{

@@ -55,7 +55,6 @@
 
 mod neighbors;
 mod pca;
-mod symmetric;
 mod tsne;
 
 use std::sync::Arc;

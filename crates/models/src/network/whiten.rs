@@ -3,14 +3,8 @@
 use burn::tensor::{Tensor, TensorData};
 
 use super::{Network, state};
+use crate::symmetric::eigen;
 use crate::{ModelError, Op};
-
-/// The eigenvalues and eigenvectors of a symmetric matrix of `n` rows, by Jacobi's rotations (Golub and Van Loan,
-/// *Matrix Computations*, 8.5): the largest eigenvalue first, an eigenvector a row.
-struct Eigen {
-    values: Vec<f64>,
-    vectors: Vec<Vec<f64>>,
-}
 
 impl Network {
     /// Sets the weights of a convolution so that it whitens patches of `images`, `[batch, channels, height, width]`,
@@ -60,12 +54,17 @@ impl Network {
             return Err(wrong("images to whiten", "NaN or infinity".into(), "finite numbers"));
         }
         let covariance = covariance(&pixels, dims, [height, width]);
-        let eigen = Eigen::of(covariance);
-        let mut weight: Vec<f32> = Vec::with_capacity(out_channels * eigen.values.len());
+        let n = in_channels * height * width;
+        let (values, vectors) = eigen(covariance, n);
+        let mut weight: Vec<f32> = Vec::with_capacity(out_channels * n);
         for sign in [1.0, -1.0] {
-            for (value, vector) in eigen.values.iter().zip(&eigen.vectors) {
-                let scale = sign / (value.max(0.0) + epsilon).sqrt();
-                weight.extend(vector.iter().map(|v| (v * scale) as f32));
+            for (column, value) in values.iter().enumerate() {
+                let vector = || (0..n).map(|row| vectors[row * n + column]);
+                // The largest entry is positive, so that the sign does not depend on how the vector was found.
+                let largest = vector().reduce(|a, b| if b.abs() > a.abs() { b } else { a });
+                let sign = sign * largest.map_or(1.0, f64::signum);
+                let scale = sign / (value + epsilon).sqrt();
+                weight.extend(vector().map(|v| (v * scale) as f32));
             }
         }
         let weight = TensorData::new(weight, [out_channels, in_channels, height, width]);
@@ -110,9 +109,9 @@ fn covariance(
     pixels: &[f32],
     [_, channels, rows, columns]: [usize; 4],
     [height, width]: [usize; 2],
-) -> Vec<Vec<f64>> {
+) -> Vec<f64> {
     let n = channels * height * width;
-    let mut sums = vec![vec![0f64; n]; n];
+    let mut sums = vec![0f64; n * n];
     let mut patch = vec![0f64; n];
     let mut patches = 0usize;
     for image in pixels.chunks_exact(channels * rows * columns) {
@@ -128,74 +127,15 @@ fn covariance(
                             .for_each(|(p, value)| *value = f64::from(*p));
                     }
                 }
-                for (a, sums) in patch.iter().zip(&mut sums) {
+                for (a, sums) in patch.iter().zip(sums.chunks_exact_mut(n)) {
                     patch.iter().zip(sums).for_each(|(b, sum)| *sum += a * b);
                 }
                 patches += 1;
             }
         }
     }
-    sums.iter_mut().flatten().for_each(|sum| *sum /= patches as f64);
+    sums.iter_mut().for_each(|sum| *sum /= patches as f64);
     sums
-}
-
-impl Eigen {
-    fn of(mut matrix: Vec<Vec<f64>>) -> Self {
-        let n = matrix.len();
-        let mut vectors: Vec<Vec<f64>> =
-            (0..n).map(|i| (0..n).map(|j| f64::from(u8::from(i == j))).collect()).collect();
-        // It converges quadratically: some ten sweeps reach the last bit.
-        for _ in 0..64 {
-            let off: f64 = (0..n)
-                .flat_map(|i| (0..i).map(move |j| (i, j)))
-                .map(|(i, j)| matrix[i][j].powi(2))
-                .sum();
-            let all: f64 = matrix.iter().flatten().map(|v| v * v).sum();
-            if off <= all * 1e-30 {
-                break;
-            }
-            for p in 0..n {
-                for q in p + 1..n {
-                    rotate(&mut matrix, &mut vectors, p, q);
-                }
-            }
-        }
-        let mut order: Vec<usize> = (0..n).collect();
-        order.sort_by(|&a, &b| matrix[b][b].total_cmp(&matrix[a][a]));
-        let signed = |vector: &Vec<f64>| {
-            // The largest entry is positive, so that the sign does not depend on the path of the iteration.
-            let largest =
-                vector.iter().copied().reduce(|a, b| if b.abs() > a.abs() { b } else { a });
-            let sign = largest.unwrap_or(1.0).signum();
-            vector.iter().map(|v| v * sign).collect()
-        };
-        Self {
-            values: order.iter().map(|&i| matrix[i][i]).collect(),
-            vectors: order.iter().map(|&i| signed(&vectors[i])).collect(),
-        }
-    }
-}
-
-/// Makes the entry of row `p` and column `q` zero.
-fn rotate(matrix: &mut [Vec<f64>], vectors: &mut [Vec<f64>], p: usize, q: usize) {
-    let off = matrix[p][q];
-    if off == 0.0 {
-        return;
-    }
-    let theta = (matrix[q][q] - matrix[p][p]) / (2.0 * off);
-    let t = theta.signum() / (theta.abs() + (theta * theta + 1.0).sqrt());
-    let c = 1.0 / (t * t + 1.0).sqrt();
-    let s = t * c;
-    for row in matrix.iter_mut() {
-        let (a, b) = (row[p], row[q]);
-        (row[p], row[q]) = (c * a - s * b, s * a + c * b);
-    }
-    for rows in [matrix, vectors] {
-        let (upper, lower) = rows.split_at_mut(q);
-        for (a, b) in upper[p].iter_mut().zip(&mut lower[0]) {
-            (*a, *b) = (c * *a - s * *b, s * *a + c * *b);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -239,20 +179,6 @@ mod tests {
             }
             assert!(channel(a).zip(channel(a + 12)).all(|(a, b)| (a + b).abs() < 1e-4));
         }
-    }
-
-    #[test]
-    fn eigenvectors_are_those_of_a_matrix_that_is_known() {
-        // [[2, 1], [1, 2]] has 3 with (1, 1) / √2 and 1 with (1, -1) / √2.
-        let eigen = Eigen::of(vec![vec![2.0, 1.0], vec![1.0, 2.0]]);
-        let half = 0.5f64.sqrt();
-        assert!((eigen.values[0] - 3.0).abs() < 1e-12 && (eigen.values[1] - 1.0).abs() < 1e-12);
-        assert!(
-            (eigen.vectors[0][0] - half).abs() < 1e-12
-                && (eigen.vectors[0][1] - half).abs() < 1e-12
-        );
-        assert!((eigen.vectors[1][0].abs() - half).abs() < 1e-12);
-        assert!((eigen.vectors[1][0] + eigen.vectors[1][1]).abs() < 1e-12);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 use selvedge_data::SplitMix64;
+use selvedge_models::symmetric::eigen;
 
 use super::Features;
-use super::symmetric::eigen;
 use crate::TrainError;
 use crate::error::require;
 

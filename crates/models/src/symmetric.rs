@@ -5,7 +5,7 @@ const MOST_ROUNDS: usize = 60;
 
 /// The eigenvalues of a symmetric matrix `[n, n]`, the largest first, and the eigenvectors as the columns of a matrix
 /// `[n, n]`, by Jacobi's rotations (1846).
-pub(super) fn eigen(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
+pub fn eigen(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
     let mut v = vec![0.0; n * n];
     (0..n).for_each(|i| v[i * n + i] = 1.0);
     let size: f64 = a.iter().map(|x| x * x).sum();
