@@ -237,7 +237,7 @@ fn robustness_table(table: &Robustness) -> Table {
         result.rows.push(Row::from([
             Cell::text(row.corruption.name()),
             Cell::text(row.corruption.unit()),
-            Cell::number(row.strength, 2),
+            Cell::number(row.strength, if row.strength < 5.0 { 2 } else { 0 }),
             Cell::share(row.accuracy),
         ]));
     }
