@@ -156,7 +156,10 @@ fn images_that_are_none_are_refused_with_their_name_and_nothing_is_written() {
         files.refuses(&["good.safetensors", "grey.png", name], &[name]);
     }
     std::fs::write(files.path("huge.bmp"), bmp(10_001, 10_000)).unwrap();
-    files.refuses(&["good.safetensors", "huge.bmp"], &["huge.bmp", "100010000"]);
+    files.refuses(
+        &["good.safetensors", "huge.bmp"],
+        &["huge.bmp: 10001 × 10000 pixels, more than the limit of 100000000"],
+    );
     files.refuses(&["good.safetensors", "missing.png"], &["cannot open missing.png"]);
     files.refuses(&["good.safetensors"], &["<IMAGES>"]);
     let many = vec!["grey.png"; 51];
@@ -188,7 +191,7 @@ fn weights_that_are_not_finite_and_files_that_are_no_bundle_are_refused() {
     let nan = TensorData::new(vec![f32::NAN; 3], [3]);
     let network = state::write(files.network(), [("fc1.bias".to_string(), nan)].into());
     files.save("nan.safetensors", network);
-    let parts = ["`tiny`: `fc1.bias` has values that are NaN or infinite"];
+    let parts = ["nan.safetensors: fc1.bias: 3 of 3 values are NaN or infinite"];
     files.refuses(&["nan.safetensors", "grey.png"], &parts);
     files.refuses(&["grey.png", "grey.png"], &["grey.png"]);
     files.refuses(&["missing.safetensors", "grey.png"], &["missing.safetensors"]);

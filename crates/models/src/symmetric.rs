@@ -65,10 +65,10 @@ mod tests {
         let square: Vec<f64> = (0..n * n).map(|at| entry(at / n, at % n)).collect();
         let (values, v) = eigen(square.clone(), n);
         assert!(values.is_sorted_by(|a, b| a >= b));
-        for at in 0..n * n {
+        for (at, expected) in square.iter().enumerate() {
             let (i, j) = (at / n, at % n);
             let sum: f64 = (0..n).map(|k| values[k] * v[i * n + k] * v[j * n + k]).sum();
-            assert!((sum - square[at]).abs() < 1e-12, "{sum} {}", square[at]);
+            assert!((sum - expected).abs() < 1e-12, "{sum} {expected}");
             let dot: f64 = (0..n).map(|k| v[k * n + i] * v[k * n + j]).sum();
             assert!((dot - f64::from(u8::from(i == j))).abs() < 1e-12);
         }

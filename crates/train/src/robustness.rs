@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(table.rows[4].strength, 0.1);
         // Noise of a tenth of the range on 64 pixels hides a difference of 2 of 255; blur keeps which half is brighter.
         let [(_, noise), (_, blur)] = table.means()[..] else { panic!("two corruptions") };
-        assert!(noise < 0.99 && noise > 0.5 && blur == 1.0, "{noise} and {blur}");
+        assert!((0.5..0.99).contains(&noise) && blur == 1.0, "{noise} and {blur}");
         assert_eq!(of(1), table);
         assert_ne!(of(2).rows[..5], table.rows[..5]);
     }

@@ -53,7 +53,7 @@ impl Corruption {
             Self::Blur => "blur",
             Self::Contrast => "contrast",
             #[cfg(feature = "images")]
-            Self::Jpeg => "jpeg",
+            Self::Jpeg => "JPEG",
             Self::Rotation => "rotation",
         }
     }

@@ -47,7 +47,7 @@ impl Method {
             Self::InputXGradient => "gradient × input",
             Self::SmoothGrad => "SmoothGrad",
             Self::IntegratedGradients => "integrated gradients",
-            Self::GuidedBackprop => "guided backpropagation",
+            Self::GuidedBackprop => "guided backprop",
             Self::GradCam => "Grad-CAM",
             Self::GradCamPlusPlus => "Grad-CAM++",
             Self::Occlusion => "occlusion",

@@ -54,16 +54,28 @@ const MOST_IMAGES: usize = 50;
 pub enum LookError {
     /// The network, its images or a setting do not fit.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(Box<ModelError>),
     /// Features cannot be computed or compared.
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Train(Box<TrainError>),
     /// Images of a data set cannot be had.
     #[error(transparent)]
     Data(#[from] DataError),
     /// A picture cannot be drawn.
     #[error(transparent)]
     Plot(#[from] PlotError),
+}
+
+impl From<ModelError> for LookError {
+    fn from(error: ModelError) -> Self {
+        Self::Model(Box::new(error))
+    }
+}
+
+impl From<TrainError> for LookError {
+    fn from(error: TrainError) -> Self {
+        Self::Train(Box::new(error))
+    }
 }
 
 /// An image as the network takes it.
@@ -258,7 +270,9 @@ impl Seen<'_> {
     pub fn sheet(&self) -> Result<Picture, LookError> {
         let images = self.shown();
         let sheet = ContactSheet { images, methods: self.methods.clone() };
-        let subtitle = format!("{}, {}", self.bundle.network().architecture().name, self.asked());
+        let name = &self.bundle.network().architecture().name;
+        let unsigned = "saliency and SmoothGrad are sizes without a sign";
+        let subtitle = format!("{name}, {}; {unsigned}", self.asked());
         Ok(sheet.picture("Which pixels matter?", Some(&subtitle))?)
     }
 

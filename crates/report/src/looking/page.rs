@@ -133,7 +133,7 @@ impl Seen<'_> {
             format!("The images, and over each the pixels that matter by {}.", names.join(", "));
         let mut section = Section::new("Which pixels matter").with(Figure::new(
             &self.sheet()?,
-            "Every map is drawn relative to its own largest value.",
+            "Every map is drawn relative to its own largest value. Saliency and SmoothGrad have no sign.",
             alternative,
         ));
         if !self.notes.is_empty() {
@@ -223,7 +223,7 @@ pub(super) fn robustness(table: &Robustness) -> MeanCurves {
         .map(|row| format!("{} {:.1} %", row.corruption.name(), 100.0 * row.accuracy))
         .collect();
     let title = format!(
-        "What does it bear? {:.1} % of the images as they are are right, at the greatest strength: {}",
+        "What does it bear? {:.1} % are right as they are; at the greatest strength: {}",
         100.0 * table.clean,
         last.join(", ")
     );
@@ -237,7 +237,7 @@ fn robustness_table(table: &Robustness) -> Table {
         result.rows.push(Row::from([
             Cell::text(row.corruption.name()),
             Cell::text(row.corruption.unit()),
-            Cell::number(row.strength, 2),
+            Cell::number(row.strength, if row.strength < 5.0 { 2 } else { 0 }),
             Cell::share(row.accuracy),
         ]));
     }

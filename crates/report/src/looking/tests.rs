@@ -90,7 +90,7 @@ fn what_does_not_fit_a_network_is_left_out_and_told() {
     let seen = Look::new(&smooth, images(1)).compute().unwrap();
     assert_eq!(seen.methods.len(), 7);
     let [note] = seen.notes() else { panic!("{:?}", seen.notes()) };
-    assert!(note.starts_with("guided backpropagation is not shown: layer `act`"), "{note}");
+    assert!(note.starts_with("guided backprop is not shown: layer `act`"), "{note}");
 
     let net = Mlp::new(3).architecture().with_input([1, 12, 12]).unwrap();
     let mlp = bundle(net);

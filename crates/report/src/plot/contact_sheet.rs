@@ -29,7 +29,7 @@ const PIXELS: usize = 256;
 const BAR: f64 = 12.0;
 const BAR_WIDTH: f64 = 220.0;
 /// How much of an image is left below its map, so that colours can be told on it.
-const FAINT: f64 = 0.35;
+const FAINT: f64 = 0.22;
 
 /// Images in rows with a column for each method that says which pixels matter, drawn over the faint grey image.
 ///
@@ -260,7 +260,7 @@ mod tests {
         let sheet = ContactSheet { images, methods };
         let picture = sheet.picture("Why?", None).unwrap();
         let drawn: Vec<&Raster> = picture.insets.iter().map(|inset| &inset.raster).collect();
-        let faint = (255.0_f64 - 0.35 * 255.0).round() as u8;
+        let faint = (255.0_f64 - 0.22 * 255.0).round() as u8;
         let blue = series(0);
         assert_eq!(drawn[1].rgb[3..], [faint, faint, faint, blue.0, blue.1, blue.2]);
         // Half way from white to orange.

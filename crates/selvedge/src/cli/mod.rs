@@ -300,6 +300,10 @@ fn is_stop(error: &(dyn Error + 'static)) -> bool {
             _ => false,
         };
     }
+    #[cfg(feature = "plot")]
+    if let Some(selvedge_report::looking::LookError::Train(error)) = error.downcast_ref() {
+        return is_stop(&**error);
+    }
     if let Some(error) = error.downcast_ref::<TrainError>() {
         return match error {
             TrainError::Stopped { .. } => true,

@@ -177,7 +177,7 @@ fn conditional_probabilities(row: &mut [f64], i: usize, perplexity: f64) {
             false => (high, beta) = (beta, (beta + low) / 2.0),
         }
         // All others are equally far away: no width makes a difference.
-        if beta > 1e300 || beta < 1e-300 {
+        if !(1e-300..=1e300).contains(&beta) {
             break;
         }
     }
