@@ -164,7 +164,8 @@ fn a_picture_has_the_probabilities_that_programs_give_it_to_1e_5() {
     let photo = image::RgbImage::from_fn(211, 157, |x, y| {
         image::Rgb([(x * 5 % 256) as u8, (y * 7 % 200) as u8, (x * y % 251) as u8])
     });
-    let mut pictures: Vec<Vec<u8>> = [0, 1, 2, 3, 4].map(|i| png(&test, i)).into();
+    // The page begins with the first.
+    let mut pictures: Vec<Vec<u8>> = [1, 2, 3, 4, 5].map(|i| png(&test, i)).into();
     pictures.push(encoded(&photo.into()));
     page.js("document.getElementById('background').value = 'as_is'");
     for (i, bytes) in pictures.iter().enumerate() {
@@ -189,7 +190,11 @@ fn a_picture_has_the_probabilities_that_programs_give_it_to_1e_5() {
 fn drawing_with_the_mouse_or_the_keyboard_alone_is_answered_and_looked_into() {
     let Some(site) = Site::new() else { return };
     let mut page = site.open([1280, 900]);
-    let empty = probabilities(&mut page);
+    let sample = probabilities(&mut page);
+    page.js("document.getElementById('clear').click()");
+    let empty = next_answer(&mut page, &sample);
+    let said = page.js("document.getElementById('answer').textContent");
+    assert_eq!(said, "Draw something, or choose a picture.");
     let corner = page.js("(() => { const r = document.getElementById('sketch').getBoundingClientRect(); return [r.left, r.top]; })()");
     let [left, top] = [0, 1].map(|i| corner[i].as_f64().unwrap());
     let points = [[60.0, 60.0], [200.0, 70.0], [210.0, 200.0], [70.0, 210.0]];
@@ -210,6 +215,15 @@ fn drawing_with_the_mouse_or_the_keyboard_alone_is_answered_and_looked_into() {
     assert!(typed.iter().zip(&empty).any(|(a, b)| (a - b).abs() > 1e-4), "{typed:?} {empty:?}");
     let place = page.js("document.getElementById('sketch').getAttribute('aria-label')");
     assert_eq!(place, "Picture to draw on: pen down, 67 % across, 50 % down");
+    assert_eq!(page.js("document.getElementById('pen-mark').style.left"), "67%");
+
+    // Dropped anywhere, the first picture is what it was.
+    page.js(
+        "(async () => { const data = new DataTransfer();
+         data.items.add(new File([await (await fetch('sample-0.png')).blob()], 'sample-0.png'));
+         document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true })); })()",
+    );
+    assert_eq!(next_answer(&mut page, &typed), sample);
 
     // Maps at a click, by the keyboard: Enter on each button.
     for id in ["saliency", "grad-cam", "maps-button"] {
