@@ -25,7 +25,7 @@ function tell(problem) {
   element("problem").hidden = problem === "";
 }
 
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 
 /** Does what may fail, and tells why it has. */
 async function attempt(what) {
