@@ -205,12 +205,12 @@ fn a_network_learns_in_the_page_stops_at_a_click_and_is_used() {
     };
     let epochs = number("after epoch ");
     let last = natively_trained(epochs as usize);
-    assert!((number("test ") - last.loss()).abs() < 0.02, "{told} {last:?}");
+    assert!((number(", test ") - last.loss()).abs() < 0.02, "{told} {last:?}");
     // One of 200 images may lie between two classes.
-    let accuracy = number(" s; ") / 100.0;
+    let accuracy = number("\u{a0}s; ") / 100.0;
     assert!((accuracy - last.accuracy).abs() < 0.0051, "{told} {last:?}");
     // Chance among ten classes has a loss of ln 10 = 2.303.
-    assert!(number("training ") < 1.6 && number("test ") < 1.6, "{told}");
+    assert!(number("training ") < 1.6 && number(", test ") < 1.6, "{told}");
     page.js("document.getElementById('train-stop').click()");
     page.until("document.getElementById('train-stop').disabled");
     page.until("document.getElementById('train-status').textContent.startsWith('Stopped: ')");
