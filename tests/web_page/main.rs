@@ -138,6 +138,24 @@ fn drawing_with_the_mouse_or_the_keyboard_alone_is_answered_and_looked_into() {
 }
 
 #[test]
+fn a_camera_is_answered_live_until_it_is_stopped() {
+    let Some(site) = Site::new() else { return };
+    let mut page = site.open([1280, 900]);
+    let mut before = probabilities(&mut page);
+    page.js("document.getElementById('camera').click()");
+    for _ in 0..3 {
+        before = next_answer(&mut page, &before);
+    }
+    page.js("document.getElementById('camera').click()");
+    page.until("document.getElementById('camera').getAttribute('aria-pressed') === 'false'");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let last = probabilities(&mut page);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(probabilities(&mut page), last);
+    assert!(page.faults().is_empty(), "{:?}", page.faults());
+}
+
+#[test]
 fn damaged_files_and_pictures_that_are_none_are_told_in_one_line_and_the_page_goes_on() {
     let Some(site) = Site::new() else { return };
     let mut page = site.open([1280, 900]);

@@ -1,5 +1,6 @@
 // The page: a picture, what the network says of it, and what it goes by.
 
+import { Camera } from "./camera.js";
 import { Client, fetched } from "./client.js";
 import { figure, narrow, paintMap, paintMaps, paintSeen } from "./paint.js";
 import { Sketch } from "./sketch.js";
@@ -42,6 +43,12 @@ const sketch = new Sketch(element("sketch"), element("pen-mark"), () => Number(e
   file = null;
   classify();
 });
+
+const camera = new Camera(element("camera"), (video, width, height) => {
+  sketch.show(video, width, height);
+  file = null;
+  classify();
+}, tell);
 
 /** Names the picture; while one is computed, only the last of those that follow is kept. */
 async function classify() {
@@ -179,6 +186,7 @@ async function useNetwork(bytes, name) {
 
 /** Shows a file as the picture. */
 async function usePicture(blob) {
+  camera.stop();
   const image = new Image();
   image.src = URL.createObjectURL(blob);
   const name = blob.name ?? "the picture";
@@ -230,6 +238,7 @@ function listSamples(samples) {
 
 function listen() {
   element("clear").addEventListener("click", () => {
+    camera.stop();
     chosen = null;
     sketch.clear();
   });
