@@ -82,10 +82,8 @@ pub fn data(out: &Path, bundle: &str, split: &Split) -> Result<(), Box<dyn Error
             files.insert(format!("{part}_{name}"), file.into());
         }
     }
-    let text = format!(
-        "A small network learns from {} training images of Fashion-MNIST, here on this device, and is tested on {} others.",
-        IMAGES[0], IMAGES[1]
-    );
+    let text = "A small network learns from 10,000 images of Fashion-MNIST, here on this device, and is \
+                tested on 2,000 others.";
     let samples = samples(out, test)?;
     let data = json!({ "text": text, "classes": test.classes(), "files": files });
     let site = json!({ "bundle": bundle, "samples": samples, "data": data });

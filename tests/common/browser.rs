@@ -41,6 +41,8 @@ impl Page {
         let mut child = Command::new(chromium)
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
             .args(["--disable-background-networking", "--remote-debugging-port=0"])
+            // A camera whose pictures move, and nobody who has to allow it.
+            .args(["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"])
             .arg("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stdout(Stdio::null())

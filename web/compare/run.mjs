@@ -10,7 +10,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync } from "node:zlib";
 
 const root = join(import.meta.dirname, "../..");
 const FOLDERS = { site: join(root, "runs/web"), ort: join(root, "node_modules/onnxruntime-web/dist"), compare: import.meta.dirname };
@@ -73,13 +73,15 @@ for (let i = 0; i < runs; i += 1) {
 }
 const largest = results.selvedge[0].probabilities.map((p, i) => Math.abs(p - results.ort[0].probabilities[i]));
 console.log(`largest difference of a probability: ${Math.max(...largest).toExponential(1)}`);
-console.log("| | to load | with gzip | to the first answer | images/s, one at a time |");
+console.log("| | to load | with Brotli | to the first answer | images/s, one at a time |");
 console.log("|---|---:|---:|---:|---:|");
 for (const [which, found] of Object.entries(results)) {
   const files = FILES[which].map(read);
-  const [raw, zipped] = [files, files.map((file) => gzipSync(file, { level: 9 }))].map((list) => list.reduce((sum, file) => sum + file.length, 0));
+  const [raw, zipped] = [files, files.map((file) => brotliCompressSync(file))].map((list) => list.reduce((sum, file) => sum + file.length, 0));
   const first = median(found.map(({ first }) => first));
   const speed = median(found.map(({ speed }) => speed));
   console.log(`| ${which} | ${(raw / 1e6).toFixed(1)} MB | ${(zipped / 1e6).toFixed(2)} MB | ${first.toFixed(0)} ms | ${speed.toFixed(0)} |`);
 }
+const learned = median(results.selvedge.map((found) => found.learned));
+console.log(`selvedge trains on ${learned.toFixed(0)} images/s`);
 server.close();

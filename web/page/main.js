@@ -1,7 +1,8 @@
 // The page: a picture, what the network says of it, and what it goes by.
 
+import { Camera } from "./camera.js";
 import { Client, fetched } from "./client.js";
-import { figure, paintMap, paintMaps, paintSeen } from "./paint.js";
+import { figure, narrow, paintMap, paintMaps, paintSeen } from "./paint.js";
 import { Sketch } from "./sketch.js";
 import { Training } from "./training.js";
 
@@ -25,7 +26,7 @@ function tell(problem) {
   element("problem").hidden = problem === "";
 }
 
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 
 /** Does what may fail, and tells why it has. */
 async function attempt(what) {
@@ -38,10 +39,16 @@ async function attempt(what) {
   }
 }
 
-const sketch = new Sketch(element("sketch"), () => Number(element("pen").value), () => {
+const sketch = new Sketch(element("sketch"), element("pen-mark"), () => Number(element("pen").value), () => {
   file = null;
   classify();
 });
+
+const camera = new Camera(element("camera"), (video, width, height) => {
+  sketch.show(video, width, height);
+  file = null;
+  classify();
+}, tell);
 
 /** Names the picture; while one is computed, only the last of those that follow is kept. */
 async function classify() {
@@ -72,7 +79,8 @@ function showAnswer() {
   const { classes, input } = network;
   const { class: best, probabilities, inverted, milliseconds, bytes } = said;
   const time = milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds);
-  element("answer").textContent = `${classes[best]}, ${percent(probabilities[best])}`;
+  const isEmpty = file === null && bytes.every((pixel) => pixel === 0);
+  element("answer").textContent = isEmpty ? "Draw something, or choose a picture." : `${classes[best]}, ${percent(probabilities[best])}`;
   element("seen-caption").textContent = `what the network gets${inverted ? ", inverted" : ""}`;
   element("network").textContent = `${describe(network)} The answer took ${time} ms.`;
   paintSeen(element("seen"), bytes, input);
@@ -125,18 +133,19 @@ async function showInside() {
   }
   const at = chosen ?? said.class;
   const name = network.classes[at];
+  const room = element("where").clientWidth;
   const where = [];
   if (isPressed("saliency")) {
     const { bytes } = await client.ask({ do: "saliency", class: at });
     const label = `Saliency of ${name}`;
-    const canvas = paintMap(bytes, said.bytes, network.input, false, label);
-    where.push(figure(canvas, `Saliency: the brighter a pixel, the more it changes the score of ${name}.`));
+    const canvas = paintMap(bytes, said.bytes, network.input, { over: false, label, room });
+    where.push(narrow(canvas, `Saliency: the brighter a pixel, the more it changes the score of ${name}.`));
   }
   if (isPressed("grad-cam")) {
     const { bytes } = await client.ask({ do: "grad_cam", class: at });
     const label = `Grad-CAM of ${name}, over the picture`;
-    const canvas = paintMap(bytes, said.bytes, network.input, true, label);
-    where.push(figure(canvas, `Grad-CAM: where layer ${network.cam_layer} finds ${name}, yellow the most.`));
+    const canvas = paintMap(bytes, said.bytes, network.input, { over: true, label, room });
+    where.push(narrow(canvas, `Grad-CAM: where layer ${network.cam_layer} finds ${name}, yellow the most.`));
   }
   element("where").replaceChildren(...where);
   element("maps").replaceChildren(...(isPressed("maps-button") ? [await layerMaps()] : []));
@@ -177,6 +186,7 @@ async function useNetwork(bytes, name) {
 
 /** Shows a file as the picture. */
 async function usePicture(blob) {
+  camera.stop();
   const image = new Image();
   image.src = URL.createObjectURL(blob);
   const name = blob.name ?? "the picture";
@@ -210,6 +220,9 @@ async function useFile(given) {
   await (given.name?.endsWith(".safetensors") ? useBundle(given) : usePicture(given));
 }
 
+/** Shows one of the pictures beside the page. */
+const useSample = (path) => attempt(async () => usePicture(new Blob([await fetched(path)])));
+
 function listSamples(samples) {
   const buttons = samples.map(({ file: path, class: name }) => {
     const button = document.createElement("button");
@@ -217,7 +230,7 @@ function listSamples(samples) {
     const image = new Image(48, 48);
     Object.assign(image, { src: path, alt: name, title: name });
     button.append(image);
-    button.addEventListener("click", () => attempt(async () => usePicture(new Blob([await fetched(path)]))));
+    button.addEventListener("click", () => useSample(path));
     return button;
   });
   element("samples").append(...buttons);
@@ -225,6 +238,7 @@ function listSamples(samples) {
 
 function listen() {
   element("clear").addEventListener("click", () => {
+    camera.stop();
     chosen = null;
     sketch.clear();
   });
@@ -278,6 +292,7 @@ async function start() {
   const bundle = await fetched(site.bundle);
   await client.ready;
   await useNetwork(bundle, site.bundle);
+  await useSample(site.samples[0].file);
   new Training(module, site, tell, useNetwork);
   document.documentElement.dataset.ready = "true";
 }

@@ -9,7 +9,7 @@ const VIRIDIS = Array.from({ length: 256 }, (_, value) => {
   return STOPS[left].map((from, i) => Math.round(from + (STOPS[left + 1][i] - from) * (place - left)));
 });
 
-/** A canvas of so many pixels, each shown as large as `scale`; `color` gives the color at an index. */
+/** A canvas of so many pixels, each shown as large as `scale`; `color` gives the color at an index, or none. */
 function canvas(width, height, scale, label, color) {
   const element = document.createElement("canvas");
   [element.width, element.height] = [width, height];
@@ -18,7 +18,10 @@ function canvas(width, height, scale, label, color) {
   element.setAttribute("aria-label", label);
   const image = new ImageData(width, height);
   for (let i = 0; i < width * height; i += 1) {
-    image.data.set([...color(i), 255], 4 * i);
+    const shown = color(i);
+    if (shown !== null) {
+      image.data.set([...shown, 255], 4 * i);
+    }
   }
   element.getContext("2d").putImageData(image, 0, 0);
   return element;
@@ -30,9 +33,6 @@ function colors(pixels, [channels, height, width]) {
   return (i) => [0, 1, 2].map((channel) => pixels[(channels === 3 ? channel : 0) * plane + i]);
 }
 
-/** How large a pixel is shown of an image that is to be about so wide. */
-const scaleFor = (width, wanted) => Math.max(1, Math.floor(wanted / width));
-
 /** Draws the image that a network gets onto the canvas that is there for it. */
 export function paintSeen(element, pixels, shape) {
   const [, height, width] = shape;
@@ -41,15 +41,18 @@ export function paintSeen(element, pixels, shape) {
   element.getContext("2d").drawImage(made, 0, 0);
 }
 
-/** A map of an image's pixels, beside nothing or over the image. */
-export function paintMap(map, pixels, shape, over, label) {
+/** A map of an image's pixels, alone or over the image, of which two fit into the room. */
+export function paintMap(map, pixels, shape, { over, label, room }) {
   const [, height, width] = shape;
   const below = colors(pixels, shape);
   const color = (i) => {
     const shown = VIRIDIS[map[i]];
-    return over ? shown.map((value, k) => Math.round(0.55 * value + 0.45 * below(i)[k])) : shown;
+    // Where the map is 0, the image is seen as it is.
+    const share = over ? 0.75 * Math.sqrt(map[i] / 255) : 1;
+    return shown.map((value, k) => Math.round(share * value + (1 - share) * below(i)[k]));
   };
-  return canvas(width, height, scaleFor(width, 224), label, color);
+  const scale = Math.floor(Math.min(224, (room - 20) / 2) / width);
+  return canvas(width, height, Math.max(1, scale), label, color);
 }
 
 /** The maps of a layer in rows, with a line between them. */
@@ -58,13 +61,12 @@ export function paintMaps(pixels, [channels, height, width], label, room) {
   const scale = Math.max(1, Math.min(Math.floor(84 / width), 6));
   const across = Math.max(1, Math.min(count, Math.floor(room / ((width + 1) * scale))));
   const [wide, high] = [across * (width + 1) - 1, Math.ceil(count / across) * (height + 1) - 1];
-  const ground = [128, 128, 128];
   return canvas(wide, high, scale, label, (i) => {
     const [x, y] = [i % wide, Math.floor(i / wide)];
     const map = Math.floor(y / (height + 1)) * across + Math.floor(x / (width + 1));
     const [column, row] = [x % (width + 1), y % (height + 1)];
     if (map >= count || column === width || row === height) {
-      return ground;
+      return null;
     }
     return VIRIDIS[pixels[(map * height + row) * width + column]];
   });
@@ -76,5 +78,12 @@ export function figure(element, caption) {
   const line = document.createElement("figcaption");
   line.textContent = caption;
   made.append(element, line);
+  return made;
+}
+
+/** The same, as wide as the canvas. */
+export function narrow(element, caption) {
+  const made = figure(element, caption);
+  made.style.width = element.style.width;
   return made;
 }

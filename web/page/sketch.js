@@ -8,13 +8,17 @@ export class Sketch {
   #context;
   #width;
   #onChange;
+  #mark;
   #last = null;
   /** Where the pen of the keyboard is, and whether it is down. */
   #pen = { x: 140, y: 140, down: false };
 
-  /** `width` gives the width of the pen, `onChange` is called after every change. */
-  constructor(canvas, width, onChange) {
-    this.#canvas = canvas;
+  /**
+   * `mark` shows where the pen of the keyboard is, `width` gives the width of the pen, `onChange` is called after every
+   * change.
+   */
+  constructor(canvas, mark, width, onChange) {
+    [this.#canvas, this.#mark] = [canvas, mark];
     this.#context = canvas.getContext("2d", { willReadFrequently: true });
     this.#width = width;
     this.#onChange = onChange;
@@ -42,6 +46,9 @@ export class Sketch {
       });
     }
     canvas.addEventListener("keydown", (event) => this.#key(event));
+    canvas.addEventListener("blur", () => {
+      mark.hidden = true;
+    });
   }
 
   clear() {
@@ -113,8 +120,17 @@ export class Sketch {
     } else {
       return;
     }
-    const place = `pen ${pen.down ? "down" : "up"}, ${Math.round((100 * pen.x) / this.#canvas.width)} % across, ${Math.round((100 * pen.y) / this.#canvas.height)} % down`;
-    this.#canvas.setAttribute("aria-label", `Picture to draw on: ${place}`);
+    this.#showPen();
     event.preventDefault();
+  }
+
+  #showPen() {
+    const pen = this.#pen;
+    const [across, down] = [pen.x / this.#canvas.width, pen.y / this.#canvas.height].map((share) => `${Math.round(100 * share)}`);
+    this.#mark.hidden = false;
+    this.#mark.classList.toggle("down", pen.down);
+    [this.#mark.style.left, this.#mark.style.top] = [`${across}%`, `${down}%`];
+    const place = `pen ${pen.down ? "down" : "up"}, ${across} % across, ${down} % down`;
+    this.#canvas.setAttribute("aria-label", `Picture to draw on: ${place}`);
   }
 }

@@ -117,8 +117,8 @@ export class Training {
     const { train, test } = this.#records;
     const [epochs] = train.at(-1);
     const seconds = this.#seconds.toFixed(this.#seconds < 10 ? 1 : 0);
-    const tested = test.length === 0 ? "" : `; ${(100 * test.at(-1)[2]).toFixed(1)} % of the test images are right after epoch ${test.at(-1)[0]}`;
-    return `${word}: ${epochs.toFixed(2)} epochs in ${seconds} s${tested}.`;
+    const tested = test.length === 0 ? "" : `; ${(100 * test.at(-1)[2]).toFixed(1)}\u00a0% of the test images are right after epoch ${test.at(-1)[0]}`;
+    return `${word}: ${epochs.toFixed(2)} epochs in ${seconds}\u00a0s${tested}.`;
   }
 
   #draw() {

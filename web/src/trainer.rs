@@ -125,7 +125,7 @@ impl Trainer {
             let batch = batch.expect("the epoch has more batches")?;
             let loss = self.step(&batch, &mut tally);
             (self.batch, self.step) = (self.batch + 1, self.step + 1);
-            if !(loss < HOPELESS) {
+            if loss.is_nan() || loss >= HOPELESS {
                 let (epoch, step) = (self.epoch + 1, self.step);
                 return Err(PageError::Diverged { loss, epoch, step });
             }

@@ -98,6 +98,37 @@ fn maps_are_those_of_the_library_on_a_scale_of_bytes() {
 }
 
 #[test]
+fn a_network_of_colors_is_shown_and_looked_into_in_colors() {
+    let network = Cnn::cnn2_small(2).with_input([3, 16, 20]).architecture();
+    let network = network.init(Initialization::PyTorch, 4, &Device::flex()).unwrap();
+    let classes = vec!["red".to_string(), "blue".to_string()];
+    let bundle = Bundle::from_parts(network, classes, vec![0.4, 0.5, 0.6], vec![0.2, 0.3, 0.4]);
+    let mut session = Session::default();
+    ask(&mut session, json!({ "do": "load" }), &bundle.to_bytes().unwrap());
+    let request = json!({ "do": "classify", "width": 20, "height": 16, "background": "guess" });
+    let rgba: Vec<u8> = (0..320u32).flat_map(|i| [i, i * 3, i * 7, 255].map(|v| v as u8)).collect();
+    let planes = |channel: usize| rgba.iter().skip(channel).step_by(4);
+    let expected: Vec<u8> = (0..3).flat_map(planes).copied().collect();
+    let (said, seen) = ask(&mut session, request, &rgba);
+    // The network takes 20 for the shorter side: what it gets is cut out of a larger picture.
+    assert_eq!(seen.len(), 960);
+    let stretched = bundle.with_resize(Some(selvedge_models::ImageResize::Stretch));
+    ask(&mut session, json!({ "do": "load" }), &stretched.to_bytes().unwrap());
+    let request = json!({ "do": "classify", "width": 20, "height": 16, "background": "guess" });
+    let (exact, seen) = ask(&mut session, request, &rgba);
+    assert_eq!(seen, expected);
+    assert_ne!(exact["probabilities"], said["probabilities"]);
+    let expected = stretched.predict_image(&expected).unwrap().probabilities;
+    let found: Vec<f32> = serde_json::from_value(exact["probabilities"].clone()).unwrap();
+    assert_eq!(found, expected);
+    for request in
+        [json!({ "do": "saliency", "class": 1 }), json!({ "do": "grad_cam", "class": 1 })]
+    {
+        assert_eq!(ask(&mut session, request, &[]).1.len(), 320);
+    }
+}
+
+#[test]
 fn what_cannot_be_is_refused_in_one_line_and_changes_nothing() {
     let mut session = Session::default();
     let classify = |width: u32| json!({ "do": "classify", "width": width, "height": 28, "background": "guess" });
