@@ -1,5 +1,6 @@
 //! How do I show a trained network to others, by a link?
 
+mod data;
 mod serve;
 mod site;
 mod wasm;
@@ -58,7 +59,7 @@ fn page(args: &Args) -> Result<(), Box<dyn Error>> {
         let (context, _) = args.common.context("training the page's network")?;
         let bundle =
             site::bundle(&args.out, args.bundle.as_deref(), &split, args.epochs, &context)?;
-        site::data(&args.out, &bundle, &split)?;
+        data::write_all(&args.out, &bundle, &split)?;
         let folder = args.out.display();
         cli::print(&format!("the page is in {folder}: any file server can serve it\n"))?;
     }

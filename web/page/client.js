@@ -17,7 +17,7 @@ export class Client {
       if (data.error === undefined) {
         resolve(data.answer);
       } else {
-        reject(new Error(data.error));
+        reject(Object.assign(new Error(data.error), { failed: data.failed }));
       }
     });
     this.#worker.addEventListener("error", (event) => this.#fail(event.message || "a part of the page cannot be loaded"));
@@ -36,6 +36,10 @@ export class Client {
   /** A request of `web/src/session.rs`. */
   ask(request, bytes) {
     return this.send("ask", { request, bytes });
+  }
+
+  end() {
+    this.#worker.terminate();
   }
 
   #fail(reason) {

@@ -26,6 +26,9 @@ function tell(problem) {
   element("problem").hidden = problem === "";
 }
 
+/** Of more classes than these, the most probable come first. */
+const MOST_CLASSES = 20;
+
 const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 
 /** Does what may fail, and tells why it has. */
@@ -84,7 +87,12 @@ function showAnswer() {
   element("seen-caption").textContent = `what the network gets${inverted ? ", inverted" : ""}`;
   element("network").textContent = `${describe(network)} The answer took ${time} ms.`;
   paintSeen(element("seen"), bytes, input);
-  element("classes").querySelectorAll("label").forEach((label) => {
+  const labels = [...element("classes").querySelectorAll("label")];
+  if (classes.length > MOST_CLASSES) {
+    const share = (label) => probabilities[Number(label.firstElementChild.value)];
+    element("classes").append(...labels.sort((a, b) => share(b) - share(a)));
+  }
+  labels.forEach((label) => {
     const at = Number(label.firstElementChild.value);
     label.classList.toggle("best", at === best);
     label.querySelector(".bar span").style.width = `${100 * probabilities[at]}%`;
@@ -121,6 +129,7 @@ function listClasses() {
     label.append(radio, text, bar, share);
     return label;
   });
+  element("classes").classList.toggle("many", network.classes.length > MOST_CLASSES);
   element("classes").replaceChildren(element("classes").querySelector("legend"), ...lines);
 }
 

@@ -65,6 +65,12 @@ export class Training {
       this.#ended("Stopped");
     } catch (error) {
       this.#tell(error.message);
+      if (error.failed) {
+        // Its images and its network are gone.
+        this.#client.end();
+        this.#client = null;
+        this.#records = { train: [], test: [] };
+      }
       this.#ended("Ended");
     }
   }

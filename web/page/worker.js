@@ -68,11 +68,11 @@ addEventListener("message", async ({ data }) => {
   try {
     postMessage({ id, answer: await handlers[kind](message) });
   } catch (error) {
-    let reason = error.message;
-    if (error instanceof Failed) {
-      reason = `the computation failed and was begun anew: ${reason}`;
+    const failed = error instanceof Failed;
+    if (failed) {
       recover();
     }
-    postMessage({ id, error: reason });
+    const reason = failed ? `the computation failed and was begun anew: ${error.message}` : error.message;
+    postMessage({ id, error: reason, failed });
   }
 });
