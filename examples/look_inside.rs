@@ -32,6 +32,9 @@ struct Args {
     /// With images that excite the classes
     #[arg(long)]
     excite: bool,
+    /// With an image that excites a filter
+    #[arg(long, value_name = "LAYER:NUMBER")]
+    filter: Option<String>,
     /// With images changed by FGSM and PGD, each pixel by at most this share of its range, such as 0.03
     #[arg(long, value_name = "EPSILON")]
     attack: Option<f64>,
@@ -65,6 +68,7 @@ fn look(args: &Args) -> Result<(), Box<dyn Error>> {
     let images = args.images.iter().zip(pixels);
     let images = images.map(|(path, pixels)| LookedAt { name: name(path), pixels }).collect();
     let look = Look::new(&bundle, images).with_class(class).with_layer(args.layer.clone());
+    let look = look.with_filter(args.filter.as_deref())?;
     let mut seen = look.with_excitation(args.excite).with_attack(args.attack).compute()?;
     if let Some(dataset) = &args.dataset {
         let data = cli::DataArgs { dataset: dataset.clone(), classes: args.classes };

@@ -101,6 +101,8 @@ fn a_page_and_its_pictures_are_written_for_images_of_any_size_the_same_with_any_
         "--excite",
         "--attack",
         "0.1",
+        "--filter",
+        "conv2:7",
     ];
     let mut written = Vec::new();
     for threads in ["1", "3"] {
@@ -122,7 +124,13 @@ fn a_page_and_its_pictures_are_written_for_images_of_any_size_the_same_with_any_
     for name in ["color.png", "grey.png", "one_pixel.png", "saliency", "Grad-CAM++", "occlusion"] {
         assert!(svg.contains(name) && page.contains(name), "{name}");
     }
-    for part in ["What excites its classes", "under PGD", "The maps of color.png", "--attack 0.1"] {
+    for part in [
+        "What excites it",
+        "conv2, filter 7",
+        "under PGD",
+        "The maps of color.png",
+        "--attack 0.1 --filter conv2:7",
+    ] {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("://"));
@@ -181,6 +189,8 @@ fn layers_and_classes_that_are_not_there_are_refused_with_those_that_are() {
     refuses(&["--class", "3"], &["class is 3, ", classes]);
     refuses(&["--class", "-1"], &["-1"]);
     refuses(&["--class", "\u{1b}[2J"], &["class is \\u{1b}[2J, ", classes]);
+    refuses(&["--filter", "conv2:8"], &["channel is 8, but must be below 8"]);
+    refuses(&["--filter", "conv2"], &["filter is conv2, but must be a layer and a number"]);
     refuses(&["--attack", "nan"], &["epsilon is NaN, but must be 0 or more, and finite"]);
     refuses(&["--dataset", "nowhere"], &["nowhere"]);
 }

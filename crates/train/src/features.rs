@@ -145,7 +145,7 @@ impl Features {
     /// let network = Cnn::cnn2(2).architecture().init(Initialization::PyTorch, 0, &Device::flex())?;
     /// let context = Context::new(&Device::flex());
     /// let features = Features::of_layer(&network, "relu2", &images, &Normalization::unit(), &context)?;
-    /// assert_eq!((features.len(), features.shape()), (2, [50, 14, 14]));
+    /// assert_eq!((features.len(), features.shape()), (2, [40, 14, 14]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

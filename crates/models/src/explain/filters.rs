@@ -7,7 +7,7 @@ use super::subject::{Ready, outputs, plain_device, setting};
 use crate::{ModelError, Network, state};
 
 /// The filters of the first convolution, which look at the image itself: the path of the layer, and its weight,
-/// `[filters, channels, height, width]`, where a group of channels has filters of its own those of its group.
+/// `[filters, channels of a group, height, width]`.
 ///
 /// # Errors
 ///
@@ -19,7 +19,7 @@ use crate::{ModelError, Network, state};
 ///
 /// let network = Cnn::cnn2(5).architecture().init(Initialization::PyTorch, 0, &Device::flex())?;
 /// let (layer, filters) = explain::first_filters(&network)?;
-/// assert_eq!((layer.as_str(), filters.dims()), ("conv1", [20, 1, 5, 5]));
+/// assert_eq!((layer.as_str(), filters.dims()), ("conv1", [20, 1, 3, 3]));
 /// # Ok::<(), selvedge_models::ModelError>(())
 /// ```
 pub fn first_filters(network: &Network) -> Result<(String, Tensor<4>), ModelError> {

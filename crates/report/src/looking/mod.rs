@@ -97,7 +97,6 @@ pub fn class_of(bundle: &Bundle, text: &str) -> Result<usize, LookError> {
     let number = || text.parse().ok().filter(|class| *class < classes.len());
     let found = classes.iter().position(|name| name == text).or_else(number);
     found.ok_or_else(|| {
-        let cut = |text: &str| text.chars().take(40).flat_map(char::escape_debug).collect();
         let names: Vec<String> = classes.iter().take(TOLD).map(|name| cut(name)).collect();
         let more = if classes.len() > TOLD { " and so on" } else { "" };
         let last = classes.len() - 1;
@@ -105,6 +104,11 @@ pub fn class_of(bundle: &Bundle, text: &str) -> Result<usize, LookError> {
         let (name, value) = ("class", cut(text));
         ModelError::Setting { name, value, expected: expected.into() }.into()
     })
+}
+
+/// As much of a text as a message has room for, without what would steer a terminal.
+fn cut(text: &str) -> String {
+    text.chars().take(40).flat_map(char::escape_debug).collect()
 }
 
 /// What is asked of a classifier.
@@ -115,6 +119,7 @@ pub struct Look<'a> {
     class: Option<usize>,
     layer: Option<String>,
     excite: bool,
+    filter: Option<Target>,
     epsilon: Option<f64>,
 }
 
@@ -129,7 +134,7 @@ pub struct Seen<'a> {
     methods: Vec<MethodMaps>,
     layers: Vec<LayerMaps>,
     filters: Option<(String, Vec<Vec<u8>>, [usize; 3])>,
-    excited: Vec<(usize, Vec<Maximized>)>,
+    excited: Vec<(String, Vec<Maximized>)>,
     misled: Option<Misled>,
     alike: Option<Alike>,
     robustness: Option<Robustness>,
@@ -140,7 +145,15 @@ pub struct Seen<'a> {
 impl<'a> Look<'a> {
     /// At 1 to 50 images, for the class that is predicted of each.
     pub fn new(bundle: &'a Bundle, images: Vec<LookedAt>) -> Self {
-        Self { bundle, images, class: None, layer: None, excite: false, epsilon: None }
+        Self {
+            bundle,
+            images,
+            class: None,
+            layer: None,
+            excite: false,
+            filter: None,
+            epsilon: None,
+        }
     }
 
     /// The same, for one class of all images.
@@ -159,6 +172,28 @@ impl<'a> Look<'a> {
     #[must_use]
     pub fn with_excitation(self, excite: bool) -> Self {
         Self { excite, ..self }
+    }
+
+    /// The same, with images that excite a filter, given as the path of its layer and its number from 0: `conv3:1`.
+    ///
+    /// # Errors
+    ///
+    /// [`LookError::Model`] for a text that is not both.
+    pub fn with_filter(self, filter: Option<&str>) -> Result<Self, LookError> {
+        let target = |text: &str| {
+            let parts = text.rsplit_once(':').filter(|(layer, _)| !layer.is_empty());
+            let channel = parts.and_then(|(_, channel)| channel.parse().ok());
+            match (parts, channel) {
+                (Some((layer, _)), Some(channel)) => {
+                    Ok(Target::Channel { layer: layer.into(), channel })
+                }
+                _ => {
+                    let expected = "a layer and a number, such as conv1:0".into();
+                    Err(ModelError::Setting { name: "filter", value: cut(text), expected })
+                }
+            }
+        };
+        Ok(Self { filter: filter.map(target).transpose()?, ..self })
     }
 
     /// The same, with images that are changed by at most `epsilon` of a pixel's range so that another class is predicted,
@@ -207,13 +242,15 @@ impl<'a> Look<'a> {
         let layers = maps.into_iter().map(|(name, maps)| LayerMaps::new(name, maps)).collect();
         let filters = first_filters(network).ok().map(|(layer, weight)| filters(layer, weight));
         let mut excited = Vec::new();
-        if self.excite {
-            let range = Some(PixelRange::normalized(self.bundle.mean(), self.bundle.std()));
-            let settings = Maximization { range, ..Maximization::default() };
-            for class in distinct(&classes, MOST_EXCITED) {
-                let target = Target::Class(class);
-                excited.push((class, maximize_activation(network, None, &target, &settings)?));
-            }
+        let range = Some(PixelRange::normalized(self.bundle.mean(), self.bundle.std()));
+        let settings = Maximization { range, ..Maximization::default() };
+        let of_classes = if self.excite { distinct(&classes, MOST_EXCITED) } else { Vec::new() };
+        for target in of_classes.into_iter().map(Target::Class).chain(self.filter.clone()) {
+            let name = match &target {
+                Target::Class(class) => self.bundle.classes()[*class].clone(),
+                Target::Channel { layer, channel } => format!("{layer}, filter {channel}"),
+            };
+            excited.push((name, maximize_activation(network, None, &target, &settings)?));
         }
         let mislead = |epsilon| Misled::compute(self.bundle, images.clone(), &predicted, epsilon);
         let misled = self.epsilon.map(mislead).transpose()?;

@@ -60,8 +60,8 @@ impl Seen<'_> {
         }
         if let Some(picture) = self.excited_picture()? {
             let alternative =
-                "From noise to an image that a class is excited by, a row for each class.";
-            let section = Section::new("What excites its classes");
+                "From noise to an image that excites a class or a filter, a row for each.";
+            let section = Section::new("What excites it");
             page = page.with(section.with(Figure::new(&picture, "", alternative)));
         }
         if let Some(picture) = self.misled_picture()? {
@@ -168,20 +168,20 @@ impl Seen<'_> {
     pub(super) fn excited_picture(&self) -> Result<Option<Picture>, LookError> {
         let Some((_, first)) = self.excited.first() else { return Ok(None) };
         let labels = first.iter().map(|picture| format!("step {}", picture.step)).collect();
-        let of_class = |(class, pictures): &(usize, Vec<Maximized>)| {
+        let of_target = |(name, pictures): &(String, Vec<Maximized>)| {
             let pixels = pictures.iter().flat_map(|picture: &Maximized| {
                 super::misled::pixels(self.bundle, picture.images.clone())
             });
-            (self.bundle.classes()[*class].clone(), pixels.collect())
+            (name.clone(), pixels.collect())
         };
-        let rows: Vec<(String, Vec<u8>)> = self.excited.iter().map(of_class).collect();
+        let rows: Vec<(String, Vec<u8>)> = self.excited.iter().map(of_target).collect();
         let rows = rows.iter().map(|(name, values)| ImageRow {
             name: name.clone(),
             values: ImageValues::Bytes(values),
         });
         let shape = self.bundle.network().architecture().input;
         let rows = ImageRows { shape, labels, rows: rows.collect(), across: first.len() };
-        let title = "Which images excite the classes the most?";
+        let title = "Which images excite the network the most?";
         Ok(Some(rows.picture(title, Some("from noise, by gradient ascent"))?))
     }
 

@@ -35,6 +35,8 @@ fn refused(look: Look<'_>) -> String {
 fn the_page_has_every_method_the_maps_the_filters_and_what_excites_the_classes() {
     let bundle = bundle(small());
     let seen = Look::new(&bundle, images(3))
+        .with_filter(Some("conv2:5"))
+        .unwrap()
         .with_excitation(true)
         .with_attack(Some(0.1))
         .compute()
@@ -70,7 +72,8 @@ fn the_page_has_every_method_the_maps_the_filters_and_what_excites_the_classes()
         "What it takes for alike",
         "What its layers make of an image",
         "What its first filters look for",
-        "What excites its classes",
+        "What excites it",
+        "conv2, filter 5",
         "keep their class under FGSM",
         "at the greatest strength: noise 62.5 %",
         "look_inside a.safetensors",
@@ -127,6 +130,14 @@ fn images_classes_layers_and_weights_that_do_not_fit_are_refused_on_one_line() {
     );
     let told = refused(Look::new(&good, images(1)).with_layer(Some("fc1".into())));
     assert_eq!(told, "layer `fc1` of `small`: it gives features, not maps");
+    let filter = |text| Look::new(&good, images(1)).with_filter(Some(text));
+    assert!(refused(filter("conv2:6").unwrap()).starts_with("channel is 6, but must be below 6"));
+    assert!(refused(filter("conv9:0").unwrap()).starts_with("`small` has no layer named `conv9`"));
+    for text in ["conv2", ":1", "conv2:", "conv2:-1", "conv2:\u{1b}[2J"] {
+        let told = filter(text).unwrap_err().to_string();
+        assert!(told.ends_with("but must be a layer and a number, such as conv1:0"), "{told}");
+        assert!(!told.contains('\u{1b}'));
+    }
     let nan = TensorData::new(vec![f32::NAN; 24], [3, 8]);
     let network = state::write(good.network().clone(), [("fc2.weight".to_string(), nan)].into());
     let bad = Bundle::from_parts(network, good.classes().to_vec(), vec![0.3], vec![0.35]);

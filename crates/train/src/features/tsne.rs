@@ -191,7 +191,7 @@ pub(super) fn descend(joint: &[f64], mut points: Vec<[f64; 2]>, settings: &Tsne)
     for iteration in 0..settings.iterations {
         let early = iteration < EARLY;
         let (momentum, exaggeration) = if early { (0.5, 12.0) } else { (0.8, 1.0) };
-        let (gradient, _) = gradient(joint, &points, exaggeration);
+        let gradient = gradient(joint, &points, exaggeration);
         for (i, slope) in gradient.into_iter().enumerate() {
             for axis in 0..2 {
                 let gain = &mut gains[i][axis];
@@ -202,40 +202,54 @@ pub(super) fn descend(joint: &[f64], mut points: Vec<[f64; 2]>, settings: &Tsne)
             }
         }
     }
-    let (_, divergence) = gradient(joint, &points, 1.0);
+    let divergence = divergence(joint, &points);
     TsneMap { points, divergence }
 }
 
-/// The gradient of the divergence with `exaggeration` times the probabilities, and the divergence with them as they are.
-/// Every row is summed by one thread, and the rows in their order.
-pub(super) fn gradient(
-    joint: &[f64],
-    points: &[[f64; 2]],
-    exaggeration: f64,
-) -> (Vec<[f64; 2]>, f64) {
-    let n = points.len();
-    let closeness =
-        |a: &[f64; 2], b: &[f64; 2]| 1.0 / (1.0 + (a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2));
-    let row = |i: usize| {
-        let row = points.iter().map(|other| closeness(&points[i], other)).sum::<f64>();
+/// How close two points are: 1 where they are one, and less and less with their distance.
+fn closeness(a: &[f64; 2], b: &[f64; 2]) -> f64 {
+    1.0 / (1.0 + (a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2))
+}
+
+/// The sum of the closeness of all pairs. Every row is summed by one thread, and the rows in their order.
+fn total_closeness(points: &[[f64; 2]]) -> f64 {
+    let row = |point: &[f64; 2]| {
+        let row = points.iter().map(|other| closeness(point, other)).sum::<f64>();
         // Without the point itself, which is as close as can be.
         row - 1.0
     };
-    let sums: Vec<f64> = (0..n).into_par_iter().map(row).collect();
-    let sum: f64 = sums.into_iter().sum();
-    let slope = |i: usize| {
-        let (mut slope, mut divergence) = ([0.0; 2], 0.0);
-        for (j, other) in points.iter().enumerate().filter(|(j, _)| *j != i) {
-            let close = closeness(&points[i], other);
-            let (p, q) = (joint[i * n + j], (close / sum).max(LEAST));
-            let pull = 4.0 * (exaggeration * p - q) * close;
-            slope[0] += pull * (points[i][0] - other[0]);
-            slope[1] += pull * (points[i][1] - other[1]);
-            divergence += p * (p / q).ln();
+    let rows: Vec<f64> = points.par_iter().map(row).collect();
+    rows.into_iter().sum()
+}
+
+/// The gradient of the divergence with `exaggeration` times the probabilities.
+pub(super) fn gradient(joint: &[f64], points: &[[f64; 2]], exaggeration: f64) -> Vec<[f64; 2]> {
+    let sum = total_closeness(points);
+    let slope = |(point, joint): (&[f64; 2], &[f64])| {
+        let mut slope = [0.0; 2];
+        // That the point is among the others does no harm: it is at no distance from itself.
+        for (other, p) in points.iter().zip(joint) {
+            let close = closeness(point, other);
+            let pull = 4.0 * (exaggeration * p - (close / sum).max(LEAST)) * close;
+            slope[0] += pull * (point[0] - other[0]);
+            slope[1] += pull * (point[1] - other[1]);
         }
-        (slope, divergence)
+        slope
     };
-    let rows: Vec<([f64; 2], f64)> = (0..n).into_par_iter().map(slope).collect();
-    let divergence = rows.iter().map(|row| row.1).sum();
-    (rows.into_iter().map(|row| row.0).collect(), divergence)
+    points.par_iter().zip(joint.par_chunks(points.len())).map(slope).collect()
+}
+
+/// The Kullback-Leibler divergence between the probabilities and those of the map.
+pub(super) fn divergence(joint: &[f64], points: &[[f64; 2]]) -> f64 {
+    let (n, sum) = (points.len(), total_closeness(points));
+    let row = |i: usize| {
+        let others = (0..n).filter(|j| *j != i);
+        let pair = |j: usize| {
+            let p = joint[i * n + j];
+            p * (p / (closeness(&points[i], &points[j]) / sum).max(LEAST)).ln()
+        };
+        others.map(pair).sum::<f64>()
+    };
+    let rows: Vec<f64> = (0..n).into_par_iter().map(row).collect();
+    rows.into_iter().sum()
 }
