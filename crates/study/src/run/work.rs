@@ -8,7 +8,7 @@ use selvedge_train::{Context, Progress};
 
 use super::Runner;
 use super::progress::{Event, StudyProgress};
-use crate::store::{Claim, Leases, Version};
+use crate::store::{self, Claim, Leases, Version};
 use crate::trial::{self, Plan, Trained, TrialRecord};
 use crate::{StudyError, jobs, record};
 
@@ -98,6 +98,9 @@ impl<'a> Work<'a> {
 
     fn one(&self, plan: &Plan, done: &Done, progress: &StudyProgress) -> Result<End, StudyError> {
         if let Some(record) = self.finished(plan)? {
+            if !self.only_reads {
+                store::clear(&*self.runner.store, &plan.key);
+            }
             progress.tell(Event::Found);
             return Ok(End::Finished(Box::new(record)));
         }

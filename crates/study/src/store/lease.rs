@@ -133,6 +133,17 @@ impl Leases {
     }
 }
 
+/// Takes away the lease on a trial that is finished, if its owner is dead: it was killed between keeping the trial and
+/// giving back the lease. What cannot be removed, as in a store that is read-only, stays, and disturbs nobody.
+pub(crate) fn clear(store: &dyn Store, name: &str) {
+    let key = Shared::key(name);
+    let Ok(Some(there)) = store.get(&key) else { return };
+    let written = toml::from_str::<Written>(&String::from_utf8_lossy(&there.bytes));
+    if written.map_or(true, |written| store.lives(&written.owner) == Some(false)) {
+        let _ = store.remove(&key, &there.version);
+    }
+}
+
 impl Drop for Leases {
     fn drop(&mut self) {
         self.shared.state().ended = true;
@@ -258,6 +269,20 @@ mod tests {
         // Its lease stays, as after a kill; the system takes its lock away.
         drop(a);
         assert!(is_mine(&b.claim("x").unwrap()));
+    }
+
+    #[test]
+    fn a_lease_on_a_finished_trial_is_cleared_once_its_owner_is_dead() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(FolderStore::open(folder.path()).unwrap());
+        let a = Leases::new(store.clone(), Duration::from_secs(3600)).unwrap();
+        std::mem::forget(a.claim("x").unwrap());
+        clear(&*store, "x");
+        assert_eq!(store.list("leases/").unwrap(), ["leases/x"], "its owner lives");
+        drop(a);
+        clear(&*store, "x");
+        assert!(store.list("leases/").unwrap().is_empty());
+        clear(&*store, "x");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use folder::FolderStore;
+pub(crate) use lease::clear;
 pub use lease::{Claim, Lease, Leases};
 
 /// A place for named bytes, shared by the processes that work on a study.
