@@ -75,12 +75,12 @@ impl Airbench {
             let name = |layer: &str| format!("block{block}.{layer}");
             let norm = || BatchNorm::new().epsilon(1e-12).momentum(0.4);
             net = net
-                .layer(&name("conv1"), conv(channels, 3, 1))
+                .layer(name("conv1"), conv(channels, 3, 1))
                 .max_pool(2)
-                .layer(&name("norm1"), norm())
+                .layer(name("norm1"), norm())
                 .op(Op::Gelu { approximate: Default::default() })
-                .layer(&name("conv2"), conv(channels, 3, 1))
-                .layer(&name("norm2"), norm())
+                .layer(name("conv2"), conv(channels, 3, 1))
+                .layer(name("norm2"), norm())
                 .op(Op::Gelu { approximate: Default::default() });
         }
         let head = Op::Linear { out_features: self.classes, bias: false };
