@@ -18,8 +18,8 @@ use selvedge::report::{StepLog, write_evaluation};
 #[derive(Parser)]
 struct Args {
     /// Channels of each layer whose maps are shown
-    #[arg(long, default_value_t = 12)]
-    channels: usize,
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u8).range(1..=16))]
+    channels: u8,
     #[command(flatten)]
     fit: cli::FitArgs,
     #[command(flatten)]
@@ -70,7 +70,7 @@ fn train(args: &Args) -> Result<(), Box<dyn Error>> {
     let maps = fitted.model.valid().feature_maps(&layers, shown)?.into_iter();
     let names = ["stem", "stage 1", "stage 2", "stage 3", "stage 4"];
     let maps = maps.zip(names).map(|((_, maps), name)| LayerMaps::new(name, maps));
-    let maps = FeatureMaps { channels: args.channels, ..FeatureMaps::of(&first, maps) };
+    let maps = FeatureMaps { channels: args.channels.into(), ..FeatureMaps::of(&first, maps) };
     let title = "What do the stem and the four stages make of a test image?";
     maps.picture_of(0, title, Some("Each layer has one scale"))?.save_as(&folder, "maps")?;
     cli::print(&format!("model, curves and pictures are in {}\n", folder.display()))?;

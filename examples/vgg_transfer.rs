@@ -8,6 +8,7 @@ use selvedge::cli;
 use selvedge::data::transform::{CenterCrop, GrayToRgb, Resize};
 use selvedge::data::{BatchSource, ImageExamples};
 use selvedge::files::Output;
+use selvedge::models::ImageResize;
 use selvedge::prelude::*;
 use selvedge::report::{plot, write_evaluation};
 use selvedge::train::features::{FeatureData, Features};
@@ -27,8 +28,8 @@ struct Args {
     #[arg(long, default_value = "100%")]
     fraction: cli::Fraction,
     /// Height and width of the images that the network sees, of an eighth more the middle
-    #[arg(long, default_value_t = 224)]
-    image_size: usize,
+    #[arg(long, default_value_t = 224, value_parser = clap::value_parser!(u16).range(8..))]
+    image_size: u16,
     #[command(flatten)]
     fit: cli::FitArgs,
     #[command(flatten)]
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
 fn transfer(args: &Args) -> Result<(), Box<dyn Error>> {
     let config = args.fit.config(FitConfig { batch_size: 100, ..FitConfig::default() })?;
     let context = args.fit.context("transfer")?;
-    let (seed, size, device) = (args.fit.seed, args.image_size, &context.device);
+    let (seed, size, device) = (args.fit.seed, usize::from(args.image_size), &context.device);
     let start = args.network.open(device)?;
     let images = PublishedSet::named(&args.dataset)?.load(&args.fit.common.source())?;
     let mut split = args.fit.split(images.split_stratified(0.8, seed)?)?;
@@ -80,9 +81,19 @@ fn transfer(args: &Args) -> Result<(), Box<dyn Error>> {
     let matrix = measured.confusion();
     cli::print(&format!("{name}, only its last layer learned: test {}\n", measured.metrics()))?;
     cli::print(&format!("\n{}\n{}\n", matrix.report().classification(), matrix.findings()))?;
+    let end = cli::ended(&fitted);
+    // Whole again, with how it sees images: for `predict` and `look_inside`.
+    let (classes, Normalization { mean, std }) = (split.classes().to_vec(), normalization);
+    let whole = trunk.join(fitted.model)?;
+    Bundle::from_parts(whole, classes, mean, std)
+        .with_resize(Some(ImageResize::ShorterSide(size * 8 / 7)))
+        .save(output.path("model.safetensors"))?;
     write_evaluation(output.folder(), &name, split.test()?, &measured)?;
     let title = format!("How well does {name} tell each class from all others?");
     plot::one_vs_rest(&title, &matrix)?.save_as(output.folder(), "one_vs_rest")?;
-    cli::print(&format!("curves and pictures are in {}\n", output.folder().display()))?;
-    cli::ended(&fitted)
+    cli::print(&format!(
+        "the network, curves and pictures are in {}\n",
+        output.folder().display()
+    ))?;
+    end
 }

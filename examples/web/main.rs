@@ -53,6 +53,9 @@ fn main() -> ExitCode {
 
 fn page(args: &Args) -> Result<(), Box<dyn Error>> {
     if !args.serve_only {
+        // Known before three minutes of compiling.
+        let folder = args.out.display();
+        std::fs::create_dir_all(&args.out).map_err(|e| format!("cannot make {folder}: {e}"))?;
         wasm::build(&args.out)?;
         site::copy_page(&args.out)?;
         let split = site::fashion_mnist(&args.common.source())?;

@@ -30,6 +30,7 @@ pub fn serve(folder: &Path, host: IpAddr, port: u16) -> Result<(), Box<dyn Error
 
 fn answer(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.set_write_timeout(Some(Duration::from_secs(60)))?;
     let mut head = BufReader::new(stream.try_clone()?.take(LONGEST)).lines();
     let request = head.next().unwrap_or(Ok(String::new()))?;
     // The rest of the head: a connection that is closed before it is read would be reset.
@@ -64,7 +65,10 @@ fn file(folder: &Path, target: &str) -> Option<PathBuf> {
     let path = Path::new(if path.is_empty() { "index.html" } else { path });
     let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
     let path = folder.join(path);
-    (inside && path.is_file()).then_some(path)
+    // No link leads out of the folder.
+    let real = path.canonicalize().ok()?;
+    let stays = real.starts_with(folder.canonicalize().ok()?);
+    (inside && stays && real.is_file()).then_some(real)
 }
 
 /// The type by the ending: browsers insist on those of scripts.

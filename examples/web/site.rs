@@ -38,8 +38,10 @@ pub fn bundle(
 ) -> Result<String, Box<dyn Error>> {
     let name = "network.safetensors";
     if let Some(given) = given {
+        // Read before it is written: it may be the file of the folder itself.
+        let bytes = fs::read(given).map_err(|e| format!("cannot read {}: {e}", given.display()))?;
         Bundle::load(given, &context.device)?;
-        fs::copy(given, out.join(name))?;
+        selvedge::files::write(out.join(name), &bytes)?;
         return Ok(name.into());
     }
     let (name, path) = ("fashion.safetensors", out.join("fashion.safetensors"));

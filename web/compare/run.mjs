@@ -6,6 +6,7 @@
 //   npm install --no-save onnxruntime-web
 //   node web/compare/run.mjs [runs]
 
+import { tmpdir } from "node:os";
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
@@ -51,7 +52,7 @@ await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
 
 /** What the page measures in a browser of its own. */
 async function measured(which) {
-  const profile = mkdtempSync("/tmp/compare-");
+  const profile = mkdtempSync(join(tmpdir(), "compare-"));
   const url = `http://127.0.0.1:${server.address().port}/compare/page.html?${which}`;
   const options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", `--user-data-dir=${profile}`];
   const browser = spawn(process.env.CHROMIUM ?? "chromium", [...options, url], { stdio: "ignore", detached: true });

@@ -10,6 +10,8 @@ export class Camera {
   #tell;
   #stream = null;
   #timer = 0;
+  /** Counts the starts and stops: what was begun before the last of them is out of date. */
+  #token = 0;
 
   /** `show` gets the video and its size, `tell` a problem. */
   constructor(button, show, tell) {
@@ -21,16 +23,32 @@ export class Camera {
   }
 
   async #start() {
+    this.#token += 1;
+    const token = this.#token;
+    this.#button.disabled = true;
     try {
       const video = { facingMode: "environment", width: { ideal: 640 } };
-      this.#stream = await navigator.mediaDevices.getUserMedia({ video });
-      this.#video.srcObject = this.#stream;
+      const stream = await navigator.mediaDevices.getUserMedia({ video });
+      if (token !== this.#token) {
+        // Something else was chosen while the user was asked.
+        stream.getTracks().forEach((track) => track.stop());
+        return;
+      }
+      this.#stream = stream;
+      stream.getTracks().forEach((track) => track.addEventListener("ended", () => this.#ended(stream)));
+      this.#video.srcObject = stream;
       await this.#video.play();
     } catch (error) {
-      this.stop();
-      this.#tell(`the camera cannot be used: ${error.message}`);
+      if (token === this.#token) {
+        this.stop();
+        this.#tell(`the camera cannot be used: ${error.message}`);
+      }
       return;
     }
+    if (token !== this.#token) {
+      return;
+    }
+    this.#button.disabled = false;
     this.#button.setAttribute("aria-pressed", "true");
     this.#timer = setInterval(() => this.#take(), INTERVAL);
   }
@@ -42,8 +60,18 @@ export class Camera {
     }
   }
 
+  /** The camera was unplugged, or is not allowed any more. */
+  #ended(stream) {
+    if (stream === this.#stream) {
+      this.stop();
+      this.#tell("the camera gives no more pictures");
+    }
+  }
+
   /** Keeps the last picture. */
   stop() {
+    this.#token += 1;
+    this.#button.disabled = false;
     clearInterval(this.#timer);
     this.#stream?.getTracks().forEach((track) => track.stop());
     [this.#stream, this.#video.srcObject] = [null, null];

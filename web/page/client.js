@@ -4,10 +4,19 @@ export class Client {
   #worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
   #waiting = new Map();
   #next = 0;
+  /** Why the worker answers no more. */
+  #dead = null;
+  /** Whether the engine was begun anew after a failure: all that it held but its network is gone. */
+  lost = false;
 
-  /** `onTraining` is told whatever a training has come to. */
-  constructor(module, onTraining = () => {}) {
+  /** `onTraining` is told whatever a training has come to, `onDead` why the worker could not go on. */
+  constructor(module, onTraining = () => {}, onDead = () => {}) {
     this.#worker.addEventListener("message", ({ data }) => {
+      if (data.dead !== undefined) {
+        this.end(data.dead);
+        onDead(data.dead);
+        return;
+      }
       if (data.id === undefined) {
         onTraining(data);
         return;
@@ -17,7 +26,8 @@ export class Client {
       if (data.error === undefined) {
         resolve(data.answer);
       } else {
-        reject(Object.assign(new Error(data.error), { failed: data.failed }));
+        this.lost ||= data.failed;
+        reject(new Error(data.error));
       }
     });
     this.#worker.addEventListener("error", (event) => this.#fail(event.message || "a part of the page cannot be loaded"));
@@ -25,6 +35,9 @@ export class Client {
   }
 
   send(kind, message = {}, transfer = []) {
+    if (this.#dead !== null) {
+      return Promise.reject(new Error(this.#dead));
+    }
     this.#next += 1;
     const id = this.#next;
     return new Promise((resolve, reject) => {
@@ -38,11 +51,14 @@ export class Client {
     return this.send("ask", { request, bytes });
   }
 
-  end() {
+  /** Whoever still waits is told the reason. */
+  end(reason = "the computation was ended") {
     this.#worker.terminate();
+    this.#fail(reason);
   }
 
   #fail(reason) {
+    [this.#dead, this.lost] = [reason, true];
     this.#waiting.forEach(({ reject }) => reject(new Error(reason)));
     this.#waiting.clear();
   }

@@ -28,11 +28,13 @@ const short = (value) => String(Number(value.toPrecision(3)));
 export function curve(title, train, test, most) {
   const points = [...train, ...test];
   const top = most ?? Math.max(0.1, ...points.map(([, value]) => value));
-  const end = Math.max(1, ...points.map(([epochs]) => epochs));
+  const reached = Math.max(0, ...points.map(([epochs]) => epochs));
+  // The axis has an epoch at least.
+  const end = Math.max(1, reached);
   const x = (epochs) => FRAME.left + (epochs / end) * (WIDTH - FRAME.left - FRAME.right);
   const y = (value) => HEIGHT - FRAME.bottom - (Math.min(value, top) / top) * (HEIGHT - FRAME.top - FRAME.bottom);
   const last = (values) => (values.length > 0 ? short(values.at(-1)[1]) : "none yet");
-  const label = `${title} after ${short(end)} epochs: training ${last(train)}, test ${last(test)}`;
+  const label = `${title} after ${short(reached)} epochs: training ${last(train)}, test ${last(test)}`;
   const svg = element("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label });
   svg.append(element("text", { x: FRAME.left, y: 19, "font-weight": 600 }, title));
   svg.append(element("text", { class: "train", x: WIDTH - 130, y: 19 }, "— training"));

@@ -3,15 +3,19 @@
 /** Larger pictures are made smaller by the browser first: beyond this, what it does cannot be seen any more. */
 const MOST_PIXELS = 4_000_000;
 
-/** The width, the height and the pixels of a picture. */
-export async function decoded(blob) {
-  let bitmap;
+/** A picture as the browser decodes it; it refuses what it would draw in part, or as SVG. */
+export async function bitmapOf(blob) {
   const options = { imageOrientation: "from-image", premultiplyAlpha: "none", colorSpaceConversion: "none" };
   try {
-    bitmap = await createImageBitmap(blob, options);
+    return await createImageBitmap(blob, options);
   } catch {
     throw new Error("this is no picture that the browser can read, or a damaged one");
   }
+}
+
+/** The width, the height and the pixels of a picture. */
+export async function decoded(blob) {
+  const bitmap = await bitmapOf(blob);
   const scale = Math.min(1, Math.sqrt(MOST_PIXELS / (bitmap.width * bitmap.height)));
   const width = Math.max(1, Math.round(bitmap.width * scale));
   const height = Math.max(1, Math.round(bitmap.height * scale));

@@ -20,7 +20,7 @@ export class Engine {
    * crates in it could ask of a page is never called.
    */
   imports(module) {
-    const random = (at, length) => crypto.getRandomValues(new Uint8Array(this.exports.memory.buffer, at, length));
+    const random = (at, length) => crypto.getRandomValues(new Uint8Array(this.exports.memory.buffer, at >>> 0, length >>> 0));
     const never = () => {
       throw new Error("a function of the browser was called that the page does not have");
     };
@@ -37,11 +37,12 @@ export class Engine {
     const text = encoder.encode(JSON.stringify(request));
     let at;
     try {
-      const room = this.exports.room(text.length + bytes.length);
+      // Addresses come as signed numbers: beyond 2 GiB they would be negative.
+      const room = this.exports.room(text.length + bytes.length) >>> 0;
       const memory = new Uint8Array(this.exports.memory.buffer);
       memory.set(text, room);
       memory.set(bytes, room + text.length);
-      at = this.exports.answer(text.length);
+      at = this.exports.answer(text.length) >>> 0;
     } catch (error) {
       throw new Failed(this.reason(error));
     }
@@ -69,7 +70,7 @@ export class Engine {
   /** Why a call has failed. */
   reason(error) {
     try {
-      return this.framed(this.exports.failure()).text;
+      return this.framed(this.exports.failure() >>> 0).text;
     } catch {
       return String(error);
     }

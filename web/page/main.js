@@ -2,6 +2,7 @@
 
 import { Camera } from "./camera.js";
 import { Client, fetched } from "./client.js";
+import { bitmapOf } from "./decode.js";
 import { figure, narrow, paintMap, paintMaps, paintSeen } from "./paint.js";
 import { Sketch } from "./sketch.js";
 import { Training } from "./training.js";
@@ -11,8 +12,13 @@ const MOST_PIXELS = 100_000_000;
 
 const element = (id) => document.getElementById(id);
 
+let module;
 let client;
+/** Whether the worker was replaced by another that has not classified yet. */
+let replaced = false;
 let network;
+/** The bytes of the network. */
+let bundle;
 /** What the picture is taken from: a file, or else the canvas. */
 let file = null;
 /** What the network says of the picture, and the picture as it gets it. */
@@ -20,6 +26,8 @@ let said = null;
 let chosen = null;
 let busy = false;
 let again = false;
+/** The number of the last request for maps; the answers to any other are out of date. */
+let inside = 0;
 
 function tell(problem) {
   element("problem").textContent = problem;
@@ -30,6 +38,57 @@ function tell(problem) {
 const MOST_CLASSES = 20;
 
 const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
+
+/** How long a class is to stay the best before a screen reader is told, in milliseconds. */
+const SETTLED = 800;
+
+let announced = "";
+let settling = 0;
+
+/** Tells a screen reader what is new, not every stroke and every picture of the camera. */
+function announce(text) {
+  if (text === announced) {
+    return;
+  }
+  announced = text;
+  clearTimeout(settling);
+  const region = element("answer-told");
+  if (text === "") {
+    region.textContent = "";
+    return;
+  }
+  settling = setTimeout(() => {
+    if (region.textContent !== text) {
+      region.textContent = text;
+    }
+  }, SETTLED);
+}
+
+/** Shows an answer; a screen reader is told only `told`. */
+function showText(text, told = text) {
+  element("answer").textContent = text;
+  announce(told);
+}
+
+/** Begins a worker. */
+function connect() {
+  client = new Client(module, undefined, replace);
+}
+
+/** Another worker for one that could not go on, with the network that there was; once, lest it never ends. */
+async function replace(reason) {
+  if (replaced || bundle === undefined) {
+    tell(`the computation failed and cannot be begun anew: load the page again: ${reason}`);
+    return;
+  }
+  replaced = true;
+  connect();
+  client.lost = true;
+  const done = await attempt(() => Promise.all([client.ready, client.send("load", { bytes: bundle })]));
+  if (done) {
+    tell(`the computation failed and was begun anew: ${reason}`);
+  }
+}
 
 /** Does what may fail, and tells why it has. */
 async function attempt(what) {
@@ -66,7 +125,13 @@ async function classify() {
   await attempt(async () => {
     const background = element("background").value;
     const source = file === null ? { picture: sketch.picture() } : { blob: file };
-    said = await client.send("classify", { ...source, background });
+    try {
+      said = await client.send("classify", { ...source, background });
+    } catch (error) {
+      clearAnswer();
+      throw error;
+    }
+    [client.lost, replaced] = [false, false];
     tell("");
     showAnswer();
     await showInside();
@@ -78,12 +143,33 @@ async function classify() {
   }
 }
 
+/** Takes away what was said of the picture before. */
+function clearAnswer() {
+  said = null;
+  inside += 1;
+  showText("There is no answer for this picture.");
+  const seen = element("seen");
+  seen.getContext("2d").clearRect(0, 0, seen.width, seen.height);
+  element("classes").querySelectorAll("label").forEach((label) => {
+    label.classList.remove("best");
+    label.querySelector(".bar span").style.width = "0";
+    const share = label.querySelector(".percent");
+    [share.textContent, share.value] = ["", ""];
+  });
+  element("where").replaceChildren();
+  element("maps").replaceChildren();
+}
+
 function showAnswer() {
   const { classes, input } = network;
   const { class: best, probabilities, inverted, milliseconds, bytes } = said;
   const time = milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds);
   const isEmpty = file === null && bytes.every((pixel) => pixel === 0);
-  element("answer").textContent = isEmpty ? "Draw something, or choose a picture." : `${classes[best]}, ${percent(probabilities[best])}`;
+  if (isEmpty) {
+    showText("Draw something, or choose a picture.");
+  } else {
+    showText(`${classes[best]}, ${percent(probabilities[best])}`, classes[best]);
+  }
   element("seen-caption").textContent = `what the network gets${inverted ? ", inverted" : ""}`;
   element("network").textContent = `${describe(network)} The answer took ${time} ms.`;
   paintSeen(element("seen"), bytes, input);
@@ -137,9 +223,17 @@ const isPressed = (id) => element(id).getAttribute("aria-pressed") === "true";
 
 /** The maps that are asked for, of the picture as it is now. */
 async function showInside() {
+  if (client.lost) {
+    // The engine has the picture no more; this comes back here.
+    await classify();
+    return;
+  }
   if (said === null) {
     return;
   }
+  inside += 1;
+  const number = inside;
+  const { bytes: seen } = said;
   const at = chosen ?? said.class;
   const name = network.classes[at];
   const room = element("where").clientWidth;
@@ -147,17 +241,20 @@ async function showInside() {
   if (isPressed("saliency")) {
     const { bytes } = await client.ask({ do: "saliency", class: at });
     const label = `Saliency of ${name}`;
-    const canvas = paintMap(bytes, said.bytes, network.input, { over: false, label, room });
+    const canvas = paintMap(bytes, seen, network.input, { over: false, label, room });
     where.push(narrow(canvas, `Saliency: the brighter a pixel, the more it changes the score of ${name}.`));
   }
   if (isPressed("grad-cam")) {
     const { bytes } = await client.ask({ do: "grad_cam", class: at });
     const label = `Grad-CAM of ${name}, over the picture`;
-    const canvas = paintMap(bytes, said.bytes, network.input, { over: true, label, room });
+    const canvas = paintMap(bytes, seen, network.input, { over: true, label, room });
     where.push(narrow(canvas, `Grad-CAM: where layer ${network.cam_layer} finds ${name}, yellow the most.`));
   }
-  element("where").replaceChildren(...where);
-  element("maps").replaceChildren(...(isPressed("maps-button") ? [await layerMaps()] : []));
+  const maps = isPressed("maps-button") ? [await layerMaps()] : [];
+  if (number === inside) {
+    element("where").replaceChildren(...where);
+    element("maps").replaceChildren(...maps);
+  }
 }
 
 async function layerMaps() {
@@ -179,7 +276,10 @@ async function useNetwork(bytes, name) {
     throw new Error(error.message.replace("bytes in memory", name));
   }
   tell("");
-  chosen = null;
+  bundle = bytes;
+  // What was said and asked before is of another network.
+  [chosen, said] = [null, null];
+  inside += 1;
   element("network").textContent = describe(network);
   listClasses();
   element("layer").replaceChildren(...network.layers.map(({ path, operation, shape }) => {
@@ -199,6 +299,7 @@ async function usePicture(blob) {
   const image = new Image();
   image.src = URL.createObjectURL(blob);
   const name = blob.name ?? "the picture";
+  const unreadable = new Error(`${name} is no picture that this browser can read, or a damaged one`);
   await attempt(async () => {
     try {
       await new Promise((resolve, reject) => {
@@ -206,13 +307,21 @@ async function usePicture(blob) {
         image.onerror = reject;
       });
     } catch {
-      throw new Error(`${name} is no picture that this browser can read, or a damaged one`);
+      throw unreadable;
     }
     const { naturalWidth: width, naturalHeight: height } = image;
     if (width * height === 0 || width * height > MOST_PIXELS) {
       throw new Error(`${name} has ${width} × ${height} pixels: 1 to 100 million can be shown`);
     }
+    // The worker refuses more than an image element does: SVG, and files that are cut off.
+    try {
+      (await bitmapOf(blob)).close();
+    } catch {
+      throw unreadable;
+    }
     sketch.show(image, width, height);
+    // Told even if it is of the same class as the last.
+    announce("");
     [file, chosen] = [blob, null];
     await classify();
   });
@@ -291,11 +400,12 @@ function listen() {
 }
 
 async function start() {
-  const [site, module] = await Promise.all([
+  const [site, compiled] = await Promise.all([
     fetched("site.json").then((bytes) => JSON.parse(new TextDecoder().decode(bytes))),
     fetched("selvedge.wasm").then((bytes) => WebAssembly.compile(bytes)),
   ]);
-  client = new Client(module);
+  module = compiled;
+  connect();
   listSamples(site.samples);
   listen();
   const bundle = await fetched(site.bundle);
@@ -308,6 +418,6 @@ async function start() {
 
 attempt(start).then((started) => {
   if (!started) {
-    element("answer").textContent = "The page could not be started.";
+    showText("The page could not be started.");
   }
 });

@@ -4,6 +4,8 @@ import { Client, fetched } from "./client.js";
 import { curve } from "./curves.js";
 
 const element = (id) => document.getElementById(id);
+/** Of more points a curve is thinned. */
+const MOST_POINTS = 500;
 const FILES = ["train_images", "train_labels", "test_images", "test_labels"];
 
 export class Training {
@@ -15,7 +17,6 @@ export class Training {
   #number = 0;
   #records = { train: [], test: [] };
   #seconds = 0;
-  #images = 0;
 
   /** `tell` shows a problem, `use` takes the bytes of a bundle as the network of the page. */
   constructor(module, site, tell, use) {
@@ -57,21 +58,24 @@ export class Training {
         batch_size: Number(element("train-batch").value),
         seed: Number(element("train-seed").value),
       };
-      this.#images = settings.batch_size;
       const request = { do: "train", settings, classes: this.#site.data.classes };
       if (number === this.#number) {
         await this.#client.send("train", { number, request });
       }
-      this.#ended("Stopped");
+      this.#ended("Stopped", true);
     } catch (error) {
       this.#tell(error.message);
-      if (error.failed) {
-        // Its images and its network are gone.
-        this.#client.end();
-        this.#client = null;
-        this.#records = { train: [], test: [] };
-      }
-      this.#ended("Ended");
+      this.#forget();
+      this.#ended("Ended", false);
+    }
+  }
+
+  /** Ends a worker that has failed: its images and its network are gone. */
+  #forget() {
+    if (this.#client?.lost) {
+      this.#client.end();
+      this.#client = null;
+      this.#records = { train: [], test: [] };
     }
   }
 
@@ -83,16 +87,21 @@ export class Training {
     this.#status("The images are being loaded.");
     const files = await Promise.all(FILES.map((name) => fetched(this.#site.data.files[name])));
     const client = new Client(this.#module, (message) => this.#progress(message));
-    await client.ready;
-    for (const [i, file] of FILES.entries()) {
-      await client.ask({ do: "data", file }, files[i]);
+    try {
+      await client.ready;
+      for (const [i, file] of FILES.entries()) {
+        await client.ask({ do: "data", file }, files[i]);
+      }
+    } catch (error) {
+      client.end();
+      throw error;
     }
     this.#client = client;
   }
 
   #stop() {
     this.#number += 1;
-    this.#client?.send("stop");
+    this.#client?.send("stop").catch((error) => this.#tell(error.message));
     this.#status("Stopping after this step.");
   }
 
@@ -102,9 +111,9 @@ export class Training {
     }
     this.#seconds += seconds;
     const { train, test } = this.#records;
-    train.push([progress.epochs, progress.loss, progress.accuracy]);
+    add(train, [progress.epochs, progress.loss, progress.accuracy]);
     if (progress.epoch_end !== null) {
-      test.push([progress.epoch_end.epoch, progress.epoch_end.loss, progress.epoch_end.accuracy]);
+      add(test, [progress.epoch_end.epoch, progress.epoch_end.loss, progress.epoch_end.accuracy]);
     }
     // A screen reader is told the epochs, not the steps.
     if (progress.epoch_end !== null || train.length === 1) {
@@ -113,10 +122,13 @@ export class Training {
     this.#draw();
   }
 
-  #ended(word) {
+  /** `usable`: not so after an error; a network that has diverged knows nothing. */
+  #ended(word, usable) {
     const trained = this.#records.train.length > 0;
-    this.#running(false, trained);
-    this.#status(trained ? this.#summary(word) : `${word} before the first step.`);
+    this.#running(false, trained && usable);
+    const summary = trained ? this.#summary(word) : `${word} before the first step.`;
+    this.#status(trained && !usable ? `${summary} This network cannot be used or saved.` : summary);
+    this.#draw();
   }
 
   #summary(word) {
@@ -142,7 +154,25 @@ export class Training {
       await take(bytes);
     } catch (error) {
       this.#tell(error.message);
+      if (this.#client?.lost) {
+        this.#forget();
+        this.#running(false, false);
+        this.#draw();
+      }
     }
+  }
+}
+
+/** Adds a point to a curve; of too many, that one goes whose neighbours are closest to each other. */
+function add(points, point) {
+  points.push(point);
+  if (points.length > MOST_POINTS) {
+    const gap = (i) => points[i + 1][0] - points[i - 1][0];
+    let least = 1;
+    for (let i = 2; i < points.length - 1; i += 1) {
+      least = gap(i) < gap(least) ? i : least;
+    }
+    points.splice(least, 1);
   }
 }
 

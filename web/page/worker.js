@@ -69,10 +69,15 @@ addEventListener("message", async ({ data }) => {
     postMessage({ id, answer: await handlers[kind](message) });
   } catch (error) {
     const failed = error instanceof Failed;
-    if (failed) {
-      recover();
-    }
-    const reason = failed ? `the computation failed and was begun anew: ${error.message}` : error.message;
+    const reason = failed ? `the computation failed and is begun anew: ${error.message}` : error.message;
+    // Told first: what follows may fail, too, and whoever asked is not to wait for ever.
     postMessage({ id, error: reason, failed });
+    if (failed) {
+      try {
+        recover();
+      } catch (error) {
+        postMessage({ dead: error.message });
+      }
+    }
   }
 });

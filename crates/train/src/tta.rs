@@ -1,5 +1,5 @@
 use selvedge_data::transform::{RandomHorizontalFlip, Shift};
-use selvedge_data::{BatchLoader, ImageExamples, Normalization, Transforms, View};
+use selvedge_data::{BatchLoader, DataError, ImageExamples, Normalization, Transforms, View};
 use selvedge_models::Model;
 
 use crate::error::require;
@@ -70,6 +70,22 @@ impl Tta {
     #[expect(clippy::len_without_is_empty, reason = "there is at least one variant")]
     pub fn len(&self) -> usize {
         self.variants.len()
+    }
+
+    /// Whether every variant takes images of `[channels, height, width]` and leaves them that large.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Data`] for one that does not.
+    pub fn check(&self, shape: [usize; 3]) -> Result<(), TrainError> {
+        for variant in &self.variants {
+            let made = variant.output_shape(shape)?;
+            if made != shape {
+                let reason = format!("a view makes images of {made:?}, not of {shape:?}");
+                return Err(DataError::other(reason).into());
+            }
+        }
+        Ok(())
     }
 
     /// What a classifier gives for every image of `view`, in its order, as

@@ -107,7 +107,8 @@ impl Corruption {
             Self::Blur => {
                 // To four standard deviations, or as far as an image can be mirrored.
                 let most = 2 * height.min(width).saturating_sub(1) + 1;
-                let kernel_size = (2 * (4.0 * strength).ceil() as usize + 1).min(most);
+                let reach = (4.0 * strength).ceil().clamp(0.0, most as f64) as usize;
+                let kernel_size = (2 * reach + 1).min(most);
                 transforms.with(GaussianBlur { kernel_size, sigma: [strength; 2] })
             }
             Self::Contrast => transforms.with(ColorOp::Contrast { factor: strength }),
@@ -180,6 +181,18 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_blur_without_end_reaches_no_further_than_an_image_can_be_mirrored() {
+        for strength in [1e19, f64::INFINITY, f64::NAN, -1.0] {
+            // It is refused in use, or blurs all; it is no panic.
+            let transforms = Corruption::Blur.transforms(strength, [1, 28, 28]);
+            let _ = transforms.output_shape([1, 28, 28]);
+        }
+        assert!(
+            change(Corruption::Blur, 1e3, [1, 28, 28]) > change(Corruption::Blur, 1.0, [1, 28, 28])
+        );
     }
 
     #[test]

@@ -36,7 +36,8 @@ impl Padding {
     pub fn same(size: [usize; 2], kernel: usize, stride: usize) -> Self {
         let stride = stride.max(1);
         let around = |size: usize| {
-            let reach = (size.div_ceil(stride).max(1) - 1) * stride + kernel;
+            let reach = (size.div_ceil(stride).max(1) - 1).saturating_mul(stride);
+            let reach = reach.saturating_add(kernel);
             let total = reach.saturating_sub(size);
             [total / 2, total - total / 2]
         };
@@ -98,6 +99,12 @@ impl From<Padding> for Written {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_size_is_too_large_for_same_padding() {
+        let all = Padding::same([usize::MAX; 2], usize::MAX, 3).sides();
+        assert_eq!(all.iter().sum::<usize>(), 0, "it has reached every pixel");
+    }
 
     #[test]
     fn same_padding_is_that_of_efficientnet_lite_pytorch() {

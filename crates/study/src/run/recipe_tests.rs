@@ -66,6 +66,17 @@ fn mirrored_views_of_test_images_cost_what_depends_on_the_side_and_choose_nothin
 }
 
 #[test]
+fn views_that_leave_nothing_of_an_image_are_refused_before_anything_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(FolderStore::open(dir.path().join("store")).unwrap());
+    let study = study(dir.path(), "test_time = { shifts = 6 }").parse().unwrap();
+    let (datasets, context) = (datasets(), super::tests::context());
+    let error = Runner::new(store, &datasets, "flex").run(&study, &context).unwrap_err();
+    assert!(error.to_string().contains("6 x 6"), "{error}");
+    assert!(!dir.path().join("store/trials").exists());
+}
+
+#[test]
 fn an_autoencoder_has_no_views() {
     let text =
         "[base]\ntask = 'reconstruct'\nmodel = 'linear_autoencoder'\ntest_time = { flips = true }";

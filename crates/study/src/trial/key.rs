@@ -8,7 +8,7 @@ use selvedge_train::TrainError;
 use toml::Table;
 
 use super::Limits;
-use crate::config::{TrialConfig, printable};
+use crate::config::{TestTime, TrialConfig, printable};
 use crate::{ConfigError, Datasets, LoadedData, StudyError};
 
 /// The settings that are not as they are where nothing is said: a setting that is new in the next version leaves the
@@ -67,6 +67,13 @@ impl Plan {
             let reason =
                 format!("the transforms make images of {made:?}, the others have {shape:?}");
             return Err(TrainError::from(DataError::other(reason)).into());
+        }
+        if let Some(views) = config.test_time.and_then(TestTime::views) {
+            views.check(shape)?;
+            if data.split.test.is_none() {
+                let reason = "`test_time` is about test images, and there are none";
+                return Err(TrainError::from(DataError::other(reason)).into());
+            }
         }
         let values = network.output_shape()?.size();
         let expected = match config.task.is_reconstruct() {

@@ -130,7 +130,9 @@ pub(super) fn first_network(
     if let Some(layer) = &config.whiten {
         let train = plan.train_images()?;
         let normalization = config.normalization.normalization(&train);
-        let some: Vec<usize> = (0..train.len().min(whitening_images)).collect();
+        // From all over the images, which may be sorted by class.
+        let count = train.len().min(whitening_images);
+        let some: Vec<usize> = (0..count).map(|i| i * train.len() / count).collect();
         let loader = BatchLoader::new(train, some.len().max(1), &normalization, device)?;
         network = network.whiten(layer, loader.gather(&some)?.images, WHITENING_EPSILON)?;
     }

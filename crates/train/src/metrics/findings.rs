@@ -32,8 +32,9 @@ impl ConfusionMatrix {
         };
         let (missed, misses) = most(&|i| counts[i].false_negatives);
         let (found, finds) = most(&|i| counts[i].false_positives);
+        let images = if misses == 1 { "image" } else { "images" };
         format!(
-            "Most often confused: {pairs}.\nMost often missed: {missed} ({misses} images). Most often falsely \
+            "Most often confused: {pairs}.\nMost often missed: {missed} ({misses} {images}). Most often falsely \
              found: {found} ({finds})."
         )
     }
