@@ -6,12 +6,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge::cli;
-use selvedge::data::transform::Corruption;
 use selvedge::files::Output;
 use selvedge::prelude::*;
 use selvedge::report::html::command_line;
-use selvedge::report::looking::{Alike, Look, LookedAt, PICTURES, class_of};
-use selvedge::train::robustness;
+use selvedge::report::looking::{Look, LookedAt, PICTURES, Reference, class_of};
 
 /// Looks inside the classifier of a bundle: which pixels of images matter by eight methods, what its layers make of them,
 /// what its first filters look for. Writes a page, `look.html`, and its pictures as SVG and PNG into a folder: `sheet` is
@@ -35,16 +33,17 @@ struct Args {
     /// With an image that excites a filter
     #[arg(long, value_name = "LAYER:NUMBER")]
     filter: Option<String>,
-    /// With images changed by FGSM and PGD, each pixel by at most this share of its range, such as 0.03
+    /// With images changed by FGSM and PGD, each pixel by at most this share of its range: above 0, at most 1
     #[arg(long, value_name = "EPSILON")]
     attack: Option<f64>,
-    /// A published data set: with the training images that the network takes for the nearest, a t-SNE map, and the
+    /// A published data set of the same classes: with the training images that the network takes for the nearest, a t-SNE map, and the
     /// accuracy on corrupted test images
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
-    /// How many images of it are looked at
-    #[arg(long, default_value_t = 2000, value_name = "NUMBER", requires = "dataset")]
-    among: usize,
+    /// How many images of it are looked at: 4 or more
+    #[arg(long, default_value_t = 2000, value_name = "NUMBER", requires = "dataset",
+          value_parser = clap::value_parser!(u32).range(4..))]
+    among: u32,
     /// Its classes [default: all of them]
     #[arg(long, requires = "dataset")]
     classes: Option<cli::Classes>,
@@ -69,18 +68,12 @@ fn look(args: &Args) -> Result<(), Box<dyn Error>> {
     let images = images.map(|(path, pixels)| LookedAt { name: name(path), pixels }).collect();
     let look = Look::new(&bundle, images).with_class(class).with_layer(args.layer.clone());
     let look = look.with_filter(args.filter.as_deref())?;
-    let mut seen = look.with_excitation(args.excite).with_attack(args.attack).compute()?;
-    if let Some(dataset) = &args.dataset {
-        let data = cli::DataArgs { dataset: dataset.clone(), classes: args.classes };
-        let split = data.split(&args.common.source())?;
-        let first = |view: &View| view.range(0..view.len().min(args.among));
-        let (train, test) = (first(&split.train)?, first(split.test()?)?);
-        let (mean, std) = (bundle.mean().to_vec(), bundle.std().to_vec());
-        let normalization = Normalization { mean, std };
-        let alike = Alike::search(&bundle, &seen, (&train, &normalization), 6, &context)?;
-        let all = (Corruption::ALL, 0);
-        let table = robustness(bundle.network(), &test, &normalization, all, &context)?;
-        seen = seen.with_alike(alike).with_robustness(table);
+    let look = look.with_excitation(args.excite).with_attack(args.attack)?;
+    // A data set that does not fit is refused before anything is computed.
+    let data = args.dataset.as_deref().map(|name| reference(args, &bundle, name)).transpose()?;
+    let mut seen = look.compute()?;
+    if let Some(data) = &data {
+        seen = seen.compared(data, &context)?;
     }
     for note in seen.notes() {
         cli::print(&format!("{note}\n"))?;
@@ -97,4 +90,10 @@ fn look(args: &Args) -> Result<(), Box<dyn Error>> {
     })?;
     cli::print(&format!("page and pictures are in {}\n", args.folder.display()))?;
     Ok(())
+}
+
+fn reference(args: &Args, bundle: &Bundle, name: &str) -> Result<Reference, Box<dyn Error>> {
+    let data = cli::DataArgs { dataset: name.into(), classes: args.classes };
+    let split = data.split(&args.common.source())?;
+    Ok(Reference::new(bundle, name, (&split.train, split.test()?), args.among as usize)?)
 }

@@ -191,7 +191,11 @@ fn layers_and_classes_that_are_not_there_are_refused_with_those_that_are() {
     refuses(&["--class", "\u{1b}[2J"], &["class is \\u{1b}[2J, ", classes]);
     refuses(&["--filter", "conv2:8"], &["channel is 8, but must be below 8"]);
     refuses(&["--filter", "conv2"], &["filter is conv2, but must be a layer and a number"]);
-    refuses(&["--attack", "nan"], &["epsilon is NaN, but must be 0 or more, and finite"]);
+    for (epsilon, shown) in [("nan", "NaN"), ("5", "5"), ("0", "0")] {
+        let told = format!("epsilon is {shown}, but must be above 0 and at most 1");
+        refuses(&["--attack", epsilon], &[&told]);
+    }
+    refuses(&["--dataset", "mnist", "--among", "3"], &["'3'", "--among", "4.."]);
     refuses(&["--dataset", "nowhere"], &["nowhere"]);
 }
 

@@ -34,10 +34,10 @@ impl Misled {
         let signed = fgsm(network, images.clone(), predicted, &attack)?;
         let stepped = pgd(network, images, predicted, &attack, Pgd::default())?;
         let way = |name, images: Tensor<4>| {
-            let predicted = most_probable(network, images.clone());
-            Way { name, pixels: pixels(bundle, images), predicted }
+            let predicted = most_probable(network, images.clone())?;
+            Ok::<Way, ModelError>(Way { name, pixels: pixels(bundle, images), predicted })
         };
-        Ok(Self { epsilon, ways: [way("FGSM", signed), way("PGD", stepped)] })
+        Ok(Self { epsilon, ways: [way("FGSM", signed)?, way("PGD", stepped)?] })
     }
 }
 
@@ -55,11 +55,14 @@ pub(super) fn pixels(bundle: &Bundle, images: Tensor<4>) -> Vec<u8> {
     unit.map(|value| (255.0 * value.clamp(0.0, 1.0)).round() as u8).collect()
 }
 
-fn most_probable(network: &Network, images: Tensor<4>) -> Vec<(usize, f64)> {
+/// The most probable class of each image, with its probability.
+fn most_probable(network: &Network, images: Tensor<4>) -> Result<Vec<(usize, f64)>, ModelError> {
     use burn::module::Module;
 
-    let parts = images.split(64, 0).into_iter();
-    let parts = parts.map(|images| softmax(network.valid().forward(images), 1));
+    // Of a large network not all images fit into memory at once.
+    let parts = images.split(network.architecture().inference_batch()?, 0).into_iter();
+    let network = network.valid();
+    let parts = parts.map(|images| softmax(network.forward(images), 1));
     let probabilities: Tensor<2> = Tensor::cat(parts.collect(), 0);
     let classes = probabilities.dims()[1];
     let values: Vec<f64> = probabilities.into_data().iter().collect();
@@ -67,5 +70,5 @@ fn most_probable(network: &Network, images: Tensor<4>) -> Vec<(usize, f64)> {
         let pairs = row.iter().copied().enumerate();
         pairs.fold((0, 0.0), |best, pair| if pair.1 > best.1 { pair } else { best })
     });
-    rows.collect()
+    Ok(rows.collect())
 }

@@ -21,7 +21,9 @@
 mod alike;
 mod method;
 mod misled;
+mod names;
 mod page;
+mod reference;
 
 use burn::tensor::Tensor;
 use selvedge_data::DataError;
@@ -36,6 +38,9 @@ use crate::plot::{ContactSheet, LayerMaps, MethodMaps, Picture, PlotError, Sheet
 pub use alike::Alike;
 pub use method::Method;
 use misled::Misled;
+pub use names::class_of;
+use names::cut;
+pub use reference::Reference;
 
 /// The names of all pictures that [`Seen::pictures`] can have: the contact sheet, the nearest images, the t-SNE map, the
 /// maps of the first image, the first filters, what excites the classes, images changed by attacks, and the accuracy on
@@ -43,8 +48,6 @@ use misled::Misled;
 pub const PICTURES: [&str; 8] =
     ["sheet", "neighbors", "tsne", "maps", "filters", "excited", "misled", "robustness"];
 
-/// Names of classes in a message.
-const TOLD: usize = 12;
 /// Most images that are looked at together.
 const MOST_IMAGES: usize = 50;
 
@@ -61,6 +64,18 @@ pub enum LookError {
     /// Images of a data set cannot be had.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A data set has other classes than the network knows.
+    #[error("{data} has the classes {given}, but `{network}` knows {known}")]
+    Classes {
+        /// The name of the data set.
+        data: String,
+        /// Its classes; of many those that differ.
+        given: String,
+        /// The name of the network.
+        network: String,
+        /// The classes that it knows; of many those that differ.
+        known: String,
+    },
     /// A picture cannot be drawn.
     #[error(transparent)]
     Plot(#[from] PlotError),
@@ -85,30 +100,6 @@ pub struct LookedAt {
     pub name: String,
     /// `[channel, row, column]`, row-major, in the shape of the network's input.
     pub pixels: Vec<u8>,
-}
-
-/// The class that a text names: one of the bundle's, or its number, counted from 0.
-///
-/// # Errors
-///
-/// [`LookError::Model`] for a text that is neither.
-pub fn class_of(bundle: &Bundle, text: &str) -> Result<usize, LookError> {
-    let classes = bundle.classes();
-    let number = || text.parse().ok().filter(|class| *class < classes.len());
-    let found = classes.iter().position(|name| name == text).or_else(number);
-    found.ok_or_else(|| {
-        let names: Vec<String> = classes.iter().take(TOLD).map(|name| cut(name)).collect();
-        let more = if classes.len() > TOLD { " and so on" } else { "" };
-        let last = classes.len() - 1;
-        let expected = format!("0 to {last}, or one of {}{more}", names.join(", "));
-        let (name, value) = ("class", cut(text));
-        ModelError::Setting { name, value, expected: expected.into() }.into()
-    })
-}
-
-/// As much of a text as a message has room for, without what would steer a terminal.
-fn cut(text: &str) -> String {
-    text.chars().take(40).flat_map(char::escape_debug).collect()
 }
 
 /// What is asked of a classifier.
@@ -137,7 +128,8 @@ pub struct Seen<'a> {
     excited: Vec<(String, Vec<Maximized>)>,
     misled: Option<Misled>,
     alike: Option<Alike>,
-    robustness: Option<Robustness>,
+    /// With what was measured, in words.
+    robustness: Option<(Robustness, String)>,
     /// What is not shown, and why.
     notes: Vec<String>,
 }
@@ -198,9 +190,16 @@ impl<'a> Look<'a> {
 
     /// The same, with images that are changed by at most `epsilon` of a pixel's range so that another class is predicted,
     /// by FGSM and PGD.
-    #[must_use]
-    pub fn with_attack(self, epsilon: Option<f64>) -> Self {
-        Self { epsilon, ..self }
+    ///
+    /// # Errors
+    ///
+    /// [`LookError::Model`] if it is not above 0, or above 1, which is the whole range.
+    pub fn with_attack(self, epsilon: Option<f64>) -> Result<Self, LookError> {
+        if let Some(wrong) = epsilon.filter(|epsilon| !(*epsilon > 0.0 && *epsilon <= 1.0)) {
+            let (name, value, expected) = ("epsilon", wrong.to_string(), "above 0 and at most 1");
+            return Err(ModelError::Setting { name, value, expected: expected.into() }.into());
+        }
+        Ok(Self { epsilon, ..self })
     }
 
     /// Computes all that is shown.
@@ -238,7 +237,8 @@ impl<'a> Look<'a> {
         let architecture = network.architecture();
         let behind = architecture.convolutions().into_iter().map(|(_, shown)| shown);
         let shown: Vec<String> = spread(behind.collect(), MOST_LAYERS);
-        let maps = plain(network).feature_maps(&shown, images.clone().inner())?;
+        let first = images.clone().narrow(0, 0, count.min(page::MOST_WITH_MAPS)).inner();
+        let maps = plain(network).feature_maps(&shown, first)?;
         let layers = maps.into_iter().map(|(name, maps)| LayerMaps::new(name, maps)).collect();
         let filters = first_filters(network).ok().map(|(layer, weight)| filters(layer, weight));
         let mut excited = Vec::new();
@@ -289,14 +289,15 @@ impl Seen<'_> {
 
     /// The same with the images that the network takes for alike.
     #[must_use]
-    pub fn with_alike(self, alike: Alike) -> Self {
+    pub fn with_alike(mut self, alike: Alike) -> Self {
+        self.notes.extend(alike.note().map(String::from));
         Self { alike: Some(alike), ..self }
     }
 
-    /// The same with its accuracy on corrupted images.
+    /// The same with its accuracy on corrupted images. `measured` says which, such as `2000 test images of fashion_mnist`.
     #[must_use]
-    pub fn with_robustness(self, robustness: Robustness) -> Self {
-        Self { robustness: Some(robustness), ..self }
+    pub fn with_robustness(self, robustness: Robustness, measured: impl Into<String>) -> Self {
+        Self { robustness: Some((robustness, measured.into())), ..self }
     }
 
     /// The images with what every method points at.

@@ -10,8 +10,8 @@ use crate::plot::{
 
 /// Classes of an image that are told.
 const TOLD: usize = 3;
-/// Images whose maps are drawn.
-const MOST_WITH_MAPS: usize = 4;
+/// Images whose maps are computed and drawn.
+pub(super) const MOST_WITH_MAPS: usize = 4;
 /// Channels of a layer that are drawn.
 const CHANNELS: usize = 8;
 /// Filters side by side.
@@ -41,8 +41,11 @@ impl Seen<'_> {
             let nearest = Figure::new(&alike.neighbors(&self.shown())?, "", alternative);
             let alternative =
                 "A map in which images with like features lie close, coloured by class.";
-            let map = Figure::new(&alike.map()?, "", alternative);
-            page = page.with(Section::new("What it takes for alike").with(nearest).with(map));
+            let section = Section::new("What it takes for alike").with(nearest);
+            page = page.with(match (alike.map()?, alike.note()) {
+                (Some(map), _) => section.with(Figure::new(&map, "", alternative)),
+                (None, note) => section.with(Block::Note(note.unwrap_or_default().into())),
+            });
         }
         if !self.layers.is_empty() {
             let mut section = Section::new("What its layers make of an image");
@@ -70,8 +73,8 @@ impl Seen<'_> {
             let section = Section::new("What it takes to mislead it");
             page = page.with(section.with(Figure::new(&picture, "", alternative)));
         }
-        if let Some(robustness) = &self.robustness {
-            let curves = self::robustness(robustness);
+        if let Some((robustness, measured)) = &self.robustness {
+            let curves = self::robustness(robustness, measured);
             let alternative = "The accuracy by the strength of each corruption.";
             let figure = Figure::of_curves(&curves, curves.title.clone(), alternative);
             let section = Section::new("What it bears").with(figure);
@@ -89,7 +92,7 @@ impl Seen<'_> {
         let mut pictures = vec![("sheet", self.sheet()?)];
         if let Some(alike) = &self.alike {
             pictures.push(("neighbors", alike.neighbors(&self.shown())?));
-            pictures.push(("tsne", alike.map()?));
+            pictures.extend(alike.map()?.map(|map| ("tsne", map)));
         }
         if !self.layers.is_empty() {
             pictures.push(("maps", self.maps(0)?));
@@ -97,7 +100,8 @@ impl Seen<'_> {
         pictures.extend(self.filters_picture()?.map(|picture| ("filters", picture)));
         pictures.extend(self.excited_picture()?.map(|picture| ("excited", picture)));
         pictures.extend(self.misled_picture()?.map(|picture| ("misled", picture)));
-        let curves = self.robustness.as_ref().map(|table| robustness(table).picture());
+        let curves = self.robustness.as_ref();
+        let curves = curves.map(|(table, measured)| robustness(table, measured).picture());
         pictures.extend(curves.map(|picture| ("robustness", picture)));
         Ok(pictures)
     }
@@ -136,15 +140,20 @@ impl Seen<'_> {
             "Every map is drawn relative to its own largest value. Saliency and SmoothGrad have no sign.",
             alternative,
         ));
-        if !self.notes.is_empty() {
-            section = section.with(Block::Note(self.notes.join(". ")));
+        // Why there is no t-SNE map stands where the map would.
+        let elsewhere = self.alike.as_ref().and_then(|alike| alike.note());
+        let notes = self.notes.iter().map(String::as_str).filter(|note| Some(*note) != elsewhere);
+        let notes: Vec<&str> = notes.collect();
+        if !notes.is_empty() {
+            section = section.with(Block::Note(notes.join(". ")));
         }
         Ok(section)
     }
 
-    /// The maps of one image.
+    /// The maps of one of the first images.
     pub(super) fn maps(&self, image: usize) -> Result<Picture, LookError> {
-        let images = self.shown();
+        let mut images = self.shown();
+        images.truncate(MOST_WITH_MAPS);
         let maps = FeatureMaps { images, layers: self.layers.clone(), channels: CHANNELS };
         let title = format!("What do the layers make of {}?", self.images[image].name);
         Ok(maps.picture_of(image, &title, None)?)
@@ -209,21 +218,21 @@ impl Seen<'_> {
         let title = format!(
             "What does it take to mislead it? {signed} of {count} images keep their class under FGSM, {stepped} under PGD"
         );
-        let subtitle = format!("no pixel changes by more than {:.3} of its range", misled.epsilon);
+        let subtitle = format!("no pixel changes by more than {} of its range", misled.epsilon);
         // As many images as there is room for stand side by side.
         let across = if count > 1 { 6 } else { 3 };
         Ok(Some(grid(&title, Some(&subtitle), across, &images)?))
     }
 }
 
-/// The curves, with what happens at the greatest strength in their title.
-pub(super) fn robustness(table: &Robustness) -> MeanCurves {
+/// The curves, with what was measured and what happens at the greatest strength in their title.
+pub(super) fn robustness(table: &Robustness, measured: &str) -> MeanCurves {
     let last = table.rows.chunk_by(|a, b| a.corruption == b.corruption).filter_map(<[_]>::last);
     let last: Vec<String> = last
         .map(|row| format!("{} {:.1} %", row.corruption.name(), 100.0 * row.accuracy))
         .collect();
     let title = format!(
-        "What does it bear? {:.1} % are right as they are; at the greatest strength: {}",
+        "What does it bear? Of {measured} {:.1} % are right as they are; at the greatest strength: {}",
         100.0 * table.clean,
         last.join(", ")
     );

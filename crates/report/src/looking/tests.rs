@@ -1,7 +1,7 @@
 use burn::tensor::{Device, TensorData};
 use selvedge_data::transform::Corruption;
-use selvedge_data::{ImageDataset, Normalization};
-use selvedge_models::{Architecture, Initialization, Mlp, Op, state};
+use selvedge_data::{ImageDataset, Normalization, View};
+use selvedge_models::{Airbench, Architecture, Initialization, Mlp, Op, Shape, state};
 use selvedge_train::{Context, RobustnessRow};
 
 use super::*;
@@ -25,6 +25,17 @@ fn images(count: usize) -> Vec<LookedAt> {
     (0..count).map(image).collect()
 }
 
+/// So many images of the test network's size, in as many classes.
+fn view(count: usize, classes: Vec<String>) -> View {
+    let pixels = images(count).into_iter().flat_map(|image| image.pixels).collect();
+    let labels = (0..count).map(|i| (i % classes.len()) as u16).collect();
+    ImageDataset::new("t", pixels, [1, 12, 12], labels, classes).unwrap().view()
+}
+
+fn normalization() -> Normalization {
+    Normalization { mean: vec![0.3], std: vec![0.35] }
+}
+
 fn refused(look: Look<'_>) -> String {
     let message = look.compute().unwrap_err().to_string();
     assert!(message.len() < 250 && !message.contains('\n'), "{message}");
@@ -38,19 +49,16 @@ fn the_page_has_every_method_the_maps_the_filters_and_what_excites_the_classes()
         .with_filter(Some("conv2:5"))
         .unwrap()
         .with_excitation(true)
-        .with_attack(Some(0.1))
+        .with_attack(Some(0.0005))
+        .unwrap()
         .compute()
         .unwrap();
     assert!(seen.notes().is_empty());
     let methods: Vec<&str> = seen.methods.iter().map(|method| method.name.as_str()).collect();
     assert_eq!(methods, Method::ALL.map(Method::name));
-    let view = images(9).into_iter().flat_map(|image| image.pixels).collect();
-    let classes = bundle.classes().to_vec();
-    let labels = vec![0, 1, 2, 0, 1, 2, 0, 1, 2];
-    let view = ImageDataset::new("t", view, [1, 12, 12], labels, classes).unwrap().view();
-    let normalization = Normalization { mean: vec![0.3], std: vec![0.35] };
+    let view = view(9, bundle.classes().to_vec());
     let context = Context::new(&Device::flex());
-    let alike = Alike::search(&bundle, &seen, (&view, &normalization), 2, &context).unwrap();
+    let alike = Alike::search(&bundle, &seen, (&view, &normalization()), 2, &context).unwrap();
     // The images that are looked at are the first three of those that are searched.
     let first: Vec<usize> = alike.found().iter().map(|found| found[0].position).collect();
     assert_eq!(first, [0, 1, 2]);
@@ -62,7 +70,7 @@ fn the_page_has_every_method_the_maps_the_filters_and_what_excites_the_classes()
         accuracy,
     };
     let table = Robustness { clean: 0.9, rows: vec![row(1, 0.875), row(2, 0.625)] };
-    let seen = seen.with_alike(alike).with_robustness(table);
+    let seen = seen.with_alike(alike).with_robustness(table, "9 test images of t");
     let pictures = seen.pictures().unwrap();
     assert!(pictures.iter().map(|(name, _)| *name).eq(PICTURES));
     let page = seen.page("look_inside a.safetensors").unwrap().to_html();
@@ -75,6 +83,8 @@ fn the_page_has_every_method_the_maps_the_filters_and_what_excites_the_classes()
         "What excites it",
         "conv2, filter 5",
         "keep their class under FGSM",
+        "no pixel changes by more than 0.0005 of its range",
+        "What does it bear? Of 9 test images of t 90.0 % are right",
         "at the greatest strength: noise 62.5 %",
         "look_inside a.safetensors",
         "guided",
@@ -83,6 +93,102 @@ fn the_page_has_every_method_the_maps_the_filters_and_what_excites_the_classes()
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("<script>\""));
+}
+
+#[test]
+fn fifty_images_are_looked_at_and_the_first_of_them_drawn_where_there_is_no_room_for_all() {
+    let bundle = bundle(small());
+    let look = Look::new(&bundle, images(50)).with_attack(Some(1.0)).unwrap();
+    let seen = look.compute().unwrap();
+    assert!(seen.layers.iter().all(|layer| layer.shape[0] == 4));
+    let views = (&view(9, bundle.classes().to_vec()), &view(8, bundle.classes().to_vec()));
+    let data = Reference::new(&bundle, "few", views, 7).unwrap();
+    let seen = seen.compared(&data, &Context::new(&Device::flex())).unwrap();
+    assert_eq!(seen.alike.as_ref().unwrap().found().len(), 50);
+    let pictures = seen.pictures().unwrap();
+    let names = ["sheet", "neighbors", "tsne", "maps", "filters", "misled", "robustness"];
+    assert!(pictures.iter().map(|(name, _)| *name).eq(names));
+    let svg = pictures[1].1.to_svg();
+    assert_eq!(svg.matches("<image ").count(), 20 * 7);
+    assert!(svg.contains("The first 20 of 50") && svg.contains("among 7 training images of few"));
+    let page = seen.page("").unwrap().to_html();
+    assert!(page.contains("Of 7 test images of few ") && page.contains("The maps of image 3"));
+    assert!(!page.contains("The maps of image 4"));
+}
+
+#[test]
+fn a_map_that_cannot_be_drawn_is_left_out_and_told() {
+    let bundle = bundle(small());
+    let context = Context::new(&Device::flex());
+    let many = (0..22).map(|i| i.to_string()).collect();
+    for (view, reason) in [
+        (view(22, many), "its colours tell 21 classes apart, and there are 22"),
+        (view(3, bundle.classes().to_vec()), "it needs 4 images, and there are 3"),
+    ] {
+        let seen = Look::new(&bundle, images(1)).compute().unwrap();
+        let data = (&view, &normalization());
+        let alike = Alike::search(&bundle, &seen, data, 6, &context).unwrap();
+        let seen = seen.with_alike(alike);
+        let told = format!("the t-SNE map is not shown: {reason}");
+        assert_eq!(seen.notes(), [told.as_str()]);
+        assert!(seen.pictures().unwrap().iter().all(|(name, _)| *name != "tsne"));
+        assert_eq!(seen.page("").unwrap().to_html().matches(&told).count(), 1);
+    }
+}
+
+#[test]
+fn a_data_set_of_other_classes_or_images_is_refused_before_anything_is_computed() {
+    let bundle = bundle(small());
+    let told = |classes: &[&str], among: usize| {
+        let view = view(5, classes.iter().map(|name| name.to_string()).collect());
+        Reference::new(&bundle, "other", (&view, &view), among).unwrap_err().to_string()
+    };
+    let known = "but `small` knows bag, coat, <script>";
+    let swapped = told(&["coat", "bag", "<script>"], 5);
+    assert_eq!(swapped, format!("other has the classes coat, bag, <script>, {known}"));
+    assert_eq!(
+        told(&["bag", "\u{1b}"], 5),
+        format!("other has the classes bag, \\u{{1b}}, {known}")
+    );
+    let few = told(&["bag", "coat", "<script>"], 3);
+    assert_eq!(few, "the number of images of a data set is 3, but must be at least 4");
+    // Of many classes those are told that differ.
+    let names = |last: &str| (0..14).map(|i| format!("c{i}")).chain([last.into()]).collect();
+    let network = bundle.network().clone();
+    let many = Bundle::from_parts(network, names("x"), vec![0.3], vec![0.35]);
+    let view = view(15, names("y"));
+    let told = Reference::new(&many, "other", (&view, &view), 9).unwrap_err().to_string();
+    let expected = "has the classes y from class 14 on, but `small` knows x from class 14 on";
+    assert_eq!(told, format!("other {expected}"));
+    let net = Architecture::new("one", [1, 1, 1]).flatten().linear("fc", 15);
+    let network = net.init(Initialization::PyTorch, 1, &Device::flex()).unwrap();
+    let one = Bundle::from_parts(network, names("y"), vec![0.3], vec![0.35]);
+    let told = Reference::new(&one, "other", (&view, &view), 9).unwrap_err().to_string();
+    assert_eq!(told, "`one` takes images of 1 × 1 × 1, but these are of 1 × 12 × 12");
+}
+
+#[test]
+fn features_are_what_reaches_the_head_also_if_a_scale_stands_behind_it() {
+    let features = |net: Architecture| {
+        let network = net.init(Initialization::PyTorch, 1, &Device::flex()).unwrap();
+        alike::trunk(&network).unwrap().architecture().output_shape().unwrap()
+    };
+    let net = Airbench::default().with_channels([4, 6, 8]).with_classes(10).architecture();
+    assert!(matches!(net.layers.last().unwrap().op, Op::Scale { .. }));
+    assert_eq!(features(net), Shape::Features(8));
+    assert_eq!(features(small()), Shape::Features(8));
+    let none = Architecture::new("no_head", [1, 12, 12]).conv("conv1", 4, 3, 1);
+    assert_eq!(features(none.conv("conv2", 3, 3, 1)), Shape::Images([4, 12, 12]));
+}
+
+#[test]
+fn a_change_of_no_pixels_or_of_more_than_all_is_refused() {
+    let bundle = bundle(small());
+    for (epsilon, shown) in [(0.0, "0"), (-0.1, "-0.1"), (5.0, "5"), (f64::NAN, "NaN")] {
+        let told = Look::new(&bundle, images(1)).with_attack(Some(epsilon)).unwrap_err();
+        let expected = format!("epsilon is {shown}, but must be above 0 and at most 1");
+        assert_eq!(told.to_string(), expected);
+    }
 }
 
 #[test]
@@ -162,4 +268,7 @@ fn a_class_is_named_or_numbered_and_an_unknown_one_is_told_those_that_there_are(
     assert_eq!(told("3"), "class is 3, but must be 0 to 2, or one of bag, coat, <script>");
     assert!(told("\u{1b}[2J").starts_with("class is \\u{1b}[2J, but"));
     assert!(told(&"long ".repeat(100)).len() < 120);
+    let none = Bundle::from_parts(bundle.network().clone(), Vec::new(), vec![0.3], vec![0.35]);
+    let told = class_of(&none, "0").unwrap_err().to_string();
+    assert_eq!(told, "class is 0, but must be one of the bundle's, which has none");
 }

@@ -23,8 +23,6 @@ const FRAME: f64 = 2.0;
 const PIXELS: usize = 60;
 /// Most points.
 const MOST: usize = 20_000;
-/// Most classes that colour and marker tell apart.
-const MOST_CLASSES: usize = 3 * COLORS;
 
 /// Points in a plane, such as those of a [`TsneMap`](selvedge_train::features::TsneMap) or the first two principal
 /// components, in the colours of their classes; with images in frames of these colours where there is room for them.
@@ -52,6 +50,9 @@ pub struct Scatter<'a> {
 }
 
 impl Scatter<'_> {
+    /// Most classes that colour and marker tell apart.
+    pub const MOST_CLASSES: usize = 3 * COLORS;
+
     /// Draws the points. `images` are those of the first points, or none: one is drawn at its point if it does not cover
     /// one that is drawn already. Their captions are not.
     ///
@@ -130,7 +131,9 @@ impl Scatter<'_> {
 
     fn check(&self, images: &[SheetImage<'_>]) -> Result<(), PlotError> {
         let (points, classes) = (self.points.len(), self.classes.len());
-        for (what, count, most) in [("points", points, MOST), ("classes", classes, MOST_CLASSES)] {
+        for (what, count, most) in
+            [("points", points, MOST), ("classes", classes, Self::MOST_CLASSES)]
+        {
             if !(1..=most).contains(&count) {
                 return Err(refused(format!("expected 1 to {most} {what}, got {count}")));
             }
