@@ -13,8 +13,8 @@ use selvedge::report::plot::{FeatureMaps, LayerMaps, first_of_each_class};
 use selvedge::report::{StepLog, write_evaluation};
 
 /// A ResNet-18 for small images learns CIFAR-10 by Adam in batches of 64 images, mirrored and cut at random: 45,000
-/// train, the first 5,000 validate, 10,000 test, and only those that train are changed. Ten epochs take a GPU minutes
-/// and two cores hours: stopped or killed, it goes on with `--resume`.
+/// train, the first 5,000 validate, 10,000 test, and only those that train are changed. Ten epochs take two
+/// cores hours: stopped or killed, it goes on with `--resume`.
 #[derive(Parser)]
 struct Args {
     /// Channels of each layer whose maps are shown
@@ -60,13 +60,13 @@ fn train(args: &Args) -> Result<(), Box<dyn Error>> {
     write_evaluation(&folder, "resnet18", test, &measured)?;
 
     // What the ReLU behind the stem, and behind the last block of each stage, makes of a test image.
-    let behind = |name: &str| resnet.layers.iter().skip_while(move |l| l.name != name).nth(2);
-    let stages = ["layer1.1", "layer2.1", "layer3.1", "layer4.1"];
+    let behind =
+        |(name, layers)| resnet.layers.iter().skip_while(move |l| l.name != name).nth(layers);
+    let ends = [("conv1", 2), ("layer1.1", 1), ("layer2.1", 1), ("layer3.1", 1), ("layer4.1", 1)];
     let first = test.take(&first_of_each_class(test, 1)[..1])?;
     let shown = first.batch(&data.normalization, &context.device)?.images;
-    let after = |name: &str| resnet.layers.iter().skip_while(move |l| l.name != name).nth(1);
-    let layers = [behind("conv1")].into_iter().chain(stages.map(after)).flatten();
-    let layers: Vec<&str> = layers.map(|layer| layer.name.as_str()).collect();
+    let layers = ends.into_iter().filter_map(behind).map(|layer| layer.name.as_str());
+    let layers: Vec<&str> = layers.collect();
     let maps = fitted.model.valid().feature_maps(&layers, shown)?.into_iter();
     let names = ["stem", "stage 1", "stage 2", "stage 3", "stage 4"];
     let maps = maps.zip(names).map(|((_, maps), name)| LayerMaps::new(name, maps));

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use selvedge::cli;
+use selvedge::data::ImageExamples;
 use selvedge::data::transform::{CenterCrop, GrayToRgb, Resize};
-use selvedge::data::{BatchSource, ImageExamples};
 use selvedge::files::Output;
 use selvedge::models::ImageResize;
 use selvedge::prelude::*;
@@ -66,7 +66,7 @@ fn transfer(args: &Args) -> Result<(), Box<dyn Error>> {
     let features = |view: &View| -> Result<Features, Box<dyn Error>> {
         let examples = ImageExamples::transformed(view.clone(), &transforms, &normalization)?;
         let loader = BatchLoader::of(examples, batch, device)?;
-        Ok(Features::extract_from(&trunk, &loader as &dyn BatchSource, &context)?)
+        Ok(Features::extract_from(&trunk, &loader, &context)?)
     };
     let data = FeatureData {
         train: features(&split.train)?,

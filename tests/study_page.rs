@@ -3,6 +3,9 @@
 //! Where there is a headless Chromium (`$CHROMIUM`, `chromium`, `chromium-browser` or `google-chrome`), it opens the
 //! page; elsewhere the page is held to what can be read in it.
 
+#[path = "common/chromium.rs"]
+mod chromium;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use chromium::chromium;
 use selvedge::data::ImageDataset;
 use selvedge::study::store::FolderStore;
 use selvedge::study::{Datasets, Runner, StudyConfig};
@@ -127,22 +131,6 @@ fn the_page_is_one_file_whose_tags_close_and_whose_links_lead_somewhere() {
     }
     let figures = attributes(&tags, "data-figure");
     assert!(!figures.is_empty() && figures.iter().all(|figure| known.contains(figure)));
-}
-
-/// A headless browser, if there is one.
-fn chromium() -> Option<String> {
-    let named = std::env::var("CHROMIUM").ok();
-    let usual = ["chromium", "chromium-browser", "google-chrome"].map(String::from);
-    let names = if named.is_some() { named.into_iter().collect() } else { Vec::from(usual) };
-    let works = |name: &String| {
-        let output = Command::new(name).arg("--version").output();
-        output.is_ok_and(|output| output.status.success())
-    };
-    let found = names.into_iter().find(works);
-    if found.is_none() {
-        println!("skipped: no Chromium");
-    }
-    found
 }
 
 /// What the browser writes, and what it complains about. It finds no host, and no profile of the user.

@@ -11,18 +11,6 @@ use serde_json::{Value, json};
 /// How long anything may take before a test fails: two cores may have other work.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The name of a browser, if there is one: `$CHROMIUM`, or one of the usual.
-pub fn chromium() -> Option<String> {
-    let named = std::env::var("CHROMIUM").ok();
-    let usual = ["chromium", "chromium-browser", "google-chrome"].map(String::from);
-    let names = if named.is_some() { named.into_iter().collect() } else { Vec::from(usual) };
-    let works = |name: &String| {
-        let output = Command::new(name).arg("--version").output();
-        output.is_ok_and(|output| output.status.success())
-    };
-    names.into_iter().find(works)
-}
-
 /// A page in a browser of its own, which ends with it. It finds no host but this computer.
 pub struct Page {
     child: Child,

@@ -5,6 +5,8 @@
 
 #[path = "../common/browser.rs"]
 mod browser;
+#[path = "../common/chromium.rs"]
+mod chromium;
 #[path = "../common/example.rs"]
 mod example;
 mod site;

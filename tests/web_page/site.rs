@@ -11,7 +11,8 @@ use selvedge::train::Metrics;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::browser::{Page, chromium};
+use super::browser::Page;
+use super::chromium::chromium;
 use super::example::program;
 
 /// A folder with a page, and its server, which ends with it.
@@ -46,10 +47,7 @@ impl Site {
             println!("skipped: no WebAssembly: cargo run --example web -- --build-only");
             return None;
         }
-        let Some(chromium) = chromium() else {
-            println!("skipped: no Chromium");
-            return None;
-        };
+        let chromium = chromium()?;
         let folder = tempfile::tempdir().unwrap();
         fs::copy(wasm, folder.path().join("selvedge.wasm")).unwrap();
         for entry in fs::read_dir(root.join("web/page")).unwrap() {

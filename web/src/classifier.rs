@@ -1,4 +1,4 @@
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use selvedge_models::{Bundle, Shape, explain};
 use serde::Serialize;
 
@@ -181,17 +181,7 @@ impl Classifier {
 
     /// The picture as a normalized tensor, `[1, channels, height, width]`.
     fn image(&self) -> Result<Tensor<4>, PageError> {
-        let [channels, height, width] = self.bundle.network().architecture().input;
-        let normalization = selvedge_data::Normalization {
-            mean: self.bundle.mean().to_vec(),
-            std: self.bundle.std().to_vec(),
-        };
-        let planes = self.pixels()?.chunks_exact(height * width).enumerate();
-        let values = planes.flat_map(|(channel, plane)| {
-            plane.iter().map(|pixel| normalization.value(channel, *pixel)).collect::<Vec<f32>>()
-        });
-        let data = TensorData::new(values.collect::<Vec<f32>>(), [1, channels, height, width]);
-        Ok(Tensor::from_data(data, &Device::flex()))
+        Ok(self.bundle.normalized(self.pixels()?)?)
     }
 }
 

@@ -162,12 +162,7 @@ impl Features {
         use burn::module::Module;
 
         let architecture = network.architecture();
-        let rows = architecture.summary()?.rows;
-        let Some(output) = rows.iter().find(|row| row.name == layer).map(|row| row.output) else {
-            let known = rows.into_iter().map(|row| row.name).collect();
-            let (architecture, layer) = (architecture.name.clone(), layer.to_owned());
-            return Err(ModelError::UnknownLayer { architecture, layer, known }.into());
-        };
+        let output = architecture.output_of(layer)?;
         let batch = architecture.inference_batch()?;
         let source = BatchLoader::new(view.clone(), batch, normalization, &context.device)?;
         let valid = network.valid();

@@ -1,5 +1,5 @@
 use selvedge_data::transform::{RandomHorizontalFlip, Shift};
-use selvedge_data::{BatchLoader, DataError, ImageExamples, Normalization, Transforms, View};
+use selvedge_data::{BatchLoader, ImageExamples, Normalization, Transforms, View};
 use selvedge_models::Model;
 
 use crate::error::require;
@@ -79,11 +79,7 @@ impl Tta {
     /// [`TrainError::Data`] for one that does not.
     pub fn check(&self, shape: [usize; 3]) -> Result<(), TrainError> {
         for variant in &self.variants {
-            let made = variant.output_shape(shape)?;
-            if made != shape {
-                let reason = format!("a view makes images of {made:?}, not of {shape:?}");
-                return Err(DataError::other(reason).into());
-            }
+            variant.require_same_shape(shape)?;
         }
         Ok(())
     }

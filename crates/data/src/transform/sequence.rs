@@ -90,6 +90,20 @@ impl Transforms {
         Ok(self.prepare(input)?.output_shape())
     }
 
+    /// `Ok` if images of `shape`, `[channels, height, width]`, keep it.
+    ///
+    /// # Errors
+    ///
+    /// If they do not, and as [`output_shape`](Self::output_shape).
+    pub fn require_same_shape(&self, shape: [usize; 3]) -> Result<(), DataError> {
+        let made = self.output_shape(shape)?;
+        if made == shape {
+            return Ok(());
+        }
+        let reason = format!("the transforms make images of {made:?}, the others have {shape:?}");
+        Err(DataError::other(reason))
+    }
+
     /// The transforms for images of one shape.
     pub(crate) fn prepare(&self, input: [usize; 3]) -> Result<Prepared, DataError> {
         let mut shape = input;

@@ -141,6 +141,29 @@ impl Architecture {
         Ok(values.saturating_add(learned).saturating_mul(size_of::<f32>() as u64))
     }
 
+    /// The shape of what the layer at a path, such as `layer1.0.conv2`, gives for an image, without the batch.
+    ///
+    /// ```
+    /// use selvedge_models::{Cnn, Shape};
+    ///
+    /// let net = Cnn::cnn2_small(5).architecture();
+    /// assert_eq!(net.output_of("conv2")?, Shape::Images([20, 14, 14]));
+    /// # Ok::<(), selvedge_models::ModelError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::UnknownLayer`] if there is none; as [`shapes`](Self::shapes).
+    pub fn output_of(&self, layer: &str) -> Result<Shape, ModelError> {
+        let rows = self.summary()?.rows;
+        let found = rows.iter().find(|row| row.name == layer).map(|row| row.output);
+        found.ok_or_else(|| ModelError::UnknownLayer {
+            architecture: self.name.clone(),
+            layer: layer.into(),
+            known: rows.into_iter().map(|row| row.name).collect(),
+        })
+    }
+
     /// The name of the last linear layer: the head that a transfer replaces.
     pub fn head(&self) -> Option<&str> {
         let is_linear = |l: &&Layer| matches!(l.op, Op::Linear { .. });

@@ -5,7 +5,6 @@ use rand::SeedableRng;
 
 use super::blur::blur;
 use super::gradient::normal;
-use super::layer::output_of;
 use super::range::PixelRange;
 use super::subject::{Ready, all_finite, known_classes, outputs, plain_device, setting};
 use super::walk::walk;
@@ -200,7 +199,7 @@ impl<'a> Climb<'a> {
             }
             Target::Channel { layer, channel } => {
                 let (Shape::Images([known, ..]) | Shape::Features(known)) =
-                    output_of(network.architecture(), layer)?;
+                    network.architecture().output_of(layer)?;
                 if *channel >= known {
                     let expected = format!("below {known}, as many as the layer has");
                     return Err(setting("channel", channel, expected));

@@ -20,7 +20,8 @@
 //! the classes that the network itself would say. What comes back is on the plain device. Where nothing else is said,
 //! what an image is given does not depend on the other images of its batch.
 //!
-//! The values are those of captum 0.9, the library for PyTorch, to 1e-4. Maps alone prove little: some methods draw
+//! The values of what captum 0.9, the library for PyTorch, has are captum's to 1e-4; Grad-CAM++, images that excite a
+//! unit and filters, which it has not, are held to their formulas in PyTorch. Maps alone prove little: some methods draw
 //! the edges of the image whatever the network has learned. Adebayo et al. ("Sanity checks for saliency maps", 2018,
 //! arXiv 1810.03292) draw the weights anew and look whether the map changes.
 //!

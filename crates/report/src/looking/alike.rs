@@ -8,7 +8,7 @@ use super::{LookError, Seen};
 use crate::plot::{Picture, Scatter, SheetImage, neighbors};
 
 /// Images of the map, at least and at most.
-const LEAST_ON_MAP: usize = 4;
+pub(super) const LEAST_ON_MAP: usize = 4;
 const MOST_ON_MAP: usize = 600;
 /// Images that are drawn with their neighbours, at most: there is no room for more on one picture.
 const MOST_WITH_NEIGHBORS: usize = 20;
@@ -53,7 +53,7 @@ impl Alike {
         let found = features.nearest(&images, count, Distance::Cosine)?;
         let map = match left_out(view) {
             Some(reason) => Err(format!("the t-SNE map is not shown: {reason}")),
-            None => Ok(map_of(&trunk, features, (view, normalization), context)?),
+            None => Ok(map_of(&features)?),
         };
         let source = format!("{} images", view.len());
         Ok(Self { searched: view.clone(), source, found, map })
@@ -119,21 +119,15 @@ fn left_out(view: &View) -> Option<String> {
     }
 }
 
-/// The map of the first images of `view`, whose features are given.
-fn map_of(
-    trunk: &Network,
-    features: Features,
-    (view, normalization): (&View, &Normalization),
-    context: &Context,
-) -> Result<TsneMap, LookError> {
-    let shown = view.len().min(MOST_ON_MAP);
-    let mapped = match shown < view.len() {
-        true => Features::extract(trunk, &view.range(0..shown)?, normalization, context)?,
-        false => features,
-    };
+/// The map of the first images.
+fn map_of(features: &Features) -> Result<TsneMap, LookError> {
+    let shown = features.len().min(MOST_ON_MAP);
+    let values = (0..shown).flat_map(|i| features.image(i)).copied().collect();
+    let (labels, classes) = (features.labels()[..shown].to_vec(), features.classes().to_vec());
+    let first = Features::from_values(values, features.shape(), labels, classes)?;
     let tsne = Tsne::default();
     let perplexity = tsne.perplexity.min((shown as f64 - 1.0) / 3.0).max(1.0);
-    Ok(Tsne { perplexity, ..tsne }.fit(&mapped)?)
+    Ok(Tsne { perplexity, ..tsne }.fit(&first)?)
 }
 
 fn to_host(features: Tensor<2>) -> Vec<f32> {

@@ -162,10 +162,9 @@ impl Seen<'_> {
     /// The first filters, if there is a convolution.
     pub(super) fn filters_picture(&self) -> Result<Option<Picture>, LookError> {
         let Some((layer, filters, shape)) = &self.filters else { return Ok(None) };
-        let image = |(i, pixels): (usize, &Vec<u8>)| (i, pixels.clone());
-        let numbered: Vec<(usize, Vec<u8>)> = filters.iter().enumerate().map(image).collect();
-        let images: Vec<SheetImage<'_>> = numbered
+        let images: Vec<SheetImage<'_>> = filters
             .iter()
+            .enumerate()
             .map(|(i, pixels)| SheetImage { pixels, shape: *shape, caption: vec![i.to_string()] })
             .collect();
         let title = format!("What do the first filters look for? The weight of {layer}");

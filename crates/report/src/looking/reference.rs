@@ -6,8 +6,6 @@ use selvedge_train::{Context, TrainError, robustness};
 use super::names::require_same;
 use super::{Alike, LookError, Seen, alike};
 
-/// Least images of a data set: below, there is no map.
-const LEAST: usize = 4;
 /// Neighbours of an image.
 const NEIGHBORS: usize = 6;
 
@@ -45,8 +43,9 @@ impl Reference {
                 return Err(TrainError::ImageShape { model, takes, given }.into());
             }
         }
-        if among < LEAST {
-            let (value, expected) = (among.to_string(), format!("at least {LEAST}").into());
+        if among < alike::LEAST_ON_MAP {
+            let (value, expected) =
+                (among.to_string(), format!("at least {}", alike::LEAST_ON_MAP).into());
             let name = "the number of images of a data set";
             return Err(ModelError::Setting { name, value, expected }.into());
         }

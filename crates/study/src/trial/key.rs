@@ -62,12 +62,7 @@ impl Plan {
         // An autoencoder has no classes: its output is the image.
         let network = config.model.architecture(data.split.shape(), data.split.classes().len())?;
         let shape = data.split.shape();
-        let made = config.transforms.output_shape(shape).map_err(TrainError::from)?;
-        if made != shape {
-            let reason =
-                format!("the transforms make images of {made:?}, the others have {shape:?}");
-            return Err(TrainError::from(DataError::other(reason)).into());
-        }
+        config.transforms.require_same_shape(shape).map_err(TrainError::from)?;
         if let Some(views) = config.test_time.and_then(TestTime::views) {
             views.check(shape)?;
             if data.split.test.is_none() {
