@@ -225,7 +225,7 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
 /// Where something was read from, as messages begin.
 pub(crate) fn origin(path: &Option<PathBuf>) -> String {
     match path {
-        Some(path) => path.display().to_string(),
+        Some(path) => printable(&path.display().to_string()),
         None => "bytes in memory".into(),
     }
 }

@@ -10,6 +10,7 @@
 //! | [`matmul`] | products of matrices, and those of a linear layer with channels of zeros |
 //! | [`pool`] | ReLU and max-pool, of interleaved planes and of Burn's |
 //! | [`norm`] | batch normalization |
+//! | [`gelu`] | GELU |
 //! | [`conv`] | convolution blocks: direct, by Winograd's method, as products of matrices; their gradients |
 //! | [`depthwise`] | depthwise convolutions and their gradients |
 //! | [`flex`] | the operations of [`ops`](crate::ops) on flex tensors, with their backward passes |
@@ -17,6 +18,7 @@
 mod conv;
 mod depthwise;
 mod flex;
+mod gelu;
 mod layout;
 mod matmul;
 mod memory;

@@ -28,6 +28,7 @@ pub(crate) mod batch_norm;
 pub(crate) mod conv_block;
 mod conv_transpose_block;
 pub(crate) mod depthwise_conv;
+pub(crate) mod gelu;
 pub(crate) mod linear;
 pub(crate) mod max_pool;
 mod options;
@@ -36,6 +37,7 @@ pub use batch_norm::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_
 pub use conv_block::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
 pub use conv_transpose_block::{ConvTransposeBlockOptions, conv_transpose_block};
 pub use depthwise_conv::{DepthwiseConvBackend, DepthwiseConvOptions, depthwise_conv};
+pub use gelu::{GeluBackend, gelu};
 pub use linear::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
 pub use max_pool::{MaxPoolBackend, max_pool};
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Functions of single values whose gradients, too, are PyTorch's.
 //!
-//! Burn has most of them. Its gradient of GELU is that of an approximation, and its clamps let a gradient
+//! Burn has most of them. Its clamps let a gradient
 //! through at their ends, where PyTorch's give 0.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
@@ -18,12 +18,6 @@ pub(super) fn relu6<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 pub(super) fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
     let below = x.clone().lower_equal_elem(0.0);
     x.clone().mask_where(below, x * slope)
-}
-
-/// x / 2 · (1 + erf(x / √2)).
-pub(super) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let phi = (x.clone() * FRAC_1_SQRT_2).erf() + 1.0;
-    x * phi * 0.5
 }
 
 /// x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 · x³))).

@@ -83,10 +83,19 @@ impl Nodes<'_> {
         self.node_as(&format!("{path}.{own}"), path, op, input)
     }
 
-    /// Adds the node of the layer at `path`, shown as if it were another.
-    fn node_as(&mut self, shown: &str, path: &str, op: &str, input: Vec<String>) -> String {
+    /// The name of a node that is not there yet: a layer may be called `images` or `sum`, too.
+    fn unused(&self, shown: &str) -> String {
         // Slashes make groups, which open and close.
         let name = shown.replace('.', "/");
+        let is_used = |name: &String| self.found.iter().any(|node| node.name == *name);
+        let numbered = (1..).map(|copy| format!("{name}_{copy}"));
+        let mut names = std::iter::once(name.clone()).chain(numbered);
+        names.find(|name| !is_used(name)).expect("the names do not end")
+    }
+
+    /// Adds the node of the layer at `path`, shown as if it were another.
+    fn node_as(&mut self, shown: &str, path: &str, op: &str, input: Vec<String>) -> String {
+        let name = self.unused(shown);
         let mut attr = BTreeMap::new();
         if let Some(row) = self.rows.get(path) {
             attr.insert("_output_shapes".into(), Attribute::of_output(row.output));
@@ -146,6 +155,19 @@ mod tests {
         assert_eq!(conv2.attr["parameters"].i, Some(1_820));
         assert!(!node(&graph, "relu1").attr.contains_key("parameters"));
         assert_eq!(node(&graph, "conv1").input, ["images"]);
+    }
+
+    #[test]
+    fn layers_called_as_nodes_of_their_own_get_other_names() {
+        let net = Architecture::new("names", [4, 8, 8])
+            .layer("images", Op::Relu)
+            .residual("block", |main| main.conv("sum", 4, 3, 1), |shortcut| shortcut)
+            .flatten()
+            .linear("fc", 2);
+        let graph = Graph::of(&net).unwrap();
+        assert_eq!(node(&graph, "images_1").input, ["images"]);
+        assert_eq!(node(&graph, "block/sum").op, "Conv2d");
+        assert_eq!(node(&graph, "block/sum_1").input, ["block/sum", "images_1"]);
     }
 
     #[test]

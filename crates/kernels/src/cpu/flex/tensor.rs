@@ -1,6 +1,6 @@
 //! Between Burn's flex tensors and slices.
 
-use burn::backend::flex::FlexTensor;
+use burn::backend::{TensorMetadata, flex::FlexTensor};
 use burn::tensor::{DType, TensorData};
 
 use crate::cpu::memory::Recycled;
@@ -18,4 +18,10 @@ pub(crate) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Fle
 /// The same of recycled memory.
 pub(crate) fn recycled<const D: usize>(values: Recycled, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::from_bytes(values.into_bytes(), shape, DType::F32))
+}
+
+/// The same with the shape of another tensor.
+pub(crate) fn like(tensor: &FlexTensor, values: Recycled) -> FlexTensor {
+    let data = TensorData::from_bytes(values.into_bytes(), tensor.shape(), DType::F32);
+    FlexTensor::from_data(data)
 }

@@ -161,7 +161,9 @@ impl Column {
             Self::Epoch => row.best_epoch.map_or_else(none, |epoch| format!("{epoch:.1}")),
             Self::Seconds => {
                 let seconds: Vec<f64> = finished().map(|trial| trial.seconds).collect();
-                mean(&seconds).map_or_else(none, |mean| format!("{mean:.0}"))
+                // Short trainings are told apart by tenths.
+                let shown = |mean| if mean < 9.95 { format!("{mean:.1}") } else { format!("{mean:.0}") };
+                mean(&seconds).map_or_else(none, shown)
             }
             Self::Parameters => finished().next().map_or_else(none, |t| t.parameters.to_string()),
             Self::Value(measure) => cell(measure.unit(), summary(variant, measure).as_ref()),
