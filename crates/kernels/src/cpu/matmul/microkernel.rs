@@ -212,7 +212,7 @@ impl<const R: usize, const V: usize> Blocks<R, V> {
     /// As for [`Column::run`].
     #[inline(always)]
     unsafe fn block<S: Simd>(&self, [row, term]: [usize; 2]) {
-        let Column { first, width, to_row, relu, .. } = self.column;
+        let Column { first, width, relu, .. } = self.column;
         // SAFETY: all addresses are the caller's promise. `wrapping_add` is used because `add` is
         // checked at run time where debug assertions are on.
         unsafe {
@@ -240,18 +240,38 @@ impl<const R: usize, const V: usize> Blocks<R, V> {
                 a = a.wrapping_add(term);
                 b = b.wrapping_add(self.column.b_step);
             }
-            let to = self.column.to;
             if width != V * S::LANES {
                 return self.narrow::<S>(sums);
             }
-            for r in 0..R {
-                for v in 0..V {
-                    let to = to.wrapping_add(r * to_row + v * S::LANES);
-                    let mut sum = sums[r][v];
-                    if let First::Add = first {
+            match (first, relu) {
+                (First::Add, false) => self.full::<S, true, false>(sums),
+                (First::Add, true) => self.full::<S, true, true>(sums),
+                (_, false) => self.full::<S, false, false>(sums),
+                (_, true) => self.full::<S, false, true>(sums),
+            }
+        }
+    }
+
+    /// Stores the block where all its vectors are full.
+    ///
+    /// Constants tell what is done, so that the loops are small enough to be unrolled. In a loop that is left, an index
+    /// of the sums would not be a constant: they would lie in memory from the first term on, which doubles the time.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Column::run`].
+    #[inline(always)]
+    unsafe fn full<S: Simd, const ADD: bool, const RELU: bool>(&self, sums: [[S::V; V]; R]) {
+        for r in 0..R {
+            for v in 0..V {
+                let to = self.column.to.wrapping_add(r * self.column.to_row + v * S::LANES);
+                let mut sum = sums[r][v];
+                // SAFETY: the caller's promise.
+                unsafe {
+                    if ADD {
                         sum = S::add(S::load(to), sum);
                     }
-                    if relu {
+                    if RELU {
                         // The comparison is true for NaN, which stays.
                         let zero = S::splat(0.0);
                         sum = S::select(S::greater_or_nan(sum, zero), sum, zero);
@@ -270,16 +290,20 @@ impl<const R: usize, const V: usize> Blocks<R, V> {
     #[inline(always)]
     unsafe fn narrow<S: Simd>(&self, sums: [[S::V; V]; R]) {
         let Column { first, width, to, to_row, relu, .. } = self.column;
-        let mut row = [0.0_f32; MOST_COLUMNS];
+        // As in `full`, only loops that are unrolled touch the sums.
+        let mut rows = [[0.0_f32; MOST_COLUMNS]; R];
         for r in 0..R {
-            // SAFETY: `row` has room for V vectors; the caller vouches for `width` elements a row.
+            for v in 0..V {
+                // SAFETY: a row has room for V vectors.
+                unsafe { S::store(rows[r].as_mut_ptr().wrapping_add(v * S::LANES), sums[r][v]) }
+            }
+        }
+        for r in 0..R {
+            // SAFETY: the caller vouches for `width` elements a row.
             unsafe {
-                for v in 0..V {
-                    S::store(row.as_mut_ptr().wrapping_add(v * S::LANES), sums[r][v]);
-                }
                 for column in 0..width {
                     let to = to.wrapping_add(r * to_row + column);
-                    let mut sum = row[column];
+                    let mut sum = rows[r][column];
                     if let First::Add = first {
                         sum += *to;
                     }
