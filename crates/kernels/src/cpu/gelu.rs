@@ -134,7 +134,15 @@ mod tests {
         let (steps, to) = (20_000, from + 12.0);
         let density = |u: f64| (-0.5 * u * u).exp() / std::f64::consts::TAU.sqrt();
         let width = (to - from) / f64::from(steps);
-        let weight = |i| if i == 0 || i == steps { 1.0 } else if i % 2 == 1 { 4.0 } else { 2.0 };
+        let weight = |i| {
+            if i == 0 || i == steps {
+                1.0
+            } else if i % 2 == 1 {
+                4.0
+            } else {
+                2.0
+            }
+        };
         let sum: f64 = (0..=steps).map(|i| weight(i) * density(from + f64::from(i) * width)).sum();
         sum * width / 3.0
     }

@@ -54,11 +54,11 @@ fn mask(shape: &[usize], probability: f64, rng: &mut Rng) -> TensorData {
     // foresee.
     let dropped = (probability * 2.0_f64.powi(32)) as u32;
     let value = |bits: u32| f32::from(u8::from(bits >= dropped)) * scale;
-    let len = shape.iter().product();
-    let mut values = Vec::with_capacity(len + 1);
-    while values.len() < len {
+    let len = shape.iter().product::<usize>();
+    let mut values = vec![0.0; len.next_multiple_of(2)];
+    for pair in values.chunks_exact_mut(2) {
         let bits = rng.next_u64();
-        values.extend([value(bits as u32), value((bits >> 32) as u32)]);
+        pair.copy_from_slice(&[value(bits as u32), value((bits >> 32) as u32)]);
     }
     values.truncate(len);
     TensorData::new(values, shape.to_vec())

@@ -51,6 +51,10 @@ pub fn smallest_p(pairs: usize) -> f64 {
 /// belong together, and get the same sign; so that, unlike with Holm's correction, six seeds are enough
 /// for any number of comparisons. What is compared is (Σd)²/(n Σd²), which grows with Student's |t|.
 ///
+/// Those with fewer than [`SMALLEST_SEEDS`] differences can never show anything, as where a variant diverges with some
+/// seeds. They are adjusted for all, and the others for each other alone: two differences that are nearly alike are as
+/// strong as can be with half of all signs, and would hide what six show.
+///
 /// A comparison's p is `None` without differences, or if one is not finite.
 ///
 /// ```
@@ -70,8 +74,21 @@ pub fn step_down_p(comparisons: &[Vec<Option<f64>>]) -> Vec<Option<f64>> {
         comparisons.iter().all(|c| c.len() == seeds),
         "comparisons: expected {seeds} seeds in all"
     );
-    let mut tested: Vec<Tested> = comparisons.iter().enumerate().filter_map(Tested::new).collect();
-    tested.sort_by(|a, b| b.found.total_cmp(&a.found));
+    let mut all: Vec<Tested> = comparisons.iter().enumerate().filter_map(Tested::new).collect();
+    all.sort_by(|a, b| b.found.total_cmp(&a.found));
+    let enough: Vec<&Tested> = all.iter().filter(|c| c.given >= SMALLEST_SEEDS).collect();
+    let mut adjusted = vec![None; comparisons.len()];
+    // The p of those with enough replace what they are among all.
+    for family in [all.iter().collect(), enough] {
+        for (comparison, p) in family.iter().zip(step_down(&family, seeds)) {
+            adjusted[comparison.index] = Some(p);
+        }
+    }
+    adjusted
+}
+
+/// The adjusted p of comparisons that are given from the strongest to the weakest.
+fn step_down(tested: &[&Tested], seeds: usize) -> Vec<f64> {
     let mut at_least = vec![0_u64; tested.len()];
     let tried = for_each_signs(seeds, |signs| {
         // From the weakest to the strongest: each is compared with the best of it and those below it.
@@ -81,18 +98,21 @@ pub fn step_down_p(comparisons: &[Vec<Option<f64>>]) -> Vec<Option<f64>> {
             *count += u64::from(best >= comparison.found * (1.0 - ROUNDING));
         }
     });
-    let mut adjusted = vec![None; comparisons.len()];
     let mut before = 0.0_f64;
-    for (comparison, count) in tested.iter().zip(at_least) {
-        before = before.max(count as f64 / tried as f64);
-        adjusted[comparison.index] = Some(before);
-    }
-    adjusted
+    let shares = at_least.into_iter().map(|count| count as f64 / tried as f64);
+    shares
+        .map(|share| {
+            before = before.max(share);
+            before
+        })
+        .collect()
 }
 
 /// A comparison with the strength of its difference.
 struct Tested {
     index: usize,
+    /// How many differences there are.
+    given: usize,
     /// One a seed; 0 where there is none, which no sign changes.
     differences: Vec<f64>,
     /// n Σd²
@@ -108,8 +128,9 @@ impl Tested {
             return None;
         }
         let differences = values.iter().map(|d| d.unwrap_or(0.0)).collect();
-        let scale = given.len() as f64 * given.iter().map(|d| d * d).sum::<f64>();
-        let mut tested = Self { index, differences, scale, found: 0.0 };
+        let count = given.len();
+        let scale = count as f64 * given.iter().map(|d| d * d).sum::<f64>();
+        let mut tested = Self { index, given: count, differences, scale, found: 0.0 };
         tested.found = tested.statistic(&vec![1.0; values.len()]);
         Some(tested)
     }
@@ -213,6 +234,19 @@ mod tests {
         assert_eq!(step_down_p(&comparisons), [0.09375, 0.03125, 0.4375].map(Some));
         let alone: Vec<_> = rows.iter().map(|row| sign_flip_p(row)).collect();
         assert_eq!(alone, [0.0625, 0.03125, 0.4375].map(Some));
+    }
+
+    #[test]
+    fn a_comparison_of_too_few_seeds_hides_no_other() {
+        let clear = [0.03, 0.02, 0.05, 0.01, 0.03, 0.04].map(Some);
+        let weaker = [0.01, 0.02, 0.01, 0.01, 0.02, 0.01].map(Some);
+        let diverged = [Some(0.3), None, None, Some(0.31), None, None];
+        let all = [clear.to_vec(), weaker.to_vec(), diverged.to_vec()];
+        let p = step_down_p(&all);
+        assert_eq!(p[..2], step_down_p(&all[..2]));
+        assert_eq!(p[0], Some(0.03125));
+        // Half of all signs leave the two as they are.
+        assert_eq!(p[2], Some(0.5));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Values of one setting down, all else across.
 
-use super::super::report::{count, too_few};
+use super::super::report::{adjusted_for, count, too_few};
 use super::super::{Contrast, StudyResults};
 use super::Measure;
 use super::block::Item;
@@ -75,11 +75,12 @@ pub(super) fn of(results: &StudyResults, item: &Item) -> Result<String, String> 
         notes.push("In brackets the number of seeds, where they are fewer.".into());
     }
     if !contrasts.is_empty() {
+        let pairs = || contrasts.iter().flat_map(|(_, all)| all.iter().map(|c| c.n));
         notes.push(format!(
             "p is adjusted for {}; a difference that is more than chance is bold.",
-            count(contrasts.iter().map(|(_, all)| all.len()).sum(), "comparison")
+            adjusted_for(pairs())
         ));
-        notes.push(too_few(contrasts.iter().flat_map(|(_, all)| all.iter().map(|c| c.n))));
+        notes.push(too_few(pairs()));
     }
     notes.push(missing(results, item));
     Ok(with_notes(table(&head, &rows, 1), notes))

@@ -162,7 +162,8 @@ impl Column {
             Self::Seconds => {
                 let seconds: Vec<f64> = finished().map(|trial| trial.seconds).collect();
                 // Short trainings are told apart by tenths.
-                let shown = |mean| if mean < 9.95 { format!("{mean:.1}") } else { format!("{mean:.0}") };
+                let shown =
+                    |mean| if mean < 9.95 { format!("{mean:.1}") } else { format!("{mean:.0}") };
                 mean(&seconds).map_or_else(none, shown)
             }
             Self::Parameters => finished().next().map_or_else(none, |t| t.parameters.to_string()),

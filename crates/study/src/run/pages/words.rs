@@ -1,6 +1,6 @@
 //! Words and numbers of a page.
 
-use super::super::report::{count, listed, mistakes, sum, too_few};
+use super::super::report::{adjusted_for, count, listed, mistakes, sum, too_few};
 use super::super::table::SEED;
 use super::super::unit::Unit;
 use super::super::{StudyResults, VariantResults};
@@ -77,7 +77,7 @@ pub(super) fn p(p: f64) -> String {
 pub(super) fn compared(reference: &str, pairs: &[usize]) -> [String; 2] {
     let from = format!(
         "Differences and p are from {reference}, paired by seed; p is adjusted for {}.",
-        count(pairs.len(), "comparison")
+        adjusted_for(pairs.iter().copied())
     );
     [from, too_few(pairs.iter().copied())]
 }

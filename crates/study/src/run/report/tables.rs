@@ -147,7 +147,7 @@ impl Report<'_> {
                  p is 0.05 or more, p decides: of few seeds such intervals are somewhat too narrow, and each is for \
                  one comparison alone.",
                 self.reference(),
-                text::count(compared, "comparison")
+                text::adjusted_for(self.table.pairs())
             );
         }
         text

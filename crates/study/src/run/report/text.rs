@@ -39,6 +39,14 @@ pub(in super::super) fn too_few(pairs: impl Iterator<Item = usize>) -> String {
     format!("{seeds} {are} too few to tell a difference from chance.")
 }
 
+/// For how many comparisons p is adjusted: those with enough seeds, which the others take nothing from; or all of them,
+/// where none has enough.
+pub(in super::super) fn adjusted_for(pairs: impl Iterator<Item = usize>) -> String {
+    let pairs: Vec<usize> = pairs.collect();
+    let enough = pairs.iter().filter(|n| **n >= SMALLEST_SEEDS).count();
+    count(if enough == 0 { pairs.len() } else { enough }, "comparison")
+}
+
 /// The start of a long text.
 pub(super) fn short(text: &str, most: usize) -> String {
     match text.chars().count() > most {
