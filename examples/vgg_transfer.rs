@@ -63,17 +63,19 @@ fn transfer(args: &Args) -> Result<(), Box<dyn Error>> {
         transforms.with(Resize::exactly([size * 8 / 7; 2])).with(CenterCrop::new([size; 2]));
     let normalization = start.normalization.unwrap_or_else(Normalization::imagenet);
     let batch = trunk.inference_batch();
+    let output = Output::new(args.run.folder("runs/vgg_transfer"))?;
+    let kept = output.path("features");
     let features = |view: &View| -> Result<Features, Box<dyn Error>> {
         let examples = ImageExamples::transformed(view.clone(), &transforms, &normalization)?;
         let loader = BatchLoader::of(examples, batch, device)?;
-        Ok(Features::extract_from(&trunk, &loader, &context)?)
+        // Hours of work: what is there of them is kept, and the same command goes on.
+        Ok(Features::extract_into(&kept, &trunk, &loader, &context)?)
     };
     let data = FeatureData {
         train: features(&split.train)?,
         validation: Some(features(&split.validation)?),
     };
     let test = features(split.test()?)?.loader(256, device)?;
-    let output = Output::new(args.run.folder("runs/vgg_transfer"))?;
 
     let run = context.clone().with_run_folder(output.path("head"));
     let fitted = fit(head, &data, &config, &run)?;
@@ -91,9 +93,8 @@ fn transfer(args: &Args) -> Result<(), Box<dyn Error>> {
     write_evaluation(output.folder(), &name, split.test()?, &measured)?;
     let title = format!("How well does {name} tell each class from all others?");
     plot::one_vs_rest(&title, &matrix)?.save_as(output.folder(), "one_vs_rest")?;
-    cli::print(&format!(
-        "the network, curves and pictures are in {}\n",
-        output.folder().display()
-    ))?;
+    std::fs::remove_dir_all(kept)?;
+    let folder = output.folder().display();
+    cli::print(&format!("the network, curves and pictures are in {folder}\n"))?;
     end
 }

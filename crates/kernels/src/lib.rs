@@ -8,8 +8,8 @@
 //! | [`depthwise_conv`] | convolution of every channel with a kernel of its own |
 //! | [`linear`] | linear layer + ReLU |
 //! | [`linear_of_channels`] | the same behind channel dropout, with less work for channels that are zero |
-//! | [`batch_norm`] | batch normalization + ReLU |
-//! | [`gelu`] | GELU |
+//! | [`batch_norm`], [`batch_norm_with`] | batch normalization + ReLU, while training and after it |
+//! | [`gelu`], [`relu6`] | functions of single values |
 //! | [`max_pool`] | max-pool, where it does not follow a convolution |
 //! | [`AdamOptions`], [`SgdOptions`], [`RmsPropOptions`] | Adam, AdamW, SGD and RMSprop in one pass over memory |
 //!
@@ -26,7 +26,7 @@
 //! | `cpu/flex/` | the operations on flex tensors: what the kernels cover, what is kept for the gradients |
 //! | `cpu/conv/` | convolution blocks: `forward` chooses by `method` among `direct` (its inner loop is `microkernel`), `winograd/` and `im2col`; `backward/` has the gradients |
 //! | `cpu/depthwise/` | depthwise convolutions and their gradients |
-//! | `cpu/norm/`, `cpu/gelu.rs`, `cpu/pool/`, `cpu/matmul/` | batch normalization; GELU; max-pool; products of matrices and linear layers |
+//! | `cpu/norm/`, `cpu/pointwise/`, `cpu/pool/`, `cpu/matmul/` | batch normalization; GELU and ReLU6; max-pool; products of matrices and linear layers |
 //! | `cpu/layout/` | the sizes of a block; images interleaved, so that a vector holds one pixel of each |
 //! | `cpu/memory/`, `cpu/simd/` | aligned and recycled memory; vector instructions |
 //!
@@ -152,9 +152,10 @@ pub use ops::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled
 pub use ops::{ConvBlockOptions, PoolOptions};
 pub use ops::{ConvTransposeBlockOptions, conv_transpose_block};
 pub use ops::{DepthwiseConvBackend, DepthwiseConvOptions, depthwise_conv};
-pub use ops::{GeluBackend, gelu};
 pub use ops::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
 pub use ops::{MaxPoolBackend, max_pool};
+pub use ops::{Pointwise, PointwiseBackend, gelu, relu6};
+pub use ops::{Statistics, batch_norm_with};
 pub use optim::{AdamOptions, FusedAdam};
 pub use optim::{FusedRmsProp, FusedRmsPropState, RmsPropOptions};
 pub use optim::{FusedSgd, FusedSgdState, MomentumOptions, SgdOptions};

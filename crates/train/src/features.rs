@@ -32,6 +32,8 @@
 //! To look at them, [`Pca`] and [`Tsne`] make a map of the features of any layer ([`Features::of_layer`]), and
 //! [`Features::nearest`] finds the images that a network takes for alike.
 //!
+//! Where that takes hours, [`Features::extract_into`] keeps what is computed on the disk, and goes on there.
+//!
 //! The trunk runs as in inference: without dropout, and with the running statistics of batch
 //! normalization. To keep a dropout before the head, cut before it: the head then begins with it.
 //! Images that are augmented anew in every epoch have no features that could be kept.
@@ -55,6 +57,7 @@
 
 mod neighbors;
 mod pca;
+mod pieces;
 mod tsne;
 
 use std::sync::Arc;
@@ -125,7 +128,7 @@ impl Features {
 
         let output = trunk.architecture().output_shape()?;
         let valid = trunk.valid();
-        Self::computed(trunk, output, source, context, |images| to_host(valid.forward(images)))
+        Self::computed(trunk, output, source, context, |images| Ok(to_host(valid.forward(images))))
     }
 
     /// What the layer at a path of `network`, within blocks as well, makes of every image of `view`: the paths are those
@@ -173,7 +176,7 @@ impl Features {
                     found = to_host(output.clone().into_features());
                 }
             });
-            found
+            Ok(found)
         })
     }
 
@@ -183,7 +186,7 @@ impl Features {
         output: Shape,
         source: &dyn BatchSource,
         context: &Context,
-        compute: impl Fn(Tensor<4>) -> Vec<f32>,
+        compute: impl Fn(Tensor<4>) -> Result<Vec<f32>, TrainError>,
     ) -> Result<Self, TrainError> {
         let architecture = network.architecture();
         require_shape(&architecture.name, architecture.input, source.image_shape())?;
@@ -206,7 +209,7 @@ impl Features {
                 return Err(TrainError::Stopped { what });
             }
             let batch = batch?;
-            values.extend(compute(batch.images));
+            values.extend(compute(batch.images)?);
             labels.extend(batch.labels);
             display.update(labels.len(), String::new);
         }

@@ -10,7 +10,7 @@
 //! | [`matmul`] | products of matrices, and those of a linear layer with channels of zeros |
 //! | [`pool`] | ReLU and max-pool, of interleaved planes and of Burn's |
 //! | [`norm`] | batch normalization |
-//! | [`gelu`] | GELU |
+//! | [`pointwise`] | GELU, ReLU6 |
 //! | [`conv`] | convolution blocks: direct, by Winograd's method, as products of matrices; their gradients |
 //! | [`depthwise`] | depthwise convolutions and their gradients |
 //! | [`flex`] | the operations of [`ops`](crate::ops) on flex tensors, with their backward passes |
@@ -18,11 +18,11 @@
 mod conv;
 mod depthwise;
 mod flex;
-mod gelu;
 mod layout;
 mod matmul;
 mod memory;
 mod norm;
+mod pointwise;
 mod pool;
 pub(crate) mod simd;
 mod split;

@@ -35,6 +35,39 @@ pub trait BatchNormBackend: Backend {
         let _ = (x, gamma, beta, statistics, options);
         unreachable!("there are no statistics to normalize with")
     }
+
+    /// The batch normalized with a mean and a variance that are given.
+    ///
+    /// The default is Burn's own operation.
+    fn batch_norm_with(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        options: BatchNormOptions,
+    ) -> FloatTensor<Self> {
+        compose_with::<Self>([x, gamma, beta, mean, variance], options)
+    }
+}
+
+/// `inputs` are `[x, gamma, beta, mean, variance]`.
+pub(crate) fn compose_with<B: Backend>(
+    inputs: [FloatTensor<B>; 5],
+    options: BatchNormOptions,
+) -> FloatTensor<B> {
+    let [x, gamma, beta, mean, variance] = inputs;
+    let y = B::batch_norm(x, gamma, beta, mean, variance, options.epsilon);
+    if options.relu { B::relu(y) } else { y }
+}
+
+/// Mean and variance of every channel, `[channels]` each.
+#[derive(Clone, Debug)]
+pub struct Statistics {
+    /// The mean.
+    pub mean: Tensor<1>,
+    /// The variance.
+    pub variance: Tensor<1>,
 }
 
 /// How a batch is normalized.
@@ -119,6 +152,44 @@ pub fn batch_norm(
     BatchNormOutput { output, mean: row(0), variance: row(1) }
 }
 
+/// Batch normalization with statistics that are given, as after training, with or without ReLU.
+///
+/// The result has the bits of [`burn::tensor::module::batch_norm`], then `relu`. On the flex device, in `f32` and without
+/// gradients, it takes one pass over the batch; everywhere else Burn's operations compute it.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, channels, height, width]`
+/// - `gamma`, `beta` and the statistics: `[channels]`
+///
+/// # Panics
+///
+/// Panics if one of them does not have one element for each channel.
+pub fn batch_norm_with(
+    x: Tensor<4>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    statistics: Statistics,
+    options: BatchNormOptions,
+) -> Tensor<4> {
+    let Statistics { mean, variance } = statistics;
+    let [_, channels, _, _] = x.dims();
+    for (name, given) in
+        [("gamma", &gamma), ("beta", &beta), ("the mean", &mean), ("the variance", &variance)]
+    {
+        let len = given.dims()[0];
+        assert_eq!(len, channels, "batch_norm_with: {name} has {len} elements, not {channels}");
+    }
+    Tensor::from_dispatch(<Dispatch as BatchNormBackend>::batch_norm_with(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        mean.into_dispatch(),
+        variance.into_dispatch(),
+        options,
+    ))
+}
+
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
@@ -175,6 +246,49 @@ mod tests {
             let scale = composed.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
             for (i, (f, c)) in fused.iter().zip(&composed).enumerate() {
                 assert!((f - c).abs() < 1e-5 * scale, "{shape:?}, value {i}: {f} and {c}");
+            }
+        }
+    }
+
+    #[test]
+    fn given_statistics_have_the_bits_of_burns_own_operations() {
+        let ramp = |first: f32, step: f32, channels: usize| {
+            let values = (0..channels).map(|c| first + step * c as f32).collect();
+            TensorData::new::<f32, _>(values, [channels])
+        };
+        for (shape, relu_follows) in [
+            ([3, 5, 7, 9], true),
+            ([2, 4, 1, 1], false),
+            ([1, 3, 40, 40], true),
+            ([0, 2, 3, 3], true),
+        ] {
+            for device in [Device::flex(), Device::flex().autodiff()] {
+                let count = shape.iter().product::<usize>();
+                let values = (0..count).map(|i| (i as f32 * 1.618_034) % 2.0 - 0.8).collect();
+                let x = Tensor::<4>::from_data(TensorData::new::<f32, _>(values, shape), &device);
+                let row =
+                    |first, step| Tensor::<1>::from_data(ramp(first, step, shape[1]), &device);
+                let [gamma, beta, mean] = [row(0.5, 0.3), row(-0.4, 0.2), row(-0.1, 0.07)];
+                let variance = row(0.3, 0.11);
+                let statistics = Statistics { mean: mean.clone(), variance: variance.clone() };
+                let options = BatchNormOptions { epsilon: 1e-3, relu: relu_follows };
+                let fused =
+                    batch_norm_with(x.clone(), gamma.clone(), beta.clone(), statistics, options);
+                let burns = burn::tensor::module::batch_norm(
+                    x,
+                    gamma,
+                    beta,
+                    mean,
+                    variance,
+                    options.epsilon,
+                );
+                let burns = if relu_follows { relu(burns) } else { burns };
+                assert_eq!(fused.dims(), shape);
+                let bits = |y: Tensor<4>| {
+                    let values = y.into_data().try_to_vec::<f32>().unwrap();
+                    values.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+                };
+                assert!(bits(fused) == bits(burns), "{shape:?}");
             }
         }
     }

@@ -28,18 +28,20 @@ pub(crate) mod batch_norm;
 pub(crate) mod conv_block;
 mod conv_transpose_block;
 pub(crate) mod depthwise_conv;
-pub(crate) mod gelu;
 pub(crate) mod linear;
 pub(crate) mod max_pool;
 mod options;
+pub(crate) mod pointwise;
 
-pub use batch_norm::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
+pub use batch_norm::{
+    BatchNormBackend, BatchNormOptions, BatchNormOutput, Statistics, batch_norm, batch_norm_with,
+};
 pub use conv_block::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
 pub use conv_transpose_block::{ConvTransposeBlockOptions, conv_transpose_block};
 pub use depthwise_conv::{DepthwiseConvBackend, DepthwiseConvOptions, depthwise_conv};
-pub use gelu::{GeluBackend, gelu};
 pub use linear::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
 pub use max_pool::{MaxPoolBackend, max_pool};
 #[cfg(test)]
 pub(crate) use options::options;
 pub use options::{ConvBlockOptions, PoolOptions};
+pub use pointwise::{Pointwise, PointwiseBackend, gelu, relu6};

@@ -2,9 +2,8 @@
 
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor, RunningState};
 use burn::nn::{BatchNorm, BatchNormConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use selvedge_kernels::{BatchNormOptions, batch_norm};
+use selvedge_kernels::{BatchNormOptions, Statistics, batch_norm, batch_norm_with};
 
 use super::parameter::is_trainable;
 use crate::Activation;
@@ -47,11 +46,14 @@ impl Norm {
         let [batch, _, height, width] = x.dims();
         let n = (batch * height * width) as f64;
         let trains = x.device().is_autodiff() && norm.training.is_enabled();
-        if !trains || n < 2.0 {
-            let y = if trains { self.frozen().forward(x) } else { norm.forward(x) };
-            return if with_relu { relu(y) } else { y };
-        }
         let options = BatchNormOptions { epsilon: norm.epsilon, relu: with_relu };
+        if !trains || n < 2.0 {
+            let device = x.device();
+            let [mean, variance] = [&norm.running_mean, &norm.running_var]
+                .map(|running| running.value().to_device(&device));
+            let (gamma, beta) = (norm.gamma.val(), norm.beta.val());
+            return batch_norm_with(x, gamma, beta, Statistics { mean, variance }, options);
+        }
         let result = batch_norm(x, norm.gamma.val(), norm.beta.val(), options);
         let update = |running: &RunningState<Tensor<1>>, value: Tensor<1>| {
             let kept = running.value_sync() * (1.0 - norm.momentum);
@@ -60,13 +62,6 @@ impl Norm {
         update(&norm.running_mean, result.mean);
         update(&norm.running_var, result.variance * (n / (n - 1.0)));
         result.output
-    }
-
-    /// The same, normalizing with the running statistics, which it leaves as they are.
-    fn frozen(&self) -> BatchNorm {
-        let norm = self.0.clone();
-        let training = norm.training.clone().with_value(false);
-        BatchNorm { training, ..norm }
     }
 
     /// Makes it train exactly if one of its parameters does.

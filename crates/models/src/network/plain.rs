@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::{relu, sigmoid, tanh};
 use burn::tensor::module::{adaptive_avg_pool2d, avg_pool2d, interpolate, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
-use selvedge_kernels::{PoolOptions, gelu, max_pool};
+use selvedge_kernels::{PoolOptions, gelu, max_pool, relu6};
 
 use super::{dropout, pointwise};
 use crate::{Activation, Rng, Sides};
@@ -92,7 +92,7 @@ impl Pointwise {
     fn run<const D: usize>(self, x: Tensor<D>, rng: &mut Option<&mut Rng>) -> Tensor<D> {
         match self {
             Self::Relu => relu(x),
-            Self::Relu6 => pointwise::relu6(x),
+            Self::Relu6 => relu6(x),
             Self::LeakyRelu { negative_slope } => pointwise::leaky_relu(x, negative_slope),
             Self::Gelu => gelu(x),
             Self::GeluTanh => pointwise::gelu_tanh(x),

@@ -1,18 +1,11 @@
 //! Functions of single values whose gradients, too, are PyTorch's.
 //!
-//! Burn has most of them. Its clamps let a gradient
-//! through at their ends, where PyTorch's give 0.
+//! Burn has most of them, and the kernels have GELU and ReLU6.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
-
-/// min(max(x, 0), 6); the gradient at 0 and at 6 is 0. A NaN stays one.
-pub(super) fn relu6<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let above = x.clone().greater_equal_elem(6.0);
-    relu(x).mask_fill(above, 6.0)
-}
+use selvedge_kernels::relu6;
 
 /// x above 0, `slope` · x elsewhere; the gradient at 0 is the slope.
 pub(super) fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {

@@ -51,6 +51,62 @@ fn distance(a: &state::State, b: &state::State) -> f32 {
 }
 
 #[test]
+fn what_was_computed_before_a_stop_is_read_and_not_computed_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trunk, _) = network().cut_at("fc2").unwrap();
+    let view = rows(90, 0);
+    let loader = BatchLoader::new(view.clone(), 20, &Normalization::unit(), &Device::flex());
+    let loader = loader.unwrap();
+    let into = |trunk: &Network| {
+        Features::extract_into(folder.path(), trunk, &loader, &context()).unwrap()
+    };
+    let files = || {
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+        files.filter(|file| file.is_file()).collect::<std::collections::BTreeSet<_>>()
+    };
+    // The first two of five batches.
+    let few = view.range(0..40).unwrap();
+    let few = BatchLoader::new(few, 20, &Normalization::unit(), &Device::flex()).unwrap();
+    Features::extract_into(folder.path(), &trunk, &few, &context()).unwrap();
+    let first = files();
+    assert_eq!(first.len(), 2);
+    // What is in them is taken as it is, so that they are not computed again.
+    let expected = Features::extract_from(&trunk, &loader, &context()).unwrap();
+    let marked = [7.0_f32; 20 * 16].iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let head = format!("{}\n", selvedge_files::sha256(&marked)).into_bytes();
+    for file in &first {
+        std::fs::write(file, [head.clone(), marked.clone()].concat()).unwrap();
+    }
+    let found = into(&trunk);
+    assert!((0..40).all(|i| found.image(i) == [7.0; 16]));
+    assert!((40..90).all(|i| found.image(i) == expected.image(i)));
+    assert_eq!((found.labels(), files().len()), (expected.labels(), 5));
+    // Damaged files, one of them cut off, are computed again.
+    for (file, len) in first.iter().zip([30, 500]) {
+        let mut content = std::fs::read(file).unwrap();
+        content.truncate(len);
+        std::fs::write(file, content).unwrap();
+    }
+    let found = into(&trunk);
+    assert!((0..90).all(|i| found.image(i) == expected.image(i)));
+    // Other weights have files of their own.
+    let other = network().architecture().init(Initialization::PyTorch, 4, &Device::flex());
+    into(&other.unwrap().cut_at("fc2").unwrap().0);
+    assert_eq!(files().len(), 10);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let (trunk, _) = network().cut_at("fc2").unwrap();
+    let loader = BatchLoader::new(rows(9, 0), 3, &Normalization::unit(), &Device::flex()).unwrap();
+    let found = Features::extract_into(file.path(), &trunk, &loader, &context()).unwrap_err();
+    let message = found.to_string();
+    let expected = format!("cannot keep features in {}: ", file.path().display());
+    assert!(message.starts_with(&expected), "{message}");
+}
+
+#[test]
 fn a_head_on_cached_features_learns_what_it_learns_within_the_whole_network() {
     for cut in ["fc1", "dropout1", "relu1", "fc2"] {
         // A dropout in the trunk does not act there.

@@ -9,9 +9,9 @@ use burn::backend::{Autodiff, Flex, TensorMetadata, flex::FlexTensor, tensor::Fl
 use burn::tensor::DType;
 
 use super::tensor::{elements, recycled, tensor};
-use crate::cpu::norm::{Affine, Batch, Normalize, statistics};
+use crate::cpu::norm::{Affine, Batch, Channel, Normalize, normalized, statistics};
 use crate::cpu::simd::Isa;
-use crate::ops::{BatchNormBackend, BatchNormOptions};
+use crate::ops::{BatchNormBackend, BatchNormOptions, batch_norm::compose_with};
 
 /// The shape of `x`, if the kernels cover it.
 fn batch_of(x: &FlexTensor) -> Option<Batch> {
@@ -96,6 +96,32 @@ impl BatchNormBackend for Flex {
         let batch = batch_of(&x).expect("there are statistics, so the kernels cover the batch");
         let inputs = [x, gamma, beta, statistics].map(|t| t.to_contiguous());
         forward(batch, inputs.each_ref(), options)
+    }
+
+    fn batch_norm_with(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        options: BatchNormOptions,
+    ) -> FloatTensor<Self> {
+        let inputs = [x, gamma, beta, mean, variance];
+        let (Some(batch), true) =
+            (batch_of(&inputs[0]), inputs.iter().all(|tensor| tensor.dtype() == DType::F32))
+        else {
+            return compose_with::<Self>(inputs, options);
+        };
+        let [x, rows @ ..] = inputs.map(|tensor| tensor.to_contiguous());
+        let [gamma, beta, mean, variance] = rows.each_ref().map(elements);
+        let epsilon = options.epsilon as f32;
+        let channel = |c: usize| {
+            let deviation = (variance[c] + epsilon).sqrt();
+            Channel { mean: mean[c], deviation, gamma: gamma[c], beta: beta[c] }
+        };
+        let channels: Vec<Channel> = (0..batch.channels).map(channel).collect();
+        let y = normalized(Isa::current(), batch, &channels, elements(&x), options.relu);
+        recycled(y, x.shape().dims::<4>())
     }
 }
 

@@ -4,7 +4,7 @@
 mod batch_norm;
 mod conv_block;
 mod depthwise_conv;
-mod gelu;
 mod linear;
 mod max_pool;
+mod pointwise;
 mod tensor;

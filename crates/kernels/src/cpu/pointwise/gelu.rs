@@ -1,62 +1,20 @@
-//! GELU and its gradient, value by value, in one pass each.
-//!
-//! Plain Rust: in a [`Task`] the compiler turns the loop into vectors of the instruction set. No product is fused with
-//! a sum, so all instruction sets give the same bits.
+//! x · Φ(x).
 
-use rayon::prelude::*;
+use super::Function;
 
-use crate::cpu::memory::Recycled;
-use crate::cpu::simd::{Isa, Simd, Task};
+/// GELU.
+pub(crate) struct Gelu;
 
-/// Values of a piece: small enough for the second-level cache, and some microseconds of work.
-const PIECE: usize = 16 * 1024;
-
-/// x · Φ(x).
-pub(crate) fn gelu(isa: Isa, x: &[f32]) -> Recycled {
-    let mut y = Recycled::any(x.len());
-    y.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).for_each(|(y, x)| isa.run(Forward { x, y }));
-    y
-}
-
-/// The gradient of `x` for that of the output: (Φ(x) + x · φ(x)) · `grad`.
-pub(crate) fn gelu_gradient(isa: Isa, x: &[f32], grad: &[f32]) -> Recycled {
-    let mut dx = Recycled::any(x.len());
-    let pieces = dx.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).zip(grad.par_chunks(PIECE));
-    pieces.for_each(|((dx, x), grad)| isa.run(Gradient { x, grad, dx }));
-    dx
-}
-
-struct Forward<'a> {
-    x: &'a [f32],
-    y: &'a mut [f32],
-}
-
-impl Task for Forward<'_> {
-    type Output = ();
-
+impl Function for Gelu {
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        for i in 0..self.y.len().min(self.x.len()) {
-            self.y[i] = self.x[i] * normal(self.x[i]).below;
-        }
+    fn value(x: f32) -> f32 {
+        x * normal(x).below
     }
-}
-
-struct Gradient<'a> {
-    x: &'a [f32],
-    grad: &'a [f32],
-    dx: &'a mut [f32],
-}
-
-impl Task for Gradient<'_> {
-    type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        for i in 0..self.dx.len().min(self.x.len()).min(self.grad.len()) {
-            let Normal { below, density } = normal(self.x[i]);
-            self.dx[i] = (below + self.x[i] * density) * self.grad[i];
-        }
+    fn gradient(x: f32, grad: f32) -> f32 {
+        let Normal { below, density } = normal(x);
+        (below + x * density) * grad
     }
 }
 
@@ -122,6 +80,8 @@ fn exp_of_minus(s: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::pointwise::{PIECE, gradients, values};
+    use crate::cpu::simd::Isa;
 
     /// Places that cover all of it: near 0, where results end, and beyond.
     fn places() -> Vec<f32> {
@@ -152,7 +112,7 @@ mod tests {
         let x: Vec<f32> = (-28..=28).map(|i| i as f32 * 0.37).collect();
         let ones = vec![1.0; x.len()];
         for isa in Isa::available() {
-            let (y, dx) = (gelu(isa, &x), gelu_gradient(isa, &x, &ones));
+            let (y, dx) = (values::<Gelu>(isa, &x), gradients::<Gelu>(isa, &x, &ones));
             for (i, x) in x.iter().map(|x| f64::from(*x)).enumerate() {
                 let below = if x < 0.0 { above(-x) } else { 1.0 - above(x) };
                 let slope = below + x * (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt();
@@ -168,7 +128,7 @@ mod tests {
         let x: Vec<f32> = places().into_iter().cycle().take(3 * PIECE + 7).collect();
         let grad: Vec<f32> = x.iter().map(|x| 0.3 - x.fract()).collect();
         let bits = |isa| {
-            let both = [gelu(isa, &x), gelu_gradient(isa, &x, &grad)];
+            let both = [values::<Gelu>(isa, &x), gradients::<Gelu>(isa, &x, &grad)];
             both.map(|values| values.iter().map(|v| v.to_bits()).collect::<Vec<u32>>())
         };
         let expected = bits(Isa::Portable);
@@ -183,14 +143,15 @@ mod tests {
     #[test]
     fn nothing_overflows_and_a_nan_stays_one() {
         let x = places();
-        let (y, dx) = (gelu(Isa::current(), &x), gelu_gradient(Isa::current(), &x, &x));
+        let (y, dx) =
+            (values::<Gelu>(Isa::current(), &x), gradients::<Gelu>(Isa::current(), &x, &x));
         assert!(y.iter().chain(dx.iter().take(2801)).all(|v| v.is_finite()));
         for (x, y) in x.iter().zip(y.iter()) {
             let far = x.abs() > 14.0;
             assert!(!far || *y == x.max(0.0), "{y} for {x}");
         }
         let nan = [f32::NAN];
-        assert!(gelu(Isa::current(), &nan)[0].is_nan());
-        assert!(gelu_gradient(Isa::current(), &nan, &[1.0])[0].is_nan());
+        assert!(values::<Gelu>(Isa::current(), &nan)[0].is_nan());
+        assert!(gradients::<Gelu>(Isa::current(), &nan, &[1.0])[0].is_nan());
     }
 }
