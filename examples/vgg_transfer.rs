@@ -14,9 +14,9 @@ use selvedge::report::{plot, write_evaluation};
 use selvedge::train::features::{FeatureData, Features};
 use selvedge::train::predictions_on;
 
-/// Freezes a network with trained weights up to its last layer, and lets a new last layer learn the ten classes of
-/// Fashion-MNIST, or of another data set, from features that are computed once: images resized to 256, the middle
-/// 224, and the statistics of what the network learned from. `--pretrained vgg16` is the network of the report.
+/// Freezes a network with trained weights up to its last layer, and lets a new last layer learn ten classes from features
+/// that are computed once: images resized to 256, the middle 224, and the statistics of what the network learned from.
+/// `--pretrained vgg16` is the network of the report. Stopped or killed, it goes on with `--resume`.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -68,7 +68,7 @@ fn transfer(args: &Args) -> Result<(), Box<dyn Error>> {
     let features = |view: &View| -> Result<Features, Box<dyn Error>> {
         let examples = ImageExamples::transformed(view.clone(), &transforms, &normalization)?;
         let loader = BatchLoader::of(examples, batch, device)?;
-        // Hours of work: what is there of them is kept, and the same command goes on.
+        // Hours of work: what is there of them is kept, and `--resume` goes on.
         Ok(Features::extract_into(&kept, &trunk, &loader, &context)?)
     };
     let data = FeatureData {
@@ -93,7 +93,7 @@ fn transfer(args: &Args) -> Result<(), Box<dyn Error>> {
     write_evaluation(output.folder(), &name, split.test()?, &measured)?;
     let title = format!("How well does {name} tell each class from all others?");
     plot::one_vs_rest(&title, &matrix)?.save_as(output.folder(), "one_vs_rest")?;
-    std::fs::remove_dir_all(kept)?;
+    end.is_ok().then(|| std::fs::remove_dir_all(kept)).transpose()?;
     let folder = output.folder().display();
     cli::print(&format!("the network, curves and pictures are in {folder}\n"))?;
     end

@@ -148,6 +148,7 @@ mod ops;
 mod optim;
 
 pub use ops::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
+pub use ops::{BatchNormStatistics, batch_norm_with};
 pub use ops::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
 pub use ops::{ConvBlockOptions, PoolOptions};
 pub use ops::{ConvTransposeBlockOptions, conv_transpose_block};
@@ -155,7 +156,6 @@ pub use ops::{DepthwiseConvBackend, DepthwiseConvOptions, depthwise_conv};
 pub use ops::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
 pub use ops::{MaxPoolBackend, max_pool};
 pub use ops::{Pointwise, PointwiseBackend, gelu, relu6};
-pub use ops::{Statistics, batch_norm_with};
 pub use optim::{AdamOptions, FusedAdam};
 pub use optim::{FusedRmsProp, FusedRmsPropState, RmsPropOptions};
 pub use optim::{FusedSgd, FusedSgdState, MomentumOptions, SgdOptions};

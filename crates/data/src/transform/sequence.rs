@@ -100,7 +100,9 @@ impl Transforms {
         if made == shape {
             return Ok(());
         }
-        let reason = format!("the transforms make images of {made:?}, the others have {shape:?}");
+        let reason = format!(
+            "the transforms make images of {made:?} from those of {shape:?}, which have to keep their shape"
+        );
         Err(DataError::other(reason))
     }
 

@@ -63,7 +63,7 @@ pub(crate) fn compose_with<B: Backend>(
 
 /// Mean and variance of every channel, `[channels]` each.
 #[derive(Clone, Debug)]
-pub struct Statistics {
+pub struct BatchNormStatistics {
     /// The mean.
     pub mean: Tensor<1>,
     /// The variance.
@@ -169,10 +169,10 @@ pub fn batch_norm_with(
     x: Tensor<4>,
     gamma: Tensor<1>,
     beta: Tensor<1>,
-    statistics: Statistics,
+    statistics: BatchNormStatistics,
     options: BatchNormOptions,
 ) -> Tensor<4> {
-    let Statistics { mean, variance } = statistics;
+    let BatchNormStatistics { mean, variance } = statistics;
     let [_, channels, _, _] = x.dims();
     for (name, given) in
         [("gamma", &gamma), ("beta", &beta), ("the mean", &mean), ("the variance", &variance)]
@@ -270,7 +270,8 @@ mod tests {
                     |first, step| Tensor::<1>::from_data(ramp(first, step, shape[1]), &device);
                 let [gamma, beta, mean] = [row(0.5, 0.3), row(-0.4, 0.2), row(-0.1, 0.07)];
                 let variance = row(0.3, 0.11);
-                let statistics = Statistics { mean: mean.clone(), variance: variance.clone() };
+                let statistics =
+                    BatchNormStatistics { mean: mean.clone(), variance: variance.clone() };
                 let options = BatchNormOptions { epsilon: 1e-3, relu: relu_follows };
                 let fused =
                     batch_norm_with(x.clone(), gamma.clone(), beta.clone(), statistics, options);
@@ -284,11 +285,39 @@ mod tests {
                 );
                 let burns = if relu_follows { relu(burns) } else { burns };
                 assert_eq!(fused.dims(), shape);
-                let bits = |y: Tensor<4>| {
-                    let values = y.into_data().try_to_vec::<f32>().unwrap();
-                    values.into_iter().map(f32::to_bits).collect::<Vec<_>>()
-                };
-                assert!(bits(fused) == bits(burns), "{shape:?}");
+                assert_same_bits(fused, burns);
+            }
+        }
+    }
+
+    #[track_caller]
+    fn assert_same_bits(a: Tensor<4>, b: Tensor<4>) {
+        let (a, b) = (a.into_data(), b.into_data());
+        assert_eq!((a.shape(), a.dtype()), (b.shape(), b.dtype()));
+        assert!(a.as_bytes() == b.as_bytes());
+    }
+
+    #[test]
+    fn given_statistics_go_with_views_other_types_and_values_that_are_no_numbers() {
+        use burn::tensor::DType;
+
+        let device = Device::flex();
+        let values = [f32::NAN, -0.0, f32::INFINITY, f32::NEG_INFINITY, 0.25, -3.0, 1e30, -1e-30];
+        let x = Tensor::<1>::from_data(values, &device).reshape([2, 2, 2, 1]);
+        let row = |a: f32, b: f32| Tensor::<1>::from_data([a, b], &device);
+        for dtype in [DType::F32, DType::F64] {
+            for x in [x.clone(), x.clone().swap_dims(0, 2)] {
+                let x = x.cast(dtype);
+                let [gamma, beta, mean, variance] =
+                    [row(1.0, -2.0), row(0.0, 0.5), row(0.0, 0.1), row(1.0, 0.4)]
+                        .map(|row| row.cast(dtype));
+                let statistics =
+                    BatchNormStatistics { mean: mean.clone(), variance: variance.clone() };
+                let options = BatchNormOptions { epsilon: 0.0, relu: true };
+                let ours =
+                    batch_norm_with(x.clone(), gamma.clone(), beta.clone(), statistics, options);
+                let burns = burn::tensor::module::batch_norm(x, gamma, beta, mean, variance, 0.0);
+                assert_same_bits(ours, relu(burns));
             }
         }
     }

@@ -34,7 +34,8 @@ mod options;
 pub(crate) mod pointwise;
 
 pub use batch_norm::{
-    BatchNormBackend, BatchNormOptions, BatchNormOutput, Statistics, batch_norm, batch_norm_with,
+    BatchNormBackend, BatchNormOptions, BatchNormOutput, BatchNormStatistics, batch_norm,
+    batch_norm_with,
 };
 pub use conv_block::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
 pub use conv_transpose_block::{ConvTransposeBlockOptions, conv_transpose_block};

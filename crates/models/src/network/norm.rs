@@ -3,7 +3,7 @@
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor, RunningState};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor};
-use selvedge_kernels::{BatchNormOptions, Statistics, batch_norm, batch_norm_with};
+use selvedge_kernels::{BatchNormOptions, BatchNormStatistics, batch_norm, batch_norm_with};
 
 use super::parameter::is_trainable;
 use crate::Activation;
@@ -52,7 +52,13 @@ impl Norm {
             let [mean, variance] = [&norm.running_mean, &norm.running_var]
                 .map(|running| running.value().to_device(&device));
             let (gamma, beta) = (norm.gamma.val(), norm.beta.val());
-            return batch_norm_with(x, gamma, beta, Statistics { mean, variance }, options);
+            return batch_norm_with(
+                x,
+                gamma,
+                beta,
+                BatchNormStatistics { mean, variance },
+                options,
+            );
         }
         let result = batch_norm(x, norm.gamma.val(), norm.beta.val(), options);
         let update = |running: &RunningState<Tensor<1>>, value: Tensor<1>| {

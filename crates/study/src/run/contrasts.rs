@@ -33,8 +33,8 @@ pub struct Contrast {
     pub interval: Option<Interval>,
     /// The two-sided p of the exact sign-flip test.
     pub p: f64,
-    /// The same adjusted for all comparisons of the table, those of every arm at every place, by the step-down maximum
-    /// of Westfall and Young: the chance that any of them is below 0.05 where there is no difference is 0.05 at most.
+    /// The same adjusted for the comparisons of the table, those of every arm at every place, by the step-down maximum
+    /// ([`step_down_p`]): the chance that any of them is below 0.05 where there is no difference is 0.05 at most.
     pub adjusted_p: f64,
     /// How often this arm's value is larger.
     pub superiority: Option<Superiority>,

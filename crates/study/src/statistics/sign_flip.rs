@@ -51,9 +51,9 @@ pub fn smallest_p(pairs: usize) -> f64 {
 /// belong together, and get the same sign; so that, unlike with Holm's correction, six seeds are enough
 /// for any number of comparisons. What is compared is (Σd)²/(n Σd²), which grows with Student's |t|.
 ///
-/// Those with fewer than [`SMALLEST_SEEDS`] differences can never show anything, as where a variant diverges with some
-/// seeds. They are adjusted for all, and the others for each other alone: two differences that are nearly alike are as
-/// strong as can be with half of all signs, and would hide what six show.
+/// Comparisons with fewer than [`SMALLEST_SEEDS`] differences can never show anything, as where a variant diverges with
+/// some seeds. Their p is adjusted for all comparisons, and that of the others for those with enough only: two
+/// differences that are nearly alike are as strong as can be with half of all signs, and would hide what six show.
 ///
 /// A comparison's p is `None` without differences, or if one is not finite.
 ///
@@ -78,8 +78,10 @@ pub fn step_down_p(comparisons: &[Vec<Option<f64>>]) -> Vec<Option<f64>> {
     all.sort_by(|a, b| b.found.total_cmp(&a.found));
     let enough: Vec<&Tested> = all.iter().filter(|c| c.given >= SMALLEST_SEEDS).collect();
     let mut adjusted = vec![None; comparisons.len()];
+    let (few, enough_alone) = (enough.len() < all.len(), !enough.is_empty());
     // The p of those with enough replace what they are among all.
-    for family in [all.iter().collect(), enough] {
+    let families = [few.then(|| all.iter().collect()), enough_alone.then_some(enough)];
+    for family in families.into_iter().flatten() {
         for (comparison, p) in family.iter().zip(step_down(&family, seeds)) {
             adjusted[comparison.index] = Some(p);
         }

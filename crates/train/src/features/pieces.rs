@@ -20,8 +20,8 @@ impl Features {
     /// As [`extract_from`](Self::extract_from), and keeps each batch in a file of `folder` as soon as it is computed: the
     /// same call, after a stop or a kill, computes only what is left.
     ///
-    /// A file is named by a checksum of the trunk, the device and the images, so that nothing else is ever taken for it;
-    /// one that is damaged is computed again. The files take as much room as the features do in memory, and are of no use
+    /// A file is named by a checksum of the trunk, the device, the images and the version of this crate; one that is
+    /// damaged is computed again. The files take as much room as the features do in memory, and are of no use
     /// once those are not needed again.
     ///
     /// # Errors
@@ -63,8 +63,9 @@ fn checksum_of(trunk: &Network, context: &Context) -> String {
     let layers = trunk.architecture();
     hasher.update(format!("{version}, {:?}, {layers:?}", context.device).as_bytes());
     for (name, data) in state::read(trunk) {
-        hasher.update(name.as_bytes());
-        hasher.update(data.as_bytes());
+        let bytes = data.as_bytes();
+        hasher.update(format!("{name}, {}: ", bytes.len()).as_bytes());
+        hasher.update(bytes);
     }
     hasher.finish()
 }

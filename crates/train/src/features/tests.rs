@@ -51,7 +51,7 @@ fn distance(a: &state::State, b: &state::State) -> f32 {
 }
 
 #[test]
-fn what_was_computed_before_a_stop_is_read_and_not_computed_again() {
+fn what_was_computed_before_is_read_and_not_computed_again() {
     let folder = tempfile::tempdir().unwrap();
     let (trunk, _) = network().cut_at("fc2").unwrap();
     let view = rows(90, 0);

@@ -10,8 +10,11 @@ use crate::cpu::simd::{Simd, Task};
 /// right matrix and an element of the left one fit in the register file.
 pub(super) const BLOCK_ROWS: usize = 6;
 
+/// Lanes of the widest vectors.
+const MOST_LANES: usize = 16;
+
 /// Elements of the widest block in a row: 8 vectors of 16 lanes.
-pub(super) const MOST_COLUMNS: usize = 128;
+pub(super) const MOST_COLUMNS: usize = 8 * MOST_LANES;
 
 /// Vectors in a row of the largest block of so many rows: one or two rows leave registers for more of
 /// them, and need 8 sums to keep the multipliers busy.
@@ -254,8 +257,9 @@ impl<const R: usize, const V: usize> Blocks<R, V> {
 
     /// Stores the block where all its vectors are full.
     ///
-    /// Constants tell what is done, so that the loops are small enough to be unrolled. In a loop that is left, an index
-    /// of the sums would not be a constant: they would lie in memory from the first term on, which doubles the time.
+    /// Constants tell what is done, so that the loops are small enough to be unrolled. In a loop that is not, an index
+    /// of the sums would be a variable: they would lie in memory from the first term on, with a store behind each
+    /// multiply-add.
     ///
     /// # Safety
     ///
@@ -291,11 +295,16 @@ impl<const R: usize, const V: usize> Blocks<R, V> {
     unsafe fn narrow<S: Simd>(&self, sums: [[S::V; V]; R]) {
         let Column { first, width, to, to_row, relu, .. } = self.column;
         // As in `full`, only loops that are unrolled touch the sums.
-        let mut rows = [[0.0_f32; MOST_COLUMNS]; R];
+        let mut rows = [[[0.0_f32; MOST_LANES]; V]; R];
         for r in 0..R {
             for v in 0..V {
                 // SAFETY: a row has room for V vectors.
-                unsafe { S::store(rows[r].as_mut_ptr().wrapping_add(v * S::LANES), sums[r][v]) }
+                unsafe {
+                    S::store(
+                        rows[r].as_mut_ptr().cast::<f32>().wrapping_add(v * S::LANES),
+                        sums[r][v],
+                    )
+                }
             }
         }
         for r in 0..R {
@@ -303,7 +312,7 @@ impl<const R: usize, const V: usize> Blocks<R, V> {
             unsafe {
                 for column in 0..width {
                     let to = to.wrapping_add(r * to_row + column);
-                    let mut sum = rows[r][column];
+                    let mut sum = *rows[r].as_ptr().cast::<f32>().wrapping_add(column);
                     if let First::Add = first {
                         sum += *to;
                     }

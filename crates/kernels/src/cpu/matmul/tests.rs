@@ -92,6 +92,10 @@ fn very_long_sums_are_those_of_the_definition() {
             check([35, terms, 5], turned, 0);
         }
         check([2, terms, 259], [false; 2], 0);
+        // Blocks of full width that are added to what is there, in each height.
+        for rows in [1, 2, 6, 13] {
+            check([rows, terms, 128], [false; 2], 0);
+        }
     }
 }
 

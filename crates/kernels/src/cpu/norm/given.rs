@@ -9,9 +9,6 @@ use super::moments::Batch;
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::{Isa, Simd, Task};
 
-/// Values of a piece of work, at least.
-const PIECE: usize = 16 * 1024;
-
 /// How one channel is normalized.
 #[derive(Clone, Copy)]
 pub(crate) struct Channel {
@@ -31,34 +28,36 @@ pub(crate) fn normalized(
     relu: bool,
 ) -> Recycled {
     let mut y = Recycled::any(x.len());
-    let planes = y.par_chunks_exact_mut(batch.plane).zip(x.par_chunks_exact(batch.plane));
-    let planes = planes.with_min_len(PIECE.div_ceil(batch.plane)).enumerate();
-    planes.for_each(|(index, (y, x))| {
-        let channel = channels[index % batch.channels];
-        match relu {
-            true => isa.run(Plane::<true> { x, y, channel }),
-            false => isa.run(Plane::<false> { x, y, channel }),
-        }
+    let (image, plane) = (batch.channels * batch.plane, batch.plane);
+    let images = y.par_chunks_exact_mut(image).zip(x.par_chunks_exact(image));
+    images.for_each(|(y, x)| match relu {
+        true => isa.run(Image::<true> { plane, x, y, channels }),
+        false => isa.run(Image::<false> { plane, x, y, channels }),
     });
     y
 }
 
-struct Plane<'a, const RELU: bool> {
+struct Image<'a, const RELU: bool> {
+    plane: usize,
     x: &'a [f32],
     y: &'a mut [f32],
-    channel: Channel,
+    channels: &'a [Channel],
 }
 
-impl<const RELU: bool> Task for Plane<'_, RELU> {
+impl<const RELU: bool> Task for Image<'_, RELU> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Channel { mean, deviation, gamma, beta } = self.channel;
-        for i in 0..self.y.len().min(self.x.len()) {
-            let value = (self.x[i] - mean) / deviation * gamma + beta;
-            // The comparison is false for NaN, which stays.
-            self.y[i] = if RELU && value <= 0.0 { 0.0 } else { value };
+        for c in 0..self.channels.len() {
+            let Channel { mean, deviation, gamma, beta } = self.channels[c];
+            let x = &self.x[c * self.plane..][..self.plane];
+            let y = &mut self.y[c * self.plane..][..self.plane];
+            for i in 0..x.len() {
+                let value = (x[i] - mean) / deviation * gamma + beta;
+                // The comparison is false for NaN, which stays.
+                y[i] = if RELU && value <= 0.0 { 0.0 } else { value };
+            }
         }
     }
 }

@@ -197,7 +197,7 @@ fn an_arm_with_too_few_seeds_takes_no_comparison_from_the_others() {
     let table = named.table();
     let c = table.rows.iter().find_map(|row| row.comparison.as_ref()).unwrap();
     assert!(rows[4][4].starts_with(&format!("{:+.4} (", c.difference)), "{made}");
-    let note = "Differences and p are from a, paired by seed; p is adjusted for 1 comparison. 2 seeds are too few";
+    let note = "Differences and p are from \"a\", paired by seed; p is adjusted for 1 comparison. 2 seeds are too few";
     assert!(made.contains(note), "{made}");
 }
 
@@ -207,7 +207,7 @@ fn an_arm_without_a_value_keeps_its_row_and_the_reference_is_named() {
     let rows = cells(&made);
     assert_eq!(rows[2][..4], ["a", "–", "0 of 3", "–"]);
     assert_eq!((rows[3][4], rows.len()), ("–", 5));
-    assert!(made.contains("Differences and p are from b, paired by seed"), "{made}");
+    assert!(made.contains("Differences and p are from \"b\", paired by seed"), "{made}");
     let none = content(&arms([0, 0, 3]), "best").markdown;
     assert!(!none.contains("Differences") && cells(&none)[0].len() == 4, "{none}");
 }

@@ -76,7 +76,7 @@ pub(super) fn p(p: f64) -> String {
 /// What differences are from, and what p is worth, in sentences. `pairs` has the seeds of each comparison.
 pub(super) fn compared(reference: &str, pairs: &[usize]) -> [String; 2] {
     let from = format!(
-        "Differences and p are from {reference}, paired by seed; p is adjusted for {}.",
+        "Differences and p are from \"{reference}\", paired by seed; p is adjusted for {}.",
         adjusted_for(pairs.iter().copied())
     );
     [from, too_few(pairs.iter().copied())]

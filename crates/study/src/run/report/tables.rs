@@ -200,7 +200,7 @@ impl Report<'_> {
              better one.",
             text::count(contrasts.len(), "comparison")
         );
-        let note = "Paired by seed; differences, in the unit of the values, have their 95 % BCa bootstrap interval below. Adjusted p counts in all \
+        let note = "Paired by seed; differences, in the unit of the values, have their 95 % BCa bootstrap interval below. Adjusted p counts in the \
                     comparisons of all arms, by the step-down maximum.";
         let more = contrasts.len().saturating_sub(MOST_ROWS);
         let section = section.with(text).with(table).with(Block::Note(note.into()));
