@@ -3,6 +3,7 @@
 #[path = "common/example.rs"]
 mod example;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -85,11 +86,12 @@ fn the_pages_and_figures_of_the_repository_are_those_of_the_records() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{errors}");
     assert!(files(folder.path()) == before, "a check writes nothing, no lock and no lease");
-    // MNIST may not be here. All else is of Fashion-MNIST, and was checked.
+    // MNIST and CIFAR-10 may not be here. All else is of Fashion-MNIST, and was checked.
     for line in errors.lines().filter(|line| line.contains("the images of ")) {
         let name = line.split("the images of ").nth(1).unwrap().split(' ').next().unwrap();
         let study = fs::read_to_string(folder.path().join("studies").join(name)).unwrap();
-        assert!(study.contains("dataset = \"mnist\""), "{line}");
+        let elsewhere = ["dataset = \"mnist\"", "dataset = \"cifar10\""];
+        assert!(elsewhere.iter().any(|set| study.contains(set)), "{line}");
     }
 }
 
@@ -234,4 +236,39 @@ fn a_damaged_record_is_named_and_stays() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(errors.contains(&format!("trials/{name} is damaged")), "{errors}");
     assert_eq!(fs::read_to_string(&record).unwrap(), "key = 1\n");
+}
+
+/// Mean and sample standard deviation of percentages, as pages have them.
+fn spread(values: &[f64]) -> String {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+    format!("{mean:.2} ± {:.2}", (squares / (values.len() - 1) as f64).sqrt())
+}
+
+#[test]
+fn the_figures_of_scikit_learn_are_those_of_its_records() {
+    let reports = root().join("docs/reports");
+    let records = fs::read_to_string(reports.join("data/sklearn_mlp.csv")).unwrap();
+    let mut runs: BTreeMap<[String; 3], Vec<f64>> = BTreeMap::new();
+    for line in records.lines().filter(|line| !line.starts_with('#')).skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let [activation, rate, epochs, _, accuracy, ..] = fields[..] else { panic!("{line}") };
+        let run = [activation, rate, epochs].map(String::from);
+        runs.entry(run).or_default().push(100.0 * accuracy.parse::<f64>().unwrap());
+    }
+    let page = fs::read_to_string(reports.join("e.md")).unwrap();
+    let names = [("relu", "ReLU"), ("logistic", "sigmoid"), ("tanh", "tanh")];
+    for ((activation, name), epochs) in names.iter().flat_map(|n| [(n, "50"), (n, "100")]) {
+        let values = &runs[&[*activation, "0.1", epochs].map(String::from)];
+        assert_eq!(values.len(), 3, "{name}");
+        let row = page.lines().find(|line| line.starts_with(&format!("| {name} |"))).unwrap();
+        assert!(row.contains(&spread(values)), "{name}, {epochs} epochs: {row}");
+    }
+    let diverged = &runs[&["identity", "0.1", "50"].map(String::from)];
+    assert!(diverged.iter().all(|accuracy| accuracy.is_nan()));
+    let row = page.lines().find(|line| line.starts_with("| none, at 0.001 |")).unwrap();
+    for epochs in ["50", "100"] {
+        let values = &runs[&["identity", "0.001", epochs].map(String::from)];
+        assert!(row.contains(&spread(values)), "{epochs} epochs: {row}");
+    }
 }
