@@ -62,13 +62,12 @@ fn transfer(args: &Args) -> Result<(), Box<dyn Error>> {
     let transforms =
         transforms.with(Resize::exactly([size * 8 / 7; 2])).with(CenterCrop::new([size; 2]));
     let normalization = start.normalization.unwrap_or_else(Normalization::imagenet);
-    let batch = trunk.inference_batch();
     let output = Output::new(args.run.folder("runs/vgg_transfer"))?;
+    // Hours of work: what is there of the features is kept, and `--resume` goes on.
     let kept = output.path("features");
     let features = |view: &View| -> Result<Features, Box<dyn Error>> {
         let examples = ImageExamples::transformed(view.clone(), &transforms, &normalization)?;
-        let loader = BatchLoader::of(examples, batch, device)?;
-        // Hours of work: what is there of them is kept, and `--resume` goes on.
+        let loader = BatchLoader::of(examples, trunk.inference_batch(), device)?;
         Ok(Features::extract_into(&kept, &trunk, &loader, &context)?)
     };
     let data = FeatureData {
@@ -76,7 +75,6 @@ fn transfer(args: &Args) -> Result<(), Box<dyn Error>> {
         validation: Some(features(&split.validation)?),
     };
     let test = features(split.test()?)?.loader(256, device)?;
-
     let run = context.clone().with_run_folder(output.path("head"));
     let fitted = fit(head, &data, &config, &run)?;
     let measured = predictions_on(&fitted.model, &test)?;
@@ -93,7 +91,9 @@ fn transfer(args: &Args) -> Result<(), Box<dyn Error>> {
     write_evaluation(output.folder(), &name, split.test()?, &measured)?;
     let title = format!("How well does {name} tell each class from all others?");
     plot::one_vs_rest(&title, &matrix)?.save_as(output.folder(), "one_vs_rest")?;
-    end.is_ok().then(|| std::fs::remove_dir_all(kept)).transpose()?;
+    if end.is_ok() {
+        std::fs::remove_dir_all(kept)?;
+    }
     let folder = output.folder().display();
     cli::print(&format!("the network, curves and pictures are in {folder}\n"))?;
     end

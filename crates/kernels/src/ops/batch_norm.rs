@@ -64,9 +64,9 @@ pub(crate) fn compose_with<B: Backend>(
 /// Mean and variance of every channel, `[channels]` each.
 #[derive(Clone, Debug)]
 pub struct BatchNormStatistics {
-    /// The mean.
+    /// The mean, `[channels]`.
     pub mean: Tensor<1>,
-    /// The variance.
+    /// The variance, `[channels]`; which one is the caller's: running statistics have the unbiased one.
     pub variance: Tensor<1>,
 }
 
@@ -165,6 +165,23 @@ pub fn batch_norm(
 /// # Panics
 ///
 /// Panics if one of them does not have one element for each channel.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use selvedge_kernels::{BatchNormOptions, BatchNormStatistics, batch_norm_with};
+///
+/// let device = Device::flex();
+/// let x = Tensor::<1>::from_data([1.0, 3.0], &device).reshape([2, 1, 1, 1]);
+/// let [gamma, beta, mean, variance] =
+///     [2.0, 0.5, 2.0, 4.0].map(|v| Tensor::<1>::full([1], v, &device));
+/// let statistics = BatchNormStatistics { mean, variance };
+/// let options = BatchNormOptions { epsilon: 0.0, relu: true };
+/// let y = batch_norm_with(x, gamma, beta, statistics, options);
+/// // (x − 2) / 2 · 2 + 0.5 is −0.5 and 1.5.
+/// assert_eq!(y.into_data().try_to_vec::<f32>().unwrap(), [0.0, 1.5]);
+/// # }
+/// ```
 pub fn batch_norm_with(
     x: Tensor<4>,
     gamma: Tensor<1>,

@@ -27,7 +27,7 @@ pub enum Pointwise {
     Cube: cfg(any(feature = "wgpu", feature = "cuda"))
 )]
 pub trait PointwiseBackend: Backend {
-    /// The function of every value.
+    /// The function of every value, in the shape of `x`, which may be any.
     ///
     /// The default is composed of Burn's own operations.
     fn pointwise(x: FloatTensor<Self>, function: Pointwise) -> FloatTensor<Self> {
@@ -58,7 +58,8 @@ compose_on_other_backends!(PointwiseBackend);
 /// distribution, and the exact gradient.
 ///
 /// The result is that of PyTorch's `gelu`, also in that −∞ gives a NaN; Burn's has the gradient of an approximation. On the flex device, in `f32`,
-/// it takes one pass, and its gradient another; everywhere else Burn's operations compute it.
+/// it takes one pass, and its gradient another; everywhere else Burn's operations compute it. The result has the shape of
+/// `x`, which may be any.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -78,7 +79,7 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// min(max(x, 0), 6) of every value; the gradient at 0 and at 6 is 0, as PyTorch's, and a NaN stays one.
 ///
 /// On the flex device, in `f32`, it takes one pass, and its gradient another; everywhere else Burn's operations compute
-/// it.
+/// it. The result has the shape of `x`, which may be any.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {

@@ -62,7 +62,7 @@ pub use variants::Variant;
 pub use vary::{Dimension, Range, Values};
 
 pub(crate) use error::printable;
-pub(crate) use outline::count;
+pub(crate) use outline::{adjusted_for, count};
 pub(crate) use search::GENERATION;
 pub(crate) use variants::shown;
 pub(crate) use vary::get;

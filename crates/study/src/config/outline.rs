@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::variants::shown;
 use super::{ConfigError, Dimension, Search, StudyConfig, Values};
 use crate::search::{Hyperband, Rung, SuccessiveHalving};
+use crate::statistics::SMALLEST_SEEDS;
 
 impl StudyConfig {
     /// What would be trained: the names of the variants, a line each; of a search, how many variants of what it would
@@ -131,9 +132,34 @@ pub(crate) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
+/// For how many comparisons p is adjusted, in words: that of those with enough seeds for one another, that of the others
+/// for all.
+pub(crate) fn adjusted_for(pairs: impl Iterator<Item = usize>) -> String {
+    let pairs: Vec<usize> = pairs.collect();
+    let enough = pairs.iter().filter(|n| **n >= SMALLEST_SEEDS).count();
+    let all = count(pairs.len(), "comparison");
+    match enough {
+        0 => all,
+        enough if enough == pairs.len() => all,
+        enough => {
+            format!("{} (with fewer seeds: for all {})", count(enough, "comparison"), pairs.len())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::adjusted_for;
     use crate::StudyConfig;
+
+    #[test]
+    fn p_is_adjusted_for_the_comparisons_with_enough_seeds() {
+        let words = |pairs: &[usize]| adjusted_for(pairs.iter().copied());
+        assert_eq!(words(&[2, 3]), "2 comparisons");
+        assert_eq!(words(&[6, 7, 6]), "3 comparisons");
+        assert_eq!(words(&[6, 2, 7, 5]), "2 comparisons (with fewer seeds: for all 4)");
+        assert_eq!(words(&[6, 2]), "1 comparison (with fewer seeds: for all 2)");
+    }
 
     fn outline(text: &str) -> String {
         text.parse::<StudyConfig>().unwrap().outline().unwrap()

@@ -78,10 +78,9 @@ pub fn step_down_p(comparisons: &[Vec<Option<f64>>]) -> Vec<Option<f64>> {
     all.sort_by(|a, b| b.found.total_cmp(&a.found));
     let enough: Vec<&Tested> = all.iter().filter(|c| c.given >= SMALLEST_SEEDS).collect();
     let mut adjusted = vec![None; comparisons.len()];
-    let (few, enough_alone) = (enough.len() < all.len(), !enough.is_empty());
+    let everything = (enough.len() < all.len()).then(|| all.iter().collect());
     // The p of those with enough replace what they are among all.
-    let families = [few.then(|| all.iter().collect()), enough_alone.then_some(enough)];
-    for family in families.into_iter().flatten() {
+    for family in everything.into_iter().chain((!enough.is_empty()).then_some(enough)) {
         for (comparison, p) in family.iter().zip(step_down(&family, seeds)) {
             adjusted[comparison.index] = Some(p);
         }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::percent;
 use super::results::{Diverged, Start, TransferResults};
+use crate::config::adjusted_for;
 use crate::statistics::{
     Interval, SMALLEST_SEEDS, bca_interval, mean, sign_flip_p, smallest_p, standard_deviation,
     step_down_p,
@@ -53,7 +54,7 @@ pub struct Difference {
     pub interval: Option<Interval>,
     /// The two-sided p of the exact sign-flip test ([`sign_flip_p`]).
     pub p: f64,
-    /// The same, adjusted for the number of fractions ([`step_down_p`]).
+    /// The same, adjusted for the number of fractions that have enough seeds ([`step_down_p`]).
     pub adjusted_p: f64,
 }
 
@@ -233,7 +234,10 @@ fn verdict(rows: &[(&Row, Difference)]) -> String {
     }
     let compared = match rows.len() {
         1 => format!("sign-flip test, p < {LEVEL}"),
-        n => format!("sign-flip test, p < {LEVEL} adjusted for {n} comparisons"),
+        _ => {
+            let pairs = rows.iter().map(|(_, difference)| difference.pairs);
+            format!("sign-flip test, p < {LEVEL} adjusted for {}", adjusted_for(pairs))
+        }
     };
     let at = |holds: fn(&Difference) -> bool| {
         let kept = rows.iter().filter(|(_, difference)| holds(difference));

@@ -13,7 +13,7 @@ use super::Features;
 use crate::metrics::to_host;
 use crate::{Context, TrainError};
 
-/// Hexadecimal digits of a checksum, and the line that they are.
+/// Hexadecimal digits of the checksum that is the first line of a file.
 const DIGITS: usize = 64;
 
 impl Features {

@@ -31,7 +31,7 @@ fn forward(batch: Batch, inputs: [&FlexTensor; 4], options: BatchNormOptions) ->
     let (mean, variance) = rows(statistics, batch.channels);
     let affine = &Affine::new(elements(gamma), elements(beta), mean, variance, options.epsilon);
     let pass = Normalize { isa: Isa::current(), batch, affine, relu: options.relu };
-    recycled(pass.output(elements(x)), x.shape().dims::<4>())
+    recycled(pass.output(elements(x)), x.shape())
 }
 
 /// What the operation keeps for its backward pass. The tensors are shared, not copied.
@@ -61,7 +61,7 @@ impl Backward<Flex, 3> for BatchNormBackward {
         let sums = pass.gradient_sums(x_values, grad);
         if let Some(node) = x_node {
             let dx = pass.input_gradient(x_values, grad, &sums);
-            grads.register::<Flex>(node.id, recycled(dx, x.shape().dims::<4>()));
+            grads.register::<Flex>(node.id, recycled(dx, x.shape()));
         }
         if let Some(node) = gamma_node {
             let products = sums.iter().zip(&affine.inverse_deviation);
@@ -121,7 +121,7 @@ impl BatchNormBackend for Flex {
         };
         let channels: Vec<Channel> = (0..batch.channels).map(channel).collect();
         let y = normalized(Isa::current(), batch, &channels, elements(&x), options.relu);
-        recycled(y, x.shape().dims::<4>())
+        recycled(y, x.shape())
     }
 }
 

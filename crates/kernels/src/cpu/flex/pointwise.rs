@@ -5,10 +5,10 @@ use burn::backend::autodiff::{
     grads::Gradients,
     ops::{Backward, Ops, OpsKind},
 };
-use burn::backend::{Autodiff, Flex, flex::FlexTensor, tensor::FloatTensor};
+use burn::backend::{Autodiff, Flex, TensorMetadata, flex::FlexTensor, tensor::FloatTensor};
 use burn::tensor::DType;
 
-use super::tensor::{elements, like};
+use super::tensor::{elements, recycled};
 use crate::cpu::pointwise::{Gelu, Relu6, gradients, values};
 use crate::cpu::simd::Isa;
 use crate::ops::{Pointwise, PointwiseBackend, pointwise::compose};
@@ -21,10 +21,10 @@ fn is_covered(x: &FlexTensor) -> bool {
 fn run(x: &FlexTensor, function: Pointwise) -> FlexTensor {
     let (isa, x_values) = (Isa::current(), elements(x));
     let result = match function {
-        Pointwise::Gelu => values::<Gelu>(isa, x_values),
-        Pointwise::Relu6 => values::<Relu6>(isa, x_values),
+        Pointwise::Gelu => values(isa, Gelu, x_values),
+        Pointwise::Relu6 => values(isa, Relu6, x_values),
     };
-    like(x, result)
+    recycled(result, x.shape())
 }
 
 #[derive(Debug)]
@@ -40,10 +40,10 @@ impl Backward<Flex, 1> for PointwiseBackward {
         if let Some(node) = parent {
             let (isa, x_values, grad) = (Isa::current(), elements(&x), elements(&grad));
             let dx = match function {
-                Pointwise::Gelu => gradients::<Gelu>(isa, x_values, grad),
-                Pointwise::Relu6 => gradients::<Relu6>(isa, x_values, grad),
+                Pointwise::Gelu => gradients(isa, Gelu, x_values, grad),
+                Pointwise::Relu6 => gradients(isa, Relu6, x_values, grad),
             };
-            grads.register::<Flex>(node.id, like(&x, dx));
+            grads.register::<Flex>(node.id, recycled(dx, x.shape()));
         }
     }
 }

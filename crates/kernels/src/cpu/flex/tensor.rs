@@ -1,7 +1,7 @@
 //! Between Burn's flex tensors and slices.
 
-use burn::backend::{TensorMetadata, flex::FlexTensor};
-use burn::tensor::{DType, TensorData};
+use burn::backend::flex::FlexTensor;
+use burn::tensor::{DType, Shape, TensorData};
 
 use crate::cpu::memory::Recycled;
 
@@ -16,12 +16,6 @@ pub(crate) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Fle
 }
 
 /// The same of recycled memory.
-pub(crate) fn recycled<const D: usize>(values: Recycled, shape: [usize; D]) -> FlexTensor {
+pub(crate) fn recycled(values: Recycled, shape: impl Into<Shape>) -> FlexTensor {
     FlexTensor::from_data(TensorData::from_bytes(values.into_bytes(), shape, DType::F32))
-}
-
-/// The same with the shape of another tensor.
-pub(crate) fn like(tensor: &FlexTensor, values: Recycled) -> FlexTensor {
-    let data = TensorData::from_bytes(values.into_bytes(), tensor.shape(), DType::F32);
-    FlexTensor::from_data(data)
 }

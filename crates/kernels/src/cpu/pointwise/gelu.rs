@@ -3,16 +3,17 @@
 use super::Function;
 
 /// GELU.
+#[derive(Clone, Copy)]
 pub(crate) struct Gelu;
 
 impl Function for Gelu {
     #[inline(always)]
-    fn value(x: f32) -> f32 {
+    fn value(self, x: f32) -> f32 {
         x * normal(x).below
     }
 
     #[inline(always)]
-    fn gradient(x: f32, grad: f32) -> f32 {
+    fn gradient(self, x: f32, grad: f32) -> f32 {
         let Normal { below, density } = normal(x);
         (below + x * density) * grad
     }
@@ -112,7 +113,7 @@ mod tests {
         let x: Vec<f32> = (-28..=28).map(|i| i as f32 * 0.37).collect();
         let ones = vec![1.0; x.len()];
         for isa in Isa::available() {
-            let (y, dx) = (values::<Gelu>(isa, &x), gradients::<Gelu>(isa, &x, &ones));
+            let (y, dx) = (values(isa, Gelu, &x), gradients(isa, Gelu, &x, &ones));
             for (i, x) in x.iter().map(|x| f64::from(*x)).enumerate() {
                 let below = if x < 0.0 { above(-x) } else { 1.0 - above(x) };
                 let slope = below + x * (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt();
@@ -128,7 +129,7 @@ mod tests {
         let x: Vec<f32> = places().into_iter().cycle().take(3 * PIECE + 7).collect();
         let grad: Vec<f32> = x.iter().map(|x| 0.3 - x.fract()).collect();
         let bits = |isa| {
-            let both = [values::<Gelu>(isa, &x), gradients::<Gelu>(isa, &x, &grad)];
+            let both = [values(isa, Gelu, &x), gradients(isa, Gelu, &x, &grad)];
             both.map(|values| values.iter().map(|v| v.to_bits()).collect::<Vec<u32>>())
         };
         let expected = bits(Isa::Portable);
@@ -143,15 +144,14 @@ mod tests {
     #[test]
     fn nothing_overflows_and_a_nan_stays_one() {
         let x = places();
-        let (y, dx) =
-            (values::<Gelu>(Isa::current(), &x), gradients::<Gelu>(Isa::current(), &x, &x));
+        let (y, dx) = (values(Isa::current(), Gelu, &x), gradients(Isa::current(), Gelu, &x, &x));
         assert!(y.iter().chain(dx.iter().take(2801)).all(|v| v.is_finite()));
         for (x, y) in x.iter().zip(y.iter()) {
             let far = x.abs() > 14.0;
             assert!(!far || *y == x.max(0.0), "{y} for {x}");
         }
         let nan = [f32::NAN];
-        assert!(values::<Gelu>(Isa::current(), &nan)[0].is_nan());
-        assert!(gradients::<Gelu>(Isa::current(), &nan, &[1.0])[0].is_nan());
+        assert!(values(Isa::current(), Gelu, &nan)[0].is_nan());
+        assert!(gradients(Isa::current(), Gelu, &nan, &[1.0])[0].is_nan());
     }
 }

@@ -18,35 +18,33 @@ use crate::cpu::simd::{Isa, Simd, Task};
 const PIECE: usize = 16 * 1024;
 
 /// A function of single values. Its own functions are `#[inline(always)]`.
-pub(crate) trait Function: Sync {
+pub(crate) trait Function: Copy + Sync {
     /// The result for `x`.
-    fn value(x: f32) -> f32;
+    fn value(self, x: f32) -> f32;
     /// The gradient of `x` for that of the result.
-    fn gradient(x: f32, grad: f32) -> f32;
+    fn gradient(self, x: f32, grad: f32) -> f32;
 }
 
 /// The function of every value.
-pub(crate) fn values<F: Function>(isa: Isa, x: &[f32]) -> Recycled {
+pub(crate) fn values(isa: Isa, function: impl Function, x: &[f32]) -> Recycled {
     let mut y = Recycled::any(x.len());
     let pieces = y.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE));
-    pieces.for_each(|(y, x)| isa.run(Values::<F> { x, y, function: std::marker::PhantomData }));
+    pieces.for_each(|(y, x)| isa.run(Values { function, x, y }));
     y
 }
 
 /// The gradient of every value for those of the results.
-pub(crate) fn gradients<F: Function>(isa: Isa, x: &[f32], grad: &[f32]) -> Recycled {
+pub(crate) fn gradients(isa: Isa, function: impl Function, x: &[f32], grad: &[f32]) -> Recycled {
     let mut dx = Recycled::any(x.len());
     let pieces = dx.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).zip(grad.par_chunks(PIECE));
-    pieces.for_each(|((dx, x), grad)| {
-        isa.run(Gradients::<F> { x, grad, dx, function: std::marker::PhantomData });
-    });
+    pieces.for_each(|((dx, x), grad)| isa.run(Gradients { function, x, grad, dx }));
     dx
 }
 
 struct Values<'a, F> {
+    function: F,
     x: &'a [f32],
     y: &'a mut [f32],
-    function: std::marker::PhantomData<F>,
 }
 
 impl<F: Function> Task for Values<'_, F> {
@@ -55,16 +53,16 @@ impl<F: Function> Task for Values<'_, F> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         for i in 0..self.y.len().min(self.x.len()) {
-            self.y[i] = F::value(self.x[i]);
+            self.y[i] = self.function.value(self.x[i]);
         }
     }
 }
 
 struct Gradients<'a, F> {
+    function: F,
     x: &'a [f32],
     grad: &'a [f32],
     dx: &'a mut [f32],
-    function: std::marker::PhantomData<F>,
 }
 
 impl<F: Function> Task for Gradients<'_, F> {
@@ -73,7 +71,7 @@ impl<F: Function> Task for Gradients<'_, F> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         for i in 0..self.dx.len().min(self.x.len()).min(self.grad.len()) {
-            self.dx[i] = F::gradient(self.x[i], self.grad[i]);
+            self.dx[i] = self.function.gradient(self.x[i], self.grad[i]);
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use toml::Value;
 
-pub(in super::super) use crate::config::count;
 use crate::config::{Dimension, Values};
+pub(in super::super) use crate::config::{adjusted_for, count};
 use crate::statistics::SMALLEST_SEEDS;
 
 /// "1 trial is", "3 trials are".
@@ -37,21 +37,6 @@ pub(in super::super) fn too_few(pairs: impl Iterator<Item = usize>) -> String {
         if least == most { count(*most, "seed") } else { format!("{least} to {most} seeds") };
     let are = if *most == 1 { "is" } else { "are" };
     format!("{seeds} {are} too few to tell a difference from chance.")
-}
-
-/// For how many comparisons p is adjusted, in words: that of those with enough seeds for one another, that of the others
-/// for all.
-pub(in super::super) fn adjusted_for(pairs: impl Iterator<Item = usize>) -> String {
-    let pairs: Vec<usize> = pairs.collect();
-    let enough = pairs.iter().filter(|n| **n >= SMALLEST_SEEDS).count();
-    let all = count(pairs.len(), "comparison");
-    match enough {
-        0 => all,
-        enough if enough == pairs.len() => all,
-        enough => {
-            format!("{} (with fewer seeds: for all {})", count(enough, "comparison"), pairs.len())
-        }
-    }
 }
 
 /// The start of a long text.
@@ -111,15 +96,6 @@ mod tests {
         let written = [0.1, 1.0, 1e-4, 1e308, -1e-300].map(|n| shown(&Value::Float(n)));
         assert_eq!(written, ["0.1", "1.0", "0.0001", "1e308", "-1e-300"]);
         assert_eq!([0.5, 1e300].map(end), ["0.5", "1e300"]);
-    }
-
-    #[test]
-    fn p_is_adjusted_for_the_comparisons_with_enough_seeds() {
-        let words = |pairs: &[usize]| adjusted_for(pairs.iter().copied());
-        assert_eq!(words(&[2, 3]), "2 comparisons");
-        assert_eq!(words(&[6, 7, 6]), "3 comparisons");
-        assert_eq!(words(&[6, 2, 7, 5]), "2 comparisons (with fewer seeds: for all 4)");
-        assert_eq!(words(&[6, 2]), "1 comparison (with fewer seeds: for all 2)");
     }
 
     #[test]
