@@ -67,7 +67,7 @@ fn look(args: &Args) -> Result<(), Box<dyn Error>> {
     let images = args.images.iter().zip(pixels);
     let images = images.map(|(path, pixels)| LookedAt { name: name(path), pixels }).collect();
     let look = Look::new(&bundle, images).with_class(class).with_layer(args.layer.clone());
-    let look = look.with_filter(args.filter.as_deref())?;
+    let look = look.with_stop(context.stop.clone()).with_filter(args.filter.as_deref())?;
     let look = look.with_excitation(args.excite).with_attack(args.attack)?;
     // A data set that does not fit is refused before anything is computed.
     let data = args.dataset.as_deref().map(|name| reference(args, &bundle, name)).transpose()?;

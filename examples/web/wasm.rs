@@ -2,8 +2,12 @@
 
 use std::error::Error;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::site::workspace;
 
@@ -12,7 +16,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// The functions that the page calls.
 const EXPORTS: [&str; 3] = ["room", "answer", "failure"];
 
-/// Compiles the crate of `web/` and links it to `selvedge.wasm`.
+/// Compiles the crate of `web/`, links it, and packs it as `selvedge.wasm.gz`: a file server may not do that.
 ///
 /// As a static library, which is linked here: as a program or a dynamic one it would keep the two thousand functions
 /// that describe the browser to `wasm-bindgen`, since crates below Burn export them.
@@ -30,12 +34,14 @@ pub fn build(out: &Path) -> Result<(), Box<dyn Error>> {
     // A stack that overflows runs into the end of the memory, and not into other data.
     link.args(["--stack-first", "-z", "stack-size=1048576"]);
     link.args(EXPORTS.map(|name| format!("--export={name}")));
-    fs::create_dir_all(out)?;
-    link.arg(library).arg("-o").arg(out.join("selvedge.wasm"));
-    match link.status()?.success() {
-        true => Ok(()),
-        false => Err("the WebAssembly of the page could not be linked".into()),
+    let linked = library.with_file_name("selvedge.wasm");
+    link.arg(library).arg("-o").arg(&linked);
+    if !link.status()?.success() {
+        return Err("the WebAssembly of the page could not be linked".into());
     }
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(&fs::read(linked)?)?;
+    Ok(selvedge::files::write(out.join("selvedge.wasm.gz"), &packed.finish()?)?)
 }
 
 /// The path of the static library, once it is compiled.

@@ -42,14 +42,14 @@ impl Site {
     pub fn new() -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let built = std::env::var_os("SELVEDGE_PAGE").map_or(root.join("runs/web"), PathBuf::from);
-        let wasm = built.join("selvedge.wasm");
+        let wasm = built.join("selvedge.wasm.gz");
         if !wasm.is_file() {
             println!("skipped: no WebAssembly: cargo run --example web -- --build-only");
             return None;
         }
         let chromium = chromium()?;
         let folder = tempfile::tempdir().unwrap();
-        fs::copy(wasm, folder.path().join("selvedge.wasm")).unwrap();
+        fs::copy(wasm, folder.path().join("selvedge.wasm.gz")).unwrap();
         for entry in fs::read_dir(root.join("web/page")).unwrap() {
             let path = entry.unwrap().path();
             fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();

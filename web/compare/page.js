@@ -9,11 +9,12 @@ const PIXELS = Uint8Array.from({ length: 784 }, (_, i) => (i * 37 + (i >> 4) * 1
 /** Functions that give the probabilities of the picture, and that train, where that can be. */
 const makers = {
   async selvedge() {
-    const [{ Engine }, module, bundle] = await Promise.all([
+    const [{ Engine, compiled }, packed, bundle] = await Promise.all([
       import("/site/engine.js"),
-      WebAssembly.compileStreaming(fetch("/site/selvedge.wasm")),
+      bytes("/site/selvedge.wasm.gz"),
       bytes("/site/fashion.safetensors"),
     ]);
+    const module = await compiled(packed);
     const engine = new Engine(module);
     engine.call({ do: "load" }, bundle);
     const rgba = new Uint8Array(4 * 784).fill(255);

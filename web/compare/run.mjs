@@ -17,7 +17,7 @@ const root = join(import.meta.dirname, "../..");
 const FOLDERS = { site: join(root, "runs/web"), ort: join(root, "node_modules/onnxruntime-web/dist"), compare: import.meta.dirname };
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
 const FILES = {
-  selvedge: ["site/selvedge.wasm", "site/engine.js"],
+  selvedge: ["site/selvedge.wasm.gz", "site/engine.js"],
   ort: ["ort/ort-wasm-simd-threaded.wasm", "ort/ort-wasm-simd-threaded.mjs", "ort/ort.wasm.min.mjs"],
 };
 const runs = Number(process.argv[2] ?? 5);

@@ -3,6 +3,13 @@
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** The WebAssembly of a file: from servers that unpack what ends in .gz, too. */
+export async function compiled(bytes) {
+  const packed = bytes[0] === 0x1f && bytes[1] === 0x8b;
+  const unpacked = () => new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
+  return WebAssembly.compile(packed ? await unpacked().arrayBuffer() : bytes);
+}
+
 /** What the engine refuses, as a line for the user. */
 export class Refused extends Error {}
 

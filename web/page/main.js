@@ -2,6 +2,7 @@
 
 import { Camera } from "./camera.js";
 import { Client, fetched } from "./client.js";
+import { compiled } from "./engine.js";
 import { bitmapOf } from "./decode.js";
 import { figure, narrow, paintMap, paintMaps, paintSeen } from "./paint.js";
 import { Sketch } from "./sketch.js";
@@ -400,11 +401,11 @@ function listen() {
 }
 
 async function start() {
-  const [site, compiled] = await Promise.all([
+  const [site, code] = await Promise.all([
     fetched("site.json").then((bytes) => JSON.parse(new TextDecoder().decode(bytes))),
-    fetched("selvedge.wasm").then((bytes) => WebAssembly.compile(bytes)),
+    fetched("selvedge.wasm.gz").then(compiled),
   ]);
-  module = compiled;
+  module = code;
   connect();
   listSamples(site.samples);
   listen();

@@ -66,7 +66,7 @@ export class Training {
     } catch (error) {
       this.#tell(error.message);
       this.#forget();
-      this.#ended("Ended", false);
+      this.#ended("Ended", this.#records.test.length > 0);
     }
   }
 
@@ -122,12 +122,14 @@ export class Training {
     this.#draw();
   }
 
-  /** `usable`: not so after an error; a network that has diverged knows nothing. */
+  /** `usable`: after an error what is left is the network of the last whole epoch, if there is one. */
   #ended(word, usable) {
     const trained = this.#records.train.length > 0;
     this.#running(false, trained && usable);
     const summary = trained ? this.#summary(word) : `${word} before the first step.`;
-    this.#status(trained && !usable ? `${summary} This network cannot be used or saved.` : summary);
+    const { test } = this.#records;
+    const left = usable ? ` What is kept is the network after epoch ${test.at(-1)?.[0]}.` : " This network cannot be used or saved.";
+    this.#status(trained && word === "Ended" ? summary + left : summary);
     this.#draw();
   }
 

@@ -29,12 +29,15 @@ pub struct Settings {
 /// A training that is done a few steps at a time, so that whoever shows it can show it, or stop it, in between.
 ///
 /// The steps are those of `selvedge_train::fit` with Adam: the cross-entropy of shuffled batches, pixels with mean 0 and
-/// standard deviation 1 over the training images. What is kept is the network after the last step.
+/// standard deviation 1 over the training images. What is kept is the network after the last step; where the training
+/// diverges, that after the last whole epoch.
 pub struct Trainer {
     train: BatchLoader,
     test: BatchLoader,
     /// On the training device; `None` only within a step, while the optimizer holds it.
     network: Option<Network>,
+    /// After the last whole epoch.
+    kept: Option<Network>,
     optimizer: ModuleOptimizer,
     normalization: Normalization,
     settings: Settings,
@@ -105,9 +108,18 @@ impl Trainer {
         let test =
             BatchLoader::new(test.view(), network.inference_batch(), &normalization, &device)?;
         let network = Some(network.train());
-        let optimizer = AdamOptions::default().init();
-        let (train, epoch, batch, step) = (loader, 0, 0, 0);
-        Ok(Self { train, test, network, optimizer, normalization, settings, epoch, batch, step })
+        Ok(Self {
+            train: loader,
+            test,
+            network,
+            kept: None,
+            optimizer: AdamOptions::default().init(),
+            normalization,
+            settings,
+            epoch: 0,
+            batch: 0,
+            step: 0,
+        })
     }
 
     /// Trains for `count` steps, at least one, or up to the end of the epoch, whichever comes first; at the end of an
@@ -115,7 +127,8 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// [`PageError::Diverged`] if the loss is no number or far beyond chance; [`PageError::Data`] as the loader.
+    /// [`PageError::Diverged`] if the loss is no number or far beyond chance: the network is that of the last whole epoch
+    /// then, if there is one. [`PageError::Data`] as the loader.
     pub fn steps(&mut self, count: usize) -> Result<Progress, PageError> {
         let batches = self.train.num_batches();
         let mut tally = Tally::default();
@@ -127,6 +140,7 @@ impl Trainer {
             (self.batch, self.step) = (self.batch + 1, self.step + 1);
             if loss.is_nan() || loss >= HOPELESS {
                 let (epoch, step) = (self.epoch + 1, self.step);
+                self.network = self.kept.clone().or(self.network.take());
                 return Err(PageError::Diverged { loss, epoch, step });
             }
         }
@@ -134,6 +148,7 @@ impl Trainer {
         if self.batch == batches {
             (self.epoch, self.batch) = (self.epoch + 1, 0);
             let (loss, accuracy) = self.tested()?.means();
+            self.kept.clone_from(&self.network);
             epoch_end = Some(EpochEnd { epoch: self.epoch, loss, accuracy });
         }
         let epochs = self.epoch as f64 + self.batch as f64 / batches as f64;
@@ -296,6 +311,17 @@ mod tests {
         }
         assert!(last.loss < 0.5 * first.loss && last.accuracy > 0.9, "{first:?} {last:?}");
         assert!(last.epoch_end.unwrap().accuracy > 0.9, "{last:?}");
+    }
+
+    #[test]
+    fn a_training_that_diverges_goes_back_to_its_last_whole_epoch() {
+        let mut trainer = Trainer::new(&stripes(100, 0), &stripes(40, 5), settings()).unwrap();
+        while trainer.steps(100).unwrap().epoch_end.is_none() {}
+        let kept = trainer.bundle().unwrap();
+        trainer.settings.learning_rate = 1e6;
+        let error = (0..50).find_map(|_| trainer.steps(1).err()).expect("it diverges");
+        assert!(matches!(error, PageError::Diverged { .. }), "{error}");
+        assert_eq!(trainer.bundle().unwrap(), kept);
     }
 
     #[test]

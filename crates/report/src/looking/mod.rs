@@ -31,7 +31,7 @@ use selvedge_models::explain::{
     Maximization, Maximized, PixelRange, Target, first_filters, maximize_activation,
 };
 use selvedge_models::{Bundle, ModelError, Prediction};
-use selvedge_train::{Robustness, TrainError};
+use selvedge_train::{Robustness, Stop, TrainError};
 
 use crate::plot::{ContactSheet, LayerMaps, MethodMaps, Picture, PlotError, SheetImage, pixels};
 
@@ -79,6 +79,9 @@ pub enum LookError {
     /// A picture cannot be drawn.
     #[error(transparent)]
     Plot(#[from] PlotError),
+    /// The stop was requested before all was computed.
+    #[error("stopped before everything was computed")]
+    Stopped,
 }
 
 impl From<ModelError> for LookError {
@@ -112,6 +115,7 @@ pub struct Look<'a> {
     excite: bool,
     filter: Option<Target>,
     epsilon: Option<f64>,
+    stop: Stop,
 }
 
 /// What was found.
@@ -145,6 +149,7 @@ impl<'a> Look<'a> {
             excite: false,
             filter: None,
             epsilon: None,
+            stop: Stop::default(),
         }
     }
 
@@ -202,12 +207,26 @@ impl<'a> Look<'a> {
         Ok(Self { epsilon, ..self })
     }
 
+    /// The same, ended by `stop` after the method or picture that is being computed.
+    #[must_use]
+    pub fn with_stop(self, stop: Stop) -> Self {
+        Self { stop, ..self }
+    }
+
+    fn unless_stopped(&self) -> Result<(), LookError> {
+        match self.stop.is_requested() {
+            true => Err(LookError::Stopped),
+            false => Ok(()),
+        }
+    }
+
     /// Computes all that is shown.
     ///
     /// # Errors
     ///
     /// [`LookError::Model`] for no images or more than 50, for images of another size than the network's, a class or layer
-    /// that the network does not have, and weights that are NaN or infinite.
+    /// that the network does not have, and weights that are NaN or infinite. [`LookError::Stopped`] if the stop was
+    /// requested.
     pub fn compute(self) -> Result<Seen<'a>, LookError> {
         let count = self.images.len();
         if !(1..=MOST_IMAGES).contains(&count) {
@@ -225,6 +244,7 @@ impl<'a> Look<'a> {
         let predictions = self.bundle.predict(&bytes)?;
         let mut methods = Vec::new();
         for method in Method::ALL {
+            self.unless_stopped()?;
             match method.maps(network, images.clone(), &classes, self.layer.as_deref()) {
                 Ok(maps) => methods.push(MethodMaps::new(method.name(), maps)),
                 // A layer that was asked for by name is not there.
@@ -246,12 +266,14 @@ impl<'a> Look<'a> {
         let settings = Maximization { range, ..Maximization::default() };
         let of_classes = if self.excite { distinct(&classes, MOST_EXCITED) } else { Vec::new() };
         for target in of_classes.into_iter().map(Target::Class).chain(self.filter.clone()) {
+            self.unless_stopped()?;
             let name = match &target {
                 Target::Class(class) => self.bundle.classes()[*class].clone(),
                 Target::Channel { layer, channel } => format!("{layer}, filter {channel}"),
             };
             excited.push((name, maximize_activation(network, None, &target, &settings)?));
         }
+        self.unless_stopped()?;
         let mislead = |epsilon| Misled::compute(self.bundle, images.clone(), &predicted, epsilon);
         let misled = self.epsilon.map(mislead).transpose()?;
         Ok(Seen {

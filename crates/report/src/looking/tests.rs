@@ -43,6 +43,15 @@ fn refused(look: Look<'_>) -> String {
 }
 
 #[test]
+fn a_requested_stop_ends_the_looking() {
+    let (bundle, stop) = (bundle(small()), Stop::default());
+    let look = Look::new(&bundle, images(1)).with_stop(stop.clone());
+    assert!(look.clone().compute().is_ok());
+    stop.request();
+    assert!(matches!(look.compute(), Err(LookError::Stopped)));
+}
+
+#[test]
 fn the_page_has_every_method_the_maps_the_filters_and_what_excites_the_classes() {
     let bundle = bundle(small());
     let seen = Look::new(&bundle, images(3))

@@ -301,8 +301,13 @@ fn is_stop(error: &(dyn Error + 'static)) -> bool {
         };
     }
     #[cfg(feature = "plot")]
-    if let Some(selvedge_report::looking::LookError::Train(error)) = error.downcast_ref() {
-        return is_stop(&**error);
+    if let Some(error) = error.downcast_ref() {
+        use selvedge_report::looking::LookError;
+        return match error {
+            LookError::Stopped => true,
+            LookError::Train(error) => is_stop(&**error),
+            _ => false,
+        };
     }
     if let Some(error) = error.downcast_ref::<TrainError>() {
         return match error {
@@ -359,6 +364,8 @@ mod tests {
             Box::new(crate::Error::from(StudyError::from(TrainError::from(interrupted())))),
         ];
         assert!(stops.iter().all(|error| is_stop(&**error)));
+        #[cfg(feature = "plot")]
+        assert!(is_stop(&selvedge_report::looking::LookError::Stopped));
         let others: [Box<dyn Error>; 3] = [
             Box::new(Failed("x".into())),
             Box::new(crate::Error::from(TrainError::NothingToTrain)),
