@@ -243,3 +243,57 @@ fn tensor_operations_give_the_bits_of_the_pass() {
         }
     }
 }
+
+/// What is left of the state of a parameter of `[64]` after one gradient of 1e-3 and `steps` of 0, and the parameter.
+fn after_zero_gradients<O: Optimizer>(
+    optimizer: &O,
+    steps: usize,
+    states: impl Fn(O::State<1>) -> Vec<Tensor<1>>,
+) -> (Vec<f32>, Vec<f32>) {
+    let device = Device::flex();
+    let (mut parameter, mut state) = (Tensor::<1>::full([64], 0.5, &device), None);
+    for step in 0..steps {
+        let grad = Tensor::full([64], if step == 0 { 1e-3 } else { 0.0 }, &device);
+        (parameter, state) = optimizer.step(0.01, parameter, grad, state);
+    }
+    let state = states(state.unwrap()).into_iter().flat_map(|t| t.into_data().to_vec().unwrap());
+    (parameter.into_data().to_vec().unwrap(), state.collect())
+}
+
+#[test]
+fn a_state_without_gradients_ends_at_zero_and_never_stays_denormal() {
+    // A velocity of 0.9 of its last value is denormal after 770 steps, and would be four times the smallest number
+    // for ever from the thousandth on.
+    let options = MomentumOptions { momentum: 0.9, dampening: 0.0, nesterov: false };
+    let sgd = FusedSgd::new(SgdOptions { momentum: Some(options), weight_decay: None });
+    let velocity = |state: <FusedSgd as Optimizer>::State<1>| vec![state.velocity.unwrap()];
+    let (late, state) = after_zero_gradients(&sgd, 1500, velocity);
+    assert_eq!(state, vec![0.0; 64]);
+    // And no parameter is another than where the velocity was still a normal number.
+    let (early, state) = after_zero_gradients(&sgd, 700, velocity);
+    assert!(state.iter().all(|v| v.is_normal()), "{state:?}");
+    assert_eq!(late, early);
+
+    let adam = FusedAdam::new(AdamOptions::default());
+    let moments = |state: <FusedAdam as Optimizer>::State<1>| {
+        vec![state.momentum.moment_1, state.momentum.moment_2]
+    };
+    let (_, state) = after_zero_gradients(&adam, 1500, moments);
+    assert_eq!(state[..64], [0.0; 64]);
+    assert!(state[64..].iter().all(|v| v.is_normal()), "{state:?}");
+}
+
+#[test]
+fn without_epsilon_a_mean_of_squares_stays_as_small_as_it_is() {
+    // Its root divides: with 0 in its place the step would be infinite.
+    let adam = FusedAdam::new(AdamOptions { epsilon: 0.0, ..AdamOptions::default() });
+    let device = Device::flex();
+    let (mut parameter, mut state) = (Tensor::<1>::full([4], 0.5, &device), None);
+    for _ in 0..3 {
+        let grad = Tensor::full([4], 1e-18, &device);
+        (parameter, state) = adam.step(0.01, parameter, grad, state);
+    }
+    // Adam's steps are as long as the learning rate, whatever the gradient; the square has few digits.
+    let moved: Vec<f32> = (parameter - 0.5).into_data().to_vec().unwrap();
+    assert!(moved.iter().all(|moved| (moved + 0.03).abs() < 1e-3), "{moved:?}");
+}

@@ -4,7 +4,7 @@ use burn::optim::AdaptiveMomentumState;
 use burn::optim::{Adam, AdamState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 
-use super::rule::{Rule, Tensors};
+use super::rule::{Rule, Tensors, floor_beside};
 use super::step::step;
 
 /// Constants of Adam (Kingma and Ba 2015, arXiv:1412.6980) and AdamW (Loshchilov and Hutter 2019,
@@ -218,5 +218,10 @@ impl Rule<2> for AdamRule {
             Decay::None | Decay::Gradient(_) => update,
         };
         (parameter - update, [m, v])
+    }
+
+    #[inline(always)]
+    fn floor(self) -> f32 {
+        floor_beside(self.epsilon)
     }
 }

@@ -110,6 +110,7 @@ impl<const N: usize, R: Rule<N>> Task for Chunk<'_, N, R> {
         for slice in &state {
             assert!(slice.len() == len);
         }
+        let floor = rule.floor();
         for i in 0..len {
             let mut before = [0.0; N];
             for k in 0..N {
@@ -118,7 +119,8 @@ impl<const N: usize, R: Rule<N>> Task for Chunk<'_, N, R> {
             let (after_step, after) = rule.step(parameter[i], before, grad[i]);
             parameter[i] = after_step;
             for k in 0..N {
-                state[k][i] = after[k];
+                let zero = 0_f32.copysign(after[k]);
+                state[k][i] = if after[k].abs() < floor { zero } else { after[k] };
             }
         }
     }

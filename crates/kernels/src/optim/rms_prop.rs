@@ -4,7 +4,7 @@ use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::optim::{RecordState, StateSink, StateSource, join_path};
 use burn::tensor::{Device, Tensor};
 
-use super::rule::{Rule, Tensors};
+use super::rule::{Rule, Tensors, floor_beside};
 use super::step::step;
 
 /// Constants of RMSprop (Hinton 2012). The defaults are PyTorch's. For the centred variant there is
@@ -223,6 +223,11 @@ impl Rule<1> for RmsPropRule {
         let (square_avg, step) = self.normalized(parameter, square_avg, grad);
         (parameter - step * self.lr, [square_avg])
     }
+
+    #[inline(always)]
+    fn floor(self) -> f32 {
+        floor_beside(self.epsilon)
+    }
 }
 
 impl Rule<2> for RmsPropRule {
@@ -231,5 +236,10 @@ impl Rule<2> for RmsPropRule {
         let (square_avg, step) = self.normalized(parameter, square_avg, grad);
         let step = last * self.momentum + step;
         (parameter - step * self.lr, [square_avg, step])
+    }
+
+    #[inline(always)]
+    fn floor(self) -> f32 {
+        floor_beside(self.epsilon)
     }
 }
