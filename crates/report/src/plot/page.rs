@@ -93,7 +93,7 @@ pub fn text_at(
 fn columns(mut entries: Vec<LegendEntry>, width: f64) -> Scene {
     let mut widest: f64 = 0.0;
     for entry in &mut entries {
-        entry.label = shorten(&entry.label, LEGEND, width - SAMPLE);
+        entry.label = shorten_middle(&entry.label, LEGEND, width - SAMPLE);
         widest = widest.max(text_width(&entry.label, LEGEND));
     }
     let count = entries.len().min(MOST_ENTRIES);
@@ -142,6 +142,22 @@ pub fn shorten(text: &str, size: u32, limit: f64) -> String {
     }
     let lengths: Vec<usize> = (1..characters.len()).collect();
     start(lengths.partition_point(fits))
+}
+
+/// The text if it fits, or as much of both ends as fits with an ellipsis between them, as [`plain`] text: names of
+/// variants begin alike, and differ at the end as often as not.
+fn shorten_middle(text: &str, size: u32, limit: f64) -> String {
+    if text_width(&plain(text), size) <= limit {
+        return plain(text);
+    }
+    let characters: Vec<char> = text.chars().collect();
+    let part = |range: std::ops::Range<usize>| plain(&characters[range].iter().collect::<String>());
+    let kept = |length: usize| {
+        let tail = length.div_ceil(2);
+        part(0..length - tail) + "…" + &part(characters.len() - tail..characters.len())
+    };
+    let lengths: Vec<usize> = (1..characters.len()).collect();
+    kept(lengths.partition_point(|length| text_width(&kept(*length), size) <= limit))
 }
 
 /// The text in lines of whole words, as [`plain`] text; a word that is wider than a line is broken.
@@ -214,6 +230,14 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_too_long_for_the_legend_keeps_both_ends() {
+        let short = shorten_middle("learning_rate=0.01, dropout=0.2, training", 15, 150.0);
+        assert!(short.starts_with("lear") && short.ends_with("raining"), "{short}");
+        assert!(short.contains('…') && text_width(&short, 15) <= 150.0, "{short}");
+        assert_eq!(shorten_middle("label", 15, 75.0), "label");
+    }
+
+    #[test]
     fn a_picture_is_as_wide_as_its_parts_and_grows_with_title_and_legend() {
         let part = || Scene::new(200.0, 100.0);
         let entry = |label: &str| LegendEntry {
@@ -239,6 +263,6 @@ mod tests {
         };
         let svg = compose("", None, vec![entry; 100], vec![Scene::new(200.0, 100.0)]).to_svg();
         assert!(svg.contains("… (+61 more)"));
-        assert_eq!(svg.matches("xxx…").count(), 39);
+        assert_eq!(svg.matches("xxx…xxx").count(), 39);
     }
 }
