@@ -41,6 +41,9 @@ struct Args {
     /// Steps are timed for at least this long
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
+    /// Say `ready` after the warmup, and wait for a line
+    #[arg(long)]
+    wait: bool,
 }
 
 fn main() -> ExitCode {
@@ -94,6 +97,10 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 
     let first = step();
     (1..args.warmup).for_each(|_| _ = step());
+    if args.wait {
+        cli::print("ready\n")?;
+        std::io::stdin().read_line(&mut String::new())?;
+    }
     let start = Instant::now();
     let mut steps = 0;
     while steps == 0 || start.elapsed().as_secs_f64() < args.seconds {

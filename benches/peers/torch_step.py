@@ -4,6 +4,7 @@ its speed as a line of JSON. README.md says what the programs have in common."""
 import argparse
 import json
 import math
+import sys
 import time
 
 import torch
@@ -198,6 +199,11 @@ def fill(net):
             parameter.copy_(s.reshape(parameter.shape))
 
 
+# What can be asked of PyTorch beyond what courses write; each includes the one before it, but for the compiler, which
+# chooses how images lie in memory by itself.
+SETTINGS = ["eager", "fused", "channels_last", "compile"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", default="cnn2_small", choices=NETWORKS)
@@ -209,8 +215,13 @@ def main():
     parser.add_argument("--warmup", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--setting", default="eager", choices=SETTINGS)
+    parser.add_argument("--wait", action="store_true",
+                        help="say `ready` after the warmup, and wait for a line")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    if args.setting != "eager" and not torch.set_flush_denormal(True):
+        sys.exit("error: this processor cannot flush denormal numbers")
 
     inference = args.network == "vgg16_features"
     shape = {"vgg16_features": (3, 224, 224), "resnet18_cifar": (3, 32, 32)}
@@ -218,12 +229,19 @@ def main():
     net = NETWORKS[args.network]()
     fill(net)
     images = uniform(0, math.prod(shape)).float().reshape(shape)
+    if args.setting == "channels_last":
+        net = net.to(memory_format=torch.channels_last)
+        images = images.contiguous(memory_format=torch.channels_last)
+    options = {"weight_decay": args.weight_decay, "fused": args.setting != "eager"}
     if args.optimizer == "adam":
-        optimizer = torch.optim.Adam(
-            net.parameters(), args.learning_rate, weight_decay=args.weight_decay)
+        optimizer = torch.optim.Adam(net.parameters(), args.learning_rate, **options)
     else:
-        optimizer = torch.optim.SGD(
-            net.parameters(), args.learning_rate, args.momentum, weight_decay=args.weight_decay)
+        optimizer = torch.optim.SGD(net.parameters(), args.learning_rate, args.momentum, **options)
+    parameters = sum(p.numel() for p in net.parameters())
+    if args.setting == "compile":
+        # An error where it would fall back to eager, in the whole or for a part.
+        torch._dynamo.config.suppress_errors = False
+        net = torch.compile(net, fullgraph=True)
 
     def infer():
         with torch.inference_mode():
@@ -246,12 +264,14 @@ def main():
     first = step()
     for _ in range(1, args.warmup):
         step()
+    if args.wait:
+        print("ready", flush=True)
+        sys.stdin.readline()
     start, steps = time.perf_counter(), 0
     while steps == 0 or time.perf_counter() - start < args.seconds:
         step()
         steps += 1
     rate = steps * args.batch / (time.perf_counter() - start)
-    parameters = sum(p.numel() for p in net.parameters())
     print(json.dumps({"parameters": parameters, "first": first, "steps": steps,
                       "images_per_second": round(rate, 2), "version": torch.__version__}))
 
