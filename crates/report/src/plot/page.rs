@@ -131,33 +131,33 @@ pub fn plain(text: &str) -> String {
 
 /// The text if it fits, or as much of its start as fits with an ellipsis; as [`plain`] text.
 pub fn shorten(text: &str, size: u32, limit: f64) -> String {
-    let characters: Vec<char> = text.chars().collect();
-    let start = |length: usize| match length == characters.len() {
-        true => plain(text),
-        false => plain(&characters[..length].iter().collect::<String>()) + "…",
-    };
-    let fits = |length: &usize| text_width(&start(*length), size) <= limit;
-    if fits(&characters.len()) {
-        return plain(text);
-    }
-    let lengths: Vec<usize> = (1..characters.len()).collect();
-    start(lengths.partition_point(fits))
+    as_long_as_fits(text, size, limit, |start| (start, 0))
 }
 
 /// The text if it fits, or as much of both ends as fits with an ellipsis between them, as [`plain`] text: names of
 /// variants begin alike, and differ at the end as often as not.
 fn shorten_middle(text: &str, size: u32, limit: f64) -> String {
+    as_long_as_fits(text, size, limit, |kept| (kept - kept.div_ceil(2), kept.div_ceil(2)))
+}
+
+/// The text if it fits; or the most characters that do, `ends` of which are kept at its start and at its end.
+fn as_long_as_fits(
+    text: &str,
+    size: u32,
+    limit: f64,
+    ends: impl Fn(usize) -> (usize, usize),
+) -> String {
     if text_width(&plain(text), size) <= limit {
         return plain(text);
     }
     let characters: Vec<char> = text.chars().collect();
-    let part = |range: std::ops::Range<usize>| plain(&characters[range].iter().collect::<String>());
-    let kept = |length: usize| {
-        let tail = length.div_ceil(2);
-        part(0..length - tail) + "…" + &part(characters.len() - tail..characters.len())
+    let part = |characters: &[char]| plain(&characters.iter().collect::<String>());
+    let cut = |kept: usize| {
+        let (start, end) = ends(kept);
+        part(&characters[..start]) + "…" + &part(&characters[characters.len() - end..])
     };
     let lengths: Vec<usize> = (1..characters.len()).collect();
-    kept(lengths.partition_point(|length| text_width(&kept(*length), size) <= limit))
+    cut(lengths.partition_point(|kept| text_width(&cut(*kept), size) <= limit))
 }
 
 /// The text in lines of whole words, as [`plain`] text; a word that is wider than a line is broken.
