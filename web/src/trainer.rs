@@ -138,22 +138,29 @@ impl Trainer {
             let batch = batch.expect("the epoch has more batches")?;
             let loss = self.step(&batch, &mut tally);
             (self.batch, self.step) = (self.batch + 1, self.step + 1);
-            if loss.is_nan() || loss >= HOPELESS {
-                let (epoch, step) = (self.epoch + 1, self.step);
-                self.network = self.kept.clone().or(self.network.take());
-                return Err(PageError::Diverged { loss, epoch, step });
-            }
+            self.go_on_after(loss, self.epoch + 1)?;
         }
         let mut epoch_end = None;
         if self.batch == batches {
             (self.epoch, self.batch) = (self.epoch + 1, 0);
             let (loss, accuracy) = self.tested()?.means();
+            // The loss of a step is that before it: only this one sees what the last step made of the network.
+            self.go_on_after(loss, self.epoch)?;
             self.kept.clone_from(&self.network);
             epoch_end = Some(EpochEnd { epoch: self.epoch, loss, accuracy });
         }
         let epochs = self.epoch as f64 + self.batch as f64 / batches as f64;
         let (loss, accuracy) = tally.means();
         Ok(Progress { step: self.step, epochs, loss, accuracy, epoch_end })
+    }
+
+    /// Goes back to the last whole epoch, and says so, where a loss means that the network learns nothing any more.
+    fn go_on_after(&mut self, loss: f64, epoch: usize) -> Result<(), PageError> {
+        if loss < HOPELESS {
+            return Ok(());
+        }
+        self.network = self.kept.clone().or(self.network.take());
+        Err(PageError::Diverged { loss, epoch, step: self.step })
     }
 
     /// One step of the optimizer; gives the loss before it.

@@ -234,8 +234,8 @@ fn main() -> Result<()> {
         }
         Ok(loss.to_scalar()?)
     };
-    let first = step()?;
-    for _ in 1..number("--warmup", "3")? as usize {
+    let (first, second) = (step()?, step()?);
+    for _ in 2..number("--warmup", "3")? as usize {
         step()?;
     }
     let seconds = number("--seconds", "1")?;
@@ -247,7 +247,7 @@ fn main() -> Result<()> {
     }
     let rate = (steps * batch) as f64 / start.elapsed().as_secs_f64();
     println!(
-        "{{\"parameters\": {parameters}, \"first\": {first:e}, \"steps\": {steps}, \"images_per_second\": {rate:.2}}}"
+        "{{\"parameters\": {parameters}, \"first\": {first:e}, \"second\": {second:e}, \"steps\": {steps}, \"images_per_second\": {rate:.2}}}"
     );
     Ok(())
 }
