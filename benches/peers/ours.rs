@@ -12,6 +12,7 @@ use selvedge::burn::tensor::{Int, TensorData};
 use selvedge::cli;
 use selvedge::models::{Shape, named, state};
 use selvedge::prelude::*;
+use selvedge::train::with_team;
 
 /// Times training steps of one network.
 #[derive(Parser)]
@@ -41,6 +42,9 @@ struct Args {
     /// Steps are timed for at least this long
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
+    /// Whether the threads stay awake between kernels
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    team: bool,
     /// Say `ready` after the warmup, and wait for a line
     #[arg(long)]
     wait: bool,
@@ -95,6 +99,19 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         })
     };
 
+    // As in `fit`, whose steps all belong to one team; Burn's own operations take no notice of it.
+    match args.team {
+        true => with_team(|| timed(args, parameters, &mut *step)),
+        false => timed(args, parameters, &mut *step),
+    }
+}
+
+/// Times steps, and prints what there is to know of them.
+fn timed(
+    args: &Args,
+    parameters: usize,
+    step: &mut dyn FnMut() -> f32,
+) -> Result<(), Box<dyn Error>> {
     let (first, second) = (step(), step());
     (2..args.warmup).for_each(|_| _ = step());
     if args.wait {

@@ -1,4 +1,5 @@
 use selvedge_data::{BatchLoader, BatchSource, Normalization, View};
+use selvedge_kernels::with_team;
 use selvedge_models::Model;
 
 use crate::metrics::to_host;
@@ -41,11 +42,12 @@ pub fn evaluate_on<M: Model>(
 ) -> Result<Evaluation, TrainError> {
     let mut confusion = ConfusionMatrix::new(source.classes());
     let task = Classify::default();
-    let metrics = measure(&task, &model.valid(), source, |labels, predictions| {
+    let add = |labels: &[u16], predictions: &[usize]| {
         for (&predicted, &label) in predictions.iter().zip(labels) {
             confusion.add(usize::from(label), predicted);
         }
-    })?;
+    };
+    let metrics = with_team(|| measure(&task, &model.valid(), source, add))?;
     Ok(Evaluation { metrics, confusion })
 }
 
@@ -81,16 +83,19 @@ pub fn predictions_on<M: Model>(
     check_images(&model, source)?;
     let classes = source.classes().len();
     let (mut labels, mut logits) = (Vec::new(), Vec::new());
-    for batch in source.batches(0) {
-        let batch = batch?;
-        let outputs = model.forward(batch.images.clone());
-        let width = outputs.dims()[1];
-        if width != classes {
-            return Err(TrainError::Classes { logits: width, classes });
+    with_team(|| {
+        for batch in source.batches(0) {
+            let batch = batch?;
+            let outputs = model.forward(batch.images.clone());
+            let width = outputs.dims()[1];
+            if width != classes {
+                return Err(TrainError::Classes { logits: width, classes });
+            }
+            logits.extend(to_host(outputs));
+            labels.extend(batch.labels);
         }
-        logits.extend(to_host(outputs));
-        labels.extend(batch.labels);
-    }
+        Ok(())
+    })?;
     if labels.is_empty() {
         return Err(no_batches("validation or test"));
     }
@@ -110,7 +115,7 @@ pub fn evaluate_task<T: Task, M: Model>(
 ) -> Result<T::Score, TrainError> {
     task.check()?;
     task.check_data(source)?;
-    measure(task, &model.valid(), source, |_, _| {})
+    with_team(|| measure(task, &model.valid(), source, |_, _| {}))
 }
 
 /// How well `model` reconstructs the images of `view`.

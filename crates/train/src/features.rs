@@ -66,6 +66,7 @@ use burn::tensor::{Device, Tensor};
 use selvedge_data::{
     BatchLoader, BatchSource, DataError, EpochSeed, Examples, Normalization, SplitMix64, View,
 };
+use selvedge_kernels::with_team;
 use selvedge_models::{ModelError, Network, Shape};
 
 pub use neighbors::{Distance, Neighbor};
@@ -204,15 +205,18 @@ impl Features {
         let mut labels: Vec<u16> = Vec::with_capacity(images);
         let what = format!("{} · features", context.progress.label());
         let display = context.progress.pass(what.clone(), images);
-        for batch in source.batches(0) {
-            if context.stop.is_requested() {
-                return Err(TrainError::Stopped { what });
+        with_team(|| {
+            for batch in source.batches(0) {
+                if context.stop.is_requested() {
+                    return Err(TrainError::Stopped { what });
+                }
+                let batch = batch?;
+                values.extend(compute(batch.images)?);
+                labels.extend(batch.labels);
+                display.update(labels.len(), String::new);
             }
-            let batch = batch?;
-            values.extend(compute(batch.images)?);
-            labels.extend(batch.labels);
-            display.update(labels.len(), String::new);
-        }
+            Ok(())
+        })?;
         display.finish_pass(labels.len());
         Ok(Self {
             values: values.into(),

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`simd`] | the vector instructions that kernels are written in, and the choice at run time |
 //! | [`memory`] | working memory of a thread, recycled memory of results |
+//! | [`threads`] | who computes the pieces of a kernel |
 //! | [`split`] | how work is shared among threads |
 //! | [`layout`] | the sizes of a fused block, and images interleaved so that a vector holds one pixel of each |
 //! | [`matmul`] | products of matrices, and those of a linear layer with channels of zeros |
@@ -28,3 +29,4 @@ pub(crate) mod simd;
 mod split;
 #[cfg(test)]
 mod test_values;
+pub(crate) mod threads;

@@ -13,6 +13,7 @@ mod state;
 mod stopping;
 mod watch;
 
+use selvedge_kernels::with_team;
 use selvedge_models::Model;
 use serde::{Deserialize, Serialize};
 
@@ -129,7 +130,7 @@ pub fn fit_task<T: Task, M: Model>(
     config: &FitConfig,
     context: &Context,
 ) -> Result<Fitted<M, T::Score>, TrainError> {
-    run::run(task, model, data, config, context)
+    with_team(|| run::run(task, model, data, config, context))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::cpu::memory::Aligned;
 use crate::cpu::pool::{Strip, conv_rows_of, pool_strip};
 use crate::cpu::simd::{Isa, Simd, Task};
 use crate::cpu::split::{SPLIT_WORK, even_pieces};
+use crate::cpu::threads;
 
 /// Computes the block, with the argmax of its outputs if it is asked for.
 pub(crate) fn forward(isa: Isa, g: &Geometry, inputs: Inputs, with_argmax: bool) -> Output {
@@ -16,7 +17,7 @@ pub(crate) fn forward(isa: Isa, g: &Geometry, inputs: Inputs, with_argmax: bool)
     let work = isa.lanes() * g.out_channels * g.conv[0] * g.conv[1] * g.fan_in();
     let parts = match groups {
         0 => 1,
-        _ => (rayon::current_num_threads() / groups).min(work / SPLIT_WORK),
+        _ => (threads::count() / groups).min(work / threads::worth(SPLIT_WORK)),
     };
     // An output is summed up in the same order whatever channels are computed beside it, so the number
     // of parts changes no bit.
@@ -50,7 +51,7 @@ fn forward_parts(
         };
         forward_groups(isa, &Geometry { out_channels: channels, ..*g }, inputs, with_argmax)
     };
-    let outputs: Vec<Output> = ranges.par_iter().map(part).collect();
+    let outputs: Vec<Output> = threads::map(ranges.par_iter(), part);
     let argmax_len = g.argmax_len(with_argmax, isa.lanes());
     let mut whole = Output::new(g, isa, argmax_len);
     let mut values = &mut whole.values[..];
@@ -103,20 +104,17 @@ fn forward_groups(isa: Isa, g: &Geometry, inputs: Inputs, with_argmax: bool) -> 
         0 => (0..groups).map(|_| Default::default()).collect(),
         _ => output.argmax.chunks_mut(argmax_len).collect(),
     };
-    output
-        .values
-        .par_chunks_mut(lanes * g.output_len())
-        .zip(x.par_chunks((lanes * g.input_len()).max(1)))
-        .zip(argmax_pieces.par_iter_mut())
-        .enumerate()
-        .for_each_init(
-            || Scratch::new(&group, lanes),
-            |scratch, (index, ((y, x), argmax))| {
-                let scale = scale.map(|scale| group_scale(g, scale, index * lanes, lanes));
-                let argmax = (argmax_len > 0).then_some(&mut **argmax);
-                isa.run(ForwardGroup { group: &group, x, scale, y, argmax, scratch });
-            },
-        );
+    let pieces = output.values.par_chunks_mut(lanes * g.output_len());
+    let pieces = pieces.zip(x.par_chunks((lanes * g.input_len()).max(1)));
+    threads::for_each_init(
+        pieces.zip(argmax_pieces.par_iter_mut()).enumerate(),
+        || Scratch::new(&group, lanes),
+        |scratch, (index, ((y, x), argmax))| {
+            let scale = scale.map(|scale| group_scale(g, scale, index * lanes, lanes));
+            let argmax = (argmax_len > 0).then_some(&mut **argmax);
+            isa.run(ForwardGroup { group: &group, x, scale, y, argmax, scratch });
+        },
+    );
     output
 }
 

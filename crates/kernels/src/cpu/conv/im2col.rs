@@ -14,6 +14,7 @@ use crate::cpu::memory::{Aligned, Recycled};
 use crate::cpu::pool::PlanePool;
 use crate::cpu::simd::Isa;
 use crate::cpu::split::{SPLIT_WORK, even_pieces};
+use crate::cpu::threads;
 
 /// Elements of the matrix of a strip, which is to stay in the second-level cache.
 const STRIP_LEN: usize = 64 * 1024;
@@ -31,11 +32,8 @@ pub(crate) fn forward(isa: Isa, g: &Geometry, inputs: Inputs) -> Recycled {
         .map(|(image, first)| ImageRows { image, first, rows: rows.min(height - first) })
         .collect();
     let work = rows * width * g.fan_in() * g.out_channels;
-    let products: Vec<Vec<Recycled>> = strips
-        .par_iter()
-        .with_min_len((SPLIT_WORK / work).max(1))
-        .map(|strip| strip.products(isa, g, inputs))
-        .collect();
+    let shared = strips.par_iter().with_min_len((threads::worth(SPLIT_WORK) / work).max(1));
+    let products = threads::map(shared, |strip| strip.products(isa, g, inputs));
     let plane = height * width;
     let mut conv = Recycled::any(g.batch * g.out_channels * plane);
     for (strip, products) in strips.iter().zip(&products) {
@@ -138,6 +136,7 @@ mod tests {
     use super::*;
     use crate::cpu::conv::tests::case::Case;
     use crate::cpu::test_values::random_values;
+    use crate::cpu::threads::tests::on;
     use crate::ops::{PoolOptions, options};
 
     #[test]
@@ -161,10 +160,8 @@ mod tests {
     fn the_number_of_threads_changes_no_bit() {
         // Several strips, each with more work than one thread should do.
         let case = Case::new([1, 60, 30, 50], 48, [3, 3], options(1, 1, true, None));
-        let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| forward(Isa::current(), &case.g, case.inputs()).to_vec())
-        };
+        let run =
+            |threads| on(threads, || forward(Isa::current(), &case.g, case.inputs()).to_vec());
         let one = run(1);
         assert!(one == run(2) && one == run(3) && one == run(7));
     }

@@ -23,6 +23,7 @@ use self::rows::Planes;
 pub(crate) use self::weight_grad::weight_grad;
 use super::memory::Recycled;
 use super::simd::Isa;
+use super::threads;
 
 /// Multiply-adds that a thread takes at a time, if a plane has no more.
 const PIECE: usize = 500_000;
@@ -61,7 +62,7 @@ fn run(
     let piece = (PIECE / (output * kernel[0] * kernel[1]).max(1)).max(1);
     let frame = &frame;
     let pieces = result.par_chunks_mut(piece * output).zip(from.par_chunks(piece * source));
-    pieces.enumerate().for_each(|(i, (to, from))| {
+    threads::for_each(pieces.enumerate(), |(i, (to, from))| {
         let first = i * piece;
         isa.run(Planes { frame, first, channels, kernel, from, to, kernels, bias });
     });

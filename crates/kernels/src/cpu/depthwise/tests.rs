@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::cpu::threads::tests::on;
 use crate::ops::DepthwiseConvOptions;
 
 /// Numbers in [-1, 1) that follow from `seed`.
@@ -118,8 +119,7 @@ fn results_are_the_same_bits_for_any_number_of_threads() {
     let isa = Isa::current();
     let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
+        on(threads, || {
             let y = forward(isa, &sizes, &x, &weight, None);
             let dx = input_grad(isa, &sizes, &y, &weight);
             [bits(&y), bits(&dx), bits(&weight_grad(isa, &sizes, &x, &y))]

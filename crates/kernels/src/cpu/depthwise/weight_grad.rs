@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::frame::{Frame, Sizes};
 use crate::cpu::memory::Aligned;
 use crate::cpu::simd::{Isa, Simd, Task};
+use crate::cpu::threads;
 
 /// The gradient of the kernels, `[channels, 1, kernel height, kernel width]`: for each entry the sum over
 /// all outputs of their gradients times the pixels that the entry meets, image after image.
@@ -12,7 +13,7 @@ pub(crate) fn weight_grad(isa: Isa, sizes: &Sizes, x: &[f32], grad: &[f32]) -> V
     let area = sizes.kernel[0] * sizes.kernel[1];
     let mut result = vec![0.0; sizes.channels * area];
     let frame = &Frame::of_input(sizes, isa.lanes());
-    result.par_chunks_mut(area).enumerate().for_each(|(channel, to)| {
+    threads::for_each(result.par_chunks_mut(area).enumerate(), |(channel, to)| {
         isa.run(Channel { sizes, frame, channel, x, grad, to });
     });
     result

@@ -1,4 +1,4 @@
-//! Products in one thread, or shared among those of rayon's current pool.
+//! Products in one thread, or shared among several.
 
 use super::long::{LONG, Long};
 use super::microkernel::BLOCK_ROWS;
@@ -6,6 +6,7 @@ use super::part::Part;
 use super::product::{Product, Start};
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::{Isa, Simd, Task};
+use crate::cpu::threads;
 
 /// Multiplications of a part below which another thread takes too long to wake up to be of help: about
 /// 25 µs on Zen 3.
@@ -39,7 +40,7 @@ impl<'a> Product<'a> {
         Part { product: *self, rows: 0..rows, columns: 0..columns, to, row }
     }
 
-    /// The result, by rayon's current pool.
+    /// The result, by all threads.
     pub(crate) fn compute(&self, isa: Isa) -> Recycled {
         let [result] = compute_all(isa, [*self]);
         result
@@ -49,7 +50,7 @@ impl<'a> Product<'a> {
     pub(super) fn parts(&self, threads: usize, to: *mut f32) -> impl Iterator<Item = Part<'a>> {
         let [rows, columns] = self.size();
         let work = rows * columns * self.a.size[1];
-        let count = (work / PART_WORK).clamp(1, threads);
+        let count = (work / threads::worth(PART_WORK)).clamp(1, threads);
         // The longer side is cut: the shorter one is then read more than once.
         let by_rows = rows > columns;
         let (side, unit) = if by_rows { (rows, BLOCK_ROWS) } else { (columns, 64) };
@@ -63,9 +64,9 @@ impl<'a> Product<'a> {
     }
 }
 
-/// The results of products that do not depend on each other, by rayon's current pool.
+/// The results of products that do not depend on each other, by all threads.
 pub(crate) fn compute_all<const N: usize>(isa: Isa, products: [Product; N]) -> [Recycled; N] {
-    let threads = rayon::current_num_threads();
+    let threads = threads::count();
     let mut results = products.map(|product| {
         assert!(!matches!(product.start, Start::Add), "there is nothing to add to");
         // Every entry is in a part, which writes it.
@@ -79,13 +80,7 @@ pub(crate) fn compute_all<const N: usize>(isa: Isa, products: [Product; N]) -> [
     if parts.len() <= N {
         parts.into_iter().for_each(|part| isa.run(part));
     } else {
-        // This thread takes part even if it is none of the pool: it does not wait for one to wake up.
-        let mut parts = parts.into_iter();
-        let first = parts.next();
-        rayon::in_place_scope(|scope| {
-            parts.for_each(|part| scope.spawn(move |_| isa.run(part)));
-            first.into_iter().for_each(|part| isa.run(part));
-        });
+        threads::each(parts, |part| isa.run(part));
     }
     results
 }

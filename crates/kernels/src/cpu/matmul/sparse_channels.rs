@@ -11,6 +11,7 @@ use super::product::Product;
 use crate::cpu::memory::{Aligned, Recycled};
 use crate::cpu::simd::{Isa, Simd, Task};
 use crate::cpu::split::SPLIT_WORK;
+use crate::cpu::threads;
 
 /// Features of a channel below which its product is too short for what it takes to gather it.
 const MIN_FEATURES: usize = 32;
@@ -123,27 +124,24 @@ impl<'a> Operands<'a> {
     pub(crate) fn forward(&self, isa: Isa, bias: Option<&[f32]>, with_relu: bool) -> Recycled {
         let [batch, _, outputs] = self.sizes;
         // As many as there are threads, or as keep the sums in a cache; an output is the same in any.
-        let count = outputs.div_ceil(COLUMNS).max(rayon::current_num_threads());
+        let count = outputs.div_ceil(COLUMNS).max(threads::count());
         let width = outputs.div_ceil(count).next_multiple_of(PIECE_COLUMNS);
         let firsts: Vec<usize> = (0..outputs).step_by(width).collect();
         let columns = |first: usize| first..outputs.min(first + width);
         let work = self.channels.features.len() * width;
-        let pieces: Vec<Recycled> = firsts
-            .par_iter()
-            .with_min_len((SPLIT_WORK / work.max(1)).max(1))
-            .map(|&first| {
-                let columns = columns(first);
-                let mut y = Recycled::any(batch * columns.len());
-                for row in y.chunks_exact_mut(columns.len()) {
-                    match bias {
-                        Some(bias) => row.copy_from_slice(&bias[columns.clone()]),
-                        None => row.fill(0.0),
-                    }
+        let least = (threads::worth(SPLIT_WORK) / work.max(1)).max(1);
+        let pieces = threads::map(firsts.par_iter().with_min_len(least), |&first| {
+            let columns = columns(first);
+            let mut y = Recycled::any(batch * columns.len());
+            for row in y.chunks_exact_mut(columns.len()) {
+                match bias {
+                    Some(bias) => row.copy_from_slice(&bias[columns.clone()]),
+                    None => row.fill(0.0),
                 }
-                isa.run(ForwardPiece { operands: self, first, y: &mut y });
-                y
-            })
-            .collect();
+            }
+            isa.run(ForwardPiece { operands: self, first, y: &mut y });
+            y
+        });
         let mut y = Recycled::any(batch * outputs);
         for (piece, &first) in pieces.iter().zip(&firsts) {
             let columns = columns(first);
@@ -177,7 +175,7 @@ impl<'a> Operands<'a> {
             dx.zip(dw).expect("there is room for all channels")
         };
         let parts: Vec<_> = self.channels.channels.iter().map(part).collect();
-        parts.into_par_iter().enumerate().for_each(|(channel, (dx, dw))| {
+        threads::for_each(parts.into_par_iter().enumerate(), |(channel, (dx, dw))| {
             isa.run(BackwardChannel { operands: self, channel, grad, dx, dw });
         });
         let mut dx = Recycled::zeros(gathered.len());

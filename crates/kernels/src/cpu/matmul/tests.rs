@@ -3,8 +3,10 @@ use proptest::prelude::*;
 use super::microkernel::MOST_COLUMNS;
 use super::part::{LEFT_ELEMENTS, PANELS, TERMS};
 use super::{LONG, Matrix, Product, Start, compute_all};
+use crate::cpu::memory::Recycled;
 use crate::cpu::simd::Isa;
 use crate::cpu::test_values::random_values;
+use crate::cpu::threads::tests::on;
 
 /// A matrix of this size, in rows or in columns.
 fn view(values: &[f32], [rows, columns]: [usize; 2], turned: bool) -> Matrix<'_> {
@@ -181,9 +183,9 @@ fn products_are_the_same_bits_for_any_number_of_threads() {
             let run = |threads: usize| {
                 let parts = product.parts(threads, std::ptr::null_mut()).count();
                 assert_eq!(parts, threads, "the work is shared");
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                let results = pool.install(|| compute_all(Isa::current(), [product, product]));
-                results.map(|result| result.iter().map(|v| v.to_bits()).collect::<Vec<_>>())
+                let bits =
+                    |result: Recycled| result.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+                on(threads, || compute_all(Isa::current(), [product, product]).map(bits))
             };
             let one = run(1);
             assert_eq!(one[0], one[1]);

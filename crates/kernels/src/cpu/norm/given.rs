@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::moments::Batch;
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::{Isa, Simd, Task};
+use crate::cpu::threads;
 
 /// How one channel is normalized.
 #[derive(Clone, Copy)]
@@ -30,7 +31,7 @@ pub(crate) fn normalized(
     let mut y = Recycled::any(x.len());
     let (image, plane) = (batch.channels * batch.plane, batch.plane);
     let images = y.par_chunks_exact_mut(image).zip(x.par_chunks_exact(image));
-    images.for_each(|(y, x)| match relu {
+    threads::for_each(images, |(y, x)| match relu {
         true => isa.run(Image::<true> { plane, x, y, channels }),
         false => isa.run(Image::<false> { plane, x, y, channels }),
     });

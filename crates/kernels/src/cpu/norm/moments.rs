@@ -7,6 +7,7 @@
 use rayon::prelude::*;
 
 use crate::cpu::simd::{Isa, Simd, Task};
+use crate::cpu::threads;
 
 /// Elements whose sum is taken in `f32`: few enough that its error is about that of one rounding, and
 /// that they are still in the first-level cache when they are read again.
@@ -54,7 +55,7 @@ pub(crate) fn statistics(isa: Isa, batch: Batch, x: &[f32]) -> Vec<f32> {
         });
         (mean as f32, (squares / count) as f32)
     };
-    let moments: Vec<(f32, f32)> = (0..batch.channels).into_par_iter().map(of_channel).collect();
+    let moments: Vec<(f32, f32)> = threads::map((0..batch.channels).into_par_iter(), of_channel);
     let means = moments.iter().map(|m| m.0);
     means.chain(moments.iter().map(|m| m.1)).collect()
 }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::moments::Batch;
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::{Isa, Simd, Task};
+use crate::cpu::threads;
 
 /// Normalization of every channel as one multiplication and one addition.
 pub(crate) struct Affine {
@@ -47,7 +48,8 @@ impl Normalize<'_> {
         let Normalize { isa, batch, affine, relu } = *self;
         let mut y = Recycled::any(x.len());
         let image = batch.channels * batch.plane;
-        y.par_chunks_exact_mut(image).zip(x.par_chunks_exact(image)).for_each(|(y, x)| {
+        let images = y.par_chunks_exact_mut(image).zip(x.par_chunks_exact(image));
+        threads::for_each(images, |(y, x)| {
             isa.run(AffineImage { plane: batch.plane, x, y, affine, relu });
         });
         y
@@ -66,7 +68,7 @@ impl Normalize<'_> {
             });
             sums
         };
-        (0..batch.channels).into_par_iter().map(of_channel).collect()
+        threads::map((0..batch.channels).into_par_iter(), of_channel)
     }
 
     /// The gradient of the input.
@@ -82,7 +84,7 @@ impl Normalize<'_> {
         let (constants, plane) = (&constants[..], batch.plane);
         let mut dx = Recycled::any(x.len());
         let image = batch.channels * plane;
-        dx.par_chunks_exact_mut(image).enumerate().for_each(|(index, dx)| {
+        threads::for_each(dx.par_chunks_exact_mut(image).enumerate(), |(index, dx)| {
             let (x, grad) = (&x[index * image..][..image], &grad[index * image..][..image]);
             isa.run(GradientImage { plane, x, grad, dx, affine, constants, relu });
         });

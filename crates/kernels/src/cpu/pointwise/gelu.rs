@@ -83,6 +83,7 @@ mod tests {
     use super::*;
     use crate::cpu::pointwise::{PIECE, gradients, values};
     use crate::cpu::simd::Isa;
+    use crate::cpu::threads::tests::on;
 
     /// Places that cover all of it: near 0, where results end, and beyond.
     fn places() -> Vec<f32> {
@@ -135,8 +136,7 @@ mod tests {
         let expected = bits(Isa::Portable);
         for isa in Isa::available() {
             for threads in [1, 3] {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                assert!(pool.install(|| bits(isa)) == expected, "{isa:?} with {threads}");
+                assert!(on(threads, || bits(isa)) == expected, "{isa:?} with {threads}");
             }
         }
     }

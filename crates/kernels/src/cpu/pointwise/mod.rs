@@ -13,6 +13,7 @@ pub(crate) use relu6::Relu6;
 
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::{Isa, Simd, Task};
+use crate::cpu::threads;
 
 /// Values of a piece: small enough for the second-level cache, and some microseconds of work.
 const PIECE: usize = 16 * 1024;
@@ -29,7 +30,7 @@ pub(crate) trait Function: Copy + Sync {
 pub(crate) fn values(isa: Isa, function: impl Function, x: &[f32]) -> Recycled {
     let mut y = Recycled::any(x.len());
     let pieces = y.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE));
-    pieces.for_each(|(y, x)| isa.run(Values { function, x, y }));
+    threads::for_each(pieces, |(y, x)| isa.run(Values { function, x, y }));
     y
 }
 
@@ -37,7 +38,7 @@ pub(crate) fn values(isa: Isa, function: impl Function, x: &[f32]) -> Recycled {
 pub(crate) fn gradients(isa: Isa, function: impl Function, x: &[f32], grad: &[f32]) -> Recycled {
     let mut dx = Recycled::any(x.len());
     let pieces = dx.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).zip(grad.par_chunks(PIECE));
-    pieces.for_each(|((dx, x), grad)| isa.run(Gradients { function, x, grad, dx }));
+    threads::for_each(pieces, |((dx, x), grad)| isa.run(Gradients { function, x, grad, dx }));
     dx
 }
 

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use crate::cpu::memory::Aligned;
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::{Isa, Simd, Task};
+use crate::cpu::threads;
 use crate::ops::PoolOptions;
 
 /// Elements of the input that a thread takes at a time, if a plane has no more.
@@ -68,7 +69,7 @@ impl PlanePool {
         let phases = &Phases::new(self, isa.lanes());
         let pieces = values.par_chunks_mut(piece * plane).zip(of_pieces);
         let x = x.par_chunks(piece * self.input[0] * self.input[1]);
-        pieces.zip(x).for_each(|((output, argmax), x)| {
+        threads::for_each(pieces.zip(x), |((output, argmax), x)| {
             isa.run(Pool { planes: self, phases, x, output, argmax });
         });
         Pooled { values, argmax }
@@ -86,7 +87,8 @@ impl PlanePool {
             pixels.map(|k| k / kernel[1] * self.input[1] + k % kernel[1]).collect();
         let mut dx = Recycled::zeros(self.count * input);
         let gradients = grad.par_chunks(piece * plane).zip(argmax.par_chunks(piece * plane));
-        dx.par_chunks_mut(piece * input).zip(gradients).for_each(|(dx, (grad, argmax))| {
+        let pieces = dx.par_chunks_mut(piece * input).zip(gradients);
+        threads::for_each(pieces, |(dx, (grad, argmax))| {
             let planes = dx.chunks_exact_mut(input).zip(grad.chunks_exact(plane));
             for ((dx, grad), argmax) in planes.zip(argmax.chunks_exact(plane)) {
                 self.unpool(&offsets, dx, grad, argmax);

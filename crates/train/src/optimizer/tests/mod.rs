@@ -103,6 +103,7 @@ fn every_optimizer_gives_the_same_bits_on_any_number_of_threads() {
         let on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let run = || bits(&steps(net(), &mut config.init(0.1).unwrap(), 0..3));
+            assert!(pool.install(|| selvedge_kernels::with_team(run)) == pool.install(run));
             pool.install(run)
         };
         assert!(on(1) == on(3), "{config:?}");

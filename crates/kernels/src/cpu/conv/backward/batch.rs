@@ -8,6 +8,7 @@ use crate::cpu::conv::method::Methods;
 use crate::cpu::layout::Geometry;
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::Isa;
+use crate::cpu::threads;
 
 /// Batches are cut into at most this many pieces, whose weight gradients are added in order. It
 /// bounds the processor cores that a batch can use.
@@ -50,18 +51,15 @@ pub(crate) fn backward_by(
         true => dx.chunks_mut((piece_images * g.input_len()).max(1)).collect(),
         false => (0..g.batch.div_ceil(piece_images)).map(|_| Default::default()).collect(),
     };
-    let partial: Vec<Partial> = dx_pieces
-        .par_iter_mut()
-        .enumerate()
-        .map_init(
-            || Scratch::new(&pass, lanes),
-            |scratch, (piece, dx)| {
-                let first = piece * piece_images;
-                let images = piece_images.min(g.batch - first);
-                isa.run(BackwardPiece { pass: &pass, first, images, grad, dx, scratch })
-            },
-        )
-        .collect();
+    let partial: Vec<Partial> = threads::map_init(
+        dx_pieces.par_iter_mut().enumerate(),
+        || Scratch::new(&pass, lanes),
+        |scratch, (piece, dx)| {
+            let first = piece * piece_images;
+            let images = piece_images.min(g.batch - first);
+            isa.run(BackwardPiece { pass: &pass, first, images, grad, dx, scratch })
+        },
+    );
     let weight_len = if wanted.weight { g.out_channels * fan_in } else { 0 };
     let weights = partial.iter().map(|piece| &piece.weight[..]).collect();
     let biases = partial.iter().map(|piece| &piece.bias[..]).collect();
@@ -74,7 +72,7 @@ const ADD_LEN: usize = 4 * 1024;
 /// The sum of vectors of `len` elements, in their order and in double precision.
 fn add(vectors: Vec<&[f32]>, len: usize) -> Vec<f32> {
     let mut sum = vec![0.0; len];
-    sum.par_chunks_mut(ADD_LEN).enumerate().for_each(|(chunk, to)| {
+    threads::for_each(sum.par_chunks_mut(ADD_LEN).enumerate(), |(chunk, to)| {
         for (i, to) in to.iter_mut().enumerate() {
             let at = chunk * ADD_LEN + i;
             *to = vectors.iter().map(|vector| f64::from(vector[at])).sum::<f64>() as f32;

@@ -10,6 +10,7 @@ use super::im2col;
 use super::winograd::Variant;
 use crate::cpu::simd::Isa;
 use crate::cpu::test_values::random_values;
+use crate::cpu::threads::tests::on;
 use crate::ops::{ConvBlockOptions, PoolOptions, options};
 use case::{ALL, Case};
 
@@ -155,8 +156,7 @@ fn results_are_the_same_bits_for_any_number_of_threads() {
     let cases = [&many, &few, &small, &large];
     for (isa, case) in Isa::available().into_iter().flat_map(|isa| cases.map(|case| (isa, case))) {
         let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
+            on(threads, || {
                 let output = case.forward(isa, true);
                 let gradients = case.backward(isa, &output.argmax, ALL);
                 let g = gradients;

@@ -11,6 +11,7 @@ use crate::cpu::memory::{Aligned, SharedSlice};
 use crate::cpu::pool::{Strip, conv_rows_of, pool_strip};
 use crate::cpu::simd::{Isa, Simd, Task};
 use crate::cpu::split::even_pieces;
+use crate::cpu::threads;
 
 /// Elements of input and result that a strip of rows of a plane should not exceed.
 const STRIP_LEN: usize = 512 * 1024;
@@ -40,7 +41,8 @@ pub(crate) fn forward(
     };
     let pieces = whole.pieces(groups, lanes);
     let rows = pieces.iter().map(|piece| whole.conv_rows(piece)).map(|(a, b)| b - a).max();
-    pieces.into_par_iter().for_each_init(
+    threads::for_each_init(
+        pieces.into_par_iter(),
         || Scratch::new(&whole, rows.unwrap_or(0), lanes),
         |scratch, piece| isa.run(ForwardPiece { whole: &whole, piece, scratch }),
     );
@@ -82,7 +84,7 @@ impl Whole<'_> {
         let together = match strips.len() {
             // Results do not depend on what is computed beside them; so every thread may get a piece.
             1 => (self.kernels.chunk(lanes) / (tiles[0] * tiles[1]).max(1))
-                .min(groups.div_ceil(rayon::current_num_threads())),
+                .min(groups.div_ceil(threads::count())),
             _ => 1,
         };
         even_pieces(groups, together.max(1))

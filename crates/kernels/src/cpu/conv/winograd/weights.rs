@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::transform::{product, weight_matrix};
 use crate::cpu::memory::{Recycled, SharedSlice};
 use crate::cpu::simd::{Isa, Simd, Task};
+use crate::cpu::threads;
 
 /// Kernels that one task transforms: a multiple of every `LANES`.
 const KERNELS: usize = 256;
@@ -18,7 +19,7 @@ pub(crate) fn transform<const R: usize, const T: usize>(
     let kernels = weight.len() / (R * R);
     let mut to = Recycled::any(T * T * kernels);
     let shared = SharedSlice::new(&mut to);
-    weight.par_chunks(KERNELS * R * R).enumerate().for_each(|(chunk, weight)| {
+    threads::for_each(weight.par_chunks(KERNELS * R * R).enumerate(), |(chunk, weight)| {
         let first = chunk * KERNELS;
         isa.run(TransformKernels::<R, T> { weight, turned, first, kernels, to: &shared });
     });

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cpu::test_values::random_values;
+use crate::cpu::threads::tests::on;
 
 /// A layer with values between -1 and 1, and the channels for which `zero` is true 0.
 struct Layer {
@@ -141,8 +142,7 @@ fn the_number_of_threads_changes_no_bit() {
     let operands = Operands { channels: &channels, sizes: layer.sizes, weight: &layer.weight };
     let isa = Isa::current();
     let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
+        on(threads, || {
             let y = operands.forward(isa, None, true);
             let [dx, dw] = operands.backward(isa, &layer.grad, [true, true]);
             [y.to_vec(), dx.to_vec(), dw.to_vec()]

@@ -1,6 +1,7 @@
 use super::*;
 use crate::cpu::norm::moments::{PIECE, statistics};
 use crate::cpu::test_values::random_values;
+use crate::cpu::threads::tests::on;
 use proptest::prelude::*;
 
 /// Channel of every element.
@@ -114,8 +115,7 @@ fn results_are_the_same_bits_for_any_number_of_threads() {
     let (gamma, beta) = parameters(batch);
     let isa = Isa::current();
     let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
+        on(threads, || {
             let statistics = statistics(isa, batch, &x);
             let (mean, variance) = statistics.split_at(5);
             let of = Affine::new(&gamma, &beta, mean, variance, EPSILON);

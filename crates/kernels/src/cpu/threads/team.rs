@@ -1,0 +1,194 @@
+//! Threads that take part in one kernel after the other of the thread that they belong to.
+
+use std::any::Any;
+use std::cell::{Cell, UnsafeCell};
+use std::hint::spin_loop;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{Builder, JoinHandle, yield_now};
+use std::time::{Duration, Instant};
+
+use super::{Crew, entered};
+
+/// How long a thread watches for the next kernel before it sleeps: longer than what lies between two kernels of a step.
+const AWAKE: Duration = Duration::from_micros(50);
+
+/// Looks at the post between two looks at the clock.
+const LOOKS: usize = 64;
+
+/// In [`Post::state`]: whether helpers may begin the job, above their number; above both, the number of the job.
+const OPEN: u64 = 1 << 16;
+const HELPERS: u64 = OPEN - 1;
+const NUMBER: u32 = 32;
+
+/// A job as the threads see it: it is called with the number of the thread.
+type Job = dyn Fn(usize) + Sync;
+
+const NOTHING: &Job = &|_| ();
+
+/// Helpers of the thread that has made it.
+pub(super) struct Team {
+    post: Arc<Post>,
+    helpers: Vec<Helper>,
+    jobs: Cell<u64>,
+}
+
+struct Helper {
+    thread: JoinHandle<()>,
+    asleep: Arc<AtomicBool>,
+}
+
+/// Where the jobs are posted. A helper that comes late finds the job closed, and nobody waits for it.
+struct Post {
+    state: AtomicU64,
+    /// The threads that the job is for. Those of a higher number leave it alone.
+    wanted: AtomicUsize,
+    job: UnsafeCell<*const Job>,
+    end: AtomicBool,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+// SAFETY: `job` is written while the post is closed and nobody works, and read by those who have begun alone. What it
+// points to is `Sync`.
+unsafe impl Send for Post {}
+// SAFETY: as above.
+unsafe impl Sync for Post {}
+
+impl Team {
+    /// This thread and `size - 1` helpers: fewer, if the system gives no more threads.
+    pub(super) fn new(size: usize) -> Self {
+        let post = Arc::new(Post {
+            state: AtomicU64::new(0),
+            wanted: AtomicUsize::new(0),
+            job: UnsafeCell::new(std::ptr::from_ref(NOTHING)),
+            end: AtomicBool::new(false),
+            panic: Mutex::new(None),
+        });
+        let helpers = (1..size.min(HELPERS as usize)).map_while(|number| {
+            let (post, asleep) = (post.clone(), Arc::new(AtomicBool::new(false)));
+            let flag = asleep.clone();
+            let helper = Builder::new().name(format!("kernels-{number}"));
+            let thread = helper.spawn(move || help(&post, number, &flag)).ok()?;
+            Some(Helper { thread, asleep })
+        });
+        let helpers = helpers.collect();
+        Team { post, helpers, jobs: Cell::new(0) }
+    }
+
+    /// The threads, with the one that has made the team.
+    pub(super) fn size(&self) -> usize {
+        self.helpers.len() + 1
+    }
+
+    /// Calls `job` on this thread with 0, and on up to `threads - 1` helpers with their numbers, and returns when all are
+    /// done that have begun. The job has to be done whether or not any of them begins.
+    ///
+    /// # Panics
+    ///
+    /// If `job` does, on any of the threads.
+    pub(super) fn run(&self, threads: usize, job: &(dyn Fn(usize) + Sync)) {
+        let post = &*self.post;
+        let number = self.jobs.get() + 1;
+        self.jobs.set(number);
+        // SAFETY: the lifetime alone is changed. No helper calls it after `Closed` is dropped, below. Nobody reads it now.
+        unsafe {
+            *post.job.get() =
+                std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const Job>(job)
+        };
+        post.wanted.store(threads, Ordering::Relaxed);
+        // Sequentially consistent as the flags are: either the helper sees the job, or this thread that it sleeps.
+        post.state.store(number << NUMBER | OPEN, Ordering::SeqCst);
+        for helper in self.helpers.iter().take(threads - 1) {
+            if helper.asleep.swap(false, Ordering::SeqCst) {
+                helper.thread.thread().unpark();
+            }
+        }
+        let closed = Closed(post);
+        let alone = entered(Crew::Alone);
+        job(0);
+        drop(alone);
+        drop(closed);
+        let panic = post.panic.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        self.post.end.store(true, Ordering::SeqCst);
+        for Helper { thread, .. } in self.helpers.drain(..) {
+            thread.thread().unpark();
+            // It catches the panics of jobs, and has none of its own.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Closes the post when it is dropped, also by a panic, and waits for those that have begun.
+struct Closed<'a>(&'a Post);
+
+impl Drop for Closed<'_> {
+    fn drop(&mut self) {
+        self.0.state.fetch_and(!OPEN, Ordering::AcqRel);
+        let mut looks = 0;
+        while self.0.state.load(Ordering::Acquire) & HELPERS != 0 {
+            looks += 1;
+            // With more threads than cores, the helper may be waiting for this one's.
+            if looks % LOOKS == 0 { yield_now() } else { spin_loop() }
+        }
+    }
+}
+
+/// What a helper does until its team is dropped.
+fn help(post: &Post, number: usize, asleep: &AtomicBool) {
+    let _alone = entered(Crew::Alone);
+    let mut last = 0;
+    let mut watching = Instant::now();
+    while !post.end.load(Ordering::Acquire) {
+        if let Some(job) = (0..LOOKS).find_map(|_| post.begin(number, last)) {
+            last = job;
+            // SAFETY: it has begun, and has not ended.
+            let job = unsafe { &**post.job.get() };
+            let done = catch_unwind(AssertUnwindSafe(|| job(number)));
+            if let Err(panic) = done {
+                *post.panic.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(panic);
+            }
+            post.state.fetch_sub(1, Ordering::AcqRel);
+            watching = Instant::now();
+        } else if watching.elapsed() > AWAKE {
+            asleep.store(true, Ordering::SeqCst);
+            // What was posted before is seen here, and whoever posts after it sees that this thread sleeps.
+            if !post.is_for(number, last) && !post.end.load(Ordering::SeqCst) {
+                std::thread::park();
+            }
+            asleep.store(false, Ordering::SeqCst);
+            watching = Instant::now();
+        }
+    }
+}
+
+impl Post {
+    /// Whether there is a job that the helper may begin, other than its `last` one.
+    fn is_for(&self, helper: usize, last: u64) -> bool {
+        let state = self.state.load(Ordering::SeqCst);
+        let wanted = self.wanted.load(Ordering::Relaxed);
+        state & OPEN != 0 && state >> NUMBER != last && helper < wanted
+    }
+
+    /// Begins the job that is posted, if it is not the `last` one, and gives its number.
+    fn begin(&self, helper: usize, last: u64) -> Option<u64> {
+        let state = self.state.load(Ordering::Acquire);
+        // Of a later job perhaps; the exchange fails then.
+        let wanted = self.wanted.load(Ordering::Relaxed);
+        if state & OPEN == 0 || state >> NUMBER == last || helper >= wanted {
+            spin_loop();
+            return None;
+        }
+        let begun =
+            self.state.compare_exchange(state, state + 1, Ordering::AcqRel, Ordering::Relaxed);
+        begun.ok().map(|state| state >> NUMBER)
+    }
+}
