@@ -64,9 +64,14 @@ pub struct Environment {
     pub package: Option<PathBuf>,
     /// The user's cache folder.
     pub cache: Option<PathBuf>,
+    /// Whether nothing may be downloaded, whatever programs ask for.
+    pub offline: bool,
 }
 
 impl Environment {
+    /// The environment variable that forbids all downloads, unless it is empty or `0`.
+    pub const OFFLINE: &str = "SELVEDGE_OFFLINE";
+
     /// That of this process, with the value of this variable. One that is empty counts as not set.
     pub fn of_this_process(variable: &str) -> Self {
         let path =
@@ -76,6 +81,8 @@ impl Environment {
             current: std::env::current_dir().ok(),
             package: path("CARGO_MANIFEST_DIR"),
             cache: dirs::cache_dir(),
+            offline: std::env::var_os(Self::OFFLINE)
+                .is_some_and(|value| !value.is_empty() && value != "0"),
         }
     }
 

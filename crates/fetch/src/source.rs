@@ -21,7 +21,7 @@ use crate::{Checksum, Environment, FetchError, Wanted};
 ///    (Fashion-MNIST: `/usr/share/datasets/fashion-mnist` of `dataset-fashion-mnist`), for weights
 ///    PyTorch's cache;
 /// 6. with the feature `download`, its official hosts, from which it is downloaded into the cache. The second is
-///    tried where the first is down.
+///    tried where the first is down. `SELVEDGE_OFFLINE=1` in the environment forbids it.
 ///
 /// In each place a data set has a folder of its own, such as `fashion-mnist` or `mnist`, with its files under
 /// their published names, raw or with `.gz`. The folders 1 and 2 may also be that folder itself. They must
@@ -232,6 +232,10 @@ impl Source {
                 return Ok(found);
             }
             searched.push(folder.clone());
+        }
+        if self.download && env.offline {
+            let hint = "SELVEDGE_OFFLINE forbids its download; name a folder that holds it";
+            return Err(FetchError::NotFound { name: wanted.name.to_owned(), searched, hint });
         }
         self.download(wanted, look, files, cache.map(|cache| cache.join(own)), searched)
     }

@@ -79,6 +79,27 @@ pub struct Data;
 #[doc = include_str!("../../../docs/onnx.md")]
 pub struct Onnx;
 
+/// The chapters of the book (`docs/book`) that have code.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../../docs/book/first_result.md")]
+    pub struct FirstResult;
+    #[doc = include_str!("../../../docs/book/photos.md")]
+    pub struct Photos;
+    #[doc = include_str!("../../../docs/book/network.md")]
+    pub struct OwnNetwork;
+    #[doc = include_str!("../../../docs/book/study.md")]
+    pub struct OwnStudy;
+    #[doc = include_str!("../../../docs/book/transfer.md")]
+    pub struct Transfer;
+    #[doc = include_str!("../../../docs/book/looking.md")]
+    pub struct Looking;
+    #[doc = include_str!("../../../docs/book/pytorch.md")]
+    pub struct FromPyTorch;
+    #[doc = include_str!("../../../docs/book/burn_train.md")]
+    pub struct FromBurnTrain;
+}
+
 pub use burn;
 pub use selvedge_data as data;
 pub use selvedge_fetch as fetch;

@@ -48,6 +48,7 @@ fn places_are_searched_in_the_documented_order() {
         current: Some(at("project/deep/inside")),
         package: Some(at("package")),
         cache: Some(at("cache")),
+        ..Environment::default()
     };
     fs::create_dir_all(at("variable")).unwrap();
     fs::create_dir_all(at("given")).unwrap();
@@ -205,4 +206,20 @@ fn a_folder_may_have_any_name() {
     assert!(find(&Source::folder(&folder), &FASHION_MNIST).is_ok());
     // Whose files they are is seen when they are read.
     assert!(find(&Source::folder(&folder), &MNIST).is_ok());
+}
+
+#[test]
+fn offline_nothing_is_asked_of_any_host() {
+    // A host that would be waited for four times, half a minute each.
+    let cache = tempfile::tempdir().unwrap();
+    let source = Source::cache(cache.path()).with_urls(["http://192.0.2.1"]);
+    let env = Environment { offline: true, ..Environment::default() };
+    let error = files(&source, &env, &MNIST).unwrap_err().to_string();
+    assert!(
+        error.ends_with("SELVEDGE_OFFLINE forbids its download; name a folder that holds it"),
+        "{error}"
+    );
+    // What is there is found as ever.
+    let expected = put(&cache.path().join("mnist"));
+    assert_eq!(found(&source, &env), expected);
 }

@@ -81,8 +81,13 @@ struct Chunk<'a, const N: usize, R> {
 impl<const N: usize, R: Rule<N>> Chunk<'_, N, R> {
     /// Chunks of at most `most` elements.
     fn cut(self, most: usize) -> Vec<Self> {
-        let count = self.parameter.len().div_ceil(most).max(1);
-        let len = self.parameter.len().div_ceil(count).next_multiple_of(LINE);
+        let whole = self.parameter.len();
+        let lens = self.state.iter().map(|slice| slice.len()).chain([self.grad.len()]);
+        assert!(
+            lens.into_iter().all(|len| len == whole),
+            "gradient and state are as long as the parameter"
+        );
+        let len = whole.div_ceil(whole.div_ceil(most).max(1)).next_multiple_of(LINE).max(LINE);
         let mut state = self.state.map(|slice| slice.chunks_mut(len));
         let pieces = self.parameter.chunks_mut(len).zip(self.grad.chunks(len));
         let chunk = |(parameter, grad)| {

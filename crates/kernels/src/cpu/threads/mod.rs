@@ -9,10 +9,7 @@ mod team;
 pub(crate) mod tests;
 
 use std::cell::Cell;
-use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex};
-use std::thread::available_parallelism;
+use std::sync::Mutex;
 
 use rayon::iter::plumbing::{Producer, ProducerCallback};
 use rayon::prelude::*;
@@ -40,12 +37,9 @@ thread_local! {
     static CREW: Cell<Crew> = const { Cell::new(Crew::Pool) };
 }
 
-/// The threads that are within [`with_team`].
-static COMPUTING: AtomicUsize = AtomicUsize::new(0);
-
 /// Calls `f`, whose kernels are computed by this thread and by others that stay awake from one kernel to the next: by as
 /// many as rayon's current pool has, or fewer where several threads do this at the same time, so that they share the
-/// cores. It is meant for loops over steps or batches, and changes no bit of their results.
+/// cores of the machine. It is meant for loops over steps or batches, and changes no bit of their results.
 ///
 /// ```
 /// # use selvedge_kernels::with_team;
@@ -56,27 +50,10 @@ pub fn with_team<R>(f: impl FnOnce() -> R) -> R {
     if cfg!(target_family = "wasm") || !matches!(CREW.get(), Crew::Pool) {
         return f();
     }
-    let team = Team::new(rayon::current_num_threads());
-    let crew = if team.size() == 1 { Crew::Alone } else { Crew::Team(&raw const team) };
-    let _computing = Counted::new();
-    let _as_before = entered(crew);
+    // It begins with the first kernel that is worth several threads: on a GPU there is none.
+    let team = Team::default();
+    let _as_before = entered(Crew::Team(&raw const team));
     f()
-}
-
-/// One of [`COMPUTING`], until it is dropped.
-struct Counted;
-
-impl Counted {
-    fn new() -> Self {
-        COMPUTING.fetch_add(1, Ordering::Relaxed);
-        Counted
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        COMPUTING.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Has this thread's kernels computed by `crew` until the result is dropped.
@@ -95,11 +72,7 @@ fn team() -> Option<(&'static Team, usize)> {
     let Crew::Team(team) = CREW.get() else { return None };
     // SAFETY: `with_team` owns it, and sets another crew before it drops it.
     let team = unsafe { &*team };
-    // It reads files to know them.
-    static CORES: LazyLock<usize> =
-        LazyLock::new(|| available_parallelism().map_or(1, NonZero::get));
-    let share = *CORES / COMPUTING.load(Ordering::Relaxed).max(1);
-    Some((team, team.size().min(share.max(1))))
+    Some((team, team.share()))
 }
 
 /// The threads that compute a kernel of this thread. No result depends on it.

@@ -1,12 +1,13 @@
 //! Threads that take part in one kernel after the other of the thread that they belong to.
 
 use std::any::Any;
-use std::cell::{Cell, UnsafeCell};
+use std::cell::{Cell, OnceCell, UnsafeCell};
 use std::hint::spin_loop;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::{Builder, JoinHandle, yield_now};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle, available_parallelism, yield_now};
 use std::time::{Duration, Instant};
 
 use super::{Crew, entered};
@@ -27,11 +28,28 @@ type Job = dyn Fn(usize) + Sync;
 
 const NOTHING: &Job = &|_| ();
 
+/// The teams that have begun. They share the cores.
+static TEAMS: AtomicUsize = AtomicUsize::new(0);
+
 /// Helpers of the thread that has made it.
+#[derive(Default)]
 pub(super) struct Team {
+    size: OnceCell<Size>,
+    begun: OnceCell<Begun>,
+    jobs: Cell<u64>,
+}
+
+/// How many threads there could be.
+struct Size {
+    /// In rayon's pool.
+    threads: usize,
+    /// On which this thread may run.
+    cores: usize,
+}
+
+struct Begun {
     post: Arc<Post>,
     helpers: Vec<Helper>,
-    jobs: Cell<u64>,
 }
 
 struct Helper {
@@ -56,29 +74,19 @@ unsafe impl Send for Post {}
 unsafe impl Sync for Post {}
 
 impl Team {
-    /// This thread and `size - 1` helpers: fewer, if the system gives no more threads.
-    pub(super) fn new(size: usize) -> Self {
-        let post = Arc::new(Post {
-            state: AtomicU64::new(0),
-            wanted: AtomicUsize::new(0),
-            job: UnsafeCell::new(std::ptr::from_ref(NOTHING)),
-            end: AtomicBool::new(false),
-            panic: Mutex::new(None),
+    /// How many threads may compute a kernel, with the one that has made the team: those of rayon's current pool, of which
+    /// no more than this team's share of the cores.
+    pub(super) fn share(&self) -> usize {
+        let size = self.size.get_or_init(|| Size {
+            threads: rayon::current_num_threads(),
+            cores: available_parallelism().map_or(1, NonZero::get),
         });
-        let helpers = (1..size.min(HELPERS as usize)).map_while(|number| {
-            let (post, asleep) = (post.clone(), Arc::new(AtomicBool::new(false)));
-            let flag = asleep.clone();
-            let helper = Builder::new().name(format!("kernels-{number}"));
-            let thread = helper.spawn(move || help(&post, number, &flag)).ok()?;
-            Some(Helper { thread, asleep })
-        });
-        let helpers = helpers.collect();
-        Team { post, helpers, jobs: Cell::new(0) }
-    }
-
-    /// The threads, with the one that has made the team.
-    pub(super) fn size(&self) -> usize {
-        self.helpers.len() + 1
+        if cfg!(test) {
+            // Tests are to have as many as they ask for, whatever runs beside them.
+            return size.threads;
+        }
+        let teams = TEAMS.load(Ordering::Relaxed) + usize::from(self.begun.get().is_none());
+        size.threads.min(size.cores / teams).max(1)
     }
 
     /// Calls `job` on this thread with 0, and on up to `threads - 1` helpers with their numbers, and returns when all are
@@ -88,7 +96,7 @@ impl Team {
     ///
     /// If `job` does, on any of the threads.
     pub(super) fn run(&self, threads: usize, job: &(dyn Fn(usize) + Sync)) {
-        let post = &*self.post;
+        let Begun { post, helpers } = self.begun.get_or_init(|| Begun::new(threads));
         let number = self.jobs.get() + 1;
         self.jobs.set(number);
         // SAFETY: the lifetime alone is changed. No helper calls it after `Closed` is dropped, below. Nobody reads it now.
@@ -99,25 +107,49 @@ impl Team {
         post.wanted.store(threads, Ordering::Relaxed);
         // Sequentially consistent as the flags are: either the helper sees the job, or this thread that it sleeps.
         post.state.store(number << NUMBER | OPEN, Ordering::SeqCst);
-        for helper in self.helpers.iter().take(threads - 1) {
+        let closed = Closed(post);
+        for helper in helpers.iter().take(threads - 1) {
             if helper.asleep.swap(false, Ordering::SeqCst) {
                 helper.thread.thread().unpark();
             }
         }
-        let closed = Closed(post);
         let alone = entered(Crew::Alone);
         job(0);
         drop(alone);
         drop(closed);
-        let panic = post.panic.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        if let Some(panic) = panic {
+        if let Some(panic) = post.take_panic() {
             resume_unwind(panic);
         }
     }
 }
 
-impl Drop for Team {
+impl Begun {
+    /// Helpers for the most threads that there will be: fewer, if the system gives no more.
+    fn new(threads: usize) -> Self {
+        TEAMS.fetch_add(1, Ordering::Relaxed);
+        let post = Arc::new(Post {
+            state: AtomicU64::new(0),
+            wanted: AtomicUsize::new(0),
+            job: UnsafeCell::new(std::ptr::from_ref(NOTHING)),
+            end: AtomicBool::new(false),
+            panic: Mutex::new(None),
+        });
+        let most = rayon::current_num_threads().max(threads).min(HELPERS as usize);
+        let helpers = (1..most).map_while(|number| {
+            let (post, asleep) = (post.clone(), Arc::new(AtomicBool::new(false)));
+            let flag = asleep.clone();
+            let helper = Builder::new().name(format!("kernels-{number}"));
+            let thread = helper.spawn(move || help(&post, number, &flag)).ok()?;
+            Some(Helper { thread, asleep })
+        });
+        let helpers = helpers.collect();
+        Begun { post, helpers }
+    }
+}
+
+impl Drop for Begun {
     fn drop(&mut self) {
+        TEAMS.fetch_sub(1, Ordering::Relaxed);
         self.post.end.store(true, Ordering::SeqCst);
         for Helper { thread, .. } in self.helpers.drain(..) {
             thread.thread().unpark();
@@ -139,6 +171,19 @@ impl Drop for Closed<'_> {
             // With more threads than cores, the helper may be waiting for this one's.
             if looks % LOOKS == 0 { yield_now() } else { spin_loop() }
         }
+        if std::thread::panicking() {
+            // This thread's own panic goes on; the next job knows nothing of the other one.
+            drop(self.0.take_panic());
+        }
+    }
+}
+
+/// Says that a helper has ended its job when it is dropped.
+struct Ended<'a>(&'a Post);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.state.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -150,13 +195,13 @@ fn help(post: &Post, number: usize, asleep: &AtomicBool) {
     while !post.end.load(Ordering::Acquire) {
         if let Some(job) = (0..LOOKS).find_map(|_| post.begin(number, last)) {
             last = job;
+            let _ended = Ended(post);
             // SAFETY: it has begun, and has not ended.
             let job = unsafe { &**post.job.get() };
             let done = catch_unwind(AssertUnwindSafe(|| job(number)));
             if let Err(panic) = done {
-                *post.panic.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(panic);
+                post.panics().get_or_insert(panic);
             }
-            post.state.fetch_sub(1, Ordering::AcqRel);
             watching = Instant::now();
         } else if watching.elapsed() > AWAKE {
             asleep.store(true, Ordering::SeqCst);
@@ -171,6 +216,15 @@ fn help(post: &Post, number: usize, asleep: &AtomicBool) {
 }
 
 impl Post {
+    /// The first panic of a helper in this job.
+    fn panics(&self) -> MutexGuard<'_, Option<Box<dyn Any + Send>>> {
+        self.panic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
+        self.panics().take()
+    }
+
     /// Whether there is a job that the helper may begin, other than its `last` one.
     fn is_for(&self, helper: usize, last: u64) -> bool {
         let state = self.state.load(Ordering::SeqCst);

@@ -1,0 +1,90 @@
+//! One program of the comparison in `benches/peers`: what a network of the catalog takes for a batch of images, as a line
+//! of JSON; or the same network as an ONNX file, for the others.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use selvedge::burn::tensor::TensorData;
+use selvedge::cli;
+use selvedge::models::onnx::OnnxExport;
+use selvedge::models::{catalog, named};
+use selvedge::prelude::*;
+use selvedge::train::with_team;
+
+/// Times the inference of one network, from pixels in memory to its outputs in memory.
+#[derive(Parser)]
+struct Args {
+    /// A network of the catalog; without one, all their names are printed
+    #[arg(long)]
+    network: Option<String>,
+    /// Images at a time
+    #[arg(long, default_value_t = 1)]
+    batch: usize,
+    /// Calls that are not timed
+    #[arg(long, default_value_t = 3)]
+    warmup: usize,
+    /// Calls are timed for at least this long
+    #[arg(long, default_value_t = 1.0)]
+    seconds: f64,
+    /// Write the network to this file instead
+    #[arg(long, value_name = "FILE")]
+    onnx: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    cli::run(|args: Args| run(&args))
+}
+
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    let Some(name) = &args.network else {
+        let names: Vec<_> = catalog().into_iter().map(|network| network.name).collect();
+        return Ok(cli::print(&format!("{}\n", names.join("\n")))?);
+    };
+    let device = selvedge::device::open("flex")?;
+    let architecture = named(name)?;
+    let network = architecture.init(Initialization::PyTorch, 0, &device)?;
+    if let Some(path) = &args.onnx {
+        return Ok(OnnxExport::new(&network).save(path)?);
+    }
+    let [channels, height, width] = architecture.input;
+    let shape = [args.batch, channels, height, width];
+    let pixels: Vec<f32> = (0..shape.iter().product()).map(pixel).collect();
+    let call = || -> Vec<f32> {
+        let images = Tensor::from_data(TensorData::new(pixels.clone(), shape), &device);
+        network.forward(images).into_data().try_to_vec().expect("outputs are f32")
+    };
+    with_team(|| {
+        let first = call();
+        (1..args.warmup).for_each(|_| _ = call());
+        let (start, mut seconds) = (Instant::now(), Vec::new());
+        while seconds.is_empty() || start.elapsed().as_secs_f64() < args.seconds {
+            let begun = Instant::now();
+            call();
+            seconds.push(begun.elapsed().as_secs_f64());
+        }
+        let rate = (seconds.len() * args.batch) as f64 / seconds.iter().sum::<f64>();
+        seconds.sort_by(f64::total_cmp);
+        let quantile = |q: f64| 1e3 * seconds[((seconds.len() - 1) as f64 * q).round() as usize];
+        // Of the first image alone: a number that other programs can be held to.
+        let outputs = &first[..first.len() / args.batch];
+        let size =
+            (outputs.iter().map(|y| f64::from(y * y)).sum::<f64>() / outputs.len() as f64).sqrt();
+        cli::print(&format!(
+            "{{\"size\": {size:e}, \"median_ms\": {:.4}, \"p99_ms\": {:.4}, \"images_per_second\": {rate:.2}}}\n",
+            quantile(0.5),
+            quantile(0.99),
+        ))
+    })?;
+    Ok(())
+}
+
+/// Number `j` of the images that all programs get: a hash (MurmurHash3's finalizer) scaled to [0, 1).
+fn pixel(j: usize) -> f32 {
+    let mut h = j as u32;
+    h = (h ^ (h >> 16)).wrapping_mul(0x85eb_ca6b);
+    h = (h ^ (h >> 13)).wrapping_mul(0xc2b2_ae35);
+    (f64::from(h ^ (h >> 16)) / 4_294_967_296.0) as f32
+}
