@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use selvedge_data::transform::{augmented_set, flip_and_noise};
-use selvedge_data::{DataError, ImageDataset, PublishedSet, Source, Split, View};
+use selvedge_data::transform::{GrayToRgb, Grayscale, Resize, augmented_set, flip_and_noise};
+use selvedge_data::{DataError, ImageDataset, PublishedSet, Source, Split, Transforms, View};
 
 use crate::config::{Also, Classes, DatasetConfig, Part};
 
@@ -40,6 +40,11 @@ impl Datasets {
     pub fn with(mut self, name: impl Into<String>, split: Split) -> Self {
         self.known.insert(name.into(), split);
         self
+    }
+
+    /// Where published files are looked for.
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// The images that a trial is to have, but for the fraction.
@@ -84,14 +89,13 @@ impl Datasets {
             let train = augmented_set(&split.train, &flip_and_noise(noise), SEED)?.view();
             split = Split::with_shared_images(train, split.validation, split.test)?;
         }
-        match config.evaluation_fraction {
-            1.0 => Ok(split),
-            fraction => {
-                let some = |view: &View| view.stratified_fraction(fraction, SEED);
-                let test = split.test.as_ref().map(some).transpose()?;
-                Split::with_shared_images(split.train, some(&split.validation)?, test)
-            }
+        if config.evaluation_fraction != 1.0 {
+            let some = |view: &View| view.stratified_fraction(config.evaluation_fraction, SEED);
+            let test = split.test.as_ref().map(some).transpose()?;
+            split = Split::with_shared_images(split.train, some(&split.validation)?, test)?;
         }
+        // Those of a folder were read like that.
+        if config.folder.is_none() { sized(split, config) } else { Ok(split) }
     }
 
     /// The data set with all its classes.
@@ -104,6 +108,26 @@ impl Datasets {
         }
         PublishedSet::named(&config.name)?.load(&self.source)?.split_official()
     }
+}
+
+/// The images in the size and with the channels that are asked for.
+fn sized(split: Split, config: &DatasetConfig) -> Result<Split, DataError> {
+    let mut transforms = Transforms::new();
+    match (split.shape()[0], config.channels) {
+        (1, Some(3)) => transforms = transforms.with(GrayToRgb::default()),
+        (3, Some(1)) => transforms = transforms.with(Grayscale::default()),
+        _ => {}
+    }
+    if let Some(side) = config.image_size {
+        transforms = transforms.with(Resize::exactly([side, side]));
+    }
+    if transforms.is_empty() {
+        return Ok(split);
+    }
+    let transforms = [transforms];
+    let of = |view: &View| augmented_set(view, &transforms, SEED).map(|images| images.view());
+    let test = split.test.as_ref().map(of).transpose()?;
+    Split::with_shared_images(of(&split.train)?, of(&split.validation)?, test)
 }
 
 #[cfg(feature = "images")]
@@ -155,4 +179,43 @@ pub(crate) fn checksum(split: &Split) -> String {
         }
     }
     hash.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_any_source_have_the_size_and_the_channels_that_are_asked_for() {
+        let pixels = (0..12).flat_map(|i| [20 * i as u8; 4]).collect();
+        let labels = (0..12).map(|i| i % 2).collect();
+        let classes = vec!["even".to_owned(), "odd".to_owned()];
+        let images = ImageDataset::new("greys", pixels, [1, 2, 2], labels, classes).unwrap().view();
+        let split = images.split_stratified_three([0.5, 0.25, 0.25], 0).unwrap();
+        let datasets = Datasets::default().with("greys", split.clone());
+        let config = DatasetConfig { name: "greys".into(), ..DatasetConfig::default() };
+        let plain = datasets.load(&config).unwrap();
+        assert_eq!(plain.split.shape(), [1, 2, 2]);
+
+        let config = DatasetConfig { image_size: Some(3), channels: Some(3), ..config };
+        let sized = datasets.load(&config).unwrap();
+        assert_eq!(sized.split.shape(), [3, 3, 3]);
+        assert_ne!(sized.checksum, plain.checksum);
+        // An image of one grey stays of that grey, and where it was.
+        for (view, before) in [
+            (&sized.split.train, &split.train),
+            (&sized.split.validation, &split.validation),
+            (sized.split.test().unwrap(), split.test().unwrap()),
+        ] {
+            assert_eq!((view.labels(), view.classes()), (before.labels(), before.classes()));
+            for i in 0..view.len() {
+                assert_eq!(view.image(i), [before.image(i)[0]; 27]);
+            }
+        }
+        for (key, wrong) in [("image_size", "image_size = 0"), ("channels", "channels = 2")] {
+            let study = format!("[base]\ndataset = {{ name = 'mnist', {wrong} }}\n");
+            let error = study.parse::<crate::StudyConfig>().unwrap_err().to_string();
+            assert!(error.contains(key) && error.contains("must be"), "{error}");
+        }
+    }
 }

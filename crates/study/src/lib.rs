@@ -28,8 +28,8 @@ pub mod transfer;
 pub mod trial;
 
 pub use config::{
-    ConfigError, DatasetConfig, Metric, ModelConfig, Pretraining, Pruner, Search, StudyConfig,
-    TaskConfig, TestTime, TrialConfig, Variant,
+    ConfigError, DatasetConfig, Metric, ModelConfig, NormalizationConfig, Pretraining, Pruner,
+    Search, StudyConfig, TaskConfig, TestTime, TrialConfig, Variant,
 };
 pub use datasets::{Datasets, LoadedData};
 pub use error::{StudyError, ThreadsError};

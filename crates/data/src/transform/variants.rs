@@ -43,7 +43,10 @@ pub fn augmented_set(
     let fits = u32::try_from(count).is_ok();
     require(fits, "images of an augmented set", "at most 4294967295", count)?;
 
-    let mut pixels = Vec::with_capacity(count * shape.iter().product::<usize>());
+    let mut pixels = Vec::new();
+    let bytes = shape.iter().product::<usize>().saturating_mul(count);
+    let reserved = pixels.try_reserve_exact(bytes).is_ok();
+    require(reserved, "memory of an augmented set", "there", format_args!("{bytes} bytes"))?;
     let mut labels = Vec::with_capacity(count);
     let mut buffers = super::Buffers::default();
     let draws = EpochSeed { seed, epoch: 0 };

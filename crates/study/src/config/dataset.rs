@@ -21,10 +21,10 @@ pub struct DatasetConfig {
     /// A folder of images, one folder a class, or a table of paths and labels, instead of a name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
-    /// Height and width that images of a folder get.
+    /// Height and width that images are resized to, bilinearly; those of a folder to 64, if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_size: Option<usize>,
-    /// Channels that images of a folder get: 1 or 3.
+    /// Channels that images get, 1 or 3; those of a folder 3, if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
     /// Shares that train, validate and test, drawn from the training images, stratified, always the same way; the
@@ -156,12 +156,11 @@ impl DatasetConfig {
         if let Some(noise) = self.flip_and_noise.filter(|noise| !(0.0..=1.0).contains(noise)) {
             return wrong("flip_and_noise", noise.to_string(), "from 0 to 1");
         }
-        if self.folder.is_none() {
-            for (key, set) in [("image_size", self.image_size), ("channels", self.channels)] {
-                if let Some(n) = set {
-                    return wrong(key, n.to_string(), "left out: it is for a folder of images");
-                }
-            }
+        if let Some(side) = self.image_size.filter(|side| !(1..=1024).contains(side)) {
+            return wrong("image_size", side.to_string(), "from 1 to 1024");
+        }
+        if let Some(channels) = self.channels.filter(|channels| ![1, 3].contains(channels)) {
+            return wrong("channels", channels.to_string(), "1 or 3");
         }
         if let Some(parts) = self.split {
             let sum: f64 = parts.iter().sum();

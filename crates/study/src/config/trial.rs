@@ -1,13 +1,13 @@
 use std::path::PathBuf;
 
-use selvedge_data::{Mix, NormalizationKind, Transforms};
+use selvedge_data::{Mix, Transforms};
 use selvedge_models::{Initialization, Keep, NamePattern};
 use selvedge_train::{ClassificationLoss, FitConfig, PixelLoss};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::tree::{What, Wrong, read};
-use super::{DatasetConfig, ModelConfig, TestTime};
+use super::{DatasetConfig, ModelConfig, NormalizationConfig, TestTime};
 
 /// What decides the result of one trial, but for its seed.
 ///
@@ -21,7 +21,7 @@ pub struct TrialConfig {
     /// What is learned.
     pub task: TaskConfig,
     /// How pixels are normalized: by statistics of the training images where it is `standardized`.
-    pub normalization: NormalizationKind,
+    pub normalization: NormalizationConfig,
     /// How the first weights are drawn.
     pub initialization: Initialization,
     /// The first convolution, if it is made to [whiten](selvedge_models::Network::whiten) the training images.
@@ -77,7 +77,7 @@ pub struct Pretraining {
     pub keep: Keep,
     /// What is trained before, with the seed of the trial. Trials with the same share it.
     pub trial: Box<TrialConfig>,
-    /// Weights in a file, instead.
+    /// Weights in a file, instead, or the name of [published](selvedge_models::pretrained) ones.
     pub weights: Option<PathBuf>,
 }
 
@@ -88,7 +88,7 @@ struct Own {
     dataset: DatasetConfig,
     model: ModelConfig,
     task: TaskConfig,
-    normalization: NormalizationKind,
+    normalization: NormalizationConfig,
     initialization: Initialization,
     whiten: Option<String>,
     transforms: Transforms,
@@ -168,6 +168,7 @@ impl TrialConfig {
     /// Checks what can be known without the images.
     fn check(&self) -> Result<(), Wrong> {
         self.dataset.check()?;
+        self.normalization.check()?;
         self.fit.check().map_err(|error| Wrong::other(&[setting_of(&error)], error))?;
         if let Some(mix) = &self.mix {
             mix.check().map_err(|error| Wrong::other(&["mix"], error))?;

@@ -8,8 +8,9 @@ use selvedge_train::TrainError;
 use toml::Table;
 
 use super::Limits;
-use crate::config::{TestTime, TrialConfig, printable};
-use crate::{ConfigError, Datasets, LoadedData, StudyError};
+use super::weights::{Weights, WeightsFile};
+use crate::config::{TestTime, TrialConfig};
+use crate::{Datasets, LoadedData, StudyError};
 
 /// The settings that are not as they are where nothing is said: a setting that is new in the next version leaves the
 /// keys of others as they were. A default that changes has to change [`NUMERICS`].
@@ -39,15 +40,6 @@ pub(crate) struct Plan {
     pub key: String,
     /// Where it ends early, if it may.
     pub limits: Option<Limits>,
-}
-
-/// Where the first weights of a trial come from.
-#[derive(Clone, Debug)]
-pub(crate) enum Weights {
-    /// Another trial.
-    Trial(Box<Plan>),
-    /// A file, of which these are the bytes' hash.
-    File(std::path::PathBuf, String),
 }
 
 impl Plan {
@@ -90,15 +82,7 @@ impl Plan {
                     let plan = Self::new(&pretraining.trial, seed, datasets, device)?;
                     Weights::Trial(Box::new(Self { is_needed: true, ..plan }))
                 }
-                Some(path) => {
-                    let bytes = std::fs::read(path).map_err(|error| ConfigError {
-                        file: None,
-                        line: None,
-                        setting: "pretrain.weights".into(),
-                        message: printable(&format!("{}: {error}", path.display())),
-                    })?;
-                    Weights::File(path.clone(), selvedge_files::sha256(&bytes))
-                }
+                Some(path) => Weights::File(WeightsFile::find(path, datasets)?),
             }),
         };
         let mut plan = Self {
@@ -174,7 +158,7 @@ impl Plan {
         let weights = match &self.pretrained {
             None => "chance",
             Some(Weights::Trial(plan)) => &plan.key,
-            Some(Weights::File(_, hash)) => hash,
+            Some(Weights::File(file)) => &file.sha256,
         };
         let settings = unusual(self.config.to_table()).to_string();
         hash_of(&[

@@ -4,9 +4,11 @@ mod key;
 mod limits;
 mod record;
 mod run;
+mod weights;
 
 pub use record::{Ending, Epoch, Scores, TrialRecord};
 
-pub(crate) use key::{Plan, Weights};
+pub(crate) use key::Plan;
 pub(crate) use limits::Limits;
 pub(crate) use run::{Trained, fit_saved_or_not, train};
+pub(crate) use weights::{Weights, are_here};

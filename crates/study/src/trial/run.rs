@@ -139,8 +139,8 @@ pub(super) fn first_network(
     if let Some(pretraining) = &config.pretrain {
         let of_file;
         let source = match (&plan.pretrained, weights) {
-            (Some(Weights::File(path, _)), _) => {
-                of_file = from_file(path, &network, device)?;
+            (Some(Weights::File(file)), _) => {
+                of_file = from_file(file.path(), &network, device)?;
                 &of_file
             }
             (_, Some(weights)) => weights,

@@ -10,6 +10,7 @@ use selvedge_train::Context;
 
 use super::Block;
 use crate::store::FolderStore;
+use crate::trial::are_here;
 use crate::{Datasets, Runner, StudyConfig, StudyResults, TrialConfig};
 
 /// What is finished of studies, each read once.
@@ -35,8 +36,8 @@ impl<'a> Records<'a> {
         Self { studies, store, datasets, devices, context, known }
     }
 
-    /// What is finished of a block's study; `None` if its images are not on this machine, without which nobody knows
-    /// which records are of these images.
+    /// What is finished of a block's study; `None` if its images, or the weights of a file that it
+    /// begins with, are not on this machine, without which nobody knows which records are of these.
     pub fn of(&mut self, block: &Block) -> Result<Option<&StudyResults>, Box<dyn Error>> {
         let key = format!("{:?}", (&block.study, &block.changes, &block.device));
         if !self.known.contains_key(&key) {
@@ -47,7 +48,7 @@ impl<'a> Records<'a> {
             let file = self.studies.join(&block.study);
             let study = StudyConfig::read(file)?.overridden(&block.changes)?;
             for variant in study.variants()? {
-                if !self.has_images(&variant.trial)? {
+                if !self.can_be_known(&variant.trial)? {
                     return Ok(None);
                 }
             }
@@ -57,15 +58,18 @@ impl<'a> Records<'a> {
         Ok(Some(&self.known[&key]))
     }
 
-    /// Whether the images of a trial are here, and those of what is trained before it.
-    fn has_images(&self, trial: &TrialConfig) -> Result<bool, DataError> {
+    /// Whether the images of a trial are here, and the images or the weights of what is trained before it.
+    fn can_be_known(&self, trial: &TrialConfig) -> Result<bool, DataError> {
         match self.datasets.load(&trial.dataset) {
             Err(error) if error.kind() == DataErrorKind::NotFound => return Ok(false),
             loaded => drop(loaded?),
         }
         match &trial.pretrain {
-            Some(before) if before.weights.is_none() => self.has_images(&before.trial),
-            _ => Ok(true),
+            None => Ok(true),
+            Some(before) => match &before.weights {
+                Some(path) => Ok(are_here(path, self.datasets)),
+                None => self.can_be_known(&before.trial),
+            },
         }
     }
 }

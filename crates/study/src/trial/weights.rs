@@ -1,0 +1,73 @@
+//! Where the first weights of a trial come from.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use selvedge_models::pretrained::{FoundWeights, Pretrained};
+
+use super::Plan;
+use crate::{ConfigError, Datasets, StudyError};
+
+/// Where the first weights of a trial come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Weights {
+    /// Another trial.
+    Trial(Box<Plan>),
+    /// A file.
+    File(WeightsFile),
+}
+
+/// A file of weights.
+#[derive(Clone, Debug)]
+pub(crate) struct WeightsFile {
+    place: Place,
+    /// The SHA-256 of its bytes.
+    pub sha256: String,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Own(PathBuf),
+    /// Kept, since it may be unpacked for as long.
+    Published(Arc<FoundWeights>),
+}
+
+impl WeightsFile {
+    /// A file of one's own; where there is none, published weights of this name.
+    pub fn find(path: &Path, datasets: &Datasets) -> Result<Self, StudyError> {
+        let place = match published(path) {
+            Some(published) => Place::Published(Arc::new(published.find(datasets.source())?)),
+            None => Place::Own(path.to_owned()),
+        };
+        let bytes = std::fs::read(place.path()).map_err(|error| {
+            let message = format!("{}: {error}", path.display());
+            ConfigError { file: None, line: None, setting: "pretrain.weights".into(), message }
+        })?;
+        Ok(Self { sha256: selvedge_files::sha256(&bytes), place })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.place.path()
+    }
+}
+
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Own(path) => path,
+            Self::Published(found) => found.path(),
+        }
+    }
+}
+
+/// Whether weights can be had at all: a page of records can do without.
+pub(crate) fn are_here(path: &Path, datasets: &Datasets) -> bool {
+    match published(path) {
+        Some(published) => published.find(datasets.source()).is_ok(),
+        None => path.exists(),
+    }
+}
+
+fn published(path: &Path) -> Option<&'static Pretrained> {
+    if path.exists() { None } else { Pretrained::named(path.to_str()?).ok() }
+}
