@@ -166,7 +166,7 @@ pub use ops::{ConvTransposeBlockOptions, conv_transpose_block};
 pub use ops::{DepthwiseConvBackend, DepthwiseConvOptions, depthwise_conv};
 pub use ops::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
 pub use ops::{MaxPoolBackend, max_pool};
-pub use ops::{Pointwise, PointwiseBackend, gelu, relu6};
+pub use ops::{Pointwise, PointwiseBackend, gelu, relu6, without_tiny_gradients};
 pub use optim::{AdamOptions, FusedAdam};
 pub use optim::{FusedRmsProp, FusedRmsPropState, RmsPropOptions};
 pub use optim::{FusedSgd, FusedSgdState, MomentumOptions, SgdOptions};

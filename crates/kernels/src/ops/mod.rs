@@ -45,4 +45,4 @@ pub use max_pool::{MaxPoolBackend, max_pool};
 #[cfg(test)]
 pub(crate) use options::options;
 pub use options::{ConvBlockOptions, PoolOptions};
-pub use pointwise::{Pointwise, PointwiseBackend, gelu, relu6};
+pub use pointwise::{Pointwise, PointwiseBackend, gelu, relu6, without_tiny_gradients};

@@ -15,11 +15,13 @@ pub enum Pointwise {
     Gelu,
     /// [`relu6`]
     Relu6,
+    /// [`without_tiny_gradients`]
+    WithoutTinyGradients,
 }
 
 /// Backends that compute functions of single values.
 ///
-/// This is the layer below [`gelu`] and [`relu6`]; only code that is generic over Burn's backends needs it.
+/// This is the layer below [`gelu`], [`relu6`] and [`without_tiny_gradients`]; only code that is generic over Burn's backends needs it.
 #[backend_extension(
     Autodiff,
     Flex: cfg(feature = "flex"),
@@ -49,6 +51,7 @@ pub(crate) fn compose<B: Backend>(x: FloatTensor<B>, function: Pointwise) -> Flo
             let above = B::float_greater_equal_elem(x.clone(), Scalar::from(6.0), kind);
             B::float_mask_fill(B::relu(x), above, Scalar::from(6.0))
         }
+        Pointwise::WithoutTinyGradients => x,
     }
 }
 
@@ -92,6 +95,30 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// ```
 pub fn relu6<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     of(x, Pointwise::Relu6)
+}
+
+/// `x` itself, for the way back: on the flex device, in `f32`, gradients below 1e-30 are 0 then; everywhere else it does
+/// nothing.
+///
+/// It belongs between logits and a loss by softmax. The gradient of a class is its probability, and of a network that is
+/// sure of itself that is 1e-40: a denormal number. Processors of Intel take a hundred times as long for each product with
+/// one, so that the backward passes of a network that knows its training images took four times as long. Next to the other
+/// gradients of a batch such a number changes nothing.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn::tensor::{Device, Tensor};
+/// use selvedge_kernels::without_tiny_gradients;
+///
+/// let x = Tensor::<1>::ones([2], &Device::flex().autodiff()).require_grad();
+/// let factors = Tensor::from_data([3.0, 1e-38], &x.device());
+/// let gradients = (without_tiny_gradients(x.clone()) * factors).sum().backward();
+/// let gradient = x.grad(&gradients).unwrap().into_data();
+/// assert_eq!(gradient.try_to_vec::<f32>().unwrap(), [3.0, 0.0]);
+/// # }
+/// ```
+pub fn without_tiny_gradients<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    of(x, Pointwise::WithoutTinyGradients)
 }
 
 fn of<const D: usize>(x: Tensor<D>, function: Pointwise) -> Tensor<D> {
@@ -142,6 +169,19 @@ mod tests {
         assert_eq!(gelu(Tensor::<2>::ones([0, 3], &device)).dims(), [0, 3]);
         let nan = relu6(Tensor::<1>::from_data([f32::NAN], &device)).into_scalar::<f32>();
         assert!(nan.is_nan());
+    }
+
+    #[test]
+    fn gradients_that_are_tiny_become_0_and_all_others_stay() {
+        let device = Device::flex().autodiff();
+        let factors = [1.0, -2e-30, 1e-30, 9e-31, -1e-40, f32::NAN, f32::INFINITY, 0.0];
+        let x = Tensor::<1>::from_data([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], &device).require_grad();
+        let y = without_tiny_gradients(x.clone());
+        assert_eq!(y.to_data(), x.to_data());
+        let grads = (y * Tensor::from_data(factors, &device)).sum().backward();
+        let found = x.grad(&grads).unwrap().into_data().try_to_vec::<f32>().unwrap();
+        assert_eq!(found[..5], [1.0, -2e-30, 1e-30, 0.0, 0.0]);
+        assert!(found[5].is_nan() && found[6..] == [f32::INFINITY, 0.0]);
     }
 
     #[test]

@@ -5,11 +5,13 @@
 
 mod gelu;
 mod relu6;
+mod steady;
 
 use rayon::prelude::*;
 
 pub(crate) use gelu::Gelu;
 pub(crate) use relu6::Relu6;
+pub(crate) use steady::Steady;
 
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::{Isa, Simd, Task};

@@ -1,6 +1,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 use selvedge_data::{Batch, Targets};
+use selvedge_kernels::without_tiny_gradients;
 use serde::{Deserialize, Serialize};
 
 use super::class_weights::{check_class_weights, on_device, weight_of_labels};
@@ -66,7 +67,7 @@ impl CrossEntropy {
     }
 
     fn of_checked(&self, logits: Tensor<2>, targets: &Targets) -> Tensor<1> {
-        let log_probabilities = log_softmax(logits, 1);
+        let log_probabilities = log_softmax(without_tiny_gradients(logits), 1);
         if !self.class_weights.is_empty() {
             return self.weighted(log_probabilities, targets);
         }

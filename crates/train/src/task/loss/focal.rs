@@ -1,6 +1,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
 use selvedge_data::{Batch, Targets};
+use selvedge_kernels::without_tiny_gradients;
 use serde::{Deserialize, Serialize};
 
 use super::class_weights::{check_class_weights, on_device};
@@ -52,7 +53,7 @@ impl Loss for Focal {
         let [images, classes] = logits.dims();
         self.check(Some(classes))?;
         let device = logits.device();
-        let log_probabilities = log_softmax(logits, 1);
+        let log_probabilities = log_softmax(without_tiny_gradients(logits), 1);
         let (logs, shares) = match &batch.targets {
             Targets::Hard(labels) => {
                 let picked = log_probabilities.gather(1, labels.clone().unsqueeze_dim(1));
