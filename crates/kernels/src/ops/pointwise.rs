@@ -102,7 +102,7 @@ pub fn relu6<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 ///
 /// It belongs between logits and a loss by softmax. The gradient of a class is its probability, and of a network that is
 /// sure of itself that is 1e-40: a denormal number. Processors of Intel take a hundred times as long for each product with
-/// one, so that the backward passes of a network that knows its training images took four times as long. Next to the other
+/// one, so that epochs of a network that knew its training images took up to seven times as long. Next to the other
 /// gradients of a batch such a number changes nothing.
 ///
 /// ```
