@@ -175,7 +175,8 @@ mod tests {
     fn gradients_that_are_tiny_become_0_and_all_others_stay() {
         let device = Device::flex().autodiff();
         let factors = [1.0, -2e-30, 1e-30, 9e-31, -1e-40, f32::NAN, f32::INFINITY, 0.0];
-        let x = Tensor::<1>::from_data([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], &device).require_grad();
+        let x = Tensor::<1>::from_data([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], &device)
+            .require_grad();
         let y = without_tiny_gradients(x.clone());
         assert_eq!(y.to_data(), x.to_data());
         let grads = (y * Tensor::from_data(factors, &device)).sum().backward();
