@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use selvedge::prelude::*;
 use selvedge::study::StudyConfig;
 
 fn root() -> &'static Path {
@@ -17,6 +18,11 @@ fn root() -> &'static Path {
 fn study(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(example::program("study"));
     command.current_dir(root()).args(arguments).arg("--device=flex");
+    finished(command, folder)
+}
+
+/// Runs it with a store and an output of its own.
+fn finished(mut command: Command, folder: &Path) -> Output {
     command.arg("--store").arg(folder.join("store")).arg("--output-dir").arg(folder.join("output"));
     command.output().unwrap()
 }
@@ -29,6 +35,25 @@ fn files() -> Vec<PathBuf> {
     files.sort();
     assert!(files.len() >= 8, "{files:?}");
     files
+}
+
+/// Weights that are no part of the repository.
+const PUBLISHED: &str = "efficientnet_lite0";
+
+/// A study of color images that begins with published weights, on grey ones and with weights of chance: a file of the
+/// name that the published ones have takes their place.
+fn study_with_weights(file: &Path, folder: &Path) -> Output {
+    let network = named(PUBLISHED).unwrap().with_classes(10).unwrap();
+    let network = network.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
+    let classes = (0..10).map(|class| class.to_string()).collect();
+    let bundle = Bundle::from_parts(network, classes, vec![0.5], vec![0.5]);
+    bundle.save(folder.join(PUBLISHED)).unwrap();
+    let mut command = Command::new(example::program("study"));
+    command.current_dir(folder).env("SELVEDGE_DATA", root().join("datasets")).arg(file);
+    let images =
+        ["name=fashion_mnist", "channels=3", "image_size=32"].map(|i| format!("dataset.{i}"));
+    command.args(["--quick", "--device=flex"]).args(images);
+    finished(command, folder)
 }
 
 #[test]
@@ -44,7 +69,10 @@ fn every_study_file_runs_quickly() {
             // Parts of 32 × 32 pixels are larger than these images.
             arguments.extend(["dataset=fashion_mnist", "~transforms"]);
         }
-        let output = study(&arguments, folder.path());
+        let output = match text.contains(PUBLISHED) {
+            true => study_with_weights(&file, folder.path()),
+            false => study(&arguments, folder.path()),
+        };
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{}: {errors}", file.display());
         let text = String::from_utf8(output.stdout).unwrap();
