@@ -37,6 +37,8 @@ struct Args {
     #[arg(long)]
     keep_models: bool,
     #[command(flatten)]
+    emit: cli::EmitArgs,
+    #[command(flatten)]
     jobs: cli::JobArgs,
     #[command(flatten)]
     common: cli::Common,
@@ -54,6 +56,9 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
         return Ok(cli::print(&outline)?);
     }
     let name = args.file.file_stem().unwrap_or_default().to_string_lossy();
+    if let Some(script) = args.emit.script(&name) {
+        return Ok(cli::print(&script)?);
+    }
     let name = if args.quick { format!("runs/{name}_quick") } else { format!("runs/{name}") };
     let folder = args.output_dir.clone().unwrap_or(name.into());
     check_output(&folder)?;

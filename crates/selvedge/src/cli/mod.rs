@@ -20,6 +20,7 @@
 //! ```
 
 mod augmentation;
+mod emit;
 mod fine_tuning;
 mod fit;
 #[cfg(feature = "images")]
@@ -35,6 +36,7 @@ mod threads;
 mod training;
 
 pub use augmentation::AugmentationArgs;
+pub use emit::{EmitArgs, Engine};
 pub use fine_tuning::{FineTuneArgs, Pretrained, PretrainedArgs};
 pub use fit::FitArgs;
 #[cfg(feature = "images")]
