@@ -332,6 +332,19 @@ mod tests {
     }
 
     #[test]
+    fn a_last_step_that_ruins_the_network_is_seen_by_the_test_images() {
+        let mut trainer = Trainer::new(&stripes(100, 0), &stripes(40, 5), settings()).unwrap();
+        while trainer.steps(100).unwrap().epoch_end.is_none() {}
+        let kept = trainer.bundle().unwrap();
+        // Six of the seven steps of the second epoch are as before.
+        trainer.steps(6).unwrap();
+        trainer.settings.learning_rate = 1e6;
+        let error = trainer.steps(1).unwrap_err();
+        assert!(matches!(error, PageError::Diverged { epoch: 2, step: 14, .. }), "{error}");
+        assert_eq!(trainer.bundle().unwrap(), kept);
+    }
+
+    #[test]
     fn settings_out_of_range_and_a_loss_beyond_hope_are_told_in_one_line() {
         let (train, test) = (stripes(32, 0), stripes(16, 5));
         let refused =
