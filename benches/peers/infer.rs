@@ -1,6 +1,9 @@
 //! One program of the comparison in `benches/peers`: what a network of the catalog takes for a batch of images, as a line
 //! of JSON; or the same network as an ONNX file, for the others.
 
+#[path = "pixels.rs"]
+mod pixels;
+
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,6 +16,8 @@ use selvedge::models::onnx::OnnxExport;
 use selvedge::models::{catalog, named};
 use selvedge::prelude::*;
 use selvedge::train::with_team;
+
+use pixels::pixels;
 
 /// Times the inference of one network, from pixels in memory to its outputs in memory.
 #[derive(Parser)]
@@ -51,7 +56,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     }
     let [channels, height, width] = architecture.input;
     let shape = [args.batch, channels, height, width];
-    let pixels: Vec<f32> = (0..shape.iter().product()).map(pixel).collect();
+    let pixels = pixels(shape);
     let call = || -> Vec<f32> {
         let images = Tensor::from_data(TensorData::new(pixels.clone(), shape), &device);
         network.forward(images).into_data().try_to_vec().expect("outputs are f32")
@@ -79,12 +84,4 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         ))
     })?;
     Ok(())
-}
-
-/// Number `j` of the images that all programs get: a hash (MurmurHash3's finalizer) scaled to [0, 1).
-fn pixel(j: usize) -> f32 {
-    let mut h = j as u32;
-    h = (h ^ (h >> 16)).wrapping_mul(0x85eb_ca6b);
-    h = (h ^ (h >> 13)).wrapping_mul(0xc2b2_ae35);
-    (f64::from(h ^ (h >> 16)) / 4_294_967_296.0) as f32
 }

@@ -64,7 +64,7 @@ def updated(jax, args):
     rate, decay = args.learning_rate, args.weight_decay
 
     def sgd(w, g, states, step):
-        g = g + decay * w
+        g = g + decay * w if decay else g
         if not args.momentum:
             return w - rate * g, states
         v = args.momentum * states[0] + g

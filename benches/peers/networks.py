@@ -212,6 +212,12 @@ def images(network, batch):
     return uniform(0, math.prod(shape)).astype(numpy.float32).reshape(shape)
 
 
+def outputs(network):
+    """The values that the network gives for an image, where its last layer is linear."""
+    kind, *sizes = NETWORKS[network][-1]
+    return sizes[-1] if kind == "linear" else 1
+
+
 def is_autoencoder(network):
     return "autoencoder" in network
 

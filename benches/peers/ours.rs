@@ -1,6 +1,9 @@
 //! One program of the comparison in `benches/peers`: trains a network of the catalog for a while and
 //! prints its speed as a line of JSON, with this library's fused operations or with Burn's own.
 
+#[path = "pixels.rs"]
+mod pixels;
+
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -13,6 +16,8 @@ use selvedge::cli;
 use selvedge::models::{Shape, named, state};
 use selvedge::prelude::*;
 use selvedge::train::with_team;
+
+use pixels::{pixels, uniform};
 
 /// Times training steps of one network.
 #[derive(Parser)]
@@ -149,8 +154,7 @@ fn optimizer(args: &Args) -> Result<ModuleOptimizer, Box<dyn Error>> {
 /// Pixels in [0, 1).
 fn images(count: usize, [channels, height, width]: [usize; 3], device: &Device) -> Tensor<4> {
     let shape = [count, channels, height, width];
-    let pixels = (0..shape.iter().product::<usize>()).map(|j| uniform(0, j) as f32).collect();
-    Tensor::from_data(TensorData::new::<f32, _>(pixels, shape), device)
+    Tensor::from_data(TensorData::new(pixels(shape), shape), device)
 }
 
 /// The network with the weights that every program of the comparison gives it (README.md).
@@ -176,12 +180,4 @@ fn filled(network: Network) -> Network {
         *data = TensorData::new(values, shape);
     }
     state::write(network, tensors)
-}
-
-/// Number `j` of the sequence `seed`: a hash (MurmurHash3's finalizer) scaled to [0, 1).
-fn uniform(seed: u32, j: usize) -> f64 {
-    let mut h = (j as u32).wrapping_add(seed.wrapping_mul(0x9e37_79b9));
-    h = (h ^ (h >> 16)).wrapping_mul(0x85eb_ca6b);
-    h = (h ^ (h >> 13)).wrapping_mul(0xc2b2_ae35);
-    f64::from(h ^ (h >> 16)) / 4_294_967_296.0
 }

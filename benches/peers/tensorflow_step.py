@@ -73,7 +73,8 @@ def main():
     def update(name, w, g, step):
         """Each rule is one operation on all of a weight, in place."""
         first, second = (state[name] for state in states)
-        rate = args.learning_rate
+        rate, decay = args.learning_rate, args.weight_decay
+        g = g + decay * w if decay and args.optimizer == "sgd" else g
         if args.optimizer == "adam":
             powers = {"beta1_power": tf.pow(0.9, step), "beta2_power": tf.pow(0.999, step)}
             tf.raw_ops.ResourceApplyAdam(
@@ -81,9 +82,9 @@ def main():
                 lr=rate, beta1=0.9, beta2=0.999, epsilon=1e-8, grad=g)
         elif args.momentum:
             tf.raw_ops.ResourceApplyMomentum(
-                var=w.handle, accum=first.handle, lr=rate, grad=g + args.weight_decay * w, momentum=args.momentum)
+                var=w.handle, accum=first.handle, lr=rate, grad=g, momentum=args.momentum)
         else:
-            w.assign_sub(rate * (g + args.weight_decay * w))
+            w.assign_sub(rate * g)
 
     def train(step):
         with tf.GradientTape() as tape:

@@ -62,6 +62,16 @@ impl Normalization {
         Affine::new(self.of(channel)).apply(pixel)
     }
 
+    /// Refuses what images of so many channels cannot be normalized by.
+    ///
+    /// # Errors
+    ///
+    /// If there is neither one mean and standard deviation for all nor one for each channel, and if a pixel would become
+    /// infinite or not a number.
+    pub fn check(&self, channels: usize) -> Result<(), DataError> {
+        self.channels(channels).map(drop)
+    }
+
     fn of(&self, channel: usize) -> (f32, f32) {
         let pick = |values: &[f32]| match values {
             [all] => *all,

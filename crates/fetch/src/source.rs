@@ -126,6 +126,12 @@ impl Source {
         self
     }
 
+    /// Everywhere, and with downloads, that end and are tried as here: for what is not in the folder of this one.
+    pub fn anywhere(&self) -> Self {
+        let Self { attempts, pause, timeout, interrupt, .. } = self.clone();
+        Self { attempts, pause, timeout, interrupt, ..Self::default() }
+    }
+
     /// Downloads nothing.
     pub fn without_download(mut self) -> Self {
         self.download = false;

@@ -113,10 +113,10 @@ impl Datasets {
 /// The images in the size and with the channels that are asked for.
 fn sized(split: Split, config: &DatasetConfig) -> Result<Split, DataError> {
     let mut transforms = Transforms::new();
-    match (split.shape()[0], config.channels) {
-        (1, Some(3)) => transforms = transforms.with(GrayToRgb::default()),
-        (3, Some(1)) => transforms = transforms.with(Grayscale::default()),
-        _ => {}
+    match config.channels.filter(|channels| *channels != split.shape()[0]) {
+        None => {}
+        Some(1) => transforms = transforms.with(Grayscale::default()),
+        Some(_) => transforms = transforms.with(GrayToRgb::default()),
     }
     if let Some(side) = config.image_size {
         transforms = transforms.with(Resize::exactly([side, side]));
@@ -217,5 +217,15 @@ mod tests {
             let error = study.parse::<crate::StudyConfig>().unwrap_err().to_string();
             assert!(error.contains(key) && error.contains("must be"), "{error}");
         }
+
+        // Of two channels there is neither grey nor color.
+        let pixels = vec![7; 16];
+        let classes = vec!["all".to_owned()];
+        let images = ImageDataset::new("pairs", pixels, [2, 2, 2], vec![0, 0], classes).unwrap();
+        let split = images.view().split_at(1).unwrap();
+        let datasets = Datasets::default().with("pairs", split);
+        let config = DatasetConfig { name: "pairs".into(), image_size: None, ..config };
+        let error = datasets.load(&config).unwrap_err().to_string();
+        assert_eq!(error, "grey to RGB: expected images of 1 or 3 channels, found 2");
     }
 }

@@ -42,12 +42,11 @@ pub fn evaluate_on<M: Model>(
 ) -> Result<Evaluation, TrainError> {
     let mut confusion = ConfusionMatrix::new(source.classes());
     let task = Classify::default();
-    let add = |labels: &[u16], predictions: &[usize]| {
+    let metrics = measure(&task, &model.valid(), source, |labels, predictions| {
         for (&predicted, &label) in predictions.iter().zip(labels) {
             confusion.add(usize::from(label), predicted);
         }
-    };
-    let metrics = with_team(|| measure(&task, &model.valid(), source, add))?;
+    })?;
     Ok(Evaluation { metrics, confusion })
 }
 
@@ -115,7 +114,7 @@ pub fn evaluate_task<T: Task, M: Model>(
 ) -> Result<T::Score, TrainError> {
     task.check()?;
     task.check_data(source)?;
-    with_team(|| measure(task, &model.valid(), source, |_, _| {}))
+    measure(task, &model.valid(), source, |_, _| {})
 }
 
 /// How well `model` reconstructs the images of `view`.

@@ -47,16 +47,18 @@ impl EmitArgs {
         program: &Path,
         arguments: &[String],
     ) -> String {
-        // What all of these engines take for a name.
+        // What all of these engines take for a name, which begins with the library's.
         let name: String = name
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+            .take(50)
             .collect();
+        let name = name.trim_matches('-');
         let command: Vec<String> =
             [program.display().to_string()].iter().chain(arguments).cloned().collect();
         match engine {
-            Engine::Slurm => self.slurm(&name, &command),
-            Engine::Kubernetes => self.kubernetes(&name, &command),
+            Engine::Slurm => self.slurm(name, &command),
+            Engine::Kubernetes => self.kubernetes(name, &command),
             Engine::Ray => self.ray(&command),
         }
     }
@@ -79,6 +81,8 @@ impl EmitArgs {
 #SBATCH --output=selvedge-{name}-%a.log
 
 export RAYON_NUM_THREADS=$SLURM_CPUS_PER_TASK
+# Since Slurm 22.05 srun asks for one core, unless this says otherwise.
+export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
 {command}
 status=$?
 # 143: it was told to stop, and goes on where it was.
@@ -136,8 +140,10 @@ spec:
     fn ray(&self, command: &[String]) -> String {
         let Self { workers, cores, .. } = self;
         let command = serde_json::to_string(command).expect("texts are data");
+        let folder = std::env::current_dir().unwrap_or_default().display().to_string();
+        let folder = serde_json::to_string(&folder).expect("texts are data");
         format!(
-            "\"\"\"Workers of one study, on a folder that all nodes see: `ray job submit --working-dir . -- python this_file.py`.\"\"\"
+            "\"\"\"Workers of one study, on FOLDER, which all nodes see: `ray job submit --working-dir . -- python this_file.py`.\"\"\"
 
 import os
 import subprocess
@@ -146,15 +152,16 @@ import sys
 import ray
 
 COMMAND = {command}
+FOLDER = {folder}
 
 
 @ray.remote(num_cpus={cores}, max_retries=-1)
 def worker():
-    return subprocess.run(COMMAND, env={{**os.environ, \"RAYON_NUM_THREADS\": \"{cores}\"}}).returncode
+    return subprocess.run(COMMAND, cwd=FOLDER, env={{**os.environ, \"RAYON_NUM_THREADS\": \"{cores}\"}}).returncode
 
 
 ray.init(address=\"auto\")
-sys.exit(max(ray.get([worker.remote() for _ in range({workers})])))
+sys.exit(any(ray.get([worker.remote() for _ in range({workers})])))
 "
         )
     }

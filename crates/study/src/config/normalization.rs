@@ -1,7 +1,5 @@
-use selvedge_data::{Normalization, NormalizationKind, View};
+use selvedge_data::{DataError, Normalization, NormalizationKind, View};
 use serde::{Deserialize, Serialize};
-
-use super::tree::Wrong;
 
 /// How the pixels of a trial are normalized.
 ///
@@ -34,19 +32,11 @@ impl NormalizationConfig {
         }
     }
 
-    /// Refuses what no image can have.
-    pub(crate) fn check(&self) -> Result<(), Wrong> {
-        let Self::Given(Normalization { mean, std }) = self else { return Ok(()) };
-        let wrong = |key, value: String, expected| {
-            let message = format!("it is {value}, but must be {expected}");
-            Err(Wrong::other(&["normalization", key], message))
-        };
-        if mean.is_empty() || !mean.iter().all(|mean| mean.is_finite()) {
-            return wrong("mean", format!("{mean:?}"), "finite numbers");
+    /// Refuses numbers that do not fit images of so many channels.
+    pub(crate) fn check(&self, channels: usize) -> Result<(), DataError> {
+        match self {
+            Self::Kind(_) => Ok(()),
+            Self::Given(given) => given.check(channels),
         }
-        if std.is_empty() || !std.iter().all(|std| std.is_finite() && *std > 0.0) {
-            return wrong("std", format!("{std:?}"), "finite numbers above 0");
-        }
-        Ok(())
     }
 }

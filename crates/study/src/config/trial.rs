@@ -168,7 +168,6 @@ impl TrialConfig {
     /// Checks what can be known without the images.
     fn check(&self) -> Result<(), Wrong> {
         self.dataset.check()?;
-        self.normalization.check()?;
         self.fit.check().map_err(|error| Wrong::other(&[setting_of(&error)], error))?;
         if let Some(mix) = &self.mix {
             mix.check().map_err(|error| Wrong::other(&["mix"], error))?;

@@ -282,6 +282,20 @@ fn an_impossible_variant_is_refused_before_anything_runs_with_its_line() {
     );
     assert!(message.ends_with("must be left out: `mlp` has no such setting"), "{message}");
     assert!(store.put.lock().unwrap().is_empty());
+    // The images have one channel.
+    for (numbers, expected) in [
+        ("mean = [0.5, 0.5], std = [0.5, 0.5]", "2 means"),
+        ("mean = [0.5], std = [0.0]", "standard deviation"),
+        ("mean = [nan], std = [0.5]", "mean"),
+        ("mean = [], std = []", "0 means"),
+    ] {
+        let text = STUDY.replace("[base]", &format!("[base]\nnormalization = {{ {numbers} }}"));
+        let study = text.parse().unwrap();
+        let runner = Runner::new(store.clone(), &datasets, "flex");
+        let error = runner.run(&study, &context()).unwrap_err().to_string();
+        assert!(error.contains(expected) && error.contains("line "), "{error}");
+    }
+    assert!(store.put.lock().unwrap().is_empty());
     let text = STUDY.replace("'halves'", "'quarters'");
     let error =
         Runner::new(store, &datasets, "flex").run(&text.parse().unwrap(), &context()).unwrap_err();

@@ -54,6 +54,7 @@ impl Plan {
         // An autoencoder has no classes: its output is the image.
         let network = config.model.architecture(data.split.shape(), data.split.classes().len())?;
         let shape = data.split.shape();
+        config.normalization.check(shape[0])?;
         config.transforms.require_same_shape(shape).map_err(TrainError::from)?;
         if let Some(views) = config.test_time.and_then(TestTime::views) {
             views.check(shape)?;

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use selvedge_fetch::FetchError;
+use selvedge_models::ModelError;
 use selvedge_models::pretrained::{FoundWeights, Pretrained};
 
 use super::Plan;
@@ -36,7 +38,9 @@ impl WeightsFile {
     /// A file of one's own; where there is none, published weights of this name.
     pub fn find(path: &Path, datasets: &Datasets) -> Result<Self, StudyError> {
         let place = match published(path) {
-            Some(published) => Place::Published(Arc::new(published.find(datasets.source())?)),
+            Some(published) => {
+                Place::Published(Arc::new(published.find(&datasets.source().anywhere())?))
+            }
             None => Place::Own(path.to_owned()),
         };
         let bytes = std::fs::read(place.path()).map_err(|error| {
@@ -60,14 +64,16 @@ impl Place {
     }
 }
 
-/// Whether weights can be had at all: a page of records can do without.
-pub(crate) fn are_here(path: &Path, datasets: &Datasets) -> bool {
-    match published(path) {
-        Some(published) => published.find(datasets.source()).is_ok(),
-        None => path.exists(),
+/// Whether the weights are on this machine: a page of records can do without.
+pub(crate) fn are_here(path: &Path, datasets: &Datasets) -> Result<bool, ModelError> {
+    let Some(published) = published(path) else { return Ok(path.is_file()) };
+    match published.find(&datasets.source().anywhere().without_download()) {
+        Err(ModelError::Fetch(FetchError::NotFound { .. })) => Ok(false),
+        found => found.map(|_| true),
     }
 }
 
+/// The published weights of this name, unless a file is called so.
 fn published(path: &Path) -> Option<&'static Pretrained> {
-    if path.exists() { None } else { Pretrained::named(path.to_str()?).ok() }
+    if path.is_file() { None } else { Pretrained::named(path.to_str()?).ok() }
 }

@@ -16,6 +16,7 @@ pub use reconstruct::{Reconstruct, Reconstruction};
 
 use burn::tensor::Tensor;
 use selvedge_data::{Batch, BatchSource, DataError};
+use selvedge_kernels::with_team;
 use selvedge_models::Model;
 
 use crate::error::require_shape;
@@ -135,16 +136,19 @@ pub(crate) fn measure<T: Task, M: Model>(
     check_images(model, source)?;
     let classes = source.classes().len();
     let mut meter = Meter::new(task, Totals::default(), 0);
-    for batch in source.batches(0) {
-        let batch = batch?;
-        let outputs = model.forward(batch.images.clone());
-        let loss = task.loss(outputs.clone(), &batch, classes)?;
-        let weight = task.weight(&batch);
-        meter.add(loss, outputs, weight, batch.labels);
-        if meter.is_full() {
-            meter.read_all(&mut seen);
+    with_team(|| {
+        for batch in source.batches(0) {
+            let batch = batch?;
+            let outputs = model.forward(batch.images.clone());
+            let loss = task.loss(outputs.clone(), &batch, classes)?;
+            let weight = task.weight(&batch);
+            meter.add(loss, outputs, weight, batch.labels);
+            if meter.is_full() {
+                meter.read_all(&mut seen);
+            }
         }
-    }
+        Ok::<_, TrainError>(())
+    })?;
     meter.read_all(&mut seen);
     match meter.totals.images {
         0 => Err(no_batches("validation or test")),

@@ -39,11 +39,10 @@ pub(super) struct Team {
     jobs: Cell<u64>,
 }
 
-/// How many threads there could be.
 struct Size {
-    /// In rayon's pool.
+    /// The most threads that it may ever have.
     threads: usize,
-    /// On which this thread may run.
+    /// Those that it shares with other teams.
     cores: usize,
 }
 
@@ -77,16 +76,21 @@ impl Team {
     /// How many threads may compute a kernel, with the one that has made the team: those of rayon's current pool, of which
     /// no more than this team's share of the cores.
     pub(super) fn share(&self) -> usize {
-        let size = self.size.get_or_init(|| Size {
-            threads: rayon::current_num_threads(),
-            cores: available_parallelism().map_or(1, NonZero::get),
-        });
-        if cfg!(test) {
-            // Tests are to have as many as they ask for, whatever runs beside them.
-            return size.threads;
-        }
+        let Size { threads, cores } = *self.size();
         let teams = TEAMS.load(Ordering::Relaxed) + usize::from(self.begun.get().is_none());
-        size.threads.min(size.cores / teams).max(1)
+        threads.min(cores / teams).max(1)
+    }
+
+    fn size(&self) -> &Size {
+        self.size.get_or_init(|| {
+            // Tests are to have as many threads as they ask for, whatever runs beside them.
+            let cores = if cfg!(test) {
+                usize::MAX
+            } else {
+                available_parallelism().map_or(1, NonZero::get)
+            };
+            Size { threads: rayon::current_num_threads().min(cores), cores }
+        })
     }
 
     /// Calls `job` on this thread with 0, and on up to `threads - 1` helpers with their numbers, and returns when all are
@@ -96,7 +100,7 @@ impl Team {
     ///
     /// If `job` does, on any of the threads.
     pub(super) fn run(&self, threads: usize, job: &(dyn Fn(usize) + Sync)) {
-        let Begun { post, helpers } = self.begun.get_or_init(|| Begun::new(threads));
+        let Begun { post, helpers } = self.begun.get_or_init(|| Begun::new(self.size().threads));
         let number = self.jobs.get() + 1;
         self.jobs.set(number);
         // SAFETY: the lifetime alone is changed. No helper calls it after `Closed` is dropped, below. Nobody reads it now.
@@ -124,7 +128,7 @@ impl Team {
 }
 
 impl Begun {
-    /// Helpers for the most threads that there will be: fewer, if the system gives no more.
+    /// Helpers, with which there are so many threads: fewer, if the system gives no more.
     fn new(threads: usize) -> Self {
         TEAMS.fetch_add(1, Ordering::Relaxed);
         let post = Arc::new(Post {
@@ -134,8 +138,7 @@ impl Begun {
             end: AtomicBool::new(false),
             panic: Mutex::new(None),
         });
-        let most = rayon::current_num_threads().max(threads).min(HELPERS as usize);
-        let helpers = (1..most).map_while(|number| {
+        let helpers = (1..threads.min(HELPERS as usize)).map_while(|number| {
             let (post, asleep) = (post.clone(), Arc::new(AtomicBool::new(false)));
             let flag = asleep.clone();
             let helper = Builder::new().name(format!("kernels-{number}"));

@@ -5,13 +5,13 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use selvedge_data::{DataError, DataErrorKind};
+use selvedge_data::DataErrorKind;
 use selvedge_train::Context;
 
 use super::Block;
 use crate::store::FolderStore;
 use crate::trial::are_here;
-use crate::{Datasets, Runner, StudyConfig, StudyResults, TrialConfig};
+use crate::{Datasets, Runner, StudyConfig, StudyError, StudyResults, TrialConfig};
 
 /// What is finished of studies, each read once.
 pub(super) struct Records<'a> {
@@ -59,7 +59,7 @@ impl<'a> Records<'a> {
     }
 
     /// Whether the images of a trial are here, and the images or the weights of what is trained before it.
-    fn can_be_known(&self, trial: &TrialConfig) -> Result<bool, DataError> {
+    fn can_be_known(&self, trial: &TrialConfig) -> Result<bool, StudyError> {
         match self.datasets.load(&trial.dataset) {
             Err(error) if error.kind() == DataErrorKind::NotFound => return Ok(false),
             loaded => drop(loaded?),
@@ -67,7 +67,7 @@ impl<'a> Records<'a> {
         match &trial.pretrain {
             None => Ok(true),
             Some(before) => match &before.weights {
-                Some(path) => Ok(are_here(path, self.datasets)),
+                Some(path) => Ok(are_here(path, self.datasets)?),
                 None => self.can_be_known(&before.trial),
             },
         }
