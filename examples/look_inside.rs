@@ -8,7 +8,7 @@ use clap::Parser;
 use selvedge::cli;
 use selvedge::files::Output;
 use selvedge::prelude::*;
-use selvedge::report::html::command_line;
+use selvedge::report::command_line;
 use selvedge::report::looking::{Look, LookedAt, PICTURES, Reference, class_of};
 
 /// Looks inside the classifier of a bundle: which pixels of images matter by eight methods, what its layers make of them,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use selvedge::cli;
-use selvedge::report::html::command_line;
+use selvedge::report::command_line;
 use selvedge::study::store::FolderStore;
 use selvedge::study::{Datasets, Runner, StudyConfig, check_output};
 

@@ -110,9 +110,9 @@
 //! | `vgg16_features`, inference | 30,693 | 216 | 105 % |
 //!
 //! What is left over: small networks wait for each other's threads, for some dozen operations a
-//! step (the table is from before [`with_team`]); results are put back into Burn's layout after each block, and packed again before the next;
-//! Adam passes over four arrays as large as the weights; and with many channels, tiles
-//! and their products go through the third-level cache.
+//! step (the table is from before [`with_team`]); results are put back into Burn's layout after each
+//! block, and packed again before the next; Adam passes over four arrays as large as the weights; and
+//! with many channels, tiles and their products go through the third-level cache.
 //!
 //! # Choosing instructions
 //!

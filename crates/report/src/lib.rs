@@ -8,10 +8,12 @@
 //! | make a page of it: text, tables and figures in one file | `html` (feature `plot`) |
 //! | look inside a trained classifier: a contact sheet and a page of what it sees in images | `looking` (feature `plot`) |
 //! | keep what a run measures every so many steps | [`StepLog`] |
+//! | show the command that a run was started by | [`command_line`] |
 //! | let TensorBoard show a run as it goes | [`TensorBoard`], [`tensorboard`] |
 //!
 //! Nothing here trains or measures: it shows what [`selvedge_train`] has measured.
 
+mod command;
 #[cfg(feature = "plot")]
 mod evaluation;
 #[cfg(feature = "plot")]
@@ -25,6 +27,7 @@ pub mod plot;
 mod step_log;
 pub mod tensorboard;
 
+pub use command::command_line;
 #[cfg(feature = "plot")]
 pub use evaluation::{EvaluationError, write_evaluation};
 #[cfg(feature = "plot")]

@@ -21,7 +21,8 @@ pub enum Pointwise {
 
 /// Backends that compute functions of single values.
 ///
-/// This is the layer below [`gelu`], [`relu6`] and [`without_tiny_gradients`]; only code that is generic over Burn's backends needs it.
+/// This is the layer below [`gelu`], [`relu6`] and [`without_tiny_gradients`]; only code that is generic over Burn's
+/// backends needs it.
 #[backend_extension(
     Autodiff,
     Flex: cfg(feature = "flex"),
@@ -97,8 +98,8 @@ pub fn relu6<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     of(x, Pointwise::Relu6)
 }
 
-/// `x` itself, for the way back: on the flex device, in `f32`, gradients below 1e-30 are 0 then; everywhere else it does
-/// nothing.
+/// `x` itself, of any shape, for the way back: on the flex device, in `f32`, gradients below 1e-30 are 0 then; everywhere
+/// else it does nothing.
 ///
 /// It belongs between logits and a loss by softmax. The gradient of a class is its probability, and of a network that is
 /// sure of itself that is 1e-40: a denormal number. Processors of Intel take a hundred times as long for each product with

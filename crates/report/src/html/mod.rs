@@ -6,7 +6,7 @@
 //! | show a picture, with curves to switch on and off | [`Figure`] |
 //! | show numbers | [`Table`], [`Row`], [`Cell`] |
 //! | show which class was taken for which | [`confusion_table`], [`class_table`] |
-//! | say where it was made, and by which command | [`Machine`], [`command_line`] |
+//! | say where it was made, and by which command | [`Machine`], [`command_line`](crate::command_line) |
 //!
 //! The file holds its style, its script and its pictures, and forbids itself to load anything. It is made for
 //! screens of any width, light and dark, and for print; without its script it shows everything. All texts are
@@ -22,14 +22,12 @@
 //! assert!(page.to_html().contains("<td class=\"number\">98.7</td>"));
 //! ```
 
-mod command;
 mod figure;
 mod machine;
 mod matrix;
 mod page;
 mod table;
 
-pub use command::command_line;
 pub use figure::Figure;
 pub use machine::Machine;
 pub use matrix::{class_table, confusion_table};

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use selvedge_report::html::command_line;
+use selvedge_report::command_line;
 
 use super::at_least_one;
 

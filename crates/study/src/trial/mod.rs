@@ -11,4 +11,6 @@ pub use record::{Ending, Epoch, Scores, TrialRecord};
 pub(crate) use key::Plan;
 pub(crate) use limits::Limits;
 pub(crate) use run::{Trained, fit_saved_or_not, train};
-pub(crate) use weights::{Weights, are_here};
+pub(crate) use weights::Weights;
+#[cfg(feature = "plot")]
+pub(crate) use weights::are_here;

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(feature = "plot")]
 use selvedge_fetch::FetchError;
+#[cfg(feature = "plot")]
 use selvedge_models::ModelError;
 use selvedge_models::pretrained::{FoundWeights, Pretrained};
 
@@ -65,6 +67,7 @@ impl Place {
 }
 
 /// Whether the weights are on this machine: a page of records can do without.
+#[cfg(feature = "plot")]
 pub(crate) fn are_here(path: &Path, datasets: &Datasets) -> Result<bool, ModelError> {
     let Some(published) = published(path) else { return Ok(path.is_file()) };
     match published.find(&datasets.source().anywhere().without_download()) {

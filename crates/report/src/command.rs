@@ -2,7 +2,7 @@
 /// as it is, and may be several words.
 ///
 /// ```
-/// use selvedge_report::html::command_line;
+/// use selvedge_report::command_line;
 ///
 /// let line = command_line("cargo run --", ["lr=1e-3", "seed=range(0,6)", "it's"]);
 /// assert_eq!(line, r"cargo run -- lr=1e-3 'seed=range(0,6)' 'it'\''s'");
