@@ -3,12 +3,10 @@
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Parser;
 use selvedge::cli;
 use selvedge::report::command_line;
-use selvedge::study::store::FolderStore;
 use selvedge::study::{Datasets, Runner, StudyConfig, check_output};
 
 /// Trains every variant of a study with every seed, and says which is best and which chance cannot tell from it.
@@ -30,12 +28,11 @@ struct Args {
     /// Folder for tables and the report [default: one in runs/ that is called as the file]
     #[arg(long, value_name = "FOLDER")]
     output_dir: Option<PathBuf>,
-    /// Folder of the finished trials of all studies
-    #[arg(long, value_name = "FOLDER", default_value = "runs/store")]
-    store: PathBuf,
     /// Keeps the model of every trial, too
     #[arg(long)]
     keep_models: bool,
+    #[command(flatten)]
+    store: cli::StoreArgs,
     #[command(flatten)]
     emit: cli::EmitArgs,
     #[command(flatten)]
@@ -64,7 +61,7 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     check_output(&folder)?;
     let (context, device) = args.jobs.context(&args.common, "study")?;
     let datasets = Datasets::new(args.common.source());
-    let runner = Runner::new(Arc::new(FolderStore::open(&args.store)?), &datasets, device);
+    let runner = Runner::new(args.store.open()?, &datasets, device);
     let runner = if args.keep_models { runner.with_models() } else { runner };
 
     let results = runner.run(&study, &context)?;

@@ -32,6 +32,7 @@ mod predictions;
 mod run_folder;
 mod settings;
 mod signals;
+mod store;
 mod threads;
 mod training;
 
@@ -47,6 +48,7 @@ pub use network::{Channels, NetworkArgs, WeightArgs, WeightFormat, non_finite};
 pub use predictions::{PredictionArgs, PredictionFormat, predict_files, read_images};
 pub use run_folder::{RunArgs, RunFolderArgs, ended};
 pub use settings::{Classes, DataArgs, Fraction, Normalization, QuickArgs, prefetch};
+pub use store::StoreArgs;
 pub use training::{LossArgs, LrScheduler, Opt, TrainingArgs};
 
 use std::error::Error;

@@ -15,6 +15,7 @@ mod pruning;
 mod report;
 mod results;
 mod search;
+mod sender;
 mod table;
 mod tuned;
 mod unit;

@@ -8,6 +8,7 @@ use selvedge_train::{Context, Progress};
 
 use super::Runner;
 use super::progress::{Event, StudyProgress};
+use super::sender::Sender;
 use crate::store::{self, Claim, Leases, Version};
 use crate::trial::{self, Plan, Trained, TrialRecord};
 use crate::{StudyError, jobs, record};
@@ -210,8 +211,15 @@ impl<'a> Work<'a> {
             })?),
         };
         let mut context = self.context.clone().with_progress(Progress::Hidden);
-        context.run_folder = self.runner.store.scratch(&plan.key);
-        trial::train(plan, weights.as_ref(), &self.runner.device_name, &context)
+        let store = &self.runner.store;
+        context.run_folder = store.scratch(&plan.key);
+        store.fetch_scratch(&plan.key).map_err(|error| self.runner.store_error(error))?;
+        let context = context.with_observer(Sender::new(store.clone(), &plan.key));
+        let trained = trial::train(plan, weights.as_ref(), &self.runner.device_name, &context)?;
+        if trained.is_none() {
+            store.send_scratch(&plan.key).map_err(|error| self.runner.store_error(error))?;
+        }
+        Ok(trained)
     }
 
     /// Keeps what came of a trial; what was kept first, if another process was faster.
@@ -233,10 +241,8 @@ impl<'a> Work<'a> {
         let text = record::to_text(&trained.record).map_err(failed)?;
         let name = record_name(&trained.record.key);
         let first = store.put(&name, text.as_bytes()).map_err(failed)?;
-        if let Some(folder) = store.scratch(&plan.key) {
-            // What cannot be removed is in nobody's way.
-            let _ = std::fs::remove_dir_all(folder);
-        }
+        // What cannot be removed is in nobody's way.
+        let _ = store.drop_scratch(&plan.key);
         match first {
             true => Ok(trained.record),
             false => Ok(self.finished(plan)?.unwrap_or(trained.record)),

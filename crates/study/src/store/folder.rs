@@ -56,16 +56,7 @@ impl FolderStore {
     }
 
     fn path(&self, name: &str) -> io::Result<PathBuf> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let is_part =
-            |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(allowed);
-        match name.split('/').all(is_part) {
-            true => Ok(self.folder.join(name)),
-            false => Err(io::Error::new(
-                ErrorKind::InvalidInput,
-                format!("no name of a store: {name:?}"),
-            )),
-        }
+        Ok(self.folder.join(super::checked(name)?))
     }
 
     /// Holds the lock of the store until the file is dropped.

@@ -8,15 +8,20 @@
 //! | [`remove`](Store::remove) | takes away those of a version |
 //! | [`list`](Store::list) | the names that begin so |
 //!
-//! [`FolderStore`] is the one over a local folder.
+//! [`FolderStore`] is the one over a local folder, `BucketStore` (feature `bucket`) the one in a bucket.
 
+#[cfg(feature = "bucket")]
+mod bucket;
 mod folder;
 mod lease;
 
 use std::any::Any;
-use std::io;
-use std::path::PathBuf;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
+#[cfg(feature = "bucket")]
+pub use bucket::BucketStore;
 pub use folder::FolderStore;
 pub(crate) use lease::clear;
 pub use lease::{Claim, Lease, Leases};
@@ -66,6 +71,36 @@ pub trait Store: Send + Sync {
         None
     }
 
+    /// Brings what was [sent](Self::send_scratch) of a scratch folder, from whichever machine, if there is no such folder
+    /// here. Nothing, where all machines see the same folder.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    fn fetch_scratch(&self, name: &str) -> io::Result<()> {
+        let _ = name;
+        Ok(())
+    }
+
+    /// Keeps what is in a scratch folder where other machines find it. Nothing, where they see the folder itself.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    fn send_scratch(&self, name: &str) -> io::Result<()> {
+        let _ = name;
+        Ok(())
+    }
+
+    /// Takes away a scratch folder, and what was sent of it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be removed.
+    fn drop_scratch(&self, name: &str) -> io::Result<()> {
+        self.scratch(name).map_or(Ok(()), |folder| drop_folder(&folder))
+    }
+
     /// Shows others that the owner of that name lives, until what is returned is dropped; `None` where that cannot be
     /// shown.
     ///
@@ -105,4 +140,25 @@ pub struct Stored {
     pub bytes: Vec<u8>,
     /// Their version.
     pub version: Version,
+}
+
+/// A name as it is, if it is one of a store.
+fn checked(name: &str) -> io::Result<&str> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let is_part =
+        |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(allowed);
+    match name.split('/').all(is_part) {
+        true => Ok(name),
+        false => {
+            Err(io::Error::new(ErrorKind::InvalidInput, format!("no name of a store: {name:?}")))
+        }
+    }
+}
+
+/// Removes a folder, if there is one.
+fn drop_folder(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
