@@ -1,7 +1,7 @@
 //! Results on disk: every file is whole or it is not there.
 
 use std::fmt::Display;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -10,6 +10,9 @@ use crate::folder::MadeFolders;
 use crate::replace::{self, NewFile};
 use crate::scratch::Scratch;
 use crate::set;
+
+/// How often a folder is made again that others remove.
+const ATTEMPTS: usize = 100;
 
 /// A file or folder of results that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +48,32 @@ impl Output {
             let made = MadeFolders::new(&folder)?;
             NewFile::new_in(&folder).map(|_| made)
         };
-        match check() {
+        let mut checked = check();
+        // Another process made the folder, had no use for it, and removed it meanwhile.
+        for _ in 0..ATTEMPTS {
+            if !checked.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+                break;
+            }
+            checked = check();
+        }
+        match checked {
             Ok(made) => Ok(Self { folder, _made: made }),
             Err(error) => Err(OutputError { path: folder, error }),
         }
+    }
+
+    /// Does something in the folder, which is made again if it is gone: another process may have made it before this
+    /// one, and removed it, empty as it was.
+    fn within<T>(&self, action: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        let mut done = action();
+        for _ in 0..ATTEMPTS {
+            if !done.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+                break;
+            }
+            std::fs::create_dir_all(&self.folder)?;
+            done = action();
+        }
+        done
     }
 
     /// The path of a file in the folder.
@@ -68,7 +93,7 @@ impl Output {
     /// [`OutputError`] if it cannot be written.
     pub fn write(&self, name: &str, text: &str) -> Result<(), OutputError> {
         let path = self.path(name);
-        replace::write(&path, text).map_err(|error| OutputError { path, error })
+        self.within(|| replace::write(&path, text)).map_err(|error| OutputError { path, error })
     }
 
     /// Replaces the files `names` together: `write` writes those that there are into a folder beside
@@ -98,7 +123,8 @@ impl Output {
                 return Err(failed(path)(error).into());
             }
         }
-        let scratch = Scratch::new_in(&self.folder).map_err(failed(self.folder.clone()))?;
+        let scratch = self.within(|| Scratch::new_in(&self.folder));
+        let scratch = scratch.map_err(failed(self.folder.clone()))?;
         let new = scratch.path().join(set::NEW);
         std::fs::create_dir(&new).map_err(failed(self.folder.clone()))?;
         let staged = Output { folder: new, _made: MadeFolders::default() };
@@ -189,6 +215,24 @@ mod tests {
         assert!(!path.exists());
         drop(Output::new(dir.path()).unwrap());
         assert!(dir.path().exists(), "a folder that was there before stays");
+    }
+
+    #[test]
+    fn many_that_begin_and_end_in_one_new_folder_at_once_are_in_nobodys_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/new");
+        std::thread::scope(|scope| {
+            for i in 0..8 {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        drop(Output::new(path).unwrap());
+                    }
+                    Output::new(path).unwrap().write(&format!("{i}.txt"), "there").unwrap();
+                });
+            }
+        });
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 8);
     }
 
     #[test]
