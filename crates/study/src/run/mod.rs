@@ -1,6 +1,7 @@
 //! Running a study: every variant with every seed, each trial once.
 
 mod contrasts;
+mod far;
 mod files;
 mod halving;
 mod importance;
@@ -290,6 +291,8 @@ fn distinct(planned: &Planned) -> usize {
     levels(planned).iter().map(BTreeMap::len).sum()
 }
 
+#[cfg(test)]
+mod far_tests;
 #[cfg(test)]
 mod pruning_tests;
 #[cfg(test)]

@@ -1,12 +1,14 @@
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use selvedge_models::Network;
 use selvedge_train::{Context, Progress};
 
 use super::Runner;
+use super::far::{Far, Listed};
 use super::progress::{Event, StudyProgress};
 use super::sender::Sender;
 use crate::store::{self, Claim, Leases, Version};
@@ -22,6 +24,8 @@ pub(super) struct Work<'a> {
     leases: Mutex<Option<Leases>>,
     /// What is finished is looked at, and nothing is written.
     only_reads: bool,
+    /// Of a store whose answers take their time.
+    far: Option<Far>,
     pub context: &'a Context,
 }
 
@@ -43,7 +47,8 @@ enum End {
 
 impl<'a> Work<'a> {
     pub fn new(runner: &'a Runner<'a>, context: &'a Context) -> Self {
-        Self { runner, leases: Mutex::new(None), only_reads: false, context }
+        let far = runner.store.is_far().then(|| Far::new(runner.lease_time));
+        Self { runner, leases: Mutex::new(None), only_reads: false, far, context }
     }
 
     /// The same, to look at what is finished alone.
@@ -71,10 +76,17 @@ impl<'a> Work<'a> {
         progress: &StudyProgress,
     ) -> Result<bool, StudyError> {
         let mut left: Vec<&Plan> = plans.to_vec();
+        if let Some(far) = &self.far {
+            left.sort_by_key(|plan| (Reverse(plan.images_seen()), far.order(plan)));
+        }
+        let mut looks = 0;
         loop {
+            let list = |_: &Far| Far::list(&*self.runner.store);
+            let listed = self.far.as_ref().map(list).transpose();
+            let listed = listed.map_err(|error| self.runner.store_error(error))?;
             let ends = Mutex::new(Vec::new());
             jobs::map(self.context, &left, |_, plan| {
-                let end = self.one(plan, done, progress)?;
+                let end = self.one(plan, listed.as_ref(), done, progress)?;
                 let place = plan.place().to_owned();
                 ends.lock().expect("nothing panics while it is held").push((place, end));
                 Ok(())
@@ -86,6 +98,7 @@ impl<'a> Work<'a> {
                     End::Elsewhere | End::Stopped => continue,
                 }
             }
+            let before = left.len();
             left.retain(|plan| {
                 let place = plan.place();
                 !done.records.contains_key(place) && !done.failures.contains_key(place)
@@ -93,12 +106,25 @@ impl<'a> Work<'a> {
             if left.is_empty() || self.only_reads || self.context.stop.is_requested() {
                 return Ok(left.is_empty());
             }
-            std::thread::sleep(PATIENCE);
+            looks = if left.len() < before { 0 } else { looks + 1 };
+            let pause = self.far.as_ref().map_or(PATIENCE, |far| far.pause(looks));
+            let end = Instant::now() + pause;
+            while !self.context.stop.is_requested() && Instant::now() < end {
+                std::thread::sleep(PATIENCE.min(pause));
+            }
         }
     }
 
-    fn one(&self, plan: &Plan, done: &Done, progress: &StudyProgress) -> Result<End, StudyError> {
-        if let Some(record) = self.finished(plan)? {
+    fn one(
+        &self,
+        plan: &Plan,
+        listed: Option<&Listed>,
+        done: &Done,
+        progress: &StudyProgress,
+    ) -> Result<End, StudyError> {
+        if listed.is_none_or(|listed| listed.may_hold(plan))
+            && let Some(record) = self.finished(plan)?
+        {
             if !self.only_reads {
                 store::clear(&*self.runner.store, &plan.key);
             }
@@ -112,7 +138,8 @@ impl<'a> Work<'a> {
             return Ok(End::Failed(message));
         }
         let store_error = |error| self.runner.store_error(error);
-        if self.only_reads {
+        let is_due = |(far, listed): (&Far, _)| far.is_due(listed, plan);
+        if self.only_reads || !self.far.as_ref().zip(listed).is_none_or(is_due) {
             return Ok(End::Elsewhere);
         }
         let Claim::Mine(lease) = self.claim(&plan.key).map_err(store_error)? else {
@@ -259,7 +286,7 @@ impl<'a> Work<'a> {
     }
 }
 
-fn record_name(key: &str) -> String {
+pub(super) fn record_name(key: &str) -> String {
     format!("trials/{key}.toml")
 }
 

@@ -241,6 +241,10 @@ impl Store for BucketStore {
         Ok(names)
     }
 
+    fn is_far(&self) -> bool {
+        true
+    }
+
     fn scratch(&self, name: &str) -> Option<PathBuf> {
         Some(self.running.path().join(name))
     }

@@ -65,6 +65,12 @@ pub trait Store: Send + Sync {
     /// If they cannot be read.
     fn list(&self, prefix: &str) -> io::Result<Vec<String>>;
 
+    /// Whether every answer takes its time, so that questions are saved: workers then look at the names that are there
+    /// before they ask for a trial, and wait longer before they look again.
+    fn is_far(&self) -> bool {
+        false
+    }
+
     /// A folder on this machine for what is under way, such as the checkpoints of a trial; `None` if there is none.
     fn scratch(&self, name: &str) -> Option<PathBuf> {
         let _ = name;

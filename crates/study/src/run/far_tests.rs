@@ -1,0 +1,106 @@
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::Runner;
+use super::tests::{STUDY, bits, context, datasets, run};
+use crate::StudyConfig;
+use crate::store::{FolderStore, Store, Stored, Version};
+
+/// A folder that says that it is far away, and counts what it is asked.
+struct Far {
+    inner: FolderStore,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Far {
+    fn new(folder: &Path) -> Arc<Self> {
+        Arc::new(Self { inner: FolderStore::open(folder).unwrap(), asked: Mutex::default() })
+    }
+
+    /// How often it was asked for what begins so, since the last time.
+    fn asked(&self, what: &str) -> usize {
+        let mut asked = self.asked.lock().unwrap();
+        let count = asked.iter().filter(|name| name.starts_with(what)).count();
+        asked.retain(|name| !name.starts_with(what));
+        count
+    }
+}
+
+impl Store for Far {
+    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
+        self.inner.put(name, bytes)
+    }
+
+    fn get(&self, name: &str) -> io::Result<Option<Stored>> {
+        self.asked.lock().unwrap().push(format!("get {name}"));
+        self.inner.get(name)
+    }
+
+    fn replace(&self, name: &str, version: &Version, bytes: &[u8]) -> io::Result<bool> {
+        self.inner.replace(name, version, bytes)
+    }
+
+    fn remove(&self, name: &str, version: &Version) -> io::Result<bool> {
+        self.inner.remove(name, version)
+    }
+
+    fn list(&self, prefix: &str) -> io::Result<Vec<String>> {
+        self.asked.lock().unwrap().push(format!("list {prefix}"));
+        self.inner.list(prefix)
+    }
+
+    fn is_far(&self) -> bool {
+        true
+    }
+
+    fn display(&self) -> String {
+        self.inner.display()
+    }
+}
+
+fn study() -> StudyConfig {
+    STUDY.parse().unwrap()
+}
+
+#[test]
+fn a_far_store_is_asked_for_a_record_only_where_it_lists_one_or_a_trial_was_claimed() {
+    let folders = [0, 1].map(|_| tempfile::tempdir().unwrap());
+    let near = run(folders[0].path(), STUDY);
+    let (store, datasets) = (Far::new(folders[1].path()), datasets());
+    let runner = Runner::new(store.clone(), &datasets, "flex");
+    let far = runner.run(&study(), &context()).unwrap();
+    assert_eq!(bits(&far), bits(&near));
+    // Once for each of four trials, between claiming and training.
+    assert_eq!((store.asked("get trials/"), store.asked("list trials/")), (4, 1));
+    let again = runner.run(&study(), &context()).unwrap();
+    assert_eq!(bits(&again), bits(&near));
+    assert_eq!((store.asked("get trials/"), store.asked("list trials/")), (4, 1));
+    // What is only read is not asked for where it is not listed.
+    let more: StudyConfig = STUDY.replace("0.01", "0.01, 0.001").parse().unwrap();
+    assert!(!runner.read(&more, &context()).unwrap().complete());
+    assert_eq!(store.asked("get trials/"), 4);
+}
+
+#[test]
+fn leases_of_others_on_a_far_store_are_left_alone_for_a_while_and_taken_over_at_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, datasets) = (Far::new(folder.path()), datasets());
+    let runner = Runner::new(store.clone(), &datasets, "flex");
+    let runner = runner.with_lease_time(Duration::from_secs(2));
+    let keys: Vec<String> =
+        runner.run(&study(), &context()).unwrap().trials().map(|trial| trial.key.clone()).collect();
+    // Another worker took all of them, and died before it had finished one.
+    for key in &keys {
+        let record = store.inner.get(&format!("trials/{key}.toml")).unwrap().unwrap();
+        assert!(store.inner.remove(&format!("trials/{key}.toml"), &record.version).unwrap());
+        let lease = "owner = 'another'\nprocess = 1\nrenewal = 1\n";
+        assert!(store.inner.put(&format!("leases/{key}"), lease.as_bytes()).unwrap());
+    }
+    store.asked("get leases/");
+    assert!(runner.run(&study(), &context()).unwrap().complete());
+    // A lease of 2 s is looked at every half second; every 0.2 s, as in a folder, that would be ten times and more.
+    let asked = store.asked("get leases/");
+    assert!((4 * 2..4 * 9).contains(&asked), "{asked} times");
+}
