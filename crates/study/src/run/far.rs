@@ -1,14 +1,13 @@
 //! How a store is asked whose every answer takes its time, and that a thousand workers may share: of each trial only what
-//! cannot be known from two lists of names.
+//! cannot be known from two lists.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::io;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::store::Store;
+use crate::store::{Stamp, Store, lease_name};
 use crate::trial::Plan;
 
 /// The first pause before a worker that found nothing to do looks again.
@@ -16,47 +15,31 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a worker remembers of a far store.
 pub(super) struct Far {
-    /// When the lease of another on a trial was looked at, or first heard of.
-    looked: Mutex<BTreeMap<String, Instant>>,
-    /// How long a lease of another is left alone.
-    interval: Duration,
+    lease_time: Duration,
+    /// The stamps of leases, and since when they have them.
+    seen: BTreeMap<String, (Stamp, Instant)>,
+    /// Looks in a row that found nothing to do.
+    looks: u32,
     /// Workers that begin at the same time do not all ask for the same trial: what is random here decides who trains a
     /// trial, and nothing else.
     spread: RandomState,
 }
 
-/// What a far store holds, by name.
-pub(super) struct Listed {
-    records: BTreeSet<String>,
-    leases: BTreeSet<String>,
+/// How to ask for a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// For its record, and then for the trial.
+    Record,
+    /// For the trial: it has no record.
+    Trial,
+    /// For the trial, whose lease was not renewed for its time.
+    Expired,
 }
 
 impl Far {
     /// For leases that live so long.
     pub fn new(lease_time: Duration) -> Self {
-        let (looked, spread) = (Mutex::default(), RandomState::new());
-        Self { looked, interval: lease_time / 4, spread }
-    }
-
-    /// What the store holds now.
-    pub fn list(store: &dyn Store) -> io::Result<Listed> {
-        let set = |prefix| Ok::<_, io::Error>(store.list(prefix)?.into_iter().collect());
-        Ok(Listed { records: set("trials/")?, leases: set("leases/")? })
-    }
-
-    /// Whether it is time to ask for a trial: nobody works on it, or its lease was not looked at for a while.
-    pub fn is_due(&self, listed: &Listed, plan: &Plan) -> bool {
-        if !listed.leases.contains(&format!("leases/{}", plan.key)) {
-            return true;
-        }
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let last = looked.entry(plan.key.clone()).or_insert(now);
-        let is_due = now.duration_since(*last) >= self.interval;
-        if is_due {
-            *last = now;
-        }
-        is_due
+        Self { lease_time, seen: BTreeMap::new(), looks: 0, spread: RandomState::new() }
     }
 
     /// This worker's order of trials that are alike.
@@ -64,16 +47,51 @@ impl Far {
         self.spread.hash_one(&plan.key)
     }
 
-    /// How long to wait after so many looks that found nothing to do.
-    pub fn pause(&self, looks: u32) -> Duration {
-        self.interval.min(FIRST_PAUSE * 2_u32.saturating_pow(looks))
+    /// What is worth a question: at most so many trials to do; or, where nobody is to do one, all records that are there.
+    /// What is listed is out of date soon.
+    pub fn choose<'p>(
+        &mut self,
+        store: &dyn Store,
+        left: &[&'p Plan],
+        most: usize,
+    ) -> io::Result<Vec<(&'p Plan, Ask)>> {
+        let leases: BTreeMap<String, Stamp> = store.list_stamped("leases/")?.into_iter().collect();
+        // After the leases: a trial without one is finished by now, or nobody works on it.
+        let records: BTreeSet<String> = store.list("trials/")?.into_iter().collect();
+        let now = Instant::now();
+        self.seen.retain(|name, (stamp, _)| leases.get(name) == Some(&*stamp));
+        for (name, stamp) in leases {
+            self.seen.entry(name).or_insert((stamp, now));
+        }
+        let is_over = |since: Instant| now.duration_since(since) > self.lease_time;
+        let (mut to_do, mut to_read) = (Vec::new(), Vec::new());
+        for &plan in left {
+            if record_names(plan).any(|name| records.contains(&name)) {
+                to_read.push((plan, Ask::Record));
+            } else if to_do.len() < most {
+                match self.seen.get(&lease_name(&plan.key)) {
+                    None => to_do.push((plan, Ask::Trial)),
+                    Some((_, since)) if is_over(*since) => to_do.push((plan, Ask::Expired)),
+                    Some(_) => {}
+                }
+            }
+        }
+        // Reading thousands of records takes its time, in which others would have begun what is left.
+        Ok(if to_do.is_empty() { to_read } else { to_do })
+    }
+
+    /// How long to wait before looking again, after a look that found something to do or did not.
+    pub fn pause(&mut self, has_found: bool) -> Duration {
+        self.looks = if has_found { 0 } else { self.looks + 1 };
+        match self.looks {
+            0 => Duration::ZERO,
+            looks => (self.lease_time / 4).min(FIRST_PAUSE * 2_u32.saturating_pow(looks - 1)),
+        }
     }
 }
 
-impl Listed {
-    /// Whether a trial may be finished: under its own key, or that of one that may end early.
-    pub fn may_hold(&self, plan: &Plan) -> bool {
-        let holds = |key: &str| self.records.contains(&super::work::record_name(key));
-        holds(&plan.key) || plan.limits.as_ref().is_some_and(|limits| holds(&limits.key))
-    }
+/// Where the record of a trial may be: under its own key, or that of one that may end early.
+pub(super) fn record_names(plan: &Plan) -> impl Iterator<Item = String> {
+    let limited = plan.limits.as_ref().map(|limits| limits.key.as_str());
+    [Some(plan.key.as_str()), limited].into_iter().flatten().map(super::work::record_name)
 }

@@ -1,12 +1,12 @@
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Runner;
 use super::tests::{STUDY, bits, context, datasets, run};
 use crate::StudyConfig;
-use crate::store::{FolderStore, Store, Stored, Version};
+use crate::store::{FolderStore, Stamp, Store, Stored, Version};
 
 /// A folder that says that it is far away, and counts what it is asked.
 struct Far {
@@ -51,6 +51,11 @@ impl Store for Far {
         self.inner.list(prefix)
     }
 
+    fn list_stamped(&self, prefix: &str) -> io::Result<Vec<(String, Stamp)>> {
+        self.asked.lock().unwrap().push(format!("list {prefix}"));
+        self.inner.list_stamped(prefix)
+    }
+
     fn is_far(&self) -> bool {
         true
     }
@@ -72,8 +77,8 @@ fn a_far_store_is_asked_for_a_record_only_where_it_lists_one_or_a_trial_was_clai
     let runner = Runner::new(store.clone(), &datasets, "flex");
     let far = runner.run(&study(), &context()).unwrap();
     assert_eq!(bits(&far), bits(&near));
-    // Once for each of four trials, between claiming and training.
-    assert_eq!((store.asked("get trials/"), store.asked("list trials/")), (4, 1));
+    // Of each of the four, once, between claiming and training; a list before each.
+    assert_eq!((store.asked("get trials/"), store.asked("list trials/")), (4, 4));
     let again = runner.run(&study(), &context()).unwrap();
     assert_eq!(bits(&again), bits(&near));
     assert_eq!((store.asked("get trials/"), store.asked("list trials/")), (4, 1));
@@ -84,7 +89,7 @@ fn a_far_store_is_asked_for_a_record_only_where_it_lists_one_or_a_trial_was_clai
 }
 
 #[test]
-fn leases_of_others_on_a_far_store_are_left_alone_for_a_while_and_taken_over_at_last() {
+fn leases_on_a_far_store_are_watched_by_lists_and_taken_over_when_they_are_over() {
     let folder = tempfile::tempdir().unwrap();
     let (store, datasets) = (Far::new(folder.path()), datasets());
     let runner = Runner::new(store.clone(), &datasets, "flex");
@@ -98,9 +103,13 @@ fn leases_of_others_on_a_far_store_are_left_alone_for_a_while_and_taken_over_at_
         let lease = "owner = 'another'\nprocess = 1\nrenewal = 1\n";
         assert!(store.inner.put(&format!("leases/{key}"), lease.as_bytes()).unwrap());
     }
-    store.asked("get leases/");
+    store.asked("");
+    let begin = Instant::now();
     assert!(runner.run(&study(), &context()).unwrap().complete());
-    // A lease of 2 s is looked at every half second; every 0.2 s, as in a folder, that would be ten times and more.
-    let asked = store.asked("get leases/");
-    assert!((4 * 2..4 * 9).contains(&asked), "{asked} times");
+    assert!(begin.elapsed() > Duration::from_secs(2));
+    // Each when it was taken over, and not while it was waited for.
+    assert_eq!(store.asked("get leases/"), 4);
+    // Every half second, a quarter of a lease, and before each trial.
+    let looks = store.asked("list leases/");
+    assert!((4..30).contains(&looks), "{looks}");
 }

@@ -8,10 +8,10 @@ use selvedge_models::Network;
 use selvedge_train::{Context, Progress};
 
 use super::Runner;
-use super::far::{Far, Listed};
+use super::far::{Ask, Far, record_names};
 use super::progress::{Event, StudyProgress};
 use super::sender::Sender;
-use crate::store::{self, Claim, Leases, Version};
+use crate::store::{self, Claim, Leases, Stored, Version};
 use crate::trial::{self, Plan, Trained, TrialRecord};
 use crate::{StudyError, jobs, record};
 
@@ -24,8 +24,8 @@ pub(super) struct Work<'a> {
     leases: Mutex<Option<Leases>>,
     /// What is finished is looked at, and nothing is written.
     only_reads: bool,
-    /// Of a store whose answers take their time.
-    far: Option<Far>,
+    /// Records of a far store that were read together.
+    fetched: Mutex<BTreeMap<String, Stored>>,
     pub context: &'a Context,
 }
 
@@ -47,8 +47,8 @@ enum End {
 
 impl<'a> Work<'a> {
     pub fn new(runner: &'a Runner<'a>, context: &'a Context) -> Self {
-        let far = runner.store.is_far().then(|| Far::new(runner.lease_time));
-        Self { runner, leases: Mutex::new(None), only_reads: false, far, context }
+        let (leases, fetched) = (Mutex::new(None), Mutex::default());
+        Self { runner, leases, only_reads: false, fetched, context }
     }
 
     /// The same, to look at what is finished alone.
@@ -58,13 +58,16 @@ impl<'a> Work<'a> {
 
     /// Asks for a trial. Nothing is written to the store before the first one that is not finished: the table of a
     /// finished study comes from one that is read-only, and a study that is refused leaves nothing.
-    fn claim(&self, key: &str) -> std::io::Result<Claim> {
+    fn claim(&self, key: &str, ask: Ask) -> std::io::Result<Claim> {
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
         let leases = match &mut *leases {
             Some(leases) => leases,
             none => none.insert(Leases::new(self.runner.store.clone(), self.runner.lease_time)?),
         };
-        leases.claim(key)
+        match ask {
+            Ask::Expired => leases.claim_expired(key),
+            Ask::Record | Ask::Trial => leases.claim(key),
+        }
     }
 
     /// Does all trials, or waits for the processes that do them, until all are done or the context is stopped: whether
@@ -76,17 +79,29 @@ impl<'a> Work<'a> {
         progress: &StudyProgress,
     ) -> Result<bool, StudyError> {
         let mut left: Vec<&Plan> = plans.to_vec();
-        if let Some(far) = &self.far {
+        let store = &*self.runner.store;
+        let mut far = store.is_far().then(|| Far::new(self.runner.lease_time));
+        if let Some(far) = &far {
             left.sort_by_key(|plan| (Reverse(plan.images_seen()), far.order(plan)));
         }
-        let mut looks = 0;
         loop {
-            let list = |_: &Far| Far::list(&*self.runner.store);
-            let listed = self.far.as_ref().map(list).transpose();
-            let listed = listed.map_err(|error| self.runner.store_error(error))?;
+            let asks = match &mut far {
+                None => left.iter().map(|plan| (*plan, Ask::Record)).collect(),
+                Some(far) => {
+                    // Jobs wait for each other at the end of a list; one that is too long is out of date.
+                    let most = match self.context.jobs {
+                        _ if self.only_reads => 0,
+                        0 | 1 => 1,
+                        jobs => 4 * jobs,
+                    };
+                    let asks = far.choose(store, &left, most);
+                    let asks = asks.and_then(|asks| self.fetch(&asks).map(|()| asks));
+                    asks.map_err(|error| self.runner.store_error(error))?
+                }
+            };
             let ends = Mutex::new(Vec::new());
-            jobs::map(self.context, &left, |_, plan| {
-                let end = self.one(plan, listed.as_ref(), done, progress)?;
+            jobs::map(self.context, &asks, |_, &(plan, ask)| {
+                let end = self.one(plan, ask, done, progress)?;
                 let place = plan.place().to_owned();
                 ends.lock().expect("nothing panics while it is held").push((place, end));
                 Ok(())
@@ -98,7 +113,6 @@ impl<'a> Work<'a> {
                     End::Elsewhere | End::Stopped => continue,
                 }
             }
-            let before = left.len();
             left.retain(|plan| {
                 let place = plan.place();
                 !done.records.contains_key(place) && !done.failures.contains_key(place)
@@ -106,8 +120,7 @@ impl<'a> Work<'a> {
             if left.is_empty() || self.only_reads || self.context.stop.is_requested() {
                 return Ok(left.is_empty());
             }
-            looks = if left.len() < before { 0 } else { looks + 1 };
-            let pause = self.far.as_ref().map_or(PATIENCE, |far| far.pause(looks));
+            let pause = far.as_mut().map_or(PATIENCE, |far| far.pause(!asks.is_empty()));
             let end = Instant::now() + pause;
             while !self.context.stop.is_requested() && Instant::now() < end {
                 std::thread::sleep(PATIENCE.min(pause));
@@ -115,17 +128,28 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Reads the records that are asked for.
+    fn fetch(&self, asks: &[(&Plan, Ask)]) -> std::io::Result<()> {
+        let asked = asks.iter().filter(|(_, ask)| *ask == Ask::Record);
+        let names: Vec<String> = asked.flat_map(|(plan, _)| record_names(plan)).collect();
+        let records = self.runner.store.get_many(&names)?;
+        let there = names.into_iter().zip(records).filter_map(|(name, it)| Some((name, it?)));
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).extend(there);
+        Ok(())
+    }
+
     fn one(
         &self,
         plan: &Plan,
-        listed: Option<&Listed>,
+        ask: Ask,
         done: &Done,
         progress: &StudyProgress,
     ) -> Result<End, StudyError> {
-        if listed.is_none_or(|listed| listed.may_hold(plan))
+        if ask == Ask::Record
             && let Some(record) = self.finished(plan)?
         {
-            if !self.only_reads {
+            // Another question each; in a far store it stays, and disturbs nobody.
+            if !self.only_reads && !self.runner.store.is_far() {
                 store::clear(&*self.runner.store, &plan.key);
             }
             progress.tell(Event::Found);
@@ -138,11 +162,10 @@ impl<'a> Work<'a> {
             return Ok(End::Failed(message));
         }
         let store_error = |error| self.runner.store_error(error);
-        let is_due = |(far, listed): (&Far, _)| far.is_due(listed, plan);
-        if self.only_reads || !self.far.as_ref().zip(listed).is_none_or(is_due) {
+        if self.only_reads {
             return Ok(End::Elsewhere);
         }
-        let Claim::Mine(lease) = self.claim(&plan.key).map_err(store_error)? else {
+        let Claim::Mine(lease) = self.claim(&plan.key, ask).map_err(store_error)? else {
             return Ok(End::Elsewhere);
         };
         // Between looking and claiming, another process may have finished it.
@@ -197,7 +220,11 @@ impl<'a> Work<'a> {
     fn stored(&self, plan: &Plan, key: &str) -> Result<Option<TrialRecord>, StudyError> {
         let name = record_name(key);
         let store = &self.runner.store;
-        let stored = store.get(&name).map_err(|error| self.runner.store_error(error))?;
+        let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        let stored = match fetched {
+            Some(stored) => Some(stored),
+            None => store.get(&name).map_err(|error| self.runner.store_error(error))?,
+        };
         let Some(stored) = stored else { return Ok(None) };
         let text = String::from_utf8_lossy(&stored.bytes);
         let read = record::of_text::<TrialRecord>(&text).ok().filter(|r| r.key == key);

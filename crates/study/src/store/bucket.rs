@@ -1,6 +1,7 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use object_store::aws::AmazonS3Builder;
@@ -16,10 +17,13 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use url::Url;
 
-use super::{Store, Stored, Version};
+use super::{Stamp, Store, Stored, Version};
 
 /// How long an operation is tried again while the bucket does not answer.
 const PATIENCE: Duration = Duration::from_secs(180);
+
+/// How many requests are under way at once, where many objects are read.
+const AT_ONCE: usize = 32;
 
 /// How long a single request is tried again, and how long it is waited for at most.
 const REQUEST: Duration = Duration::from_secs(20);
@@ -36,7 +40,7 @@ const REQUEST: Duration = Duration::from_secs(20);
 /// go on from there.
 #[derive(Debug)]
 pub struct BucketStore {
-    bucket: Box<dyn ObjectStore>,
+    bucket: Arc<dyn ObjectStore>,
     prefix: Key,
     url: String,
     patience: Duration,
@@ -81,23 +85,23 @@ impl BucketStore {
             max_retries: 20,
             retry_timeout: REQUEST,
         };
-        let bucket: Result<Box<dyn ObjectStore>, Error> = match scheme {
-            ObjectStoreScheme::Memory => Ok(Box::new(InMemory::new())),
+        let bucket: Result<Arc<dyn ObjectStore>, Error> = match scheme {
+            ObjectStoreScheme::Memory => Ok(Arc::new(InMemory::new())),
             ObjectStoreScheme::AmazonS3 => AmazonS3Builder::from_env()
                 .with_url(address)
                 .with_retry(retry)
                 .build()
-                .map(|bucket| Box::new(bucket) as _),
+                .map(|bucket| Arc::new(bucket) as _),
             ObjectStoreScheme::GoogleCloudStorage => GoogleCloudStorageBuilder::from_env()
                 .with_url(address)
                 .with_retry(retry)
                 .build()
-                .map(|bucket| Box::new(bucket) as _),
+                .map(|bucket| Arc::new(bucket) as _),
             ObjectStoreScheme::MicrosoftAzure => MicrosoftAzureBuilder::from_env()
                 .with_url(address)
                 .with_retry(retry)
                 .build()
-                .map(|bucket| Box::new(bucket) as _),
+                .map(|bucket| Arc::new(bucket) as _),
             _ => return Err(no_bucket("its scheme is unknown")),
         };
         let store = Self {
@@ -218,6 +222,28 @@ impl Store for BucketStore {
         Ok(there.map(|(bytes, _)| Stored { version: Version::of(&bytes), bytes }))
     }
 
+    fn get_many(&self, names: &[String]) -> io::Result<Vec<Option<Stored>>> {
+        let mut all = Vec::new();
+        for names in names.chunks(AT_ONCE) {
+            let read = |key: Key| {
+                let bucket = self.bucket.clone();
+                self.runtime.spawn(async move { bucket.get(&key).await?.bytes().await })
+            };
+            let keys = names.iter().map(|name| self.key(name)).collect::<io::Result<Vec<_>>>()?;
+            let under_way: Vec<_> = keys.into_iter().map(read).collect();
+            for (name, one) in names.iter().zip(under_way) {
+                all.push(match self.runtime.block_on(one) {
+                    Ok(Ok(bytes)) if !bytes.is_empty() => {
+                        Some(Stored { version: Version::of(&bytes), bytes: bytes.to_vec() })
+                    }
+                    // With patience.
+                    _ => self.get(name)?,
+                });
+            }
+        }
+        Ok(all)
+    }
+
     fn replace(&self, name: &str, version: &Version, bytes: &[u8]) -> io::Result<bool> {
         self.swap(name, version, bytes)
     }
@@ -227,16 +253,21 @@ impl Store for BucketStore {
     }
 
     fn list(&self, prefix: &str) -> io::Result<Vec<String>> {
+        Ok(self.list_stamped(prefix)?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    fn list_stamped(&self, prefix: &str) -> io::Result<Vec<(String, Stamp)>> {
         let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
         let key = if folder.is_empty() { self.prefix.clone() } else { self.key(folder)? };
         let listed = self.tried(async || self.bucket.list_with_delimiter(Some(&key)).await)?;
-        let name = |object: &object_store::ObjectMeta| {
+        let named = |object: object_store::ObjectMeta| {
             let file = object.location.filename()?;
-            Some(if folder.is_empty() { file.to_owned() } else { format!("{folder}/{file}") })
+            let name = if folder.is_empty() { file.into() } else { format!("{folder}/{file}") };
+            Some((name, object.e_tag.unwrap_or_else(|| object.last_modified.to_rfc3339())))
         };
         let there = listed.map_err(in_short)?.objects.into_iter().filter(|object| object.size > 0);
-        let mut names: Vec<String> =
-            there.filter_map(|o| name(&o)).filter(|name| name.starts_with(prefix)).collect();
+        let mut names: Vec<_> =
+            there.filter_map(named).filter(|(name, _)| name.starts_with(prefix)).collect();
         names.sort();
         Ok(names)
     }

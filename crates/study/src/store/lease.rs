@@ -105,7 +105,21 @@ impl Leases {
     ///
     /// If the store cannot be read or written.
     pub fn claim(&self, name: &str) -> io::Result<Claim> {
-        let (shared, key) = (&self.shared, Shared::key(name));
+        self.claim_or_take(name, false)
+    }
+
+    /// Asks for a trial whose lease was seen to be over: what is there now is taken over. If it was renewed after that, two
+    /// work on the trial, and come to the same result.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read or written.
+    pub fn claim_expired(&self, name: &str) -> io::Result<Claim> {
+        self.claim_or_take(name, true)
+    }
+
+    fn claim_or_take(&self, name: &str, is_expired: bool) -> io::Result<Claim> {
+        let (shared, key) = (&self.shared, lease_name(name));
         let mut state = shared.state();
         if state.held.contains_key(name) {
             return Ok(Claim::Taken);
@@ -113,7 +127,7 @@ impl Leases {
         let bytes = shared.written(&mut state);
         let taken = match shared.store.get(&key)? {
             None => shared.store.put(&key, &bytes)?,
-            Some(there) if shared.is_over(&mut state, name, &there) => {
+            Some(there) if is_expired || shared.is_over(&mut state, name, &there) => {
                 shared.store.replace(&key, &there.version, &bytes)?
             }
             Some(_) => false,
@@ -133,10 +147,15 @@ impl Leases {
     }
 }
 
+/// Under which name the lease on a trial is stored.
+pub(crate) fn lease_name(name: &str) -> String {
+    format!("leases/{name}")
+}
+
 /// Takes away the lease on a trial that is finished, if its owner is dead: it was killed between keeping the trial and
 /// giving back the lease. What cannot be removed, as in a store that is read-only, stays, and disturbs nobody.
 pub(crate) fn clear(store: &dyn Store, name: &str) {
-    let key = Shared::key(name);
+    let key = lease_name(name);
     let Ok(Some(there)) = store.get(&key) else { return };
     let written = toml::from_str::<Written>(&String::from_utf8_lossy(&there.bytes));
     if written.map_or(true, |written| store.lives(&written.owner) == Some(false)) {
@@ -166,16 +185,12 @@ impl Drop for Lease {
         let version = self.shared.state().held.remove(&self.name);
         if let Some(version) = version {
             // What cannot be removed expires.
-            let _ = self.shared.store.remove(&Shared::key(&self.name), &version);
+            let _ = self.shared.store.remove(&lease_name(&self.name), &version);
         }
     }
 }
 
 impl Shared {
-    fn key(name: &str) -> String {
-        format!("leases/{name}")
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -215,7 +230,7 @@ impl Shared {
             for (name, version) in state.held.clone() {
                 let bytes = self.written(&mut state);
                 // A store that is away for a moment is asked again the next time.
-                match self.store.replace(&Self::key(&name), &version, &bytes) {
+                match self.store.replace(&lease_name(&name), &version, &bytes) {
                     Ok(true) => drop(state.held.insert(name, Version::of(&bytes))),
                     Ok(false) => drop(state.held.remove(&name)),
                     Err(_) => {}

@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "bucket")]
 pub use bucket::BucketStore;
 pub use folder::FolderStore;
-pub(crate) use lease::clear;
 pub use lease::{Claim, Lease, Leases};
+pub(crate) use lease::{clear, lease_name};
 
 /// A place for named bytes, shared by the processes that work on a study.
 ///
@@ -43,6 +43,15 @@ pub trait Store: Send + Sync {
     ///
     /// If it cannot be read.
     fn get(&self, name: &str) -> io::Result<Option<Stored>>;
+
+    /// What is under each of these names, in their order.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be read.
+    fn get_many(&self, names: &[String]) -> io::Result<Vec<Option<Stored>>> {
+        names.iter().map(|name| self.get(name)).collect()
+    }
 
     /// Puts `bytes` under a name if what is there is of `version`; `false` if it is not.
     ///
@@ -64,6 +73,21 @@ pub trait Store: Send + Sync {
     ///
     /// If they cannot be read.
     fn list(&self, prefix: &str) -> io::Result<Vec<String>>;
+
+    /// The names that begin with `prefix`, sorted, each with what is another after the bytes were written again.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read.
+    fn list_stamped(&self, prefix: &str) -> io::Result<Vec<(String, Stamp)>> {
+        let mut names = Vec::new();
+        for name in self.list(prefix)? {
+            if let Some(Stored { version: Version(stamp), .. }) = self.get(&name)? {
+                names.push((name, stamp));
+            }
+        }
+        Ok(names)
+    }
 
     /// Whether every answer takes its time, so that questions are saved: workers then look at the names that are there
     /// before they ask for a trial, and wait longer before they look again.
@@ -127,6 +151,9 @@ pub trait Store: Send + Sync {
     /// How the store is called in messages.
     fn display(&self) -> String;
 }
+
+/// What a list tells of the bytes under a name: another text after they were written again.
+pub type Stamp = String;
 
 /// What tells bytes under a name from others: their SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -47,10 +47,32 @@ fn a_bucket_and_a_folder_list_the_same_names_and_refuse_the_same() {
         assert_eq!(store.list("t/").unwrap(), ["t/a", "t/b"]);
         assert_eq!(store.list("t/b").unwrap(), ["t/b"]);
         assert_eq!(store.list("").unwrap(), ["top"]);
+        let names: Vec<String> =
+            (0..40).map(|i| ["t/a", "t/gone", "t/never"][i % 3].to_owned()).collect();
+        let many = store.get_many(&names).unwrap();
+        let one_by_one: Vec<_> = names.iter().map(|name| store.get(name).unwrap()).collect();
+        assert_eq!((many.len(), many.iter().flatten().count()), (40, 14));
+        assert_eq!(many, one_by_one);
         assert!(store.list("nothing/").unwrap().is_empty());
         for name in ["../x", "/x", "a//b", "a/../b", ".lock", "", "a b", "ü"] {
             assert!(store.put(name, b"1").is_err(), "{name}");
         }
+    }
+}
+
+#[test]
+fn a_stamp_is_another_after_the_bytes_were_written_again() {
+    let (_folder, stores) = stores();
+    for store in stores {
+        store.put("t/a", b"1").unwrap();
+        store.put("t/b", b"1").unwrap();
+        let before = store.list_stamped("t/").unwrap();
+        assert_eq!(store.list_stamped("t/").unwrap(), before);
+        store.replace("t/a", &Version::of(b"1"), b"2").unwrap();
+        let after = store.list_stamped("t/").unwrap();
+        assert_ne!(after[0], before[0]);
+        assert_eq!(after[1], before[1]);
+        assert_eq!((&*after[0].0, &*after[1].0), ("t/a", "t/b"));
     }
 }
 
