@@ -4,7 +4,7 @@
 //! |---|---|
 //! | answer a question by many trials | [`StudyConfig`], [`Datasets`], [`Runner`] |
 //! | keep what they say: tables, and a page for people | [`StudyResults`] |
-//! | write a page with tables and figures from the records of studies | [`pages`] |
+//! | write a page with tables and figures from the records of studies | `pages` (feature `plot`) |
 //! | find out what pre-training is worth | [`transfer`] |
 //! | choose which settings to try next, and for how long | [`search`] |
 //! | know whether a difference is more than chance | [`statistics`] |

@@ -34,7 +34,9 @@ fn bucket(address: &str) -> Result<Arc<dyn Store>, Box<dyn Error>> {
     if Environment::of_this_process("").offline {
         return Err(format!("{} forbids the bucket {address}", Environment::OFFLINE).into());
     }
-    Ok(Arc::new(selvedge_study::store::BucketStore::open(address)?))
+    let stop = super::signals::stop();
+    let store = selvedge_study::store::BucketStore::open(address)?;
+    Ok(Arc::new(store.with_interrupt(move || stop.is_requested())))
 }
 
 #[cfg(not(feature = "bucket"))]

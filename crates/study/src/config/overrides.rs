@@ -9,7 +9,7 @@ use super::vary::path_of;
 use super::{ConfigError, StudyConfig};
 
 /// Short names that people know from elsewhere.
-const SHORT: [(&str, &str); 4] =
+pub(super) const SHORT: [(&str, &str); 4] =
     [("lr", "learning_rate"), ("wd", "weight_decay"), ("bs", "batch_size"), ("seed", "seeds")];
 
 /// The settings of `[study]`.

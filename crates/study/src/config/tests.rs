@@ -182,6 +182,11 @@ fn impossible_studies_are_refused_with_their_line() {
             "[base.model]\nname = 'cnn2'\ndropot = 0.1",
             "line 3: base.model.dropot: `dropot` is unknown; did you mean `dropout`?",
         ),
+        (
+            "[base]\nfraction = 0.1",
+            "line 2: base.fraction: `fraction` is unknown; did you mean `dataset.fraction`?",
+        ),
+        ("[base]\nlr = 0.1", "line 2: base.lr: `lr` is unknown; did you mean `learning_rate`?"),
         ("[base]\nseed = 3", "line 2: base.seed: the seeds of a study are those of [study]"),
         (
             "[vary]\nlearning_rate = [0.1,\n  0.01,\n  -1,\n]",

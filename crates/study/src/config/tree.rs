@@ -92,8 +92,10 @@ impl Display for Wrong {
             What::Other(message) => f.write_str(message),
             What::Unknown { found, expected } => {
                 write!(f, "`{found}` is unknown")?;
-                if let Some(nearest) = nearest(found, expected) {
-                    return write!(f, "; did you mean `{nearest}`?");
+                let meant = meant(found, expected);
+                let meant = meant.or_else(|| nearest(found, expected).map(str::to_owned));
+                if let Some(meant) = meant {
+                    return write!(f, "; did you mean `{meant}`?");
                 }
                 match expected.as_slice() {
                     [] => f.write_str(": nothing can be set there"),
@@ -132,6 +134,30 @@ impl Error for Wrong {
         let expected = expected.iter().map(ToString::to_string).collect();
         Self { path: vec![], what: What::Unknown { found: variant.into(), expected } }
     }
+}
+
+/// Settings that are looked for a table too high, and where they are.
+const WITHIN: [(&str, &str); 9] = [
+    ("classes", "dataset"),
+    ("evaluation_fraction", "dataset"),
+    ("fraction", "dataset"),
+    ("image_size", "dataset"),
+    ("dropout", "model"),
+    ("hidden", "model"),
+    ("momentum", "optimizer"),
+    ("nesterov", "optimizer"),
+    ("weights", "pretrain"),
+];
+
+/// What is meant by a name that is right elsewhere, or short for one.
+fn meant(found: &str, names: &[String]) -> Option<String> {
+    let is_there = |name: &str| names.iter().any(|known| known == name);
+    let within = WITHIN.iter().find(|(name, table)| *name == found && is_there(table));
+    let short =
+        super::overrides::SHORT.iter().find(|(name, long)| *name == found && is_there(long));
+    within
+        .map(|(name, table)| format!("{table}.{name}"))
+        .or_else(|| short.map(|(_, long)| (*long).to_owned()))
 }
 
 /// The one of `names` that is most like what was written; `None` if none is near.

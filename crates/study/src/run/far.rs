@@ -18,6 +18,9 @@ pub(super) struct Far {
     lease_time: Duration,
     /// The stamps of leases, and since when they have them.
     seen: BTreeMap<String, (Stamp, Instant)>,
+    /// The records that were listed last, and when.
+    records: BTreeSet<String>,
+    listed: Instant,
     /// Looks in a row that found nothing to do.
     looks: u32,
     /// Workers that begin at the same time do not all ask for the same trial: what is random here decides who trains a
@@ -39,7 +42,9 @@ pub(super) enum Ask {
 impl Far {
     /// For leases that live so long.
     pub fn new(lease_time: Duration) -> Self {
-        Self { lease_time, seen: BTreeMap::new(), looks: 0, spread: RandomState::new() }
+        let (seen, records) = (BTreeMap::new(), BTreeSet::new());
+        let spread = RandomState::new();
+        Self { lease_time, seen, records, listed: Instant::now(), looks: 0, spread }
     }
 
     /// This worker's order of trials that are alike.
@@ -54,20 +59,28 @@ impl Far {
         store: &dyn Store,
         left: &[&'p Plan],
         most: usize,
+        only_reads: bool,
     ) -> io::Result<Vec<(&'p Plan, Ask)>> {
         let leases: BTreeMap<String, Stamp> = store.list_stamped("leases/")?.into_iter().collect();
+        let begin = Instant::now();
         // After the leases: a trial without one is finished by now, or nobody works on it.
-        let records: BTreeSet<String> = store.list("trials/")?.into_iter().collect();
-        let now = Instant::now();
+        self.records = store.list("trials/")?.into_iter().collect();
         self.seen.retain(|name, (stamp, _)| leases.get(name) == Some(&*stamp));
         for (name, stamp) in leases {
-            self.seen.entry(name).or_insert((stamp, now));
+            self.seen.entry(name).or_insert((stamp, begin));
         }
-        let is_over = |since: Instant| now.duration_since(since) > self.lease_time;
+        // While this worker did not look, the store may have been away for all: nobody could renew a lease then.
+        if begin.duration_since(self.listed) > self.lease_time / 2 {
+            self.seen.values_mut().for_each(|(_, since)| *since = begin);
+        }
+        self.listed = begin;
+        let is_over = |since: Instant| begin.duration_since(since) > self.lease_time;
         let (mut to_do, mut to_read) = (Vec::new(), Vec::new());
         for &plan in left {
-            if record_names(plan).any(|name| records.contains(&name)) {
+            if self.records_of(plan).next().is_some() {
                 to_read.push((plan, Ask::Record));
+            } else if only_reads {
+                to_do.push((plan, Ask::Trial));
             } else if to_do.len() < most {
                 match self.seen.get(&lease_name(&plan.key)) {
                     None => to_do.push((plan, Ask::Trial)),
@@ -77,7 +90,17 @@ impl Far {
             }
         }
         // Reading thousands of records takes its time, in which others would have begun what is left.
+        if only_reads {
+            to_read.append(&mut to_do);
+        }
         Ok(if to_do.is_empty() { to_read } else { to_do })
+    }
+
+    /// The records of a trial that were listed: under its own key, or that of one that may end early.
+    pub fn records_of(&self, plan: &Plan) -> impl Iterator<Item = &String> {
+        let limited = plan.limits.as_ref().map(|limits| limits.key.as_str());
+        let keys = [Some(plan.key.as_str()), limited].into_iter().flatten();
+        keys.filter_map(|key| self.records.get(&super::work::record_name(key)))
     }
 
     /// How long to wait before looking again, after a look that found something to do or did not.
@@ -88,10 +111,4 @@ impl Far {
             looks => (self.lease_time / 4).min(FIRST_PAUSE * 2_u32.saturating_pow(looks - 1)),
         }
     }
-}
-
-/// Where the record of a trial may be: under its own key, or that of one that may end early.
-pub(super) fn record_names(plan: &Plan) -> impl Iterator<Item = String> {
-    let limited = plan.limits.as_ref().map(|limits| limits.key.as_str());
-    [Some(plan.key.as_str()), limited].into_iter().flatten().map(super::work::record_name)
 }

@@ -14,25 +14,30 @@ const PAUSE: Duration = Duration::from_secs(60);
 const SHARE: u32 = 20;
 
 /// Sends the checkpoints of a trial every now and then: a worker may be killed without being told.
-pub(super) struct Sender {
+pub(super) struct Sender<L> {
     store: Arc<dyn Store>,
     key: String,
+    /// Whether another works on the trial by now: its checkpoints are further.
+    is_lost: L,
     next: Instant,
 }
 
-impl Sender {
-    pub fn new(store: Arc<dyn Store>, key: &str) -> Self {
-        Self { store, key: key.into(), next: Instant::now() + PAUSE }
+impl<L: Fn() -> bool + Send> Sender<L> {
+    pub fn new(store: Arc<dyn Store>, key: &str, is_lost: L) -> Self {
+        Self { store, key: key.into(), is_lost, next: Instant::now() + PAUSE }
     }
 }
 
-impl Observer for Sender {
+impl<L: Fn() -> bool + Send> Observer for Sender<L> {
     fn epoch(&mut self, _: &EpochDone<'_>) -> Result<(), ObserverError> {
         let begin = Instant::now();
-        if begin >= self.next {
+        if begin >= self.next && !(self.is_lost)() {
             // What is not sent costs time after a kill, and nothing else.
-            let _ = self.store.send_scratch(&self.key);
-            self.next = Instant::now() + PAUSE.max(begin.elapsed() * SHARE);
+            let pause = match self.store.send_scratch(&self.key) {
+                Ok(()) => PAUSE.max(begin.elapsed() * SHARE),
+                Err(_) => PAUSE,
+            };
+            self.next = Instant::now() + pause;
         }
         Ok(())
     }

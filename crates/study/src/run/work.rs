@@ -8,15 +8,18 @@ use selvedge_models::Network;
 use selvedge_train::{Context, Progress};
 
 use super::Runner;
-use super::far::{Ask, Far, record_names};
+use super::far::{Ask, Far};
 use super::progress::{Event, StudyProgress};
 use super::sender::Sender;
-use crate::store::{self, Claim, Leases, Stored, Version};
+use crate::store::{self, Claim, Lease, Leases, Stored};
 use crate::trial::{self, Plan, Trained, TrialRecord};
 use crate::{StudyError, jobs, record};
 
 /// How long to wait for trials of other processes before looking again.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How often a record is put where there was none and something was.
+const KEEPS: usize = 3;
 
 /// What does the trials of a study.
 pub(super) struct Work<'a> {
@@ -90,13 +93,10 @@ impl<'a> Work<'a> {
                 Some(far) => {
                     // Jobs wait for each other at the end of a list; one that is too long is out of date.
                     let most = match self.context.jobs {
-                        _ if self.only_reads => 0,
                         0 | 1 => 1,
                         jobs => 4 * jobs,
                     };
-                    let asks = far.choose(store, &left, most);
-                    let asks = asks.and_then(|asks| self.fetch(&asks).map(|()| asks));
-                    asks.map_err(|error| self.runner.store_error(error))?
+                    self.chosen(far, &left, most).map_err(|error| self.runner.store_error(error))?
                 }
             };
             let ends = Mutex::new(Vec::new());
@@ -128,14 +128,22 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Reads the records that are asked for.
-    fn fetch(&self, asks: &[(&Plan, Ask)]) -> std::io::Result<()> {
+    /// What to ask a far store for, whose records are read together.
+    fn chosen<'p>(
+        &self,
+        far: &mut Far,
+        left: &[&'p Plan],
+        most: usize,
+    ) -> std::io::Result<Vec<(&'p Plan, Ask)>> {
+        let store = &self.runner.store;
+        let asks = far.choose(&**store, left, most, self.only_reads)?;
         let asked = asks.iter().filter(|(_, ask)| *ask == Ask::Record);
-        let names: Vec<String> = asked.flat_map(|(plan, _)| record_names(plan)).collect();
-        let records = self.runner.store.get_many(&names)?;
+        let names: Vec<String> =
+            asked.flat_map(|(plan, _)| far.records_of(plan)).cloned().collect();
+        let records = store.get_many(&names)?;
         let there = names.into_iter().zip(records).filter_map(|(name, it)| Some((name, it?)));
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).extend(there);
-        Ok(())
+        *self.fetched.lock().unwrap_or_else(PoisonError::into_inner) = there.collect();
+        Ok(asks)
     }
 
     fn one(
@@ -174,7 +182,7 @@ impl<'a> Work<'a> {
             return Ok(End::Finished(Box::new(record)));
         }
         progress.tell(Event::Begun);
-        let trained = catch_unwind(AssertUnwindSafe(|| self.train(plan)));
+        let trained = catch_unwind(AssertUnwindSafe(|| self.train(plan, &lease)));
         let trained = match trained {
             Ok(Ok(Some(trained))) => trained,
             Ok(Ok(None)) => return Ok(End::Stopped),
@@ -256,7 +264,7 @@ impl<'a> Work<'a> {
         self.runner.keep_models || plan.is_needed
     }
 
-    fn train(&self, plan: &Plan) -> Result<Option<Trained>, StudyError> {
+    fn train(&self, plan: &Plan, lease: &Lease) -> Result<Option<Trained>, StudyError> {
         let weights = match plan.before() {
             None => None,
             Some(before) => Some(self.weights(before)?.ok_or_else(|| {
@@ -264,14 +272,17 @@ impl<'a> Work<'a> {
                 self.runner.store_error(error)
             })?),
         };
-        let mut context = self.context.clone().with_progress(Progress::Hidden);
         let store = &self.runner.store;
+        let hasty = store.hasty().unwrap_or_else(|| store.clone());
+        let mut context = self.context.clone().with_progress(Progress::Hidden);
         context.run_folder = store.scratch(&plan.key);
-        store.fetch_scratch(&plan.key).map_err(|error| self.runner.store_error(error))?;
-        let context = context.with_observer(Sender::new(store.clone(), &plan.key));
+        // Without what another left of it, the trial begins at its beginning.
+        let _ = store.fetch_scratch(&plan.key);
+        let context = context.with_observer(Sender::new(hasty.clone(), &plan.key, lease.watch()));
         let trained = trial::train(plan, weights.as_ref(), &self.runner.device_name, &context)?;
-        if trained.is_none() {
-            store.send_scratch(&plan.key).map_err(|error| self.runner.store_error(error))?;
+        if trained.is_none() && !lease.is_lost() {
+            // There is little time left, and ending well is worth more than the epochs that are lost.
+            let _ = hasty.send_scratch(&plan.key);
         }
         Ok(trained)
     }
@@ -282,25 +293,29 @@ impl<'a> Work<'a> {
         let failed = |error| self.runner.store_error(error);
         if let Some(model) = trained.model.filter(|_| self.keeps_model(plan)) {
             let (name, bytes) = (weights_name(&plan.key), model.to_bytes()?);
-            if let Some(there) = store.get(&name).map_err(failed)? {
-                // Damaged, or the same.
-                if there.version != Version::of(&bytes) {
-                    store.replace(&name, &there.version, &bytes).map_err(failed)?;
+            // Those that are there and can be read are what others began with.
+            if self.weights(plan)?.is_none() {
+                match store.get(&name).map_err(failed)? {
+                    Some(there) => store.replace(&name, &there.version, &bytes),
+                    None => store.put(&name, &bytes),
                 }
-            } else {
-                store.put(&name, &bytes).map_err(failed)?;
+                .map_err(failed)?;
             }
         }
         // The record is last: where there is one, all is there.
         let text = record::to_text(&trained.record).map_err(failed)?;
         let name = record_name(&trained.record.key);
-        let first = store.put(&name, text.as_bytes()).map_err(failed)?;
-        // What cannot be removed is in nobody's way.
-        let _ = store.drop_scratch(&plan.key);
-        match first {
-            true => Ok(trained.record),
-            false => Ok(self.finished(plan)?.unwrap_or(trained.record)),
+        for _ in 0..KEEPS {
+            let first = store.put(&name, text.as_bytes()).map_err(failed)?;
+            // Another one's, unless it was damaged, and is removed by now.
+            let kept = if first { Some(trained.record.clone()) } else { self.finished(plan)? };
+            if let Some(record) = kept {
+                // What cannot be removed is in nobody's way.
+                let _ = store.finish(&plan.key);
+                return Ok(record);
+            }
         }
+        Err(failed(std::io::Error::other(format!("{name} can neither be put there nor read"))))
     }
 
     /// The model of a finished trial; `None` if there is none, or it is damaged.

@@ -29,6 +29,8 @@ pub struct Leases {
 
 struct Shared {
     store: Arc<dyn Store>,
+    /// The same, for what is tried again soon anyway.
+    hasty: Arc<dyn Store>,
     owner: String,
     time: Duration,
     state: Mutex<State>,
@@ -91,7 +93,8 @@ impl Leases {
         let owner = format!("{}-{}", std::process::id(), unique());
         let life = store.show_life(&owner)?;
         let state = Mutex::default();
-        let shared = Arc::new(Shared { store, owner, time, state, ended: Condvar::new() });
+        let hasty = store.hasty().unwrap_or_else(|| store.clone());
+        let shared = Arc::new(Shared { store, hasty, owner, time, state, ended: Condvar::new() });
         let renewed = shared.clone();
         let renewing = std::thread::Builder::new()
             .name("leases".into())
@@ -110,31 +113,31 @@ impl Leases {
 
     /// Asks for a trial whose lease was seen to be over: what is there now is taken over. If it was renewed after that, two
     /// work on the trial, and come to the same result.
-    ///
-    /// # Errors
-    ///
-    /// If the store cannot be read or written.
-    pub fn claim_expired(&self, name: &str) -> io::Result<Claim> {
+    pub(crate) fn claim_expired(&self, name: &str) -> io::Result<Claim> {
         self.claim_or_take(name, true)
     }
 
     fn claim_or_take(&self, name: &str, is_expired: bool) -> io::Result<Claim> {
         let (shared, key) = (&self.shared, lease_name(name));
-        let mut state = shared.state();
-        if state.held.contains_key(name) {
-            return Ok(Claim::Taken);
-        }
-        let bytes = shared.written(&mut state);
-        let taken = match shared.store.get(&key)? {
-            None => shared.store.put(&key, &bytes)?,
-            Some(there) if is_expired || shared.is_over(&mut state, name, &there) => {
-                shared.store.replace(&key, &there.version, &bytes)?
+        let bytes = {
+            let mut state = shared.state();
+            if state.held.contains_key(name) {
+                return Ok(Claim::Taken);
             }
+            shared.written(&mut state)
+        };
+        // The state is free while the store takes its time.
+        let there = shared.store.get(&key)?;
+        let is_over = |there| is_expired || shared.is_over(&mut shared.state(), name, there);
+        let taken = match there {
+            None => shared.store.put(&key, &bytes)?,
+            Some(there) if is_over(&there) => shared.store.replace(&key, &there.version, &bytes)?,
             Some(_) => false,
         };
         if !taken {
             return Ok(Claim::Taken);
         }
+        let mut state = shared.state();
         state.seen.remove(name);
         state.held.insert(name.into(), Version::of(&bytes));
         drop(state);
@@ -176,7 +179,13 @@ impl Drop for Leases {
 impl Lease {
     /// Whether another process took it, because this one did not renew it in time.
     pub fn is_lost(&self) -> bool {
-        !self.shared.state().held.contains_key(&self.name)
+        self.shared.is_lost(&self.name)
+    }
+
+    /// What tells whether it is [lost](Self::is_lost), and may outlive it.
+    pub(crate) fn watch(&self) -> impl Fn() -> bool + Send + use<> {
+        let (shared, name) = (self.shared.clone(), self.name.clone());
+        move || shared.is_lost(&name)
     }
 }
 
@@ -185,12 +194,34 @@ impl Drop for Lease {
         let version = self.shared.state().held.remove(&self.name);
         if let Some(version) = version {
             // What cannot be removed expires.
-            let _ = self.shared.store.remove(&lease_name(&self.name), &version);
+            let _ = self.shared.give_back(&self.name, &version);
         }
     }
 }
 
 impl Shared {
+    fn is_lost(&self, name: &str) -> bool {
+        !self.state().held.contains_key(name)
+    }
+
+    fn give_back(&self, name: &str, version: &Version) -> io::Result<()> {
+        let key = lease_name(name);
+        if !self.hasty.remove(&key, version)?
+            && let Some(there) = self.hasty.get(&key)?
+            && self.is_mine(&there)
+        {
+            // It was being renewed.
+            self.hasty.remove(&key, &there.version)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a lease is of this process.
+    fn is_mine(&self, there: &Stored) -> bool {
+        let text = String::from_utf8_lossy(&there.bytes);
+        toml::from_str::<Written>(&text).is_ok_and(|written| written.owner == self.owner)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -227,14 +258,34 @@ impl Shared {
             if state.ended {
                 return;
             }
-            for (name, version) in state.held.clone() {
-                let bytes = self.written(&mut state);
-                // A store that is away for a moment is asked again the next time.
-                match self.store.replace(&lease_name(&name), &version, &bytes) {
-                    Ok(true) => drop(state.held.insert(name, Version::of(&bytes))),
-                    Ok(false) => drop(state.held.remove(&name)),
-                    Err(_) => {}
-                }
+            // The state is free while the store takes its time.
+            let held = state.held.clone();
+            drop(state);
+            for (name, version) in held {
+                self.renew(name, &version);
+            }
+            state = self.state();
+        }
+    }
+
+    fn renew(&self, name: String, version: &Version) {
+        let (key, bytes) = (lease_name(&name), self.written(&mut self.state()));
+        let renewed = match self.hasty.replace(&key, version, &bytes) {
+            Ok(true) => Some(Version::of(&bytes)),
+            // Another has it now; or it was renewed, and the answer was lost.
+            Ok(false) => match self.hasty.get(&key) {
+                Ok(there) => there.filter(|there| self.is_mine(there)).map(|there| there.version),
+                Err(_) => return,
+            },
+            // A store that is away for a moment is asked again the next time.
+            Err(_) => return,
+        };
+        let mut state = self.state();
+        // It may have been given back meanwhile.
+        if state.held.get(&name) == Some(version) {
+            match renewed {
+                Some(version) => drop(state.held.insert(name, version)),
+                None => drop(state.held.remove(&name)),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Where trials are kept: a few operations that a folder has, and a bucket could.
+//! Where trials are kept: a few operations that a folder has, and a bucket.
 //!
 //! | operation | what it promises |
 //! |---|---|
@@ -6,7 +6,7 @@
 //! | [`get`](Store::get) | what is there, whole, with its version |
 //! | [`replace`](Store::replace) | puts other bytes where those of a version are |
 //! | [`remove`](Store::remove) | takes away those of a version |
-//! | [`list`](Store::list) | the names that begin so |
+//! | [`list`](Store::list) | the names that begin so, directly in a folder |
 //!
 //! [`FolderStore`] is the one over a local folder, `BucketStore` (feature `bucket`) the one in a bucket.
 
@@ -19,6 +19,7 @@ use std::any::Any;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 #[cfg(feature = "bucket")]
 pub use bucket::BucketStore;
@@ -28,7 +29,8 @@ pub(crate) use lease::{clear, lease_name};
 
 /// A place for named bytes, shared by the processes that work on a study.
 ///
-/// Names are parts of letters, digits, `-`, `_` and `.` with `/` between them.
+/// Names are parts of letters, digits, `-`, `_` and `.` with `/` between them. There is something under each name: bytes
+/// are never none.
 pub trait Store: Send + Sync {
     /// Puts `bytes` under a name; `false` if something is there, which stays.
     ///
@@ -67,7 +69,7 @@ pub trait Store: Send + Sync {
     /// If it cannot be removed.
     fn remove(&self, name: &str, version: &Version) -> io::Result<bool>;
 
-    /// The names that begin with `prefix`, sorted.
+    /// The names that begin with `prefix`, sorted: those in the folder of its last `/`, and none below that.
     ///
     /// # Errors
     ///
@@ -122,13 +124,18 @@ pub trait Store: Send + Sync {
         Ok(())
     }
 
-    /// Takes away a scratch folder, and what was sent of it.
+    /// Takes away what a finished trial needs no more: its scratch folder, and what else is not taken away by itself.
     ///
     /// # Errors
     ///
     /// If it cannot be removed.
-    fn drop_scratch(&self, name: &str) -> io::Result<()> {
+    fn finish(&self, name: &str) -> io::Result<()> {
         self.scratch(name).map_or(Ok(()), |folder| drop_folder(&folder))
+    }
+
+    /// The same store, which gives up at once instead of waiting for what does not answer; `None` if it never waits.
+    fn hasty(&self) -> Option<Arc<dyn Store>> {
+        None
     }
 
     /// Shows others that the owner of that name lives, until what is returned is dropped; `None` where that cannot be

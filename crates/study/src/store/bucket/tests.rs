@@ -130,8 +130,8 @@ fn checkpoints_go_through_the_bucket_to_another_process() {
     fs::write(&state, "epoch = 2").unwrap();
     store.fetch_scratch("trial").unwrap();
     assert_eq!(fs::read_to_string(&state).unwrap(), "epoch = 2");
-    store.drop_scratch("trial").unwrap();
-    store.drop_scratch("trial").unwrap();
+    store.finish("trial").unwrap();
+    store.finish("trial").unwrap();
     store.fetch_scratch("trial").unwrap();
     assert!(!folder.exists());
 }
@@ -141,19 +141,58 @@ fn a_bucket_that_does_not_answer_is_asked_again_until_patience_is_over() {
     let mut store = memory();
     let away = || Error::Generic { store: "test", source: "connection refused".into() };
     let asked = AtomicUsize::new(0);
-    let answer = store.tried(async || match asked.fetch_add(1, Ordering::SeqCst) {
+    let answer = store.tried(SMALL, async || match asked.fetch_add(1, Ordering::SeqCst) {
         0 => Err(away()),
         times => Ok(times),
     });
     assert_eq!(answer.unwrap().unwrap(), 1);
+    // One that is in a hurry does not wait, and it does not wait for an answer that does not come, either.
     store.patience = Duration::ZERO;
-    let error = store.tried(async || Err::<(), _>(away())).unwrap_err().to_string();
+    let error = store.tried(SMALL, async || Err::<(), _>(away())).unwrap_err().to_string();
     assert!(error.contains("connection refused"), "{error}");
+    let never = async || std::future::pending::<Result<(), Error>>().await;
+    let error = store.tried(Duration::from_millis(10), never).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    // What ends the program ends the waiting.
+    let stopped = BucketStore { patience: Duration::MAX, ..store.clone() }.with_interrupt(|| true);
+    stopped.tried(SMALL, async || Err::<(), _>(away())).unwrap_err();
     // What is wrong with the request does not get better.
     store.patience = Duration::MAX;
+    for status in ["400 Bad Request", "301 Moved Permanently", "501 Not Implemented"] {
+        let text = format!("Server returned non-2xx status code: {status}: ");
+        let error = || Error::Generic { store: "test", source: text.clone().into() };
+        assert!(!is_passing(&error()), "{status}");
+        assert!(store.tried(SMALL, async || Err::<(), _>(error())).unwrap().is_err());
+    }
+    for status in ["500 Internal Server Error", "503 Slow Down", "429 Too Many Requests"] {
+        let text = format!("Server returned non-2xx status code: {status}: ");
+        assert!(is_passing(&Error::Generic { store: "test", source: text.into() }), "{status}");
+    }
     let forbidden = || Error::PermissionDenied { path: "x".into(), source: "403".into() };
-    let error = store.tried(async || Err::<(), _>(forbidden())).unwrap_err();
+    let error = store.tried(SMALL, async || Err::<(), _>(forbidden())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+}
+
+#[test]
+fn a_finished_trial_leaves_neither_lease_nor_checkpoint() {
+    let store = memory();
+    store.put("leases/trial", b"mine").unwrap();
+    store.put("running/trial.tar", b"bytes").unwrap();
+    store.put("trials/trial.toml", b"record").unwrap();
+    store.finish("trial").unwrap();
+    let all = store.shared.bucket.list_with_delimiter(Some(&store.shared.prefix));
+    let all = store.shared.runtime.block_on(all).unwrap();
+    let left = |folder: &str| store.shared.prefix.clone().join(folder);
+    assert_eq!(all.common_prefixes, [left("trials")]);
+}
+
+#[test]
+fn nothing_is_put_as_no_bytes() {
+    let store = memory();
+    assert_eq!(store.put("a/x", b"").unwrap_err().kind(), ErrorKind::InvalidInput);
+    store.put("a/x", b"1").unwrap();
+    let error = store.replace("a/x", &Version::of(b"1"), b"").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
 #[test]
