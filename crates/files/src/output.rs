@@ -14,6 +14,17 @@ use crate::set;
 /// How often a folder is made again that others remove.
 const ATTEMPTS: usize = 100;
 
+/// Does something again while a folder that it needs is removed by others.
+fn while_missing<T>(action: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..ATTEMPTS {
+        match action() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            done => return done,
+        }
+    }
+    action()
+}
+
 /// A file or folder of results that cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}: {error}", path.display())]
@@ -48,15 +59,8 @@ impl Output {
             let made = MadeFolders::new(&folder)?;
             NewFile::new_in(&folder).map(|_| made)
         };
-        let mut checked = check();
-        // Another process made the folder, had no use for it, and removed it meanwhile.
-        for _ in 0..ATTEMPTS {
-            if !checked.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-                break;
-            }
-            checked = check();
-        }
-        match checked {
+        // Another process may have made the folder, had no use for it, and removed it meanwhile.
+        match while_missing(check) {
             Ok(made) => Ok(Self { folder, _made: made }),
             Err(error) => Err(OutputError { path: folder, error }),
         }
@@ -65,15 +69,13 @@ impl Output {
     /// Does something in the folder, which is made again if it is gone: another process may have made it before this
     /// one, and removed it, empty as it was.
     fn within<T>(&self, action: impl Fn() -> io::Result<T>) -> io::Result<T> {
-        let mut done = action();
-        for _ in 0..ATTEMPTS {
-            if !done.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-                break;
-            }
-            std::fs::create_dir_all(&self.folder)?;
-            done = action();
-        }
-        done
+        action().or_else(|error| match error.kind() {
+            ErrorKind::NotFound => while_missing(|| {
+                std::fs::create_dir_all(&self.folder)?;
+                action()
+            }),
+            _ => Err(error),
+        })
     }
 
     /// The path of a file in the folder.

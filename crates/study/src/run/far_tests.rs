@@ -1,69 +1,10 @@
-use std::io;
-use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::Runner;
 use super::tests::{STUDY, bits, context, datasets, run};
+use super::watched::Watched;
 use crate::StudyConfig;
-use crate::store::{FolderStore, Stamp, Store, Stored, Version};
-
-/// A folder that says that it is far away, and counts what it is asked.
-struct Far {
-    inner: FolderStore,
-    asked: Mutex<Vec<String>>,
-}
-
-impl Far {
-    fn new(folder: &Path) -> Arc<Self> {
-        Arc::new(Self { inner: FolderStore::open(folder).unwrap(), asked: Mutex::default() })
-    }
-
-    /// How often it was asked for what begins so, since the last time.
-    fn asked(&self, what: &str) -> usize {
-        let mut asked = self.asked.lock().unwrap();
-        let count = asked.iter().filter(|name| name.starts_with(what)).count();
-        asked.retain(|name| !name.starts_with(what));
-        count
-    }
-}
-
-impl Store for Far {
-    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
-        self.inner.put(name, bytes)
-    }
-
-    fn get(&self, name: &str) -> io::Result<Option<Stored>> {
-        self.asked.lock().unwrap().push(format!("get {name}"));
-        self.inner.get(name)
-    }
-
-    fn replace(&self, name: &str, version: &Version, bytes: &[u8]) -> io::Result<bool> {
-        self.inner.replace(name, version, bytes)
-    }
-
-    fn remove(&self, name: &str, version: &Version) -> io::Result<bool> {
-        self.inner.remove(name, version)
-    }
-
-    fn list(&self, prefix: &str) -> io::Result<Vec<String>> {
-        self.asked.lock().unwrap().push(format!("list {prefix}"));
-        self.inner.list(prefix)
-    }
-
-    fn list_stamped(&self, prefix: &str) -> io::Result<Vec<(String, Stamp)>> {
-        self.asked.lock().unwrap().push(format!("list {prefix}"));
-        self.inner.list_stamped(prefix)
-    }
-
-    fn is_far(&self) -> bool {
-        true
-    }
-
-    fn display(&self) -> String {
-        self.inner.display()
-    }
-}
+use crate::store::Store;
 
 fn study() -> StudyConfig {
     STUDY.parse().unwrap()
@@ -73,7 +14,7 @@ fn study() -> StudyConfig {
 fn a_far_store_is_asked_for_a_record_only_where_it_lists_one_or_a_trial_was_claimed() {
     let folders = [0, 1].map(|_| tempfile::tempdir().unwrap());
     let near = run(folders[0].path(), STUDY);
-    let (store, datasets) = (Far::new(folders[1].path()), datasets());
+    let (store, datasets) = (Watched::far(folders[1].path()), datasets());
     let runner = Runner::new(store.clone(), &datasets, "flex");
     let far = runner.run(&study(), &context()).unwrap();
     assert_eq!(bits(&far), bits(&near));
@@ -91,7 +32,7 @@ fn a_far_store_is_asked_for_a_record_only_where_it_lists_one_or_a_trial_was_clai
 #[test]
 fn leases_on_a_far_store_are_watched_by_lists_and_taken_over_when_they_are_over() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, datasets) = (Far::new(folder.path()), datasets());
+    let (store, datasets) = (Watched::far(folder.path()), datasets());
     let runner = Runner::new(store.clone(), &datasets, "flex");
     let runner = runner.with_lease_time(Duration::from_secs(2));
     let keys: Vec<String> =

@@ -301,3 +301,5 @@ mod recipe_tests;
 mod store_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod watched;

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use selvedge_train::{EpochDone, Observer, ObserverError, Stop};
 
-use super::tests::{Watched, bits, context, datasets, run, run_with};
+use super::tests::{bits, context, datasets, run, run_with};
+use super::watched::Watched;
 use super::*;
 use crate::TrialRecord;
 use crate::search::MedianPruner;

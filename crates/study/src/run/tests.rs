@@ -1,14 +1,12 @@
 use std::collections::BTreeSet;
-use std::io;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Device;
 use selvedge_data::{ImageDataset, SplitMix64};
 
+use super::watched::Watched;
 use super::*;
-use crate::store::{FolderStore, Stored, Version};
+use crate::store::FolderStore;
 use crate::trial::Ending;
 
 /// Images of 6 × 6 whose class is the half that is brighter, as noise allows.
@@ -53,62 +51,6 @@ pub(super) fn bits(results: &StudyResults) -> Vec<String> {
         crate::record::to_text(&trial).unwrap()
     });
     trials.collect()
-}
-
-/// Counts what is put, and fails from some put on.
-pub(super) struct Watched {
-    inner: FolderStore,
-    put: Mutex<Vec<String>>,
-    most: AtomicUsize,
-}
-
-impl Watched {
-    pub(super) fn new(folder: &Path, most: usize) -> Arc<Self> {
-        let (inner, most) = (FolderStore::open(folder).unwrap(), AtomicUsize::new(most));
-        Arc::new(Self { inner, put: Mutex::default(), most })
-    }
-
-    pub(super) fn trials(&self) -> usize {
-        self.put.lock().unwrap().iter().filter(|name| name.starts_with("trials/")).count()
-    }
-}
-
-impl Store for Watched {
-    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
-        if name.starts_with("trials/") {
-            let spent =
-                self.most.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
-            spent.map_err(|_| {
-                io::Error::new(io::ErrorKind::StorageFull, "no space left on device")
-            })?;
-        }
-        self.put.lock().unwrap().push(name.into());
-        self.inner.put(name, bytes)
-    }
-
-    fn get(&self, name: &str) -> io::Result<Option<Stored>> {
-        self.inner.get(name)
-    }
-
-    fn replace(&self, name: &str, version: &Version, bytes: &[u8]) -> io::Result<bool> {
-        self.inner.replace(name, version, bytes)
-    }
-
-    fn remove(&self, name: &str, version: &Version) -> io::Result<bool> {
-        self.inner.remove(name, version)
-    }
-
-    fn list(&self, prefix: &str) -> io::Result<Vec<String>> {
-        self.inner.list(prefix)
-    }
-
-    fn scratch(&self, name: &str) -> Option<std::path::PathBuf> {
-        self.inner.scratch(name)
-    }
-
-    fn display(&self) -> String {
-        self.inner.display()
-    }
 }
 
 #[test]
@@ -264,7 +206,7 @@ fn names_that_match_nothing_are_found_before_anything_runs() {
             Runner::new(store.clone(), &datasets, "flex").run(&study, &context()).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
     }
-    assert!(store.put.lock().unwrap().is_empty());
+    assert_eq!(store.asked("put "), 0);
 }
 
 #[test]
@@ -281,7 +223,7 @@ fn an_impossible_variant_is_refused_before_anything_runs_with_its_line() {
         "{message}"
     );
     assert!(message.ends_with("must be left out: `mlp` has no such setting"), "{message}");
-    assert!(store.put.lock().unwrap().is_empty());
+    assert_eq!(store.asked("put "), 0);
     // The images have one channel.
     for (numbers, expected) in [
         ("mean = [0.5, 0.5], std = [0.5, 0.5]", "2 means"),
@@ -295,7 +237,7 @@ fn an_impossible_variant_is_refused_before_anything_runs_with_its_line() {
         let error = runner.run(&study, &context()).unwrap_err().to_string();
         assert!(error.contains(expected) && error.contains("line "), "{error}");
     }
-    assert!(store.put.lock().unwrap().is_empty());
+    assert_eq!(store.asked("put "), 0);
     let text = STUDY.replace("'halves'", "'quarters'");
     let error =
         Runner::new(store, &datasets, "flex").run(&text.parse().unwrap(), &context()).unwrap_err();

@@ -273,7 +273,7 @@ impl<'a> Work<'a> {
             })?),
         };
         let store = &self.runner.store;
-        let hasty = store.hasty().unwrap_or_else(|| store.clone());
+        let hasty = store::hasty(store);
         let mut context = self.context.clone().with_progress(Progress::Hidden);
         context.run_folder = store.scratch(&plan.key);
         // Without what another left of it, the trial begins at its beginning.

@@ -203,8 +203,7 @@ impl Store for FolderStore {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
-
+    use super::super::contract;
     use super::*;
 
     fn store() -> (tempfile::TempDir, FolderStore) {
@@ -216,32 +215,19 @@ mod tests {
     #[test]
     fn bytes_are_put_once_and_replaced_only_from_the_version_that_was_seen() {
         let (_folder, store) = store();
-        assert!(store.put("a/x", b"1").unwrap());
-        assert!(!store.put("a/x", b"2").unwrap());
-        let seen = store.get("a/x").unwrap().unwrap();
-        assert_eq!(seen.bytes, b"1");
-        assert!(store.replace("a/x", &seen.version, b"3").unwrap());
-        assert!(!store.replace("a/x", &seen.version, b"4").unwrap());
-        assert!(!store.remove("a/x", &seen.version).unwrap());
-        assert_eq!(store.get("a/x").unwrap().unwrap().bytes, b"3");
-        assert!(store.remove("a/x", &Version::of(b"3")).unwrap());
-        assert!(store.get("a/x").unwrap().is_none());
-        assert!(!store.replace("a/x", &Version::of(b"3"), b"5").unwrap());
+        contract::conditions(&store);
     }
 
     #[test]
     fn names_are_listed_by_their_beginning_and_nothing_leaves_the_folder() {
         let (_folder, store) = store();
-        for name in ["t/b", "t/a", "u/a", "top"] {
-            store.put(name, b"").unwrap();
-        }
-        assert_eq!(store.list("t/").unwrap(), ["t/a", "t/b"]);
-        assert_eq!(store.list("t/b").unwrap(), ["t/b"]);
-        assert_eq!(store.list("").unwrap(), ["top"]);
-        assert!(store.list("nothing/").unwrap().is_empty());
-        for name in ["../x", "/x", "a//b", "a/../b", ".lock", "", "a b", "ü"] {
-            assert!(store.put(name, b"").is_err(), "{name}");
-        }
+        contract::names(&store);
+    }
+
+    #[test]
+    fn a_stamp_is_another_after_the_bytes_were_written_again() {
+        let (_folder, store) = store();
+        contract::stamps(&store);
     }
 
     #[test]
@@ -260,29 +246,6 @@ mod tests {
     #[test]
     fn of_many_that_put_or_replace_at_once_one_succeeds() {
         let (_folder, store) = store();
-        for round in 0..20 {
-            let (put, replaced) = (AtomicUsize::new(0), AtomicUsize::new(0));
-            let name = format!("n/{round}");
-            std::thread::scope(|scope| {
-                for i in 0..8_u8 {
-                    let (store, put, name) = (&store, &put, &name);
-                    scope.spawn(move || {
-                        let done = store.put(name, &[i]).unwrap();
-                        put.fetch_add(usize::from(done), Ordering::SeqCst);
-                    });
-                }
-            });
-            let seen = store.get(&name).unwrap().unwrap();
-            std::thread::scope(|scope| {
-                for i in 10..18_u8 {
-                    let (store, replaced, name, seen) = (&store, &replaced, &name, &seen);
-                    scope.spawn(move || {
-                        let done = store.replace(name, &seen.version, &[i]).unwrap();
-                        replaced.fetch_add(usize::from(done), Ordering::SeqCst);
-                    });
-                }
-            });
-            assert_eq!((put.into_inner(), replaced.into_inner()), (1, 1));
-        }
+        contract::races(&store);
     }
 }

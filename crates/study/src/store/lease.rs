@@ -93,7 +93,7 @@ impl Leases {
         let owner = format!("{}-{}", std::process::id(), unique());
         let life = store.show_life(&owner)?;
         let state = Mutex::default();
-        let hasty = store.hasty().unwrap_or_else(|| store.clone());
+        let hasty = super::hasty(&store);
         let shared = Arc::new(Shared { store, hasty, owner, time, state, ended: Condvar::new() });
         let renewed = shared.clone();
         let renewing = std::thread::Builder::new()

@@ -12,6 +12,8 @@
 
 #[cfg(feature = "bucket")]
 mod bucket;
+#[cfg(test)]
+mod contract;
 mod folder;
 mod lease;
 
@@ -180,6 +182,11 @@ pub struct Stored {
     pub bytes: Vec<u8>,
     /// Their version.
     pub version: Version,
+}
+
+/// The store for what is tried again soon anyway, or is not worth waiting for.
+pub(crate) fn hasty(store: &Arc<dyn Store>) -> Arc<dyn Store> {
+    store.hasty().unwrap_or_else(|| store.clone())
 }
 
 /// A name as it is, if it is one of a store.

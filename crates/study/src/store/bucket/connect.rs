@@ -45,27 +45,25 @@ pub(super) fn connect(address: &str) -> io::Result<(Arc<dyn ObjectStore>, Key)> 
         max_retries: 5,
         retry_timeout: SMALL / 2,
     };
-    let (timeout, long) = (ClientConfigKey::Timeout, format!("{} seconds", LARGE.as_secs()));
+    // The three have no trait in common.
+    macro_rules! built {
+        ($builder:ident, $key:ident) => {
+            $builder::from_env()
+                .with_config(
+                    $key::Client(ClientConfigKey::Timeout),
+                    format!("{} seconds", LARGE.as_secs()),
+                )
+                .with_url(address)
+                .with_retry(retry)
+                .build()
+                .map(|bucket| Arc::new(bucket) as _)
+        };
+    }
     let bucket: Result<Arc<dyn ObjectStore>, Error> = match scheme {
         ObjectStoreScheme::Memory => Ok(Arc::new(InMemory::new())),
-        ObjectStoreScheme::AmazonS3 => AmazonS3Builder::from_env()
-            .with_config(AmazonS3ConfigKey::Client(timeout), long)
-            .with_url(address)
-            .with_retry(retry)
-            .build()
-            .map(|bucket| Arc::new(bucket) as _),
-        ObjectStoreScheme::GoogleCloudStorage => GoogleCloudStorageBuilder::from_env()
-            .with_config(GoogleConfigKey::Client(timeout), long)
-            .with_url(address)
-            .with_retry(retry)
-            .build()
-            .map(|bucket| Arc::new(bucket) as _),
-        ObjectStoreScheme::MicrosoftAzure => MicrosoftAzureBuilder::from_env()
-            .with_config(AzureConfigKey::Client(timeout), long)
-            .with_url(address)
-            .with_retry(retry)
-            .build()
-            .map(|bucket| Arc::new(bucket) as _),
+        ObjectStoreScheme::AmazonS3 => built!(AmazonS3Builder, AmazonS3ConfigKey),
+        ObjectStoreScheme::GoogleCloudStorage => built!(GoogleCloudStorageBuilder, GoogleConfigKey),
+        ObjectStoreScheme::MicrosoftAzure => built!(MicrosoftAzureBuilder, AzureConfigKey),
         _ => return Err(unknown()),
     };
     Ok((bucket.map_err(|error| named(address, &error))?, prefix))

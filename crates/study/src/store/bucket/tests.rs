@@ -1,107 +1,30 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::store::FolderStore;
+use crate::store::contract;
 
 fn memory() -> BucketStore {
     BucketStore::open("memory:///studies/a").unwrap()
 }
 
-/// A folder and a bucket, which have to behave the same.
-fn stores() -> (tempfile::TempDir, [Box<dyn Store>; 2]) {
-    let folder = tempfile::tempdir().unwrap();
-    let local = FolderStore::open(folder.path().join("store")).unwrap();
-    (folder, [Box::new(local), Box::new(memory())])
+#[test]
+fn bytes_are_put_once_and_replaced_only_from_the_version_that_was_seen() {
+    contract::conditions(&memory());
 }
 
 #[test]
-fn a_bucket_and_a_folder_put_replace_and_remove_on_the_same_conditions() {
-    let (_folder, stores) = stores();
-    for store in stores {
-        assert!(store.get("a/x").unwrap().is_none());
-        assert!(store.put("a/x", b"1").unwrap());
-        assert!(!store.put("a/x", b"2").unwrap());
-        let seen = store.get("a/x").unwrap().unwrap();
-        assert_eq!((&*seen.bytes, &seen.version), (&b"1"[..], &Version::of(b"1")));
-        assert!(store.replace("a/x", &seen.version, b"3").unwrap());
-        assert!(!store.replace("a/x", &seen.version, b"4").unwrap());
-        assert!(!store.remove("a/x", &seen.version).unwrap());
-        assert!(store.remove("a/x", &Version::of(b"3")).unwrap());
-        assert!(store.get("a/x").unwrap().is_none());
-        assert!(!store.replace("a/x", &Version::of(b"3"), b"5").unwrap());
-        assert!(!store.remove("a/x", &Version::of(b"3")).unwrap());
-        // What was removed leaves room.
-        assert!(store.put("a/x", b"6").unwrap());
-        assert_eq!(store.get("a/x").unwrap().unwrap().bytes, b"6");
-    }
-}
-
-#[test]
-fn a_bucket_and_a_folder_list_the_same_names_and_refuse_the_same() {
-    let (_folder, stores) = stores();
-    for store in stores {
-        for name in ["t/b", "t/a", "t/gone", "u/a", "top"] {
-            store.put(name, b"1").unwrap();
-        }
-        store.remove("t/gone", &Version::of(b"1")).unwrap();
-        assert_eq!(store.list("t/").unwrap(), ["t/a", "t/b"]);
-        assert_eq!(store.list("t/b").unwrap(), ["t/b"]);
-        assert_eq!(store.list("").unwrap(), ["top"]);
-        let names: Vec<String> =
-            (0..40).map(|i| ["t/a", "t/gone", "t/never"][i % 3].to_owned()).collect();
-        let many = store.get_many(&names).unwrap();
-        let one_by_one: Vec<_> = names.iter().map(|name| store.get(name).unwrap()).collect();
-        assert_eq!((many.len(), many.iter().flatten().count()), (40, 14));
-        assert_eq!(many, one_by_one);
-        assert!(store.list("nothing/").unwrap().is_empty());
-        for name in ["../x", "/x", "a//b", "a/../b", ".lock", "", "a b", "ü"] {
-            assert!(store.put(name, b"1").is_err(), "{name}");
-        }
-    }
+fn names_are_listed_by_their_beginning_and_others_are_refused() {
+    contract::names(&memory());
 }
 
 #[test]
 fn a_stamp_is_another_after_the_bytes_were_written_again() {
-    let (_folder, stores) = stores();
-    for store in stores {
-        store.put("t/a", b"1").unwrap();
-        store.put("t/b", b"1").unwrap();
-        let before = store.list_stamped("t/").unwrap();
-        assert_eq!(store.list_stamped("t/").unwrap(), before);
-        store.replace("t/a", &Version::of(b"1"), b"2").unwrap();
-        let after = store.list_stamped("t/").unwrap();
-        assert_ne!(after[0], before[0]);
-        assert_eq!(after[1], before[1]);
-        assert_eq!((&*after[0].0, &*after[1].0), ("t/a", "t/b"));
-    }
+    contract::stamps(&memory());
 }
 
 #[test]
-fn of_many_that_put_or_replace_in_a_bucket_at_once_one_succeeds() {
-    let store = memory();
-    for round in 0..20 {
-        let (put, replaced) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let name = format!("n/{round}");
-        std::thread::scope(|scope| {
-            for i in 0..8_u8 {
-                let (store, put, name) = (&store, &put, &name);
-                scope.spawn(move || {
-                    put.fetch_add(usize::from(store.put(name, &[i]).unwrap()), Ordering::SeqCst);
-                });
-            }
-        });
-        let seen = store.get(&name).unwrap().unwrap();
-        std::thread::scope(|scope| {
-            for i in 10..18_u8 {
-                let (store, replaced, name, seen) = (&store, &replaced, &name, &seen);
-                scope.spawn(move || {
-                    let done = store.replace(name, &seen.version, &[i]).unwrap();
-                    replaced.fetch_add(usize::from(done), Ordering::SeqCst);
-                });
-            }
-        });
-        assert_eq!((put.into_inner(), replaced.into_inner()), (1, 1));
-    }
+fn of_many_that_put_or_replace_at_once_one_succeeds() {
+    contract::races(&memory());
 }
 
 #[test]
