@@ -50,7 +50,7 @@ fn train(args: &Args) -> Result<(), Box<dyn Error>> {
     let split = args.data.or_classes(Classes::Fm1).split(&args.common.source())?;
     let normalization = NormalizationKind::from(args.normalization).normalization(&split.train);
     let data = FitData::from(&split).with_normalization(normalization);
-    let data = args.augmentation.of(data)?.with_prefetch(cli::prefetch(device));
+    let data = args.augmentation.of(data)?;
     let model = network.name.clone();
     let architecture = network.with_input(split.shape())?.with_classes(split.classes().len())?;
     let network = architecture.init(Initialization::PyTorch, args.seed, &context.device)?;

@@ -39,7 +39,14 @@ class Operations:
         return (x - mean) * self.jax.lax.rsqrt(var + 1e-5) * self.spread(w) + self.spread(b)
 
     def linear(self, x, w, b):
-        return x @ (w.T if self.first else w) + b
+        y = x @ (w.T if self.first else w)
+        return y if b is None else y + b
+
+    def gelu(self, x):
+        return self.jax.nn.gelu(x, approximate=False)
+
+    def scale(self, x, factor):
+        return x * factor
 
     def relu(self, x):
         return self.jax.nn.relu(x)

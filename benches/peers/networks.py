@@ -9,7 +9,7 @@ import time
 import numpy
 
 # A layer is a tuple: what it is, the name of its parameters (if it has some), and its sizes.
-RELU, FLATTEN = ("relu",), ("flatten",)
+RELU, GELU, FLATTEN = ("relu",), ("gelu",), ("flatten",)
 
 
 def conv(name, into, out, kernel, stride=1, padding=0, bias=True):
@@ -83,6 +83,18 @@ def resnet18_cifar():
     return [*layers, pool(4, 4), FLATTEN, ("linear", "fc", 512, 10)]
 
 
+def airbench(channels):
+    """Jordan, 2024, arXiv:2404.00498."""
+    layers, into = [conv("whiten", 3, 24, 2), GELU], 24
+    for i, out in enumerate(channels, start=1):
+        layers += [conv(f"block{i}.conv1", into, out, 3, padding=1, bias=False), pool(),
+                   ("norm", f"block{i}.norm1", out), GELU,
+                   conv(f"block{i}.conv2", out, out, 3, padding=1, bias=False),
+                   ("norm", f"block{i}.norm2", out), GELU]
+        into = out
+    return [*layers, pool(3, 3), FLATTEN, ("linear", "head", into, 10, False), ("scale", 1 / 9)]
+
+
 def vgg16_features():
     layers, into = [], 3
     for convs, out in [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)]:
@@ -120,6 +132,8 @@ NETWORKS = {
     "mlp_relu": [FLATTEN, *linear([784, 256, 128, 64, 10])],
     "linear_autoencoder": linear_autoencoder(),
     "resnet18_cifar": resnet18_cifar(),
+    "airbench93": airbench([64, 128, 128]),
+    "airbench94": airbench([64, 256, 256]),
     "vgg16_features": vgg16_features(),
 }
 
@@ -133,10 +147,11 @@ def shapes(layers):
         elif kind in ("conv", "transposed", "linear", "norm"):
             name, into, *sizes = rest
             out = sizes[0] if sizes else into
-            square = [sizes[1]] * 2 if len(sizes) > 1 else []
+            square = [sizes[1]] * 2 if kind in ("conv", "transposed") else []
             pair = {"transposed": [into, out], "norm": [out]}.get(kind, [out, into])
             yield f"{name}.weight", (*pair, *square)
-            if kind != "conv" or sizes[-1]:
+            # Only the last size may be False.
+            if rest[-1] is not False:
                 yield f"{name}.bias", (out,)
 
 
@@ -207,15 +222,16 @@ def forward(layers, x, weights, ops):
 
 
 def images(network, batch):
-    shape = {"vgg16_features": (3, 224, 224), "resnet18_cifar": (3, 32, 32)}
+    small = (3, 32, 32)
+    shape = {"vgg16_features": (3, 224, 224), "resnet18_cifar": small, "airbench93": small, "airbench94": small}
     shape = (batch, *shape.get(network, (1, 28, 28)))
     return uniform(0, math.prod(shape)).astype(numpy.float32).reshape(shape)
 
 
 def outputs(network):
-    """The values that the network gives for an image, where its last layer is linear."""
-    kind, *sizes = NETWORKS[network][-1]
-    return sizes[-1] if kind == "linear" else 1
+    """The values that the network gives for an image, where it ends with a linear layer."""
+    sizes = [layer[3] for layer in NETWORKS[network] if layer[0] == "linear"]
+    return sizes[-1] if sizes else 1
 
 
 def is_autoencoder(network):
@@ -226,7 +242,7 @@ def is_inference(network):
     return network == "vgg16_features"
 
 
-def arguments(description, settings):
+def arguments(description, settings, devices=("cpu",)):
     """The options that the programs share; a setting is how a program is asked to run."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--network", default="cnn2_small", choices=NETWORKS)
@@ -239,24 +255,36 @@ def arguments(description, settings):
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--setting", default=settings[0], choices=settings)
+    parser.add_argument("--device", default="cpu", choices=devices)
+    parser.add_argument("--read-every", type=int, default=1, help="steps between two that read their loss back")
     parser.add_argument("--wait", action="store_true",
-                        help="say `ready` after the warmup, and wait for a line")
+                        help="say `ready` after the warmup, and time steps for every line that is written to it")
     return parser.parse_args()
 
 
 def measure(step, args, version):
-    """Times `step`, which returns its loss as a number, and prints what it found."""
-    first, second = step(), step()
+    """Times `step`, which returns its loss as a number or as what `float` makes one of, and prints what it found."""
+    first, second = float(step()), float(step())
     for _ in range(2, args.warmup):
-        step()
-    if args.wait:
-        print("ready", flush=True)
-        sys.stdin.readline()
+        float(step())
+    found = {"parameters": sum(math.prod(shape) for _, shape in shapes(NETWORKS[args.network])),
+             "first": first, "second": second, "version": version}
+    if not args.wait:
+        timed(step, args, found)
+        return
+    print("ready", flush=True)
+    while sys.stdin.readline():
+        timed(step, args, found)
+
+
+def timed(step, args, found):
+    """Times steps for a while, and prints a line of JSON."""
     start, steps = time.perf_counter(), 0
     while steps == 0 or time.perf_counter() - start < args.seconds:
-        step()
-        steps += 1
+        for _ in range(args.read_every):
+            loss = step()
+        # A GPU computes meanwhile; now it has come to the end of this step.
+        float(loss)
+        steps += args.read_every
     rate = steps * args.batch / (time.perf_counter() - start)
-    parameters = sum(math.prod(shape) for _, shape in shapes(NETWORKS[args.network]))
-    print(json.dumps({"parameters": parameters, "first": first, "second": second, "steps": steps,
-                      "images_per_second": round(rate, 2), "version": version}))
+    print(json.dumps({**found, "steps": steps, "images_per_second": round(rate, 2)}), flush=True)

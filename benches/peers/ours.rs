@@ -47,10 +47,16 @@ struct Args {
     /// Steps are timed for at least this long
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
+    /// flex, ndarray, wgpu or cuda
+    #[arg(long, default_value = "flex")]
+    device: String,
+    /// Steps between two that read their loss back
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    read_every: u64,
     /// Whether the threads stay awake between kernels
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     team: bool,
-    /// Say `ready` after the warmup, and wait for a line
+    /// Say `ready` after the warmup, and time steps for every line that is written to it
     #[arg(long)]
     wait: bool,
 }
@@ -65,7 +71,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     if inference {
         architecture.layers.retain(|layer| layer.name.starts_with("features."));
     }
-    let plain = selvedge::device::open("flex")?;
+    let plain = selvedge::device::open(&args.device)?;
     let device = if inference { plain } else { plain.autodiff() };
     let network = filled(architecture.init(Initialization::PyTorch, 0, &device)?);
     let is_trained = |name: &&String| !name.contains("running_");
@@ -74,9 +80,9 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let parameters: usize = trained.sum();
 
     let images = images(args.batch, architecture.input, &device);
-    let mut step: Box<dyn FnMut() -> f32> = if inference {
+    let mut step: Box<dyn FnMut() -> Tensor<1>> = if inference {
         let network = network.valid();
-        Box::new(move || forward(&network, images.clone(), args.fused).mean().into_scalar())
+        Box::new(move || forward(&network, images.clone(), args.fused).mean())
     } else {
         let autoencoder = args.network.contains("autoencoder");
         let classes = architecture.output_shape().map(Shape::size)?;
@@ -100,7 +106,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             };
             let gradients = GradientsParams::from_grads(loss.backward(), &net);
             network = Some(optimizer.step(args.learning_rate, net, gradients));
-            loss.into_scalar()
+            loss.inner()
         })
     };
 
@@ -115,19 +121,34 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 fn timed(
     args: &Args,
     parameters: usize,
-    step: &mut dyn FnMut() -> f32,
+    step: &mut dyn FnMut() -> Tensor<1>,
 ) -> Result<(), Box<dyn Error>> {
-    let (first, second) = (step(), step());
-    (2..args.warmup).for_each(|_| _ = step());
-    if args.wait {
-        cli::print("ready\n")?;
-        std::io::stdin().read_line(&mut String::new())?;
+    let [first, second] = [step(), step()].map(|loss| loss.into_scalar::<f32>());
+    (2..args.warmup).for_each(|_| _ = step().into_scalar::<f32>());
+    if !args.wait {
+        return report(args, parameters, [first, second], step);
     }
+    cli::print("ready\n")?;
+    while std::io::stdin().read_line(&mut String::new())? > 0 {
+        report(args, parameters, [first, second], step)?;
+    }
+    Ok(())
+}
+
+/// Times steps for a while, and prints a line of JSON.
+fn report(
+    args: &Args,
+    parameters: usize,
+    [first, second]: [f32; 2],
+    step: &mut dyn FnMut() -> Tensor<1>,
+) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let mut steps = 0;
     while steps == 0 || start.elapsed().as_secs_f64() < args.seconds {
-        step();
-        steps += 1;
+        (1..args.read_every).for_each(|_| _ = step());
+        // A GPU computes meanwhile; now it has come to the end of this step.
+        step().into_scalar::<f32>();
+        steps += args.read_every as usize;
     }
     let rate = (steps * args.batch) as f64 / start.elapsed().as_secs_f64();
     cli::print(&format!(

@@ -33,7 +33,13 @@ class Operations:
         return self.tf.compat.v1.nn.fused_batch_norm(x, w, b, epsilon=1e-5)[0]
 
     def linear(self, x, w, b):
-        return self.tf.nn.bias_add(x @ w, b)
+        return x @ w if b is None else self.tf.nn.bias_add(x @ w, b)
+
+    def gelu(self, x):
+        return self.tf.nn.gelu(x)
+
+    def scale(self, x, factor):
+        return x * factor
 
     def relu(self, x):
         return self.tf.nn.relu(x)

@@ -27,6 +27,12 @@ class Operations:
     def linear(self, x, w, b):
         return x.linear(w.transpose(), b)
 
+    def gelu(self, x):
+        return 0.5 * x * (1 + (x / 2**0.5).erf())
+
+    def scale(self, x, factor):
+        return x * factor
+
     def relu(self, x):
         return x.relu()
 

@@ -20,6 +20,15 @@ class Residual(nn.Module):
         return self.body(x) + self.shortcut(x)
 
 
+class Scale(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
+
+
 def module(kind, *rest):
     if kind == "conv":
         _, into, out, kernel, stride, padding, bias = rest
@@ -32,7 +41,8 @@ def module(kind, *rest):
     make = {"linear": nn.Linear, "norm": nn.BatchNorm2d}.get(kind)
     if make:
         return make(*rest[1:])
-    return {"relu": nn.ReLU, "pool": nn.MaxPool2d, "flatten": nn.Flatten, "residual": Residual}[kind](*rest)
+    plain = {"relu": nn.ReLU, "gelu": nn.GELU, "pool": nn.MaxPool2d, "flatten": nn.Flatten}
+    return {**plain, "scale": Scale, "residual": Residual}[kind](*rest)
 
 
 def chain(layers):
@@ -42,10 +52,15 @@ def chain(layers):
 # What can be asked of PyTorch beyond what courses write; each includes the one before it, but for the compiler, which
 # chooses how images lie in memory by itself.
 SETTINGS = ["eager", "fused", "channels_last", "compile"]
+# On a GPU also the compiler with CUDA's graphs, which start all kernels of a pass at once, with and without images that
+# lie in memory by `channels_last`.
+ON_GPU = ["graphs", "graphs_channels_last"]
 
 
 def main():
-    args = networks.arguments(__doc__, SETTINGS)
+    args = networks.arguments(__doc__, [*SETTINGS, *ON_GPU], ["cpu", "cuda"])
+    if args.device == "cpu" and args.setting in ON_GPU:
+        sys.exit(f"error: {args.setting} is for a GPU")
     torch.set_num_threads(args.threads)
     if args.setting != "eager" and not torch.set_flush_denormal(True):
         sys.exit("error: this processor cannot flush denormal numbers")
@@ -56,8 +71,13 @@ def main():
     for parameter, values in zip(net.parameters(), filled.values(), strict=True):
         with torch.no_grad():
             parameter.copy_(torch.from_numpy(values))
-    images = torch.from_numpy(networks.images(args.network, args.batch))
-    if args.setting == "channels_last":
+    net = net.to(args.device)
+    images = torch.from_numpy(networks.images(args.network, args.batch)).to(args.device)
+    if args.device == "cuda" and args.setting != "eager":
+        # As its documentation advises: products by units that round their factors to 19 bits, the fastest convolution.
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
+    if args.setting.endswith("channels_last"):
         net = net.to(memory_format=torch.channels_last)
         images = images.contiguous(memory_format=torch.channels_last)
     options = {"weight_decay": args.weight_decay, "fused": args.setting != "eager"}
@@ -65,17 +85,17 @@ def main():
         optimizer = torch.optim.Adam(net.parameters(), args.learning_rate, **options)
     else:
         optimizer = torch.optim.SGD(net.parameters(), args.learning_rate, args.momentum, **options)
-    if args.setting == "compile":
+    if args.setting in ["compile", *ON_GPU]:
         # An error where it would fall back to eager, in the whole or for a part.
         torch._dynamo.config.suppress_errors = False
-        net = torch.compile(net, fullgraph=True)
+        net = torch.compile(net, fullgraph=True, mode="reduce-overhead" if args.setting in ON_GPU else None)
 
     # Once, as the images.
-    labels = torch.arange(args.batch) % networks.outputs(args.network)
+    labels = (torch.arange(args.batch) % networks.outputs(args.network)).to(args.device)
 
     def infer():
         with torch.inference_mode():
-            return net(images).mean().item()
+            return net(images).mean()
 
     def train():
         optimizer.zero_grad()
@@ -86,7 +106,8 @@ def main():
             loss = nn.functional.cross_entropy(output, labels)
         loss.backward()
         optimizer.step()
-        return loss.item()
+        # Read back where it is wanted.
+        return loss.detach()
 
     net.train(not inference)
     networks.measure(infer if inference else train, args, torch.__version__)

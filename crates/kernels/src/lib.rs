@@ -147,6 +147,7 @@
 
 #[cfg(feature = "flex")]
 mod cpu;
+mod device;
 mod ops;
 mod optim;
 
@@ -158,6 +159,7 @@ pub fn with_team<R>(f: impl FnOnce() -> R) -> R {
 
 #[cfg(feature = "flex")]
 pub use cpu::threads::with_team;
+pub use device::is_cpu;
 pub use ops::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
 pub use ops::{BatchNormStatistics, batch_norm_with};
 pub use ops::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};

@@ -66,6 +66,10 @@ pub fn is_cpu(name: &str) -> bool {
 /// Opens the device of that name: `flex`, `ndarray`, `wgpu` or `cuda`, each under the cargo feature
 /// of the same name, or `auto`: the first of `cuda`, `wgpu`, `flex` and `ndarray` that works.
 ///
+/// Where there are several, `cuda:1` is the second NVIDIA GPU, `wgpu:1` the second discrete GPU, and `wgpu:cpu` a
+/// program that does as if the CPU were one, such as Mesa's lavapipe. Without a number, `cuda` is the first, and `wgpu`
+/// what it takes for the best.
+///
 /// A GPU is asked for a small sum before it is returned, so that a missing driver is found here and
 /// not in the middle of a run.
 ///
@@ -95,23 +99,67 @@ pub fn open_named(name: &str) -> Result<(Device, &'static str), DeviceError> {
     if name == "auto" {
         return auto();
     }
-    let Some(&(known, is_compiled)) = DEVICES.iter().find(|(known, _)| *known == name) else {
-        return Err(DeviceError::Unknown { name: name.into() });
+    let unknown = || DeviceError::Unknown { name: name.into() };
+    let (family, which) = match name.split_once(':') {
+        Some((family, which)) => (family, Which::of(family, which).ok_or_else(unknown)?),
+        None => (name, Which::Best),
     };
+    let known = DEVICES.iter().find(|(known, _)| *known == family);
+    let &(known, is_compiled) = known.ok_or_else(unknown)?;
     if !is_compiled {
         return Err(DeviceError::NotCompiled {
             name: name.into(),
             compiled: compiled().join(", "),
         });
     }
-    Ok((probe(known)?, known))
+    Ok((probe(known, which)?, known))
+}
+
+/// Opens several devices, their names joined by commas: `cuda:0,cuda:1`. Those behind the first are for
+/// [`Context::with_others`](selvedge_train::Context::with_others). Also gives the name of the first.
+///
+/// # Errors
+///
+/// As [`open`], for the first that cannot be had.
+///
+/// ```
+/// let (devices, name) = selvedge::device::open_all("flex,flex")?;
+/// assert_eq!((devices.len(), name), (2, "flex"));
+/// # Ok::<(), selvedge::device::DeviceError>(())
+/// ```
+pub fn open_all(names: &str) -> Result<(Vec<Device>, &'static str), DeviceError> {
+    let mut names = names.split(',');
+    let (first, name) = open_named(names.next().unwrap_or_default())?;
+    let others = names.map(open).collect::<Result<Vec<_>, _>>()?;
+    Ok(([vec![first], others].concat(), name))
+}
+
+/// Which of several devices of one family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    Best,
+    Number(usize),
+    Cpu,
+}
+
+impl Which {
+    /// What stands behind the colon, if that family has such devices.
+    fn of(family: &str, which: &str) -> Option<Self> {
+        match (family, which) {
+            ("wgpu", "cpu") => Some(Self::Cpu),
+            ("wgpu" | "cuda", number) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+                number.parse().ok().map(Self::Number)
+            }
+            _ => None,
+        }
+    }
 }
 
 fn auto() -> Result<(Device, &'static str), DeviceError> {
     let mut failure = None;
     for name in ["cuda", "wgpu", "flex", "ndarray"] {
         if compiled().contains(&name) {
-            match probe(name) {
+            match probe(name, Which::Best) {
                 Ok(device) => return Ok((device, name)),
                 Err(error) => failure = Some(error),
             }
@@ -122,10 +170,10 @@ fn auto() -> Result<(Device, &'static str), DeviceError> {
 }
 
 /// Makes a device and lets it add two numbers.
-fn probe(name: &'static str) -> Result<Device, DeviceError> {
+fn probe(name: &'static str, which: Which) -> Result<Device, DeviceError> {
     // Burn's GPU runtimes report a missing driver by panicking.
     let attempt = quietly(|| {
-        let device = make(name);
+        let device = make(name, which);
         let sum = burn::tensor::Tensor::<1>::ones([2], &device).sum().into_scalar::<f32>();
         (device, sum)
     });
@@ -138,7 +186,7 @@ fn probe(name: &'static str) -> Result<Device, DeviceError> {
     Err(DeviceError::Unavailable { name, reason })
 }
 
-fn make(name: &str) -> Device {
+fn make(name: &str, which: Which) -> Device {
     match name {
         #[cfg(feature = "flex")]
         "flex" => Device::flex(),
@@ -147,10 +195,17 @@ fn make(name: &str) -> Device {
         // Burn advises against it; it is here for those who ask for it.
         "ndarray" => Device::ndarray(),
         #[cfg(feature = "wgpu")]
-        "wgpu" => Device::wgpu(Default::default()),
+        "wgpu" => Device::wgpu(match which {
+            Which::Best => burn::tensor::DeviceKind::DefaultDevice,
+            Which::Number(number) => burn::tensor::DeviceKind::DiscreteGpu(number),
+            Which::Cpu => burn::tensor::DeviceKind::Cpu,
+        }),
         #[cfg(feature = "cuda")]
-        "cuda" => Device::cuda(0),
-        _ => unreachable!("{name} is not compiled in"),
+        "cuda" => Device::cuda(match which {
+            Which::Number(number) => number,
+            Which::Best | Which::Cpu => 0,
+        }),
+        _ => unreachable!("{name} ({which:?}) is not compiled in"),
     }
 }
 
@@ -181,6 +236,22 @@ mod tests {
     fn auto_finds_a_device_that_was_compiled_in() {
         let (_, name) = open_named("auto").unwrap();
         assert!(compiled().contains(&name));
+    }
+
+    #[test]
+    fn only_gpus_have_numbers() {
+        for (family, which, expected) in [
+            ("cuda", "1", Some(Which::Number(1))),
+            ("wgpu", "0", Some(Which::Number(0))),
+            ("wgpu", "cpu", Some(Which::Cpu)),
+            ("cuda", "cpu", None),
+            ("cuda", "-1", None),
+            ("cuda", "", None),
+            ("cuda", "99999999999999999999", None),
+            ("flex", "0", None),
+        ] {
+            assert_eq!(Which::of(family, which), expected, "{family}:{which}");
+        }
     }
 
     #[test]

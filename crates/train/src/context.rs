@@ -12,6 +12,9 @@ use crate::{Observer, Progress};
 pub struct Context {
     /// The device, without autodiff.
     pub device: Device,
+    /// Further devices, without autodiff, that share the work of each step with it: see
+    /// [`with_others`](Self::with_others).
+    pub others: Vec<Device>,
     /// How the run is shown.
     pub progress: Progress,
     /// What ends it early.
@@ -35,6 +38,7 @@ impl Context {
     pub fn new(device: &Device) -> Self {
         Self {
             device: device.clone().without_autodiff(),
+            others: Vec::new(),
             progress: Progress::Hidden,
             stop: Stop::default(),
             run_folder: None,
@@ -42,6 +46,20 @@ impl Context {
             observers: Observers::default(),
             jobs: 1,
         }
+    }
+
+    /// The same, with further devices that share the images of each step of training with the first: for one large
+    /// network, such as on the cards of one machine.
+    ///
+    /// Each device computes the gradients of its part with a copy of the weights; the first adds them up and takes the
+    /// step. Images that the network sees, and what it learns from them, are those of one device, to rounding. Two
+    /// things are not: batch normalization takes its statistics from each part, and keeps those of the first, as
+    /// PyTorch's `DistributedDataParallel` does; and what is drawn at random, such as dropout, is drawn for each part.
+    /// Validation and measurements are the first device's alone.
+    #[must_use]
+    pub fn with_others(self, devices: &[Device]) -> Self {
+        let others = devices.iter().map(|device| device.clone().without_autodiff()).collect();
+        Self { others, ..self }
     }
 
     /// The same, shown as `progress` says.

@@ -3,6 +3,7 @@ use selvedge_data::{
     BatchLoader, BatchSource, DataError, DataErrorKind, ImageExamples, Mix, Normalization,
     Sampling, Split, Transforms, View,
 };
+use selvedge_kernels::is_cpu;
 use selvedge_models::DataSpec;
 
 use crate::TrainError;
@@ -72,8 +73,9 @@ pub struct FitData {
     pub sampling: Sampling,
     /// Whether the last batch of an epoch of training is left out if it is smaller than the others.
     pub drop_last: bool,
-    /// How many batches a thread prepares ahead, which is worth it where the device is a GPU; 0 for none.
-    pub prefetch: usize,
+    /// How many batches a thread prepares ahead; `None` is 2 for a GPU, which would wait for them, and none for a
+    /// CPU, which computes meanwhile.
+    pub prefetch: Option<usize>,
 }
 
 impl FitData {
@@ -90,7 +92,7 @@ impl FitData {
             noisy_targets: false,
             sampling: Sampling::default(),
             drop_last: false,
-            prefetch: 0,
+            prefetch: None,
         }
     }
 
@@ -143,15 +145,15 @@ impl FitData {
         Self { drop_last, ..self }
     }
 
-    /// The same images, so many batches prepared ahead by a thread: for a GPU. The result is the same.
+    /// The same images, so many batches prepared ahead by a thread, or none. The result is the same.
     #[must_use]
     pub fn with_prefetch(self, batches: usize) -> Self {
-        Self { prefetch: batches, ..self }
+        Self { prefetch: Some(batches), ..self }
     }
 
     /// The loader, or a thread before it where that is asked for.
-    fn source(&self, loader: BatchLoader) -> Box<dyn BatchSource + '_> {
-        match self.prefetch {
+    fn source(&self, loader: BatchLoader, device: &Device) -> Box<dyn BatchSource + '_> {
+        match self.prefetch.unwrap_or(if is_cpu(device) { 0 } else { 2 }) {
             0 => Box::new(loader),
             ahead => Box::new(loader.prefetched(ahead)),
         }
@@ -233,7 +235,7 @@ impl FitSource for FitData {
         };
         let loader = self.noisy(loader)?;
         let loader = if self.noisy_targets { loader.with_noisy_targets() } else { loader };
-        Ok(self.source(loader))
+        Ok(self.source(loader, device))
     }
 
     fn validation(
@@ -244,7 +246,7 @@ impl FitSource for FitData {
         let Some(view) = &self.validation else { return Ok(None) };
         let view = some(view, "validation")?.clone();
         let loader = BatchLoader::new(view, batch_size, &self.normalization, device)?;
-        Ok(Some(self.source(self.noisy(loader)?)))
+        Ok(Some(self.source(self.noisy(loader)?, device)))
     }
 
     fn settings(&self) -> toml::Table {

@@ -15,7 +15,9 @@ mod sampling;
 mod source;
 mod whole;
 
-use burn::tensor::{Int, Tensor, TensorData};
+use std::ops::Range;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::DataError;
 use crate::error::Repr;
@@ -131,6 +133,38 @@ impl Batch {
         Ok(Self { images, targets: Targets::Soft(targets), labels, clean: None })
     }
 
+    /// Some of the images, with what belongs to them.
+    ///
+    /// # Panics
+    ///
+    /// If the range is empty or has images that the batch has not.
+    #[must_use]
+    pub fn part(&self, images: Range<usize>) -> Self {
+        Self {
+            images: self.images.clone().slice([images.clone()]),
+            targets: match &self.targets {
+                Targets::Hard(classes) => Targets::Hard(classes.clone().slice([images.clone()])),
+                Targets::Soft(rows) => Targets::Soft(rows.clone().slice([images.clone()])),
+            },
+            labels: self.labels[images.clone()].to_vec(),
+            clean: self.clean.as_ref().map(|clean| clean.clone().slice([images])),
+        }
+    }
+
+    /// The same batch on another device.
+    #[must_use]
+    pub fn to_device(self, device: &Device) -> Self {
+        Self {
+            images: self.images.to_device(device),
+            targets: match self.targets {
+                Targets::Hard(classes) => Targets::Hard(classes.to_device(device)),
+                Targets::Soft(rows) => Targets::Soft(rows.to_device(device)),
+            },
+            labels: self.labels,
+            clean: self.clean.map(|clean| clean.to_device(device)),
+        }
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -149,8 +183,6 @@ fn class_index(class: usize) -> Result<u16, DataError> {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
-
     use super::*;
 
     fn images(count: usize) -> Tensor<4> {
@@ -174,6 +206,19 @@ mod tests {
         let Targets::Soft(targets) = &batch.targets else { panic!("expected soft targets") };
         assert_eq!(targets.dims(), [2, 3]);
         assert_eq!(targets.clone().into_data().try_to_vec::<f32>().unwrap(), rows);
+    }
+
+    #[test]
+    fn a_part_has_the_targets_and_the_labels_of_its_images() {
+        let batch = Batch::soft(images(3), vec![0.2, 0.8, 0.6, 0.4, 0.3, 0.7], 2).unwrap();
+        let part = Batch { clean: Some(images(3)), ..batch }.part(1..3).to_device(&Device::flex());
+        assert_eq!((part.images.dims()[0], part.labels.as_slice()), (2, &[0, 1][..]));
+        assert_eq!(part.clean.unwrap().dims(), [2, 1, 2, 2]);
+        let Targets::Soft(targets) = part.targets else { panic!("expected soft targets") };
+        assert_eq!(targets.into_data().try_to_vec::<f32>().unwrap(), [0.6, 0.4, 0.3, 0.7]);
+        let hard = Batch::hard(images(3), vec![5, 6, 7]).unwrap().part(0..2);
+        let Targets::Hard(targets) = hard.targets else { panic!("expected hard targets") };
+        assert_eq!(targets.into_data().iter::<i64>().collect::<Vec<_>>(), [5, 6]);
     }
 
     #[test]

@@ -7,15 +7,17 @@ use burn::tensor::TensorData;
 use super::file::{WeightFile, file_error};
 use super::float_type::FloatType;
 use super::for_pytorch;
+use super::int8;
 use super::parameters::Collected;
 use super::safetensors::write_file;
 use super::stored::Stored;
+use super::weight_type::WeightType;
 use crate::ModelError;
 
 impl WeightFile<'_> {
     /// Writes all tensors of the file as safetensors, under the names and in the layouts that they have in the
     /// file or that [`renamed`](Self::renamed) gave them; what else is no tensor is left, but for the texts of a
-    /// safetensors file. Floats become those of `float_type`, if there is one; what is no float stays as it is.
+    /// safetensors file. Floats become those of `weight_type`, if there is one; what is no float stays as it is.
     ///
     /// An existing file is replaced once the new one is whole.
     ///
@@ -23,7 +25,7 @@ impl WeightFile<'_> {
     /// use selvedge_models::weights::{self, FloatType};
     ///
     /// // A network that is not known here, in half precision.
-    /// weights::inspect("densenet.pth")?.save_safetensors("densenet.safetensors", Some(FloatType::F16))?;
+    /// weights::inspect("densenet.pth")?.save_safetensors("densenet.safetensors", Some(FloatType::F16.into()))?;
     /// # Ok::<(), selvedge_models::ModelError>(())
     /// ```
     ///
@@ -34,12 +36,13 @@ impl WeightFile<'_> {
     pub fn save_safetensors(
         &self,
         path: impl AsRef<Path>,
-        float_type: Option<FloatType>,
+        weight_type: Option<WeightType>,
     ) -> Result<(), ModelError> {
         let path = self.other(path.as_ref())?;
         let mut metadata = self.metadata.clone();
         metadata.extend(for_pytorch());
-        write_file(path, self.collected(float_type), &metadata)
+        int8::describe(&mut metadata, weight_type == Some(WeightType::Int8));
+        write_file(path, self.collected(weight_type), &metadata)
     }
 
     /// As [`save_safetensors`](Self::save_safetensors), in Burn's own format: names and layouts stay those of the
@@ -73,6 +76,11 @@ impl WeightFile<'_> {
         written.map_err(|error| file_error(Some(path), error.to_string()))
     }
 
+    /// Whether the file is a [`Bundle`](crate::Bundle): [`save_safetensors`](Self::save_safetensors) keeps it one.
+    pub fn is_bundle(&self) -> bool {
+        self.metadata.contains_key("bundle")
+    }
+
     /// The type of the file's floats, if all are of one in which weights are written.
     pub fn float_type(&self) -> Option<FloatType> {
         let mut floats = self.tensors.iter().map(|t| t.dtype).filter(|dtype| dtype.is_float());
@@ -95,9 +103,16 @@ impl WeightFile<'_> {
         self.names.keys.iter().map(name).map(|(name, key)| (name, &self.stored[key]))
     }
 
-    fn collected(&self, float_type: Option<FloatType>) -> Vec<Collected<'_>> {
+    fn collected(&self, weight_type: Option<WeightType>) -> Vec<Collected<'_>> {
         let mut collected = Vec::new();
+        let (is_int8, float_type) =
+            (weight_type == Some(WeightType::Int8), weight_type.map(WeightType::float_type));
         for (name, stored) in self.written() {
+            if is_int8 && stored.dtype.is_float() && int8::applies(&stored.shape) {
+                let read = move || self.data(stored, float_type);
+                collected.extend(int8::collected(name, stored.shape.clone(), read));
+                continue;
+            }
             let dtype = float_type.filter(|_| stored.dtype.is_float()).map(FloatType::dtype);
             let read = move || self.data(stored, float_type);
             let (shape, dtype) = (stored.shape.clone(), dtype.unwrap_or(stored.dtype));

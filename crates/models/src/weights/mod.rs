@@ -109,6 +109,7 @@ mod float8;
 mod float_type;
 mod format;
 mod input;
+mod int8;
 mod load;
 mod load_options;
 mod matching;
@@ -128,6 +129,7 @@ mod state_file;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod weight_type;
 
 pub use file::{WeightFile, inspect, inspect_bytes, inspect_bytes_with, inspect_with};
 pub use fit::{Fit, FitKind};
@@ -140,6 +142,7 @@ pub use report::LoadReport;
 #[cfg(feature = "files")]
 pub use state_file::{load_state, save_state};
 pub use stored::TensorInfo;
+pub use weight_type::WeightType;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -236,11 +239,11 @@ impl Network {
     /// regular file at `path`, such as a folder or a device.
     #[cfg(feature = "files")]
     pub fn save_safetensors(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        self.save_safetensors_as(path, FloatType::F32)
+        self.save_safetensors_as(path, WeightType::default())
     }
 
-    /// As [`save_safetensors`](Self::save_safetensors), in another type of floats: rounded to the nearest, of two
-    /// equally near to the even one, as PyTorch does.
+    /// As [`save_safetensors`](Self::save_safetensors), in another type: a [`FloatType`], rounded to the nearest, of two
+    /// equally near to the even one, as PyTorch does; or [`WeightType::Int8`].
     ///
     /// ```
     /// use burn::tensor::Device;
@@ -262,9 +265,11 @@ impl Network {
     pub fn save_safetensors_as(
         &self,
         path: impl AsRef<Path>,
-        float_type: FloatType,
+        weight_type: impl Into<WeightType>,
     ) -> Result<(), ModelError> {
-        write_file(path.as_ref(), parameters::collect(self, float_type), &for_pytorch())
+        let (weight_type, mut metadata) = (weight_type.into(), for_pytorch());
+        int8::describe(&mut metadata, weight_type == WeightType::Int8);
+        write_file(path.as_ref(), parameters::collect(self, weight_type), &metadata)
     }
 
     /// The bytes of the file that [`save_safetensors`](Self::save_safetensors) writes.
@@ -283,7 +288,7 @@ impl Network {
         path: &Path,
         metadata: &BTreeMap<String, String>,
     ) -> Result<(), ModelError> {
-        write_file(path, parameters::collect(self, FloatType::F32), metadata)
+        write_file(path, parameters::collect(self, WeightType::default()), metadata)
     }
 
     /// As [`to_safetensors_bytes`](Self::to_safetensors_bytes), with these texts.
@@ -292,7 +297,7 @@ impl Network {
         metadata: &BTreeMap<String, String>,
     ) -> Result<Vec<u8>, ModelError> {
         let write = || -> io::Result<Vec<u8>> {
-            let writer = Writer::new(parameters::collect(self, FloatType::F32), metadata)?;
+            let writer = Writer::new(parameters::collect(self, WeightType::default()), metadata)?;
             let mut bytes = Vec::with_capacity(writer.size());
             writer.write(&mut bytes)?;
             Ok(bytes)

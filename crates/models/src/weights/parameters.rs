@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{DType, Tensor, TensorData};
 
-use super::float_type::FloatType;
+use super::int8;
 use super::spec::Spec;
+use super::weight_type::WeightType;
 use crate::Network;
 use crate::network::path::{Path, transposed};
 
@@ -27,7 +28,6 @@ type Read<'a> = Box<dyn FnOnce() -> Result<TensorData, String> + 'a>;
 
 impl<'a> Collected<'a> {
     /// A tensor whose values `read` gives.
-    #[cfg(feature = "files")]
     pub fn new(name: String, shape: Vec<usize>, dtype: DType, read: Read<'a>) -> Self {
         Self { name, shape, dtype, read }
     }
@@ -60,9 +60,9 @@ impl<'a> Collected<'a> {
     }
 }
 
-/// The tensors of a network for inference, to be written as `float_type`.
-pub(super) fn collect(network: &Network, float_type: FloatType) -> Vec<Collected<'static>> {
-    let mut collector = Collector { path: Path::default(), float_type, found: Vec::new() };
+/// The tensors of a network for inference, to be written as `weight_type`.
+pub(super) fn collect(network: &Network, weight_type: WeightType) -> Vec<Collected<'static>> {
+    let mut collector = Collector { path: Path::default(), weight_type, found: Vec::new() };
     // Running statistics lag one update behind until the module is made ready for inference.
     network.valid().visit(&mut collector);
     collector.found
@@ -70,7 +70,7 @@ pub(super) fn collect(network: &Network, float_type: FloatType) -> Vec<Collected
 
 struct Collector {
     path: Path,
-    float_type: FloatType,
+    weight_type: WeightType,
     found: Vec<Collected<'static>>,
 }
 
@@ -86,13 +86,18 @@ impl ModuleVisitor for Collector {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val();
         let shape = self.path.shape(tensor.dims().to_vec());
-        let (is_transposed, float_type) = (self.path.is_transposed(), self.float_type);
+        let (is_transposed, weight_type) = (self.path.is_transposed(), self.weight_type);
+        let float_type = weight_type.float_type();
         let read = move || {
-            let data = tensor.try_into_data_as::<f32>().map_err(|e| e.to_string())?;
+            let data = tensor.clone().try_into_data_as::<f32>().map_err(|e| e.to_string())?;
             float_type.convert(if is_transposed { transposed(data)? } else { data })
         };
         let (name, dtype) = (self.path.name(), float_type.dtype());
-        self.found.push(Collected { name, shape, dtype, read: Box::new(read) });
+        if weight_type == WeightType::Int8 && int8::applies(&shape) {
+            self.found.extend(int8::collected(&name, shape, read));
+        } else {
+            self.found.push(Collected { name, shape, dtype, read: Box::new(read) });
+        }
     }
 }
 

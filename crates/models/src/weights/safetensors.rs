@@ -14,6 +14,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::float8::Float8;
 use super::input::{Input, damaged};
+use super::int8;
 use super::parameters::Collected;
 use super::stored::{Contents, Stored, Values};
 
@@ -62,14 +63,13 @@ pub(super) fn read(input: &Input<'_>) -> Result<Contents, String> {
             continue;
         };
         let values = Values::At { offset: values + start as u64, bytes: end - start };
-        tensors.push(Stored { shape: info.shape.clone(), dtype, float8, id: None, values, name });
+        let shape = info.shape.clone();
+        tensors.push(Stored { shape, dtype, float8, scales: None, id: None, values, name });
     }
     let texts = header.metadata().iter().flatten();
-    Ok(Contents {
-        metadata: texts.map(|(key, text)| (key.clone(), text.clone())).collect(),
-        left_out,
-        ..Contents::from(tensors)
-    })
+    let metadata = texts.map(|(key, text)| (key.clone(), text.clone())).collect();
+    let tensors = int8::join(tensors, &metadata)?;
+    Ok(Contents { metadata, left_out, ..Contents::from(tensors) })
 }
 
 /// The types that are read and written, as safetensors and as Burn call them.

@@ -7,6 +7,7 @@ use burn::tensor::{DType, TensorData};
 use super::float8::Float8;
 use super::format::Format;
 use super::input::Input;
+use super::int8;
 use super::options::Choice;
 use crate::error::printable;
 
@@ -37,6 +38,8 @@ pub(super) struct Stored {
     pub dtype: DType,
     /// The kind of floats in the file, where Burn has no such type.
     pub float8: Option<Float8>,
+    /// Where the scales of whole numbers of eight bits are, in the file itself: their offset and bytes.
+    pub scales: Option<(u64, usize)>,
     /// What Burn's optimizers knew the parameter by, where the file says it.
     pub id: Option<u64>,
     pub values: Values,
@@ -97,6 +100,12 @@ impl Stored {
     /// Reads the values from the tensor's file, in the file's type.
     pub fn data(&self, input: &Input<'_>) -> Result<TensorData, String> {
         Ok(match &self.values {
+            Values::At { offset, bytes } if self.scales.is_some() => {
+                let read = |offset, bytes| input.read(offset, bytes).map_err(|e| e.to_string());
+                let (at, count) = self.scales.unwrap_or_default();
+                let values = int8::values(&read(*offset, *bytes)?, &read(at, count)?);
+                TensorData::new(values, self.shape.clone())
+            }
             Values::At { offset, bytes } => {
                 self.of_bytes(input.read(*offset, *bytes).map_err(|e| e.to_string())?)
             }
@@ -136,6 +145,7 @@ impl From<burn::store::burn_pack::Tensor> for Stored {
             shape: tensor.shape.to_vec(),
             dtype: tensor.dtype,
             float8: None,
+            scales: None,
             id: tensor.param_id,
             values: Values::InReader(tensor),
         }

@@ -47,7 +47,7 @@ pub use network::{Channels, NetworkArgs, WeightArgs, WeightFormat, non_finite};
 #[cfg(feature = "images")]
 pub use predictions::{PredictionArgs, PredictionFormat, predict_files, read_images};
 pub use run_folder::{RunArgs, RunFolderArgs, ended};
-pub use settings::{Classes, DataArgs, Fraction, Normalization, QuickArgs, prefetch};
+pub use settings::{Classes, DataArgs, Fraction, Normalization, QuickArgs};
 pub use store::StoreArgs;
 pub use training::{LossArgs, LrScheduler, Opt, TrainingArgs};
 
@@ -69,7 +69,7 @@ use crate::device;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
     /// Where to compute: flex and ndarray are CPUs, wgpu and cuda are GPUs; auto takes the first
-    /// that works of cuda, wgpu, flex and ndarray
+    /// that works of cuda, wgpu, flex and ndarray; several share each step, as cuda:0,cuda:1
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub device: String,
     /// Folder that holds the data set, and no other [default: $SELVEDGE_DATA, else datasets/ of the
@@ -97,11 +97,11 @@ impl Common {
     ///
     /// If the device cannot be opened, see [`device::open`], or signals cannot be caught.
     pub fn context(&self, label: &str) -> Result<(Context, &'static str), crate::Error> {
-        let (device, name) = device::open_named(&self.device)?;
+        let (devices, name) = device::open_all(&self.device)?;
         let stop = signals::catch()
             .map_err(|error| crate::Error::Terminal(format!("Ctrl-C cannot be caught: {error}")))?;
-        let context = Context::new(&device).with_progress(Progress::auto(label)).with_stop(stop);
-        Ok((context, name))
+        let context = Context::new(&devices[0]).with_others(&devices[1..]);
+        Ok((context.with_progress(Progress::auto(label)).with_stop(stop), name))
     }
 }
 

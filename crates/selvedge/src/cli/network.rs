@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::NonEmptyStringValueParser;
 use selvedge_models::weights::{
-    self, FloatType, InputChannels, LoadOptions, ReadOptions, Rename, WeightFile,
+    self, FloatType, InputChannels, LoadOptions, ReadOptions, Rename, WeightFile, WeightType,
 };
 use selvedge_models::{Architecture, ModelError, Network, named};
 
@@ -158,7 +158,7 @@ impl WeightFormat {
     pub fn of(
         out: &Path,
         file: &WeightFile<'_>,
-        float_type: Option<FloatType>,
+        weight_type: Option<WeightType>,
     ) -> Result<Self, Box<dyn Error>> {
         let path = out.display();
         if file.is_at(out) {
@@ -166,7 +166,7 @@ impl WeightFormat {
         }
         let is = |extension| out.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension));
         match () {
-            () if is("bpk") && matches!(float_type, Some(FloatType::F16 | FloatType::Bf16)) => {
+            () if is("bpk") && weight_type.unwrap_or_default() != WeightType::default() => {
                 Err(format!("{path}: burnpack is written as f32; take .safetensors").into())
             }
             () if is("bpk") => Ok(Self::Burnpack),
@@ -175,7 +175,7 @@ impl WeightFormat {
         }
     }
 
-    /// Writes the weights of a network to `out`; safetensors with floats of `float_type`, burnpack as f32.
+    /// Writes the weights of a network to `out`; safetensors as `weight_type`, burnpack as f32.
     ///
     /// # Errors
     ///
@@ -184,15 +184,15 @@ impl WeightFormat {
         self,
         network: &Network,
         out: &Path,
-        float_type: FloatType,
+        weight_type: WeightType,
     ) -> Result<(), ModelError> {
         match self {
             Self::Burnpack => network.save_burnpack(out),
-            Self::Safetensors => network.save_safetensors_as(out, float_type),
+            Self::Safetensors => network.save_safetensors_as(out, weight_type),
         }
     }
 
-    /// Writes all tensors of a file to `out` under their names; floats as `float_type`, or as they are.
+    /// Writes all tensors of a file to `out` under their names; floats as `weight_type`, or as they are.
     ///
     /// # Errors
     ///
@@ -201,11 +201,12 @@ impl WeightFormat {
         self,
         file: &WeightFile<'_>,
         out: &Path,
-        float_type: Option<FloatType>,
+        weight_type: Option<WeightType>,
     ) -> Result<(), ModelError> {
         match self {
-            Self::Burnpack => file.save_burnpack(out, float_type),
-            Self::Safetensors => file.save_safetensors(out, float_type),
+            // Asked for is f32, or nothing.
+            Self::Burnpack => file.save_burnpack(out, weight_type.map(|_| FloatType::F32)),
+            Self::Safetensors => file.save_safetensors(out, weight_type),
         }
     }
 }

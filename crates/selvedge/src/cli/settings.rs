@@ -92,11 +92,6 @@ fn dataset_help() -> String {
     format!("A published data set: {}", names.join(", "))
 }
 
-/// How many batches to prepare ahead for this device: none for a CPU, which computes meanwhile.
-pub fn prefetch(device: &str) -> usize {
-    if crate::device::is_cpu(device) { 0 } else { 2 }
-}
-
 /// Some classes of a data set, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Classes {

@@ -66,6 +66,15 @@ impl Accumulated {
     }
 }
 
+/// The sum of the gradients, each times its factor.
+pub(super) fn weighted_sum<M: Module>(
+    model: &M,
+    parts: impl IntoIterator<Item = (f64, GradientsParams)>,
+) -> GradientsParams {
+    let scaled = parts.into_iter().map(|(f, part)| change(model, part, Change::Multiply(f)));
+    scaled.reduce(|sum, part| change(model, part, Change::Add(sum))).unwrap_or_default()
+}
+
 /// Scales the gradients so that their norm is at most `most`.
 fn clip_norm<M: Module>(model: &M, gradients: GradientsParams, most: f64) -> GradientsParams {
     let mut squares = Squares { gradients: &gradients, sums: Vec::new() };

@@ -8,6 +8,7 @@ mod config;
 mod folder;
 mod gradients;
 mod groups;
+mod parallel;
 mod run;
 mod state;
 mod stopping;

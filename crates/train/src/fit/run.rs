@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use selvedge_data::BatchSource;
 use selvedge_models::{Model, state};
@@ -10,6 +9,7 @@ use selvedge_models::{Model, state};
 use super::config::Rates;
 use super::folder::{RunFolder, Settings};
 use super::gradients::Accumulated;
+use super::parallel::{Learned, Learning};
 use super::state::{TrainState, batch_seed, settings};
 use super::stopping::Monitor;
 use super::watch::{KeptGradients, Watch};
@@ -84,6 +84,7 @@ pub(super) fn run<T: Task, M: Model>(
         monitor: &monitor,
         train: &*train,
         device,
+        others: context.others.iter().map(|device| device.clone().autodiff()).collect(),
         batches,
     };
     let mut watch = Watch::new(context, config.epochs, train.num_images());
@@ -187,6 +188,8 @@ pub(super) struct Run<'a, T> {
     monitor: &'a Monitor,
     train: &'a dyn BatchSource,
     device: Device,
+    /// Those that share each batch with it.
+    others: Vec<Device>,
     /// Batches an epoch.
     pub batches: usize,
 }
@@ -209,6 +212,7 @@ impl<T: Task> Run<'_, T> {
     ) -> Result<Pass, TrainError> {
         let (config, epoch) = (self.config, state.epoch + 1);
         let classes = self.train.classes().len();
+        let learning = Learning { task: self.task, classes, others: &self.others };
         let several = config.accumulate > 1;
         let mut batches = self.train.batches_from(epoch, state.batch);
         let mut meter = Meter::new(self.task, state.totals.clone(), state.batch);
@@ -229,14 +233,13 @@ impl<T: Task> Run<'_, T> {
             let seed = batch_seed(config.seed, epoch, state.batch);
             // For models that draw from the device, such as Burn's own dropout.
             self.device.seed(seed);
-            let outputs = state.outputs(batch.images.clone(), seed);
-            let loss = self.task.loss(outputs.clone(), &batch, classes)?;
-            let gradients = GradientsParams::from_grads(loss.backward(), state.model());
+            let Learned { loss, outputs, gradients } =
+                learning.learn(state.model(), &batch, seed)?;
             let weight = self.task.weight(&batch);
             accumulated.add(gradients, weight, several, state.model());
             state.batch += 1;
             watch.trained(batch.len());
-            meter.add(loss.inner(), outputs.inner(), weight, batch.labels);
+            meter.add(loss, outputs, weight, batch.labels);
             if accumulated.batches == config.accumulate {
                 self.step(state, &mut accumulated, watch);
                 if self.context.saves_after(state.step) && state.batch < self.batches {

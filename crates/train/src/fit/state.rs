@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer, OptimizerRecord};
-use burn::tensor::{Bytes, Tensor};
-use rand::SeedableRng;
+use burn::tensor::Bytes;
 use selvedge_data::SplitMix64;
+use selvedge_models::Model;
 use selvedge_models::state::{self, State};
-use selvedge_models::{Model, Rng};
 use serde::{Deserialize, Serialize};
 
 use super::average::Average;
@@ -68,11 +67,6 @@ impl<M: Model, S: Score> TrainState<M, S> {
     /// The model as it is now.
     pub fn model(&self) -> &M {
         self.model.as_ref().expect(WHOLE)
-    }
-
-    /// The outputs while training, `[batch, values]`; what is random follows from `seed`.
-    pub fn outputs(&self, images: Tensor<4>, seed: u64) -> Tensor<2> {
-        self.model().forward_train(images, &mut Rng::seed_from_u64(seed))
     }
 
     /// One step of the optimizer.

@@ -192,6 +192,7 @@ fn contents(
             shape: described.shape,
             dtype: described.dtype,
             float8: described.float8,
+            scales: None,
             id: None,
             values: Values::View(view),
         });

@@ -64,7 +64,15 @@ pub fn read(archive: &Archive, input: &Input<'_>) -> Result<Contents, String> {
         }
         let Described { shape, dtype, float8, .. } = described;
         let values = Values::View(view);
-        tensors.push(Stored { name: name.into(), shape, dtype, float8, id: None, values });
+        tensors.push(Stored {
+            name: name.into(),
+            shape,
+            dtype,
+            float8,
+            scales: None,
+            id: None,
+            values,
+        });
     }
     check_unfolded(unfolded, input.length())?;
     match (tensors.is_empty(), left_out.first()) {

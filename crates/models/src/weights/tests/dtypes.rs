@@ -3,7 +3,7 @@
 use burn::tensor::DType;
 
 use super::*;
-use crate::weights::{FloatType, inspect, load_state};
+use crate::weights::{FloatType, WeightType, inspect, load_state};
 use crate::{ModelError, state};
 
 #[test]
@@ -52,7 +52,7 @@ fn every_tensor_of_a_file_goes_from_format_to_format_as_it_is() {
     let names = load_state(&first).unwrap();
     assert!(names.contains_key("bn1.num_batches_tracked"));
     let parallel = inspect(data("tiny_data_parallel.pt")).unwrap();
-    parallel.save_safetensors(&first, Some(FloatType::Bf16)).unwrap();
+    parallel.save_safetensors(&first, Some(FloatType::Bf16.into())).unwrap();
     assert!(load_state(&first).unwrap().keys().all(|name| name.starts_with("module.")));
     let types: Vec<DType> = inspect(&first).unwrap().tensors.iter().map(|t| t.dtype).collect();
     assert_eq!(types.iter().filter(|dtype| **dtype == DType::BF16).count(), 10);
@@ -83,4 +83,96 @@ fn a_file_is_not_converted_onto_itself() {
         assert!(matches!(error, ModelError::File { .. }), "{error}");
     }
     assert!(std::fs::read(&path).unwrap() == before);
+}
+
+/// A tensor's name, type and bytes, as they lie in a file.
+type Raw = (String, safetensors::Dtype, Vec<u8>);
+
+/// The text `quantization` and the tensors of a file of safetensors, as the crate of that name reads them.
+fn raw(path: &std::path::Path) -> (Option<String>, Vec<Raw>) {
+    let bytes = std::fs::read(path).unwrap();
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let text = header.metadata().as_ref().and_then(|texts| texts.get("quantization").cloned());
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let tensors = file.tensors().into_iter();
+    (text, tensors.map(|(name, t)| (name, t.dtype(), t.data().to_vec())).collect())
+}
+
+#[test]
+fn weights_of_eight_bits_come_back_to_half_a_step_and_the_rest_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, full] = ["int8.safetensors", "f32.safetensors"].map(|name| folder.path().join(name));
+    let saved = network(&tiny(), 5);
+    saved.save_safetensors_as(&path, WeightType::Int8).unwrap();
+    let (text, tensors) = raw(&path);
+    assert_eq!(text.as_deref(), Some("int8"));
+    let expected = state::read(&saved);
+    for (name, dtype, data) in &tensors {
+        let is_weight = expected.get(name).is_some_and(|weight| weight.shape().len() >= 2);
+        assert_eq!(*dtype == safetensors::Dtype::I8, is_weight, "{name}");
+        assert!(!is_weight || data.len() == expected[name].num_elements(), "{name}");
+    }
+    // Nobody who asks sees the scales, and whoever reads the file gets numbers of f32.
+    let file = inspect(&path).unwrap();
+    assert!(file.tensors.iter().all(|t| t.dtype == DType::F32 && !t.name.ends_with("_scale")));
+    let found = state::read(&network(&tiny(), 1).load(&path).unwrap());
+    for (name, expected) in &expected {
+        let (a, b) = (expected.as_slice::<f32>().unwrap(), found[name].as_slice::<f32>().unwrap());
+        let largest = a.iter().fold(0f32, |most, value| most.max(value.abs()));
+        let step = if expected.shape().len() >= 2 { largest / 127.0 } else { 0.0 };
+        assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 0.5001 * step), "{name}");
+    }
+    // Written as f32 again, it is no file of whole numbers any more.
+    file.save_safetensors(&full, Some(FloatType::F32.into())).unwrap();
+    assert_eq!(raw(&full).0, None);
+    assert_eq!(state::read(&network(&tiny(), 2).load(&full).unwrap()), found);
+}
+
+#[test]
+fn scales_that_are_missing_or_of_another_shape_are_named() {
+    use safetensors::{Dtype, tensor::TensorView};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("int8.safetensors");
+    let whole = [1u8; 6];
+    let scales = [0u8; 12];
+    let text = || Some([("quantization".to_string(), "int8".to_string())].into());
+    let write = |count: Option<usize>, texts| {
+        let mut tensors = vec![("w", TensorView::new(Dtype::I8, vec![2, 3], &whole).unwrap())];
+        if let Some(count) = count {
+            let data = &scales[..4 * count];
+            tensors.push(("w_scale", TensorView::new(Dtype::F32, vec![count], data).unwrap()));
+        }
+        std::fs::write(&path, safetensors::serialize(tensors, texts).unwrap()).unwrap();
+        inspect(&path)
+    };
+    let message = |count| write(count, text()).unwrap_err().to_string();
+    assert!(message(None).ends_with("`w` has no scales `w_scale`"), "{}", message(None));
+    let end = "`w_scale`: expected F32 [2], found F32 [3]";
+    assert!(message(Some(3)).ends_with(end), "{}", message(Some(3)));
+    assert_eq!(write(Some(2), text()).unwrap().tensors.len(), 1);
+    // Without the text they are two tensors like any other.
+    assert_eq!(write(Some(2), None).unwrap().tensors.len(), 2);
+}
+
+#[test]
+fn a_bundle_of_eight_bits_is_a_bundle() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, small] = ["a.safetensors", "b.safetensors"].map(|name| folder.path().join(name));
+    let device = burn::tensor::Device::flex();
+    let network = crate::Cnn::cnn3(2).architecture();
+    let network = network.init(crate::Initialization::PyTorch, 0, &device).unwrap();
+    let classes = ["trouser", "sandal"].map(String::from).to_vec();
+    let bundle = crate::Bundle::from_parts(network, classes, vec![0.286], vec![0.353]);
+    bundle.save(&path).unwrap();
+    let file = inspect(&path).unwrap();
+    assert!(file.is_bundle());
+    file.save_safetensors(&small, Some(WeightType::Int8)).unwrap();
+    let size = |path| std::fs::metadata(path).unwrap().len() as f64;
+    assert!(size(&small) < 0.4 * size(&path), "{} {}", size(&small), size(&path));
+    let found = crate::Bundle::load(&small, &device).unwrap();
+    assert_eq!((found.classes(), found.mean()), (bundle.classes(), bundle.mean()));
+    let pixels: Vec<u8> = (0..784).map(|i| (i * 7 % 251) as u8).collect();
+    let [a, b] = [&bundle, &found].map(|b| b.predict_image(&pixels).unwrap().probabilities);
+    assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 0.01), "{a:?} {b:?}");
+    assert_ne!(a, b);
 }
