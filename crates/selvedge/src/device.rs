@@ -108,11 +108,11 @@ pub fn open_named(name: &str) -> Result<(Device, &'static str), DeviceError> {
     let &(known, is_compiled) = known.ok_or_else(unknown)?;
     if !is_compiled {
         return Err(DeviceError::NotCompiled {
-            name: name.into(),
+            name: known.into(),
             compiled: compiled().join(", "),
         });
     }
-    Ok((probe(known, which)?, known))
+    Ok((probe(known, which, name)?, known))
 }
 
 /// Opens several devices, their names joined by commas: `cuda:0,cuda:1`. Those behind the first are for
@@ -159,7 +159,7 @@ fn auto() -> Result<(Device, &'static str), DeviceError> {
     let mut failure = None;
     for name in ["cuda", "wgpu", "flex", "ndarray"] {
         if compiled().contains(&name) {
-            match probe(name, Which::Best) {
+            match probe(name, Which::Best, name) {
                 Ok(device) => return Ok((device, name)),
                 Err(error) => failure = Some(error),
             }
@@ -170,7 +170,7 @@ fn auto() -> Result<(Device, &'static str), DeviceError> {
 }
 
 /// Makes a device and lets it add two numbers.
-fn probe(name: &'static str, which: Which) -> Result<Device, DeviceError> {
+fn probe(name: &'static str, which: Which, asked: &str) -> Result<Device, DeviceError> {
     // Burn's GPU runtimes report a missing driver by panicking.
     let attempt = quietly(|| {
         let device = make(name, which);
@@ -182,8 +182,7 @@ fn probe(name: &'static str, which: Which) -> Result<Device, DeviceError> {
         Ok((_, sum)) => format!("it adds 1 and 1 to {sum}"),
         Err(reason) => reason,
     };
-    let name = name.into();
-    Err(DeviceError::Unavailable { name, reason })
+    Err(DeviceError::Unavailable { name: asked.into(), reason })
 }
 
 fn make(name: &str, which: Which) -> Device {
@@ -260,6 +259,9 @@ mod tests {
             if !is_compiled {
                 let message = open(name).unwrap_err().to_string();
                 assert!(message.contains(&format!("`--features {name}`")), "{message}");
+                if !is_cpu(name) {
+                    assert_eq!(open(&format!("{name}:1")).unwrap_err().to_string(), message);
+                }
             }
         }
     }

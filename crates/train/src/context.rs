@@ -7,7 +7,8 @@ use burn::tensor::Device;
 use crate::observe::Observers;
 use crate::{Observer, Progress};
 
-/// Where a run happens, how visibly, and until when: nothing of it changes the result.
+/// Where a run happens, how visibly, and until when. Nothing of it changes the result, but for rounding on another
+/// device, and what [several devices](Context::with_others) do.
 #[derive(Clone, Debug)]
 pub struct Context {
     /// The device, without autodiff.
@@ -54,7 +55,9 @@ impl Context {
     /// Each device computes the gradients of its part with a copy of the weights; the first adds them up and takes the
     /// step. Images that the network sees, and what it learns from them, are those of one device, to rounding. Two
     /// things are not: batch normalization takes its statistics from each part, and keeps those of the first, as
-    /// PyTorch's `DistributedDataParallel` does; and what is drawn at random, such as dropout, is drawn for each part.
+    /// PyTorch's `DistributedDataParallel` does; and what is drawn at random, such as dropout, is drawn for each part. A
+    /// run folder is for the number of devices that it was begun with. Modules that draw from the device instead of the
+    /// generator that they are given, such as Burn's own dropout, draw in an order that no seed decides.
     /// Validation and measurements are the first device's alone.
     #[must_use]
     pub fn with_others(self, devices: &[Device]) -> Self {

@@ -41,6 +41,11 @@ impl WeightFile<'_> {
         let path = self.other(path.as_ref())?;
         let mut metadata = self.metadata.clone();
         metadata.extend(for_pytorch());
+        if weight_type == Some(WeightType::Int8) {
+            let names: Vec<_> =
+                self.written().map(|(name, stored)| (name.as_str(), stored)).collect();
+            int8::check(&names).map_err(|reason| self.error(reason))?;
+        }
         int8::describe(&mut metadata, weight_type == Some(WeightType::Int8));
         write_file(path, self.collected(weight_type), &metadata)
     }

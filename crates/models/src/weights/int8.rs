@@ -1,19 +1,19 @@
 //! Weights of eight bits: whole numbers of -127 to 127, and a scale for each slice of the first axis, which is that of
-//! the output channels of convolutions and linear layers.
+//! the output channels of convolutions and linear layers, and of the input channels of transposed convolutions.
 //!
 //! A tensor `NAME` of two or more axes is written as `I8`, its scales as `F32` under `NAME_scale`; the text
-//! `quantization` of the file says so. A value is the whole number times the scale of its slice. Biases, normalizations and
+//! `selvedge_weights` of the file says so. A value is the whole number times the scale of its slice. Biases, normalizations and
 //! running statistics stay `f32`: they are few, and matter most.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::{DType, TensorData};
 
 use super::parameters::Collected;
 use super::stored::{Stored, Values};
 
-/// The text that says that weights are of this kind.
-const TEXT: (&str, &str) = ("quantization", "int8");
+/// The text that says that weights are of this kind: of this library's own, since other programs store others.
+const TEXT: (&str, &str) = ("selvedge_weights", "int8");
 
 /// What follows the name of a tensor in that of its scales.
 const SUFFIX: &str = "_scale";
@@ -33,6 +33,24 @@ pub(super) fn describe(metadata: &mut BTreeMap<String, String>, is_int8: bool) {
 /// Whether a tensor of that shape is written in eight bits.
 pub(super) fn applies(shape: &[usize]) -> bool {
     shape.len() >= 2 && !shape.contains(&0)
+}
+
+/// Refuses tensors among which scales could not be told from other tensors.
+#[cfg(feature = "files")]
+pub(super) fn check(tensors: &[(&str, &Stored)]) -> Result<(), String> {
+    let names: BTreeSet<_> = tensors.iter().map(|(name, _)| *name).collect();
+    for (name, tensor) in tensors.iter().filter(|(_, tensor)| applies(&tensor.shape)) {
+        let scales = format!("{name}{SUFFIX}");
+        if tensor.dtype == DType::I8 {
+            return Err(format!("`{name}` already is of whole numbers of eight bits"));
+        }
+        if tensor.dtype.is_float() && names.contains(scales.as_str()) {
+            return Err(format!(
+                "the scales of `{name}` would have the name of the tensor `{scales}`"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A tensor whose `f32` values `read` gives, as the two that are written for it.
@@ -60,6 +78,8 @@ fn quantized(data: &TensorData, slices: usize) -> Result<(Vec<i8>, Vec<f32>), St
     let (mut whole, mut scales) = (Vec::with_capacity(values.len()), Vec::with_capacity(slices));
     for slice in values.chunks_exact(values.len() / slices) {
         let scale = slice.iter().fold(0f32, |most, value| most.max(value.abs())) / LARGEST;
+        // The largest of all floats, divided and multiplied again, would be infinite.
+        let scale = if (scale * LARGEST).is_finite() { scale } else { scale.next_down() };
         // Of zeros, and of numbers so small that the scale is 0, nothing is left.
         let nearest = |value: &f32| match scale {
             0.0 => 0,
@@ -91,7 +111,7 @@ pub(super) fn join(
     }
     let is_whole = |tensor: &Stored| tensor.dtype == DType::I8 && applies(&tensor.shape);
     let scale_of = |tensor: &Stored| format!("{}{SUFFIX}", tensor.name);
-    let scaled: Vec<_> = tensors.iter().filter(|t| is_whole(t)).map(scale_of).collect();
+    let scaled: BTreeSet<_> = tensors.iter().filter(|t| is_whole(t)).map(scale_of).collect();
     let (scales, others): (Vec<_>, Vec<_>) =
         tensors.into_iter().partition(|tensor| scaled.contains(&tensor.name));
     let mut scales: BTreeMap<_, _> = scales.into_iter().map(|s| (s.name.clone(), s)).collect();
@@ -103,8 +123,12 @@ pub(super) fn join(
         let scale = scales.remove(&name);
         let scale = scale.ok_or_else(|| format!("`{}` has no scales `{name}`", tensor.name))?;
         let expected = [tensor.shape[0]];
-        if scale.dtype != DType::F32 || scale.shape != expected {
-            let found = format!("{:?} {:?}", scale.dtype, scale.shape);
+        // Floats of 8 bits are read as f32, too.
+        if scale.dtype != DType::F32 || scale.float8.is_some() || scale.shape != expected {
+            let found = match scale.float8 {
+                Some(_) => "floats of 8 bits".into(),
+                None => format!("{:?} {:?}", scale.dtype, scale.shape),
+            };
             return Err(format!("`{name}`: expected F32 {expected:?}, found {found}"));
         }
         let scales = match scale.values {
@@ -138,6 +162,13 @@ mod tests {
                 prop_assert!((value - found).abs() <= scales[at / 12] * 0.5001, "{} {}", value, found);
             }
         }
+    }
+
+    #[test]
+    fn the_largest_of_all_floats_stays_finite() {
+        let (whole, scales) = quantized(&TensorData::new(vec![f32::MAX, 1.0], [1, 2]), 1).unwrap();
+        assert_eq!(whole, [127, 0]);
+        assert!((scales[0] * 127.0).is_finite());
     }
 
     #[test]

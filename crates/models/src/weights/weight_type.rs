@@ -11,8 +11,8 @@ use crate::ModelError;
 pub enum WeightType {
     /// All of them as floats.
     Float(FloatType),
-    /// Weights of layers as whole numbers of 8 bits with one scale for each output channel, and the rest as `f32`: a
-    /// quarter of the size. Only this library reads such a file as the network that it is.
+    /// Weights of layers as whole numbers of 8 bits with one scale for each slice of their first axis, which is that of the
+    /// output channels but in transposed convolutions, and the rest as `f32`: a quarter of the size. Only this library reads such a file as the network that it is.
     Int8,
 }
 
@@ -66,5 +66,20 @@ impl FromStr for WeightType {
                 expected: "f32, f16, bf16 or int8".into(),
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_read_as_they_are_shown_and_others_are_refused_with_those_that_there_are() {
+        let floats = FloatType::ALL.map(WeightType::from);
+        for weight_type in floats.into_iter().chain([WeightType::Int8]) {
+            assert_eq!(weight_type.to_string().parse::<WeightType>().unwrap(), weight_type);
+        }
+        let message = "int4".parse::<WeightType>().unwrap_err().to_string();
+        assert!(message.contains("f32, f16, bf16 or int8"), "{message}");
     }
 }

@@ -142,13 +142,18 @@ impl JobArgs {
     ///
     /// # Errors
     ///
-    /// As [`Common::context`], or if the threads for so many runs cannot be had.
+    /// As [`Common::context`], if several devices were asked for, or if the threads for so many runs cannot be had.
     pub fn context(
         &self,
         common: &Common,
         label: &str,
     ) -> Result<(Context, &'static str), crate::Error> {
         let (context, name) = common.context(label)?;
+        if !context.others.is_empty() {
+            let reason =
+                "runs of a study do not share devices; start a study on each, with one store";
+            return Err(crate::Error::Terminal(format!("{}: {reason}", common.device)));
+        }
         let jobs = match (self.jobs, name) {
             (Some(jobs), _) => jobs.get(),
             (None, name) if device::is_cpu(name) => rayon::current_num_threads(),

@@ -57,11 +57,12 @@ impl<T: Task> Learning<'_, T> {
             let threads: Vec<_> = others
                 .map(|(at, (range, device))| {
                     let part = batch.part(range.clone()).to_device(device);
-                    let model = model.clone().fork(device);
+                    // Made for inference first: only thus does the copy have running statistics of its own
+                    // whatever the module.
+                    let model = model.valid().fork(&device.clone().without_autodiff()).train();
                     let seed = SplitMix64::stream(seed, 1 + at as u64).next_u64();
                     let main = &main;
                     scope.spawn(move || {
-                        device.seed(seed);
                         let learned = self.alone(&model, &part, seed)?;
                         Ok::<_, TrainError>((self.task.weight(&part), learned.on(main, &model)))
                     })
@@ -133,5 +134,29 @@ mod tests {
             let sizes = || parts.iter().map(|part| part.len());
             prop_assert!(sizes().min() >= Some(1) && sizes().max().unwrap() <= sizes().min().unwrap() + 1);
         }
+    }
+
+    #[test]
+    fn running_statistics_are_those_of_the_first_part_whatever_the_module() {
+        use burn::module::Module;
+        use burn::tensor::{Distribution, TensorData};
+        use selvedge_models::state;
+
+        use crate::Classify;
+        use crate::test_model::Shared;
+
+        let device = Device::flex().autodiff();
+        let images = Tensor::<4>::random([9, 1, 4, 4], Distribution::Default, &device);
+        let batch = Batch::hard(images, vec![0, 1, 0, 1, 0, 1, 0, 1, 0]).unwrap();
+        let statistics = |others: &[Device], batch: &Batch| -> TensorData {
+            let model = Shared::new(16, 2).train();
+            let learning = Learning { task: &Classify::default(), classes: 2, others };
+            learning.learn(&model, batch, 7).unwrap();
+            state::read(&model.valid()).remove("norm.running_mean").unwrap()
+        };
+        let other = [device];
+        let expected = statistics(&[], &batch.part(0..4));
+        assert_eq!(statistics(&other, &batch), expected);
+        assert_ne!(statistics(&[], &batch), expected);
     }
 }

@@ -52,7 +52,10 @@ pub(super) fn run<T: Task, M: Model>(
     // Before the folder is made, so that what is refused leaves none.
     let optimizer = config.optimizer(&parameters, model.name())?;
     config.rates(&parameters, model.name())?;
-    let fit_settings = settings(config)?;
+    let mut fit_settings = settings(config)?;
+    if !context.others.is_empty() {
+        fit_settings.insert("devices".into(), (1 + context.others.len() as i64).into());
+    }
     // Nobody else asks, and going through large weights takes its time.
     let is_asked = context.run_folder.is_some() || !context.observers.is_empty();
     let settings = match is_asked {

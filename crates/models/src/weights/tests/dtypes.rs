@@ -88,11 +88,11 @@ fn a_file_is_not_converted_onto_itself() {
 /// A tensor's name, type and bytes, as they lie in a file.
 type Raw = (String, safetensors::Dtype, Vec<u8>);
 
-/// The text `quantization` and the tensors of a file of safetensors, as the crate of that name reads them.
+/// The text `selvedge_weights` and the tensors of a file of safetensors, as the crate of that name reads them.
 fn raw(path: &std::path::Path) -> (Option<String>, Vec<Raw>) {
     let bytes = std::fs::read(path).unwrap();
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
-    let text = header.metadata().as_ref().and_then(|texts| texts.get("quantization").cloned());
+    let text = header.metadata().as_ref().and_then(|texts| texts.get("selvedge_weights").cloned());
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let tensors = file.tensors().into_iter();
     (text, tensors.map(|(name, t)| (name, t.dtype(), t.data().to_vec())).collect())
@@ -135,7 +135,7 @@ fn scales_that_are_missing_or_of_another_shape_are_named() {
     let path = folder.path().join("int8.safetensors");
     let whole = [1u8; 6];
     let scales = [0u8; 12];
-    let text = || Some([("quantization".to_string(), "int8".to_string())].into());
+    let text = || Some([("selvedge_weights".to_string(), "int8".to_string())].into());
     let write = |count: Option<usize>, texts| {
         let mut tensors = vec![("w", TensorView::new(Dtype::I8, vec![2, 3], &whole).unwrap())];
         if let Some(count) = count {
@@ -149,9 +149,43 @@ fn scales_that_are_missing_or_of_another_shape_are_named() {
     assert!(message(None).ends_with("`w` has no scales `w_scale`"), "{}", message(None));
     let end = "`w_scale`: expected F32 [2], found F32 [3]";
     assert!(message(Some(3)).ends_with(end), "{}", message(Some(3)));
-    assert_eq!(write(Some(2), text()).unwrap().tensors.len(), 1);
-    // Without the text they are two tensors like any other.
-    assert_eq!(write(Some(2), None).unwrap().tensors.len(), 2);
+    let file = write(Some(2), text()).unwrap();
+    assert_eq!(file.tensors.len(), 1);
+    // Without the text they are two tensors like any other, which eight bits would confuse.
+    let file = write(Some(2), None).unwrap();
+    assert_eq!(file.tensors.len(), 2);
+    let error = file.save_safetensors(folder.path().join("b.safetensors"), Some(WeightType::Int8));
+    let message = error.unwrap_err().to_string();
+    assert!(message.ends_with("`w` already is of whole numbers of eight bits"), "{message}");
+}
+
+#[test]
+fn scales_of_eight_bits_and_names_that_clash_are_refused() {
+    use safetensors::{Dtype, tensor::TensorView};
+    let folder = tempfile::tempdir().unwrap();
+    let [path, out] = ["a.safetensors", "b.safetensors"].map(|name| folder.path().join(name));
+    let bytes = [0u8; 32];
+    let view =
+        |dtype, shape: Vec<usize>, size| TensorView::new(dtype, shape, &bytes[..size]).unwrap();
+    let text = Some([("selvedge_weights".to_string(), "int8".to_string())].into());
+    let (whole, scales) = (view(Dtype::I8, vec![4, 2], 8), view(Dtype::F8_E4M3, vec![4], 4));
+    let file = safetensors::serialize([("w", whole), ("w_scale", scales)], text).unwrap();
+    std::fs::write(&path, file).unwrap();
+    let message = inspect(&path).unwrap_err().to_string();
+    assert!(message.ends_with("`w_scale`: expected F32 [4], found floats of 8 bits"), "{message}");
+    let (floats, scales) = (view(Dtype::F32, vec![2, 2], 16), view(Dtype::F32, vec![2], 8));
+    std::fs::write(
+        &path,
+        safetensors::serialize([("w", floats), ("w_scale", scales)], None).unwrap(),
+    )
+    .unwrap();
+    let message = inspect(&path).unwrap().save_safetensors(&out, Some(WeightType::Int8));
+    let message = message.unwrap_err().to_string();
+    assert!(
+        message.ends_with("the scales of `w` would have the name of the tensor `w_scale`"),
+        "{message}"
+    );
+    assert!(!out.exists());
 }
 
 #[test]
