@@ -127,7 +127,28 @@ fn a_network_that_is_not_known_is_converted_as_it_is() {
     let refused = inspect_weights(&[&first, convert, &pack, Path::new("--dtype=bf16")]);
     assert_refused(&refused, "burnpack is written as f32");
     let refused = inspect_weights(&[&first, convert, &half, Path::new("--dtype=f8")]);
-    assert_refused(&refused, "type of the weights is f8, but must be f32, f16 or bf16");
+    assert_refused(&refused, "type of the weights is f8, but must be f32, f16, bf16 or int8");
+}
+
+#[test]
+fn a_bundle_of_a_known_network_stays_a_bundle_when_it_is_written_in_eight_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let [bundle, small, plain, pack] = ["a.safetensors", "b.safetensors", "c.safetensors", "d.bpk"]
+        .map(|name| folder.path().join(name));
+    let classes = ["T-shirt", "trouser", "coat", "sandal", "bag"].map(String::from).to_vec();
+    Bundle::from_parts(network("cnn2_small"), classes, vec![0.3], vec![0.3]).save(&bundle).unwrap();
+    let [convert, int8] = ["--convert", "--dtype=int8"].map(Path::new);
+    let text = printed(&[&bundle, convert, &small, int8]);
+    assert!(text.contains("taken 8: all tensors, under their names"), "{text}");
+    let size = |path: &Path| std::fs::metadata(path).unwrap().len();
+    assert!(3 * size(&small) < size(&bundle), "{} {}", size(&small), size(&bundle));
+    let device = selvedge::device::open("auto").unwrap();
+    assert_eq!(Bundle::load(&small, &device).unwrap().classes()[4], "bag");
+    // Under other names it does not load as one.
+    printed(&[&bundle, convert, &plain, int8, Path::new("--rename=fc1=head")]);
+    assert!(Bundle::load(&plain, &device).is_err());
+    let refused = inspect_weights(&[&small, convert, &pack, int8]);
+    assert_refused(&refused, "burnpack is written as f32");
 }
 
 #[test]

@@ -105,3 +105,17 @@ fn two_devices_train_a_network_with_normalization_and_dropout() {
         assert_eq!(state::read(&fitted.model), state::read(&run().model));
     }
 }
+
+#[test]
+fn a_run_folder_is_for_the_number_of_devices_that_it_was_begun_with() {
+    let devices = devices();
+    let folder = tempfile::tempdir().unwrap();
+    let config = FitConfig { epochs: 1, batch_size: 16, ..FitConfig::default() };
+    let data = FitData::new(images(32), images(16), Normalization::unit());
+    let context = Context::new(&devices[0]).with_run_folder(folder.path().join("run"));
+    let run = |context: &Context| fit(network(&devices[0]), &data, &config, context).map(drop);
+    run(&context.clone().with_others(&devices[1..])).unwrap();
+    let message = run(&context).unwrap_err().to_string();
+    assert!(message.contains("devices"), "{message}");
+    run(&context.with_others(&devices[1..])).unwrap();
+}
