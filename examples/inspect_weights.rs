@@ -25,12 +25,10 @@ struct Args {
     weights: cli::WeightArgs,
     /// Also write the weights to OUT, another file: as burnpack if it ends in .bpk, as safetensors
     /// that PyTorch's load_state_dict takes as they are if it ends in .safetensors. They are those of the
-    /// network that was named or else fits; if none fits, all tensors of the file under their names, as of a bundle,
-    /// which stays one
+    /// network that was named or else fits; of a bundle, or if none fits, all tensors under their names
     #[arg(long, value_name = "OUT", requires = "file")]
     convert: Option<PathBuf>,
-    /// The type in which floats are written: f32, f16, bf16, or int8 for a quarter of the size, which this
-    /// library alone reads [default: that of the file, f32 for int8]
+    /// The type of floats: f32, f16, bf16, or int8, which this library alone reads [default: that of the file]
     #[arg(long, value_name = "TYPE", requires = "convert")]
     dtype: Option<WeightType>,
 }
@@ -77,26 +75,20 @@ fn describe(file: &WeightFile, args: &Args) -> Result<(), Box<dyn Error>> {
     // Values that cannot be read end it here, after what is known of them.
     wrong?;
     let Some((out, format)) = target else { return Ok(()) };
-    let is_kept = file.is_bundle()
-        && format == WeightFormat::Safetensors
-        && args.weights.rename.is_empty()
-        && args.weights.input_channels.is_none();
+    let keep = file.is_bundle() && format == WeightFormat::Safetensors;
     let network = match (&asked, fits.first()) {
         // Images keep the channels that were asked for, if the weights are to be changed for them.
         (Some(network), Some(fit)) if args.weights.input_channels.is_some() => {
             Some(fit.architecture.clone().with_input(network.input)?)
         }
-        // A bundle stays one: all that it holds is written.
-        (None, Some(_)) if is_kept => None,
-        (_, Some(fit)) if asked.is_some() || exact(&fit) => Some(fit.architecture.clone()),
+        (_, Some(fit)) if asked.is_some() || exact(&fit) && !keep => Some(fit.architecture.clone()),
         _ => None,
     };
     let report = match network {
         Some(network) => {
             let device = selvedge::device::open("auto")?;
             let (network, report) = file.network(&network, &args.weights.options(0), &device)?;
-            let weight_type = args.dtype.or(file.float_type().map(WeightType::from));
-            format.save_network(&network, out, weight_type.unwrap_or_default())?;
+            format.save_network(&network, out, args.dtype.or(file.float_type().map(Into::into)))?;
             report.to_string()
         }
         None => {

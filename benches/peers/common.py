@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -62,6 +63,49 @@ def ended(process):
     process.returncode = os.waitstatus_to_exitcode(status)
     # Linux counts in KiB, macOS in bytes.
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+class Waiting:
+    """A program that warms up, says `ready`, and times steps when it is told to."""
+
+    def __init__(self, command, threads, **variables):
+        self.command, self.errors = command, tempfile.TemporaryFile("w+")
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors, "text": True}
+        self.process = subprocess.Popen([*command, "--wait"], env={**environment(threads), **variables}, **pipes)
+
+    def wait(self, seconds=None):
+        """Until it is ready; a failure if it ends, or takes longer."""
+        timer = threading.Timer(seconds or 0, self.process.kill)
+        if seconds is not None:
+            timer.start()
+        ready = self.process.stdout.readline() == "ready\n"
+        timer.cancel()
+        if not ready:
+            self.errors.seek(0)
+            last = self.errors.read().strip().splitlines()[-1:]
+            raise Failure(f"`{' '.join(self.command)}` did not begin: {last[0] if last else 'not ready in time'}")
+
+    def start(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def result(self):
+        return json.loads(self.process.stdout.readline())
+
+    def kill(self):
+        self.process.kill()
+
+
+def differences(network, every, tolerance):
+    """What tells that programs do not compute the same, of pairs of name and result: the losses of two steps may differ
+    by that share of the first."""
+    expected_by, expected = every[0]
+    for name, result in every[1:]:
+        for key, allowed in [("parameters", 0), ("first", tolerance), ("second", tolerance)]:
+            a, b = expected[key], result[key]
+            # The loss after the first step may be almost 0: what counts is how far that step took it.
+            if not abs(a - b) <= allowed * abs(expected["first"]):
+                yield f"{network}: {key} is {a} in {expected_by}, {b} in {name}"
 
 
 def number(rate):

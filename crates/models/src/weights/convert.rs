@@ -81,9 +81,10 @@ impl WeightFile<'_> {
         written.map_err(|error| file_error(Some(path), error.to_string()))
     }
 
-    /// Whether the file is a [`Bundle`](crate::Bundle): [`save_safetensors`](Self::save_safetensors) keeps it one.
+    /// Whether the file is a [`Bundle`](crate::Bundle), under the names of one:
+    /// [`save_safetensors`](Self::save_safetensors) keeps it one.
     pub fn is_bundle(&self) -> bool {
-        self.metadata.contains_key("bundle")
+        self.metadata.contains_key("bundle") && !self.names.is_renamed
     }
 
     /// The type of the file's floats, if all are of one in which weights are written.

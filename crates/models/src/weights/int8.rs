@@ -61,34 +61,48 @@ pub(super) fn collected<'a>(
 ) -> [Collected<'a>; 2] {
     let slices = shape[0];
     let (for_scales, of_shape) = (read.clone(), shape.clone());
-    let values = move || Ok(TensorData::new(quantized(&read()?, slices)?.0, of_shape));
-    let scales = move || Ok(TensorData::new(quantized(&for_scales()?, slices)?.1, [slices]));
+    // Read twice, so that no more than one tensor is in memory.
+    let values = move || Ok(TensorData::new(quantized(&read()?, slices)?, of_shape));
+    let scales = move || Ok(TensorData::new(scales(floats(&for_scales()?)?, slices), [slices]));
     [
         Collected::new(name.into(), shape, DType::I8, Box::new(values)),
         Collected::new(format!("{name}{SUFFIX}"), vec![slices], DType::F32, Box::new(scales)),
     ]
 }
 
-/// The whole numbers nearest to the values, and the scale of each slice: its largest value is 127 of them.
-fn quantized(data: &TensorData, slices: usize) -> Result<(Vec<i8>, Vec<f32>), String> {
+/// The values, all of which have to be finite.
+fn floats(data: &TensorData) -> Result<&[f32], String> {
     let values = data.as_slice::<f32>().map_err(|e| e.to_string())?;
-    if let Some(wrong) = values.iter().find(|value| !value.is_finite()) {
-        return Err(format!("it holds {wrong}, which int8 cannot hold"));
+    match values.iter().find(|value| !value.is_finite()) {
+        Some(wrong) => Err(format!("it holds {wrong}, which int8 cannot hold")),
+        None => Ok(values),
     }
-    let (mut whole, mut scales) = (Vec::with_capacity(values.len()), Vec::with_capacity(slices));
-    for slice in values.chunks_exact(values.len() / slices) {
+}
+
+/// The scale of each slice: its largest value is 127 of them.
+fn scales(values: &[f32], slices: usize) -> Vec<f32> {
+    let scale = |slice: &[f32]| {
         let scale = slice.iter().fold(0f32, |most, value| most.max(value.abs())) / LARGEST;
         // The largest of all floats, divided and multiplied again, would be infinite.
-        let scale = if (scale * LARGEST).is_finite() { scale } else { scale.next_down() };
+        if (scale * LARGEST).is_finite() { scale } else { scale.next_down() }
+    };
+    values.chunks_exact(values.len() / slices).map(scale).collect()
+}
+
+/// The whole numbers nearest to the values.
+fn quantized(data: &TensorData, slices: usize) -> Result<Vec<i8>, String> {
+    let values = floats(data)?;
+    let mut whole = Vec::with_capacity(values.len());
+    let in_slices = values.chunks_exact(values.len() / slices);
+    for (slice, scale) in in_slices.zip(scales(values, slices)) {
         // Of zeros, and of numbers so small that the scale is 0, nothing is left.
         let nearest = |value: &f32| match scale {
             0.0 => 0,
             _ => (value / scale).round_ties_even().clamp(-LARGEST, LARGEST) as i8,
         };
         whole.extend(slice.iter().map(nearest));
-        scales.push(scale);
     }
-    Ok((whole, scales))
+    Ok(whole)
 }
 
 /// The values of which these are the bytes and the scales, both as they lie in a file.
@@ -132,11 +146,11 @@ pub(super) fn join(
             return Err(format!("`{name}`: expected F32 {expected:?}, found {found}"));
         }
         let scales = match scale.values {
-            Values::At { offset, bytes } => Some((offset, bytes)),
+            Values::At { offset, bytes } => (offset, bytes),
             #[allow(unreachable_patterns)]
-            _ => None,
+            _ => return Err(format!("`{name}` is not in the file itself")),
         };
-        Ok(Stored { dtype: DType::F32, scales, ..tensor })
+        Ok(Stored { dtype: DType::F32, scales: Some(scales), ..tensor })
     });
     joined.collect()
 }
@@ -155,7 +169,8 @@ mod tests {
         ) {
             // The second slice has numbers of another size than the first.
             let all: Vec<f32> = values.iter().enumerate().map(|(i, v)| if i < 12 { *v } else { v * large }).collect();
-            let (whole, scales) = quantized(&TensorData::new(all.clone(), [2, 3, 4]), 2).unwrap();
+            let whole = quantized(&TensorData::new(all.clone(), [2, 3, 4]), 2).unwrap();
+            let scales = scales(&all, 2);
             let bytes: Vec<u8> = whole.iter().map(|w| *w as u8).collect();
             let scale_bytes: Vec<u8> = scales.iter().flat_map(|s| s.to_le_bytes()).collect();
             for (at, (value, found)) in all.iter().zip(super::values(&bytes, &scale_bytes)).enumerate() {
@@ -166,16 +181,16 @@ mod tests {
 
     #[test]
     fn the_largest_of_all_floats_stays_finite() {
-        let (whole, scales) = quantized(&TensorData::new(vec![f32::MAX, 1.0], [1, 2]), 1).unwrap();
-        assert_eq!(whole, [127, 0]);
-        assert!((scales[0] * 127.0).is_finite());
+        let values = vec![f32::MAX, 1.0];
+        assert!((scales(&values, 1)[0] * 127.0).is_finite());
+        assert_eq!(quantized(&TensorData::new(values, [1, 2]), 1).unwrap(), [127, 0]);
     }
 
     #[test]
     fn a_slice_of_zeros_stays_zero_and_the_largest_value_is_exact() {
-        let (whole, scales) =
-            quantized(&TensorData::new(vec![0f32, 0.0, -2.54, 1.27], [2, 2]), 2).unwrap();
-        assert_eq!((whole, scales), (vec![0, 0, -127, 64], vec![0.0, 0.02]));
+        let values = vec![0f32, 0.0, -2.54, 1.27];
+        assert_eq!(scales(&values, 2), [0.0, 0.02]);
+        assert_eq!(quantized(&TensorData::new(values, [2, 2]), 2).unwrap(), [0, 0, -127, 64]);
         let error = quantized(&TensorData::new(vec![1.0, f32::NAN], [1, 2]), 1).unwrap_err();
         assert_eq!(error, "it holds NaN, which int8 cannot hold");
     }

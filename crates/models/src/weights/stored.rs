@@ -99,16 +99,15 @@ impl Stored {
 
     /// Reads the values from the tensor's file, in the file's type.
     pub fn data(&self, input: &Input<'_>) -> Result<TensorData, String> {
+        let read = |offset, bytes| input.read(offset, bytes).map_err(|e| e.to_string());
         Ok(match &self.values {
-            Values::At { offset, bytes } if self.scales.is_some() => {
-                let read = |offset, bytes| input.read(offset, bytes).map_err(|e| e.to_string());
-                let (at, count) = self.scales.unwrap_or_default();
-                let values = int8::values(&read(*offset, *bytes)?, &read(at, count)?);
-                TensorData::new(values, self.shape.clone())
-            }
-            Values::At { offset, bytes } => {
-                self.of_bytes(input.read(*offset, *bytes).map_err(|e| e.to_string())?)
-            }
+            Values::At { offset, bytes } => match self.scales {
+                Some((at, count)) => {
+                    let values = int8::values(&read(*offset, *bytes)?, &read(at, count)?);
+                    TensorData::new(values, self.shape.clone())
+                }
+                None => self.of_bytes(read(*offset, *bytes)?),
+            },
             #[cfg(feature = "pytorch")]
             Values::View(view) => self.of_bytes(view.read(input)?),
             #[cfg(feature = "burnpack")]

@@ -175,7 +175,7 @@ impl WeightFormat {
         }
     }
 
-    /// Writes the weights of a network to `out`; safetensors as `weight_type`, burnpack as f32.
+    /// Writes the weights of a network to `out`; safetensors as `weight_type` or else f32, burnpack as f32.
     ///
     /// # Errors
     ///
@@ -184,11 +184,11 @@ impl WeightFormat {
         self,
         network: &Network,
         out: &Path,
-        weight_type: WeightType,
+        weight_type: Option<WeightType>,
     ) -> Result<(), ModelError> {
         match self {
             Self::Burnpack => network.save_burnpack(out),
-            Self::Safetensors => network.save_safetensors_as(out, weight_type),
+            Self::Safetensors => network.save_safetensors_as(out, weight_type.unwrap_or_default()),
         }
     }
 

@@ -102,9 +102,12 @@ impl Learned {
         let whole: f64 = parts.iter().map(|(weight, _)| weight).sum();
         let (mut losses, mut outputs, mut gradients) = (Vec::new(), Vec::new(), Vec::new());
         for (weight, part) in parts {
-            losses.push(part.loss.mul_scalar(weight / whole));
             outputs.push(part.outputs);
-            gradients.push((weight / whole, part.gradients));
+            // A part that counts for nothing has no mean; a batch of such parts has none, either.
+            if weight > 0.0 || whole == 0.0 {
+                losses.push(part.loss.mul_scalar(weight / whole));
+                gradients.push((weight / whole, part.gradients));
+            }
         }
         Self {
             loss: Tensor::cat(losses, 0).sum(),
