@@ -1,4 +1,4 @@
-//! AVX-512F: x86-64 servers since 2017 (Skylake-SP) and Zen 4.
+//! AVX-512F with VL: x86-64 servers since 2017 (Skylake-SP) and Zen 4.
 
 use super::avx2::transpose8;
 use super::vector::{Simd, Task};
@@ -10,10 +10,13 @@ pub(crate) struct Avx512;
 
 /// The task, compiled for the instructions.
 ///
+/// VL is for the compiler alone: without it the halves of a vector can only be read in the first 16 registers, and a
+/// kernel that adds its lanes in the end keeps all of its sums there, or on the stack.
+///
 /// # Safety
 ///
-/// The processor has AVX-512F, AVX2 and FMA.
-#[target_feature(enable = "avx512f,avx2,fma")]
+/// The processor has AVX-512F and VL, AVX2 and FMA.
+#[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
 #[inline(never)]
 unsafe fn compiled<T: Task>(task: T) -> T::Output {
     // SAFETY: the caller vouches for the instructions.
