@@ -75,8 +75,8 @@
 //! gradient is to follow.
 //!
 //! Linear layers are products by kernels of their own, which know that the batch is small, with bias
-//! and ReLU in place. The memory of large results is kept for the next ones: at most as much as was in
-//! use at once.
+//! and ReLU in place. The memory of large results is kept for the next ones: together
+//! with what is in use, at most one and a half times what was in use at once.
 //!
 //! # How fast they are
 //!

@@ -3,7 +3,9 @@
 //! A training step makes the same tensors again and again. The system's allocator gives large ones
 //! back, and then maps fresh pages, clears them and faults on each: a fifth of the time of a step. So
 //! results of the fused operations go to a list when they are dropped, and come from it. What is in
-//! use and on the list never exceeds what was in use at once.
+//! use and on the list never exceeds one and a half times what was in use at once. With less, sizes of one half of
+//! a step make room for those of the other, and each step maps pages again: `bn_cnn` trains 0.8 times as fast, and the
+//! process is larger, for what the system makes of such holes.
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
@@ -55,7 +57,7 @@ impl List {
     #[must_use]
     fn shorten(&mut self) -> Vec<Vec<Line>> {
         let mut dropped = Vec::new();
-        while self.used + self.kept > self.most {
+        while self.used + self.kept > self.most + self.most / 2 {
             let Some(oldest) = self.free.pop_front() else { break };
             self.kept -= oldest.len();
             dropped.push(oldest);
@@ -215,21 +217,23 @@ mod tests {
         let mut list = list_of(&[800, 900]);
         assert_eq!(list.take(900).0.map(|lines| lines.len()), Some(900));
         assert!(list.take(799).0.is_none());
-        assert_eq!((list.used, list.kept), (1699, 0), "the oldest makes room for what is new");
+        assert_eq!((list.used, list.kept), (1699, 800));
     }
 
     #[test]
-    fn used_and_kept_memory_never_exceed_what_was_used_at_once() {
+    fn used_and_kept_memory_never_exceed_one_and_a_half_times_what_was_used_at_once() {
         let mut list = list_of(&[100, 200, 300]);
         assert_eq!((list.used, list.kept, list.most), (0, 600, 600));
         // Other sizes: what was given back first goes first.
-        let other = list.take(250).0.unwrap_or_else(|| vec![Line::ZERO; 250]);
-        assert_eq!((list.used, list.kept), (250, 300));
+        let other = list.take(450).0.unwrap_or_else(|| vec![Line::ZERO; 450]);
+        assert_eq!((list.used, list.kept), (450, 300));
         let large = list.take(700).0.unwrap_or_else(|| vec![Line::ZERO; 700]);
-        assert_eq!((list.used, list.kept, list.most), (950, 0, 950));
+        assert_eq!((list.used, list.kept, list.most), (1150, 300, 1150));
         drop(list.give(other));
         drop(list.give(large));
-        assert_eq!((list.used, list.kept), (0, 950));
+        assert_eq!((list.used, list.kept), (0, 1450));
+        assert!(list.take(1150).0.is_none());
+        assert_eq!((list.used, list.kept, list.most), (1150, 0, 1150));
     }
 
     #[test]
