@@ -7,7 +7,7 @@ use super::piece::{BackwardPiece, Partial};
 use crate::cpu::conv::method::Methods;
 use crate::cpu::layout::Geometry;
 use crate::cpu::memory::Recycled;
-use crate::cpu::simd::Isa;
+use crate::cpu::simd::{Isa, Simd, Task};
 use crate::cpu::threads;
 
 /// Batches are cut into at most this many pieces, whose weight gradients are added in order. It
@@ -63,20 +63,49 @@ pub(crate) fn backward_by(
     let weight_len = if wanted.weight { g.out_channels * fan_in } else { 0 };
     let weights = partial.iter().map(|piece| &piece.weight[..]).collect();
     let biases = partial.iter().map(|piece| &piece.bias[..]).collect();
-    Gradients { x: dx, weight: add(weights, weight_len), bias: add(biases, g.out_channels) }
+    Gradients {
+        x: dx,
+        weight: add(isa, weights, weight_len),
+        bias: add(isa, biases, g.out_channels),
+    }
 }
 
 /// Elements that one task adds up.
 const ADD_LEN: usize = 4 * 1024;
 
 /// The sum of vectors of `len` elements, in their order and in double precision.
-fn add(vectors: Vec<&[f32]>, len: usize) -> Vec<f32> {
+fn add(isa: Isa, vectors: Vec<&[f32]>, len: usize) -> Vec<f32> {
     let mut sum = vec![0.0; len];
     threads::for_each(sum.par_chunks_mut(ADD_LEN).enumerate(), |(chunk, to)| {
-        for (i, to) in to.iter_mut().enumerate() {
-            let at = chunk * ADD_LEN + i;
-            *to = vectors.iter().map(|vector| f64::from(vector[at])).sum::<f64>() as f32;
-        }
+        isa.run(Add { vectors: &vectors, first: chunk * ADD_LEN, to });
     });
     sum
+}
+
+/// Adds the elements of vectors from `first` on, in plain loops that the compiler turns into vector instructions.
+struct Add<'a> {
+    vectors: &'a [&'a [f32]],
+    first: usize,
+    to: &'a mut [f32],
+}
+
+impl Task for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Add { vectors, first, to } = self;
+        // Negative zero is what changes no sum, not even that of negative zeros.
+        let mut sums = [-0.0_f64; ADD_LEN];
+        let sums = &mut sums[..to.len()];
+        for vector in vectors {
+            let vector = &vector[first..][..sums.len()];
+            for i in 0..sums.len() {
+                sums[i] += f64::from(vector[i]);
+            }
+        }
+        for i in 0..sums.len() {
+            to[i] = sums[i] as f32;
+        }
+    }
 }

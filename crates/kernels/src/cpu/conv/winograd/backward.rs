@@ -18,8 +18,9 @@ pub(crate) struct WeightGradient {
     x: Tiles,
     filled: usize,
     capacity: usize,
-    /// `[position][out channel][in channel]`
+    /// `[position][out channel][in channel]`, once there was a product.
     sums: Recycled,
+    begun: bool,
 }
 
 impl WeightGradient {
@@ -34,7 +35,8 @@ impl WeightGradient {
             x: Tiles::new(positions, channels[1], capacity, lanes),
             filled: 0,
             capacity,
-            sums: Recycled::zeros(positions * channels[0] * channels[1]),
+            sums: Recycled::any(positions * channels[0] * channels[1]),
+            begun: false,
         }
     }
 
@@ -79,12 +81,14 @@ impl WeightGradient {
         if columns == 0 {
             return;
         }
+        let start = if self.begun { Start::Add } else { Start::Zero };
+        self.begun = true;
         for (position, sums) in self.sums.chunks_exact_mut(outputs * inputs).enumerate() {
             let (dy, row) = self.dy.position(position);
             let dy = Matrix::spaced(dy, [outputs, columns], row);
             let (x, row) = self.x.position(position);
             let x = Matrix::spaced(x, [inputs, columns], row);
-            let product = Product { start: Start::Add, ..Product::new(dy, x.transposed()) };
+            let product = Product { start, ..Product::new(dy, x.transposed()) };
             // SAFETY: the caller's promise.
             unsafe { product.write_here::<S>(sums, inputs) };
         }
@@ -98,6 +102,9 @@ impl WeightGradient {
     pub(crate) unsafe fn finish<S: Simd>(mut self) -> Vec<f32> {
         // SAFETY: the caller's promise.
         unsafe { self.flush::<S>() };
+        if !self.begun {
+            self.sums.fill(0.0);
+        }
         let side = self.variant.kernel_side();
         let mut gradient = vec![0.0; self.channels[0] * self.channels[1] * side * side];
         let (from, to) = (&self.sums[..], &mut gradient[..]);
