@@ -80,39 +80,40 @@
 //!
 //! # How fast they are
 //!
-//! On one core of a Zen 3 server (AVX2, 102 GFLOP/s in registers) directly computed 3×3 convolutions of
-//! 10 to 256 input channels reach 75 to 90 GFLOP/s, in the forward pass and in both gradients, packing
-//! and pool included; convolutions of one input channel, which have little to compute, 40 to 65; and
-//! products of linear layers 78 to 97.
+//! Layers alone, in GFLOP/s of two cores of a Sapphire Rapids server with AVX-512, which do 475 in registers (benchmark
+//! `conv_speed`; forward pass and gradients, packing and pool included): A1's and A2's convolutions of 3×3 reach 200 and
+//! 270 in a step, 64 to 256 channels 400 to 470 by Winograd's method, 512 channels of 4×4 pixels 270. On one core of a
+//! Zen 3 server (AVX2, 102 in registers) directly computed convolutions of 10 to 256 channels reach 75 to 90, and products
+//! of linear layers 78 to 97.
 //!
-//! Whole training steps on two such cores, of a shared server in a busy hour, from the images a second in
-//! the README's table and the operations of the networks' definitions (forward pass and both gradients,
-//! but for the gradient of the images), as a share of both cores' 206 GFLOP/s. Winograd's method needs
-//! fewer operations than the definition, so that a share may exceed 100 %:
+//! Whole training steps on the two cores with AVX-512, in a busy hour of a shared server, in which they do 454 GFLOP/s in
+//! registers: images a second by the example `peer_step` times the operations of the networks' definitions (forward pass
+//! and both gradients, but for the gradient of the images). Winograd's method needs fewer operations than the definition:
 //!
 //! | network | MFLOP an image | GFLOP/s | share of the peak |
 //! |---|---:|---:|---:|
-//! | `cnn2_small` | 2.7 | 48 | 23 % |
-//! | `cnn2` | 9.6 | 93 | 45 % |
-//! | `cnn3` | 8.3 | 97 | 47 % |
-//! | `cnn5` | 42.9 | 155 | 75 % |
-//! | `conv_autoencoder` | 8.0 | 77 | 37 % |
-//! | `encoder_cnn` | 2.6 | 61 | 29 % |
-//! | `transfer_cnn` | 10.9 | 78 | 38 % |
-//! | `mnist_cnn` | 4.3 | 64 | 31 % |
-//! | `mnist_cnn2` | 67.6 | 148 | 72 % |
-//! | `mnist_cnn3` | 544 | 144 | 70 % |
-//! | `bn_cnn` | 88.5 | 96 | 46 % |
-//! | `fashion_cnn` | 240 | 156 | 76 % |
-//! | `mlp_relu` | 1.1 | 41 | 20 % |
-//! | `linear_autoencoder` | 4.3 | 61 | 29 % |
-//! | `resnet18_cifar` | 3,329 | 128 | 62 % |
-//! | `vgg16_features`, inference | 30,693 | 216 | 105 % |
+//! | `cnn2_small` | 2.7 | 158 | 35 % |
+//! | `cnn2` | 9.6 | 217 | 48 % |
+//! | `cnn3` | 8.3 | 196 | 43 % |
+//! | `cnn5` | 42.9 | 288 | 63 % |
+//! | `conv_autoencoder` | 8.0 | 210 | 46 % |
+//! | `encoder_cnn` | 2.6 | 151 | 33 % |
+//! | `transfer_cnn` | 10.9 | 184 | 41 % |
+//! | `mnist_cnn` | 4.3 | 160 | 35 % |
+//! | `mnist_cnn2` | 67.6 | 302 | 67 % |
+//! | `mnist_cnn3` | 544 | 260 | 57 % |
+//! | `bn_cnn` | 88.5 | 177 | 39 % |
+//! | `fashion_cnn` | 240 | 236 | 52 % |
+//! | `mlp_relu` | 1.1 | 73 | 16 % |
+//! | `linear_autoencoder` | 4.3 | 138 | 30 % |
+//! | `resnet18_cifar` | 3,329 | 204 | 45 % |
+//! | `vgg16_features`, inference | 30,693 | 215 | 47 % |
 //!
 //! What is left over: small networks wait for each other's threads, for some dozen operations a
-//! step (the table is from before [`with_team`]); results are put back into Burn's layout after each
-//! block, and packed again before the next; Adam passes over four arrays as large as the weights; and
-//! with many channels, tiles and their products go through the third-level cache.
+//! step; a third of a step of `mlp_relu` on one core is allocation, autodiff and small operations; results are put back into Burn's layout
+//! after each block, and packed again before the next; Adam passes over four arrays as large as the weights; and
+//! with many channels, tiles and their products go through the third-level cache. VGG-16 sees 8 images at once, which
+//! leave half of the lanes empty.
 //!
 //! # Choosing instructions
 //!

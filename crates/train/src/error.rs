@@ -120,9 +120,9 @@ pub enum TrainError {
     #[error("{0}")]
     Observer(String),
     /// The run was stopped before there was anything to report.
-    #[error("stopped before the first epoch of {what} was complete")]
+    #[error("{what} was stopped before there was anything to report")]
     Stopped {
-        /// What was being trained.
+        /// What was being trained or measured.
         what: String,
     },
 }
