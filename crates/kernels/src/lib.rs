@@ -80,15 +80,19 @@
 //!
 //! # How fast they are
 //!
+//! Operations are counted by the definition of a convolution. Winograd's method needs fewer, so that its shares of a
+//! processor's peak are not shares of the multipliers' time, and may exceed 100 %.
+//!
 //! Layers alone, in GFLOP/s of two cores of a Sapphire Rapids server with AVX-512, which do 475 in registers (benchmark
 //! `conv_speed`; forward pass and gradients, packing and pool included): A1's and A2's convolutions of 3×3 reach 200 and
 //! 270 in a step, 64 to 256 channels 400 to 470 by Winograd's method, 512 channels of 4×4 pixels 270. On one core of a
 //! Zen 3 server (AVX2, 102 in registers) directly computed convolutions of 10 to 256 channels reach 75 to 90, and products
 //! of linear layers 78 to 97.
 //!
-//! Whole training steps on the two cores with AVX-512, in a busy hour of a shared server, in which they do 454 GFLOP/s in
-//! registers: images a second by the example `peer_step` times the operations of the networks' definitions (forward pass
-//! and both gradients, but for the gradient of the images). Winograd's method needs fewer operations than the definition:
+//! Whole training steps on the two cores with AVX-512: images a second by the example `peer_step` times the operations of
+//! the networks' definitions (forward pass and both gradients, but for the gradient of the images). It was a busy hour of a
+//! shared server, in which they did 454 GFLOP/s in registers, and up to a fifth fewer images a second than in that of the
+//! README's table:
 //!
 //! | network | MFLOP an image | GFLOP/s | share of the peak |
 //! |---|---:|---:|---:|
@@ -110,14 +114,14 @@
 //! | `vgg16_features`, inference | 30,693 | 215 | 47 % |
 //!
 //! What is left over: small networks wait for each other's threads, for some dozen operations a
-//! step; a third of a step of `mlp_relu` on one core is allocation, autodiff and small operations; results are put back into Burn's layout
-//! after each block, and packed again before the next; Adam passes over four arrays as large as the weights; and
-//! with many channels, tiles and their products go through the third-level cache. VGG-16 sees 8 images at once, which
-//! leave half of the lanes empty.
+//! step; a third of a step of `mlp_relu` on one core is allocation, autodiff and small operations; results are put back
+//! into Burn's layout after each block, and packed again before the next; Adam passes over four arrays as large as the
+//! weights; and with many channels, tiles and their products go through the third-level cache. VGG-16 sees 8 images at
+//! once, which leave half of the lanes empty.
 //!
 //! # Choosing instructions
 //!
-//! The kernels exist for AVX-512, AVX2 with FMA, NEON, and in portable Rust. The fastest that the
+//! The kernels exist for AVX-512 (F and VL), AVX2 with FMA, NEON, and in portable Rust. The fastest that the
 //! processor has is chosen at the first call; no compiler flags are needed, but for WebAssembly, whose
 //! vectors take the place of the portable ones under `-C target-feature=+simd128`. The environment variable
 //! `SELVEDGE_SIMD` (`avx512`, `avx2`, `neon` or `portable`, read once) asks for another one; a name

@@ -4,8 +4,8 @@
 //! back, and then maps fresh pages, clears them and faults on each: a fifth of the time of a step. So
 //! results of the fused operations go to a list when they are dropped, and come from it. What is in
 //! use and on the list never exceeds one and a half times what was in use at once. With less, sizes of one half of
-//! a step make room for those of the other, and each step maps pages again: `bn_cnn` trains 0.8 times as fast, and the
-//! process is larger, for what the system makes of such holes.
+//! a step make room for those of the other, and each step maps pages again: a step of `bn_cnn` takes a fifth longer, and
+//! the process was seen to be larger.
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;

@@ -11,7 +11,7 @@ pub(crate) struct Avx512;
 /// The task, compiled for the instructions.
 ///
 /// VL is for the compiler alone: without it the halves of a vector can only be read in the first 16 registers, and a
-/// kernel that adds its lanes in the end keeps all of its sums there, or on the stack.
+/// kernel that adds the lanes of its sums in the end uses only those for all of them, and the stack for the rest.
 ///
 /// # Safety
 ///

@@ -94,18 +94,21 @@ impl Task for Add<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Add { vectors, first, to } = self;
-        // Negative zero is what changes no sum, not even that of negative zeros.
-        let mut sums = [-0.0_f64; ADD_LEN];
-        let sums = &mut sums[..to.len()];
-        for vector in vectors {
-            let vector = &vector[first..][..sums.len()];
-            for i in 0..sums.len() {
-                sums[i] += f64::from(vector[i]);
+        // So few that their sums stay in the first-level cache.
+        const AT_ONCE: usize = 256;
+        for (piece, to) in self.to.chunks_mut(AT_ONCE).enumerate() {
+            // Negative zero is what changes no sum, not even that of negative zeros.
+            let mut sums = [-0.0_f64; AT_ONCE];
+            let sums = &mut sums[..to.len()];
+            for vector in self.vectors {
+                let vector = &vector[self.first + piece * AT_ONCE..][..sums.len()];
+                for i in 0..sums.len() {
+                    sums[i] += f64::from(vector[i]);
+                }
             }
-        }
-        for i in 0..sums.len() {
-            to[i] = sums[i] as f32;
+            for i in 0..sums.len() {
+                to[i] = sums[i] as f32;
+            }
         }
     }
 }

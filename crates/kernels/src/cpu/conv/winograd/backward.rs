@@ -18,8 +18,9 @@ pub(crate) struct WeightGradient {
     x: Tiles,
     filled: usize,
     capacity: usize,
-    /// `[position][out channel][in channel]`, once there was a product.
+    /// `[position][out channel][in channel]`
     sums: Recycled,
+    /// Whether `sums` holds a product yet.
     begun: bool,
 }
 
@@ -235,5 +236,34 @@ impl<'a> InputGradient<'a> {
             unsafe { self.kernels.variant.output_tiles::<S>(view, (to, None), run, &self.to) };
         }
         Some((group, first + count == height * width))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::simd::{Isa, Task};
+    use crate::ops::ConvBlockOptions;
+
+    /// The gradient of no group at all.
+    struct Nothing;
+
+    impl Task for Nothing {
+        type Output = Vec<f32>;
+
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) -> Vec<f32> {
+            let options = ConvBlockOptions { padding: [1, 1], ..Default::default() };
+            let g = Geometry::new([1, 3, 8, 8], [4, 3, 3, 3], &options);
+            // SAFETY: the processor has `S`.
+            unsafe { WeightGradient::new(Variant::F4x3, &g, S::LANES).finish::<S>() }
+        }
+    }
+
+    #[test]
+    fn the_gradient_of_no_images_is_zero() {
+        for isa in Isa::available() {
+            assert_eq!(isa.run(Nothing), vec![0.0; 4 * 3 * 9]);
+        }
     }
 }
