@@ -25,7 +25,8 @@ use burn::tensor::{
     ops::{ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions},
 };
 use selvedge_kernels::{
-    ConvBlockOptions, ConvTransposeBlockOptions, PoolOptions, conv_block, conv_transpose_block,
+    ConvBlockOptions, ConvTransposeBlockOptions, FusedActivation, PoolOptions, conv_block,
+    conv_transpose_block,
 };
 
 /// Multiplications and additions of registers alone, of as many as the kernels use at once.
@@ -154,7 +155,12 @@ impl Layer {
     fn fused(&self, x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
         let block = |padding, pool| {
             let padding = [padding; 2];
-            ConvBlockOptions { padding, relu: true, pool, ..Default::default() }
+            ConvBlockOptions {
+                padding,
+                activation: FusedActivation::Relu,
+                pool,
+                ..Default::default()
+            }
         };
         match *self {
             Conv(_, _, padding) => conv_block(x, weight, Some(bias), &block(padding, None)),

@@ -14,7 +14,7 @@ use std::time::Instant;
 use burn::tensor::{
     Device, Distribution, Tensor, activation::relu, module::conv2d, ops::ConvOptions,
 };
-use selvedge_kernels::{ConvBlockOptions, conv_block};
+use selvedge_kernels::{ConvBlockOptions, FusedActivation, conv_block};
 
 /// Channels in and out, side of the image, kernel and stride of layers of the course's networks, of
 /// ResNet-18 and of VGG-16.
@@ -49,8 +49,12 @@ fn main() {
             let x = random([batch, inputs, side, side]);
             let weight = random([outputs, inputs, kernel, kernel]);
             let (stride, padding) = ([stride; 2], [kernel / 2; 2]);
-            let options =
-                ConvBlockOptions { stride, padding, relu: true, ..ConvBlockOptions::default() };
+            let options = ConvBlockOptions {
+                stride,
+                padding,
+                activation: FusedActivation::Relu,
+                ..ConvBlockOptions::default()
+            };
             let plain = ConvOptions::new(stride, padding, [1, 1], 1);
             let mut best = [f64::INFINITY; 2];
             for _ in 0..rounds {

@@ -11,7 +11,9 @@ use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig, loss::CrossEntropyLossConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Int, Tensor, activation::relu};
-use selvedge_kernels::{AdamOptions, ConvBlockOptions, PoolOptions, conv_block, linear};
+use selvedge_kernels::{
+    AdamOptions, ConvBlockOptions, FusedActivation, PoolOptions, conv_block, linear,
+};
 
 const BATCH: usize = 128;
 
@@ -42,7 +44,7 @@ impl Net {
 
     /// Convolutions: `[BATCH, 1, 28, 28]` to `[BATCH, 20, 10, 10]`.
     fn features(&self, x: Tensor<4>) -> Tensor<4> {
-        let relu = ConvBlockOptions { relu: true, ..Default::default() };
+        let relu = ConvBlockOptions { activation: FusedActivation::Relu, ..Default::default() };
         let pool = ConvBlockOptions { pool: Some(PoolOptions::tiles(2)), ..relu };
         let x = conv_block(x, self.conv1.val(), Some(self.bias1.val()), &pool);
         conv_block(x, self.conv2.val(), Some(self.bias2.val()), &relu)

@@ -2,13 +2,13 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`conv_block`] | convolution + bias + ReLU + max-pool |
+//! | [`conv_block`] | convolution + bias + ReLU or ReLU6 + max-pool |
 //! | [`conv_block_scaled`] | the same, with channel dropout |
 //! | [`conv_transpose_block`] | nearest upsampling + transposed convolution + bias + ReLU |
-//! | [`depthwise_conv`] | convolution of every channel with a kernel of its own |
+//! | [`depthwise_conv`] | convolution of every channel with a kernel of its own + ReLU or ReLU6 |
 //! | [`linear`] | linear layer + ReLU |
 //! | [`linear_of_channels`] | the same behind channel dropout, with less work for channels that are zero |
-//! | [`batch_norm`], [`batch_norm_with`] | batch normalization + ReLU, while training and after it |
+//! | [`batch_norm`], [`batch_norm_with`] | batch normalization + ReLU or ReLU6, while training and after it |
 //! | [`gelu`], [`relu6`] | functions of single values |
 //! | [`max_pool`] | max-pool, where it does not follow a convolution |
 //! | [`AdamOptions`], [`SgdOptions`], [`RmsPropOptions`] | Adam, AdamW, SGD and RMSprop in one pass over memory |
@@ -24,9 +24,9 @@
 //! | `ops/` | the operations above: options, what they compute, how Burn's own operations compose it |
 //! | `optim/` | the optimizers: a rule for every element, and the one pass that applies it |
 //! | `cpu/flex/` | the operations on flex tensors: what the kernels cover, what is kept for the gradients |
-//! | `cpu/conv/` | convolution blocks: `forward` chooses by `method` among `direct` (its inner loop is `microkernel`), `winograd/` and `im2col`; `backward/` has the gradients |
+//! | `cpu/conv/` | convolution blocks: `forward` chooses by `method` among `direct` (its inner loop is `microkernel`), `winograd/`, `planes` (kernels of 1 × 1) and `im2col`; `backward/` has the gradients |
 //! | `cpu/depthwise/` | depthwise convolutions and their gradients |
-//! | `cpu/norm/`, `cpu/pointwise/`, `cpu/pool/`, `cpu/matmul/` | batch normalization; GELU and ReLU6; max-pool; products of matrices and linear layers |
+//! | `cpu/norm/`, `cpu/pointwise/`, `cpu/pool/`, `cpu/matmul/` | batch normalization; GELU, ReLU and ReLU6; max-pool; products of matrices and linear layers |
 //! | `cpu/layout/` | the sizes of a block; images interleaved, so that a vector holds one pixel of each |
 //! | `cpu/threads/` | who computes the pieces of a kernel |
 //! | `cpu/memory/`, `cpu/simd/` | aligned and recycled memory; vector instructions |
@@ -39,9 +39,9 @@
 //!
 //! The same pixel of several images lies in the lanes of a vector, so no kernel size, image size or
 //! channel count leaves lanes unused; only the last images of a batch may. A convolution is computed
-//! directly, a few pixels of a few output channels at a time, with all sums in registers; bias, ReLU
+//! directly, a few pixels of a few output channels at a time, with all sums in registers; bias, activation
 //! and pool follow while the result is in the first-level cache. What the backward pass needs of it is
-//! one byte for every output: the argmax of its pool window, or that ReLU masks it. Groups of images are
+//! one byte for every output: the argmax of its pool window, or that the activation masks it. Groups of images are
 //! spread over the threads of [rayon](https://docs.rs/rayon)'s current pool; or, within [`with_team`], over as many
 //! that stay awake between the kernels of a step, which is worth most for small networks (two cores with AVX-512,
 //! two rounds: `mlp_relu` 1.5, `linear_autoencoder` 1.2, `cnn2_small` 1.1, larger ones 1.0 times as fast;
@@ -53,6 +53,11 @@
 //! sizes. It needs 2.3 to 4 times fewer products, and rounds more, as the table shows; and a NaN or
 //! an infinite pixel spoils all results of its tile, of up to 4 × 4 pixels. `SELVEDGE_CONV=direct` in the
 //! environment (read once) turns it off.
+//!
+//! Kernels of 1×1 pixels with stride 1 are products of matrices: an image is a matrix `[channels, pixels]` already, so
+//! nothing is interleaved. With few pixels and many images the direct way takes less time, which the model of the cost
+//! decides for both passes at once. A pool behind it, channel dropout, and in training an activation (most have a batch
+//! normalization between) are left to the direct way.
 //!
 //! Largest error against `f64`, as a share of the largest result, of 8 images of 8 × 8 random pixels with
 //! AVX-512. It grows with the root of the channels; the gradient of the images is off by as much as the
@@ -72,11 +77,12 @@
 //! the cost says so: a single image takes a third to a tenth of the time that it takes directly, depending
 //! on the layer (benchmark `few_speed`, with and without `SELVEDGE_CONV=direct`, which turns this off, too).
 //! So the last bits of an output may depend on the size of the batch, and for a few images on whether a
-//! gradient is to follow.
+//! gradient is to follow; behind a kernel of 1 × 1 with an activation for any number of images.
 //!
 //! Linear layers are products by kernels of their own, which know that the batch is small, with bias
 //! and ReLU in place. The memory of large results is kept for the next ones: together
-//! with what is in use, at most one and a half times what was in use at once.
+//! with what is in use, at most one and a half times the buffers that were in use at once, of which each may be up to four
+//! times as large as its result.
 //!
 //! # How fast they are
 //!
@@ -170,7 +176,7 @@ pub use ops::{BatchNormStatistics, batch_norm_with};
 pub use ops::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
 pub use ops::{ConvBlockOptions, PoolOptions};
 pub use ops::{ConvTransposeBlockOptions, conv_transpose_block};
-pub use ops::{DepthwiseConvBackend, DepthwiseConvOptions, depthwise_conv};
+pub use ops::{DepthwiseConvBackend, DepthwiseConvOptions, FusedActivation, depthwise_conv};
 pub use ops::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
 pub use ops::{MaxPoolBackend, max_pool};
 pub use ops::{Pointwise, PointwiseBackend, gelu, relu6, without_tiny_gradients};

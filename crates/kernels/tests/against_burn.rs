@@ -7,8 +7,8 @@ use burn::tensor::{
     ops::{ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions},
 };
 use selvedge_kernels::{
-    ConvBlockOptions, ConvTransposeBlockOptions, PoolOptions, conv_block, conv_block_scaled,
-    conv_transpose_block,
+    ConvBlockOptions, ConvTransposeBlockOptions, DepthwiseConvOptions, FusedActivation,
+    PoolOptions, conv_block, conv_block_scaled, conv_transpose_block, depthwise_conv,
 };
 
 /// The block out of Burn's operations.
@@ -19,9 +19,7 @@ fn plain(
     o: &ConvBlockOptions,
 ) -> Tensor<4> {
     let mut y = conv2d(x, weight, bias, ConvOptions::new(o.stride, o.padding, [1, 1], 1));
-    if o.relu {
-        y = relu(y);
-    }
+    y = o.activation.apply(y);
     match o.pool {
         Some(p) => {
             let pool = MaxPoolOptions::new(p.kernel).with_stride(p.stride);
@@ -51,10 +49,14 @@ fn options(
     ConvBlockOptions {
         stride: [stride; 2],
         padding: [padding; 2],
-        relu,
+        activation: if relu { FusedActivation::Relu } else { FusedActivation::None },
         pool,
         ..Default::default()
     }
+}
+
+fn relu6(options: ConvBlockOptions) -> ConvBlockOptions {
+    ConvBlockOptions { activation: FusedActivation::Relu6, ..options }
 }
 
 const TILES: Option<PoolOptions> = Some(PoolOptions::tiles(2));
@@ -73,6 +75,12 @@ fn outputs_and_all_gradients_equal_burns() {
         ([3, 3, 20, 20], 8, 7, options(2, 3, true, overlapping)),
         ([3, 4, 9, 9], 5, 2, options(1, 2, false, TILES)),
         ([3, 64, 8, 8], 64, 3, options(1, 1, false, None)),
+        ([3, 4, 9, 9], 5, 3, relu6(options(1, 1, false, TILES))),
+        ([3, 64, 8, 8], 64, 3, relu6(options(1, 1, false, None))),
+        // Products of planes; with an activation, of the output alone. The last one has more pixels than one sum takes.
+        ([5, 24, 12, 12], 32, 1, options(1, 0, false, None)),
+        ([5, 24, 12, 12], 32, 1, relu6(options(1, 0, false, None))),
+        ([2, 8, 60, 60], 12, 1, options(1, 0, false, None)),
     ] {
         for with_bias in [true, false] {
             let x = random(x, &device).require_grad();
@@ -94,6 +102,43 @@ fn outputs_and_all_gradients_equal_burns() {
                 assert!(difference(a, b) < 1e-5, "gradient of bias, {options:?}");
             }
         }
+    }
+}
+
+#[test]
+fn depthwise_convolutions_and_all_gradients_equal_burns() {
+    let device = Device::flex();
+    device.seed(7);
+    let device = device.autodiff();
+    use FusedActivation::{None, Relu, Relu6};
+    for (activation, stride) in [(None, 1), (Relu, 2), (Relu6, 1), (Relu6, 2)] {
+        let x = random([3, 5, 21, 19], &device).require_grad();
+        let weight = (random([5, 1, 3, 3], &device) * 2.0).require_grad();
+        let bias = random([5], &device).require_grad();
+        let run = |fused: bool| {
+            let inputs = (x.clone(), weight.clone(), Some(bias.clone()));
+            let y = match fused {
+                true => {
+                    let (stride, padding) = ([stride; 2], [[1; 2]; 2]);
+                    let options = DepthwiseConvOptions { stride, padding, activation };
+                    depthwise_conv(inputs.0, inputs.1, inputs.2, options)
+                }
+                false => {
+                    let options = ConvOptions::new([stride; 2], [1, 1], [1, 1], 5);
+                    activation.apply(conv2d(inputs.0, inputs.1, inputs.2, options))
+                }
+            };
+            let grads = (y.clone() * y.clone()).sum().backward();
+            let gradients = (x.grad(&grads).unwrap(), weight.grad(&grads).unwrap());
+            (y.inner(), gradients.0, gradients.1, bias.grad(&grads).unwrap())
+        };
+        let (a, b) = (run(true), run(false));
+        let most = b.0.clone().max().into_scalar::<f32>();
+        assert!((activation == Relu6) == (most <= 6.0), "ends are met: {most}");
+        assert!(difference(a.0, b.0) < 1e-5, "output, {activation:?}");
+        assert!(difference(a.1, b.1) < 1e-5, "gradient of x, {activation:?}");
+        assert!(difference(a.2, b.2) < 1e-5, "gradient of weight, {activation:?}");
+        assert!(difference(a.3, b.3) < 1e-5, "gradient of bias, {activation:?}");
     }
 }
 

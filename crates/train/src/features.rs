@@ -62,6 +62,7 @@ mod tsne;
 
 use std::sync::Arc;
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use selvedge_data::{
     BatchLoader, BatchSource, DataError, EpochSeed, Examples, Normalization, SplitMix64, View,
@@ -125,11 +126,9 @@ impl Features {
         source: &dyn BatchSource,
         context: &Context,
     ) -> Result<Self, TrainError> {
-        use burn::module::Module;
-
         let output = trunk.architecture().output_shape()?;
-        let valid = trunk.valid();
-        Self::computed(trunk, output, source, context, |images| Ok(to_host(valid.forward(images))))
+        let folded = trunk.fold_batch_norms();
+        Self::computed(trunk, output, source, context, |images| Ok(to_host(folded.forward(images))))
     }
 
     /// What the layer at a path of `network`, within blocks as well, makes of every image of `view`: the paths are those
@@ -163,8 +162,6 @@ impl Features {
         normalization: &Normalization,
         context: &Context,
     ) -> Result<Self, TrainError> {
-        use burn::module::Module;
-
         let architecture = network.architecture();
         let output = architecture.output_of(layer)?;
         let batch = architecture.inference_batch()?;

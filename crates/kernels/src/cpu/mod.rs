@@ -8,14 +8,16 @@
 //! | [`threads`] | who computes the pieces of a kernel |
 //! | [`split`] | how work is shared among threads |
 //! | [`layout`] | the sizes of a fused block, and images interleaved so that a vector holds one pixel of each |
+//! | [`activation`] | ReLU and ReLU6 of vectors |
 //! | [`matmul`] | products of matrices, and those of a linear layer with channels of zeros |
 //! | [`pool`] | ReLU and max-pool, of interleaved planes and of Burn's |
 //! | [`norm`] | batch normalization |
-//! | [`pointwise`] | GELU, ReLU6 |
+//! | [`pointwise`] | GELU, ReLU, ReLU6 |
 //! | [`conv`] | convolution blocks: direct, by Winograd's method, as products of matrices; their gradients |
 //! | [`depthwise`] | depthwise convolutions and their gradients |
 //! | [`flex`] | the operations of [`ops`](crate::ops) on flex tensors, with their backward passes |
 
+mod activation;
 mod conv;
 mod depthwise;
 mod flex;

@@ -1,7 +1,9 @@
-//! Batch normalization with ReLU as an operation of Burn's backends.
+//! Batch normalization with an activation as an operation of Burn's backends.
 
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor};
-use burn::tensor::{FloatDType, Shape, Tensor, activation::relu};
+use burn::tensor::{FloatDType, Shape, Tensor};
+
+use super::options::FusedActivation;
 
 /// Backends that normalize a batch in passes of their own.
 ///
@@ -58,7 +60,7 @@ pub(crate) fn compose_with<B: Backend>(
 ) -> FloatTensor<B> {
     let [x, gamma, beta, mean, variance] = inputs;
     let y = B::batch_norm(x, gamma, beta, mean, variance, options.epsilon);
-    if options.relu { B::relu(y) } else { y }
+    options.activation.compose::<B>(y)
 }
 
 /// Mean and variance of every channel, `[channels]` each.
@@ -75,8 +77,8 @@ pub struct BatchNormStatistics {
 pub struct BatchNormOptions {
     /// What is added to the variance.
     pub epsilon: f64,
-    /// Whether negative results become zero.
-    pub relu: bool,
+    /// What follows the normalization.
+    pub activation: FusedActivation,
 }
 
 /// What [`batch_norm`] gives.
@@ -93,10 +95,10 @@ pub struct BatchNormOutput {
 compose_on_other_backends!(BatchNormBackend);
 
 /// Batch normalization with the statistics of the batch (Ioffe and Szegedy, 2015), with or without
-/// ReLU: (x − mean) / √(variance + ε) · `gamma` + `beta`, over every channel.
+/// an activation: (x − mean) / √(variance + ε) · `gamma` + `beta`, over every channel.
 ///
-/// The result is that of [`burn::tensor::module::batch_norm_train`], then `relu`: a NaN stays one, and
-/// ReLU's gradient at 0 is 0. On the flex device, in `f32`, it takes two passes over the batch, and
+/// The result is that of [`burn::tensor::module::batch_norm_train`], then the activation: a NaN stays one, and
+/// ReLU's gradient at 0 is 0, as ReLU6's at 0 and 6. On the flex device, in `f32`, it takes two passes over the batch, and
 /// its gradient two more; everywhere else Burn's operations compute it.
 ///
 /// # Shapes
@@ -111,12 +113,12 @@ compose_on_other_backends!(BatchNormBackend);
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
-/// use selvedge_kernels::{BatchNormOptions, batch_norm};
+/// use selvedge_kernels::{BatchNormOptions, FusedActivation, batch_norm};
 ///
 /// let device = Device::flex();
 /// let x = Tensor::<1>::from_data([1.0, 3.0], &device).reshape([2, 1, 1, 1]);
 /// let [gamma, beta] = [2.0, 0.5].map(|v| Tensor::<1>::full([1], v, &device));
-/// let options = BatchNormOptions { epsilon: 0.0, relu: true };
+/// let options = BatchNormOptions { epsilon: 0.0, activation: FusedActivation::Relu };
 /// let normalized = batch_norm(x, gamma, beta, options);
 /// // (x − 2) / 1 · 2 + 0.5 is −1.5 and 2.5.
 /// assert_eq!(normalized.output.into_data().try_to_vec::<f32>().unwrap(), [0.0, 2.5]);
@@ -138,7 +140,7 @@ pub fn batch_norm(
     if statistics.dims() != [2, channels] {
         let epsilon = options.epsilon;
         let result = burn::tensor::module::batch_norm_train(x, gamma, beta, epsilon);
-        let output = if options.relu { relu(result.output) } else { result.output };
+        let output = options.activation.apply(result.output);
         return BatchNormOutput { output, mean: result.mean, variance: result.variance };
     }
     let output = Tensor::from_dispatch(<Dispatch as BatchNormBackend>::fused_batch_norm(
@@ -152,9 +154,9 @@ pub fn batch_norm(
     BatchNormOutput { output, mean: row(0), variance: row(1) }
 }
 
-/// Batch normalization with statistics that are given, as after training, with or without ReLU.
+/// Batch normalization with statistics that are given, as after training, with or without an activation.
 ///
-/// The result has the bits of [`burn::tensor::module::batch_norm`], then `relu`. On the flex device, in `f32` and without
+/// The result has the bits of [`burn::tensor::module::batch_norm`], then the activation. On the flex device, in `f32` and without
 /// gradients, it takes one pass over the batch; everywhere else Burn's operations compute it.
 ///
 /// # Shapes
@@ -169,14 +171,14 @@ pub fn batch_norm(
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
-/// use selvedge_kernels::{BatchNormOptions, BatchNormStatistics, batch_norm_with};
+/// use selvedge_kernels::{BatchNormOptions, BatchNormStatistics, FusedActivation, batch_norm_with};
 ///
 /// let device = Device::flex();
 /// let x = Tensor::<1>::from_data([1.0, 3.0], &device).reshape([2, 1, 1, 1]);
 /// let [gamma, beta, mean, variance] =
 ///     [2.0, 0.5, 2.0, 4.0].map(|v| Tensor::<1>::full([1], v, &device));
 /// let statistics = BatchNormStatistics { mean, variance };
-/// let options = BatchNormOptions { epsilon: 0.0, relu: true };
+/// let options = BatchNormOptions { epsilon: 0.0, activation: FusedActivation::Relu };
 /// let y = batch_norm_with(x, gamma, beta, statistics, options);
 /// // (x − 2) / 2 · 2 + 0.5 is −0.5 and 1.5.
 /// assert_eq!(y.into_data().try_to_vec::<f32>().unwrap(), [0.0, 1.5]);
@@ -210,7 +212,7 @@ pub fn batch_norm_with(
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData};
+    use burn::tensor::{Device, TensorData, activation::relu};
 
     /// Output, statistics and gradients of one way to normalize.
     fn results(
@@ -253,7 +255,10 @@ mod tests {
             let values = (0..count).map(|i| (i as f32 * 1.618_034) % 2.0 - 0.8).collect();
             let x = TensorData::new::<f32, _>(values, shape);
             let x = Tensor::<4>::from_data(x, &Device::flex());
-            let options = BatchNormOptions { epsilon: 1e-5, relu: relu_follows };
+            let options = BatchNormOptions {
+                epsilon: 1e-5,
+                activation: FusedActivation::relu_if(relu_follows),
+            };
             let fused = results(&x, |[gamma, beta], x| batch_norm(x, gamma, beta, options));
             let composed = results(&x, |[gamma, beta], x| {
                 let result = burn::tensor::module::batch_norm_train(x, gamma, beta, 1e-5);
@@ -289,7 +294,10 @@ mod tests {
                 let variance = row(0.3, 0.11);
                 let statistics =
                     BatchNormStatistics { mean: mean.clone(), variance: variance.clone() };
-                let options = BatchNormOptions { epsilon: 1e-3, relu: relu_follows };
+                let options = BatchNormOptions {
+                    epsilon: 1e-3,
+                    activation: FusedActivation::relu_if(relu_follows),
+                };
                 let fused =
                     batch_norm_with(x.clone(), gamma.clone(), beta.clone(), statistics, options);
                 let burns = burn::tensor::module::batch_norm(
@@ -330,7 +338,7 @@ mod tests {
                         .map(|row| row.cast(dtype));
                 let statistics =
                     BatchNormStatistics { mean: mean.clone(), variance: variance.clone() };
-                let options = BatchNormOptions { epsilon: 0.0, relu: true };
+                let options = BatchNormOptions { epsilon: 0.0, activation: FusedActivation::Relu };
                 let ours =
                     batch_norm_with(x.clone(), gamma.clone(), beta.clone(), statistics, options);
                 let burns = burn::tensor::module::batch_norm(x, gamma, beta, mean, variance, 0.0);
@@ -344,7 +352,7 @@ mod tests {
         let device = Device::flex();
         let x = Tensor::<1>::from_data([1.0, f32::NAN], &device).reshape([1, 2, 1, 1]);
         let ones = Tensor::<1>::ones([2], &device);
-        let options = BatchNormOptions { epsilon: 1e-5, relu: true };
+        let options = BatchNormOptions { epsilon: 1e-5, activation: FusedActivation::Relu };
         let y = batch_norm(x, ones.clone(), ones, options).output;
         let y: Vec<f32> = y.into_data().try_to_vec().unwrap();
         assert!(y[0] == 1.0 && y[1].is_nan(), "{y:?}");

@@ -7,7 +7,7 @@ use burn::tensor::{Shape, Tensor};
 
 use super::options::ConvBlockOptions;
 
-/// Backends that compute a block of convolution, bias, ReLU and max-pool.
+/// Backends that compute a block of convolution, bias, activation and max-pool.
 ///
 /// This is the layer below [`conv_block`]; only code that is generic over Burn's backends needs it.
 #[backend_extension(
@@ -51,9 +51,7 @@ pub(crate) fn compose<B: Backend>(
     let x = repeat::<B>(x, options.upsample);
     let conv = ConvOptions::new(options.stride, options.padding, [1, 1], 1);
     let mut y = B::conv2d(x, weight, settings.has_bias.then_some(bias), conv);
-    if options.relu {
-        y = B::relu(y);
-    }
+    y = options.activation.compose::<B>(y);
     if let Some(pool) = options.pool {
         y = B::max_pool2d(y, pool.kernel, pool.stride, pool.padding, [1, 1], false);
     }
@@ -77,11 +75,11 @@ fn repeat<B: Backend>(x: FloatTensor<B>, [rows, columns]: [usize; 2]) -> FloatTe
 
 compose_on_other_backends!(ConvBlockBackend);
 
-/// Convolution, bias, ReLU and max-pool as one differentiable operation.
+/// Convolution, bias, activation and max-pool as one differentiable operation.
 ///
-/// The result is that of `conv2d`, then `relu`, then `max_pool2d` of Burn, with or without the last
+/// The result is that of `conv2d`, then the activation, then `max_pool2d` of Burn, with or without the last
 /// two as `options` say: a NaN stays one, the gradient of a pool goes to the first of several equal
-/// maxima, and ReLU's gradient at 0 is 0. On the flex device, in `f32`, hand-written kernels compute
+/// maxima, and ReLU's gradient at 0, and [`relu6`](super::relu6)'s at 0 and 6, is 0. On the flex device, in `f32`, hand-written kernels compute
 /// it and its gradients; everywhere else Burn's operations do. The gradient of an input that needs
 /// none is not computed.
 ///
@@ -99,14 +97,14 @@ compose_on_other_backends!(ConvBlockBackend);
 /// ```
 /// # #[cfg(feature = "flex")] {
 /// use burn::tensor::{Device, Tensor};
-/// use selvedge_kernels::{ConvBlockOptions, PoolOptions, conv_block};
+/// use selvedge_kernels::{ConvBlockOptions, FusedActivation, PoolOptions, conv_block};
 ///
 /// let device = Device::flex();
 /// let x = Tensor::<4>::ones([8, 1, 28, 28], &device);
 /// let weight = Tensor::<4>::ones([10, 1, 3, 3], &device);
 /// let options = ConvBlockOptions {
 ///     padding: [1, 1],
-///     relu: true,
+///     activation: FusedActivation::Relu,
 ///     pool: Some(PoolOptions::tiles(2)),
 ///     ..Default::default()
 /// };
@@ -128,7 +126,7 @@ pub fn conv_block(
 ///
 /// This is channel dropout: `scale`, `[batch, out_channels]`, holds 0 for a dropped channel and
 /// 1 / (1 − rate) for a kept one. Where factors are not negative it makes no difference whether they
-/// are applied before or after ReLU and pool. `scale` counts as a constant: it gets no gradient.
+/// are applied before or after ReLU and pool; they are applied after ReLU6. `scale` counts as a constant: it gets no gradient.
 ///
 /// # Panics
 ///

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, activation::relu, module::conv_transpose2d, ops::ConvTransposeOptions};
 
 use super::conv_block::conv_block;
-use super::options::ConvBlockOptions;
+use super::options::{ConvBlockOptions, FusedActivation};
 
 /// A transposed convolution with what surrounds it. Pairs are `[vertical, horizontal]`.
 ///
@@ -68,7 +68,7 @@ pub fn conv_transpose_block(
         let options = ConvBlockOptions {
             upsample: options.upsample,
             padding: [vertical, horizontal],
-            relu: options.relu,
+            activation: FusedActivation::relu_if(options.relu),
             ..Default::default()
         };
         return conv_block(x, turned, bias, &options);

@@ -3,7 +3,7 @@
 use burn::backend::{Backend, Dispatch, backend_extension, ops::ConvOptions, tensor::FloatTensor};
 use burn::tensor::Tensor;
 
-use super::options::windows;
+use super::options::{FusedActivation, windows};
 
 /// Backends that convolve every channel with a kernel of its own.
 ///
@@ -29,13 +29,23 @@ pub trait DepthwiseConvBackend: Backend {
     }
 }
 
-/// Where the kernels of a depthwise convolution are applied. Pairs are `[vertical, horizontal]`.
+/// Where the kernels of a depthwise convolution are applied, and what follows. Pairs are `[vertical, horizontal]`.
+///
+/// The default is stride 1, no padding, no activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DepthwiseConvOptions {
     /// Distance between applications of the kernel.
     pub stride: [usize; 2],
     /// Rows of zeros above and below, columns of zeros on the left and on the right.
     pub padding: [[usize; 2]; 2],
+    /// What follows the convolution.
+    pub activation: FusedActivation,
+}
+
+impl Default for DepthwiseConvOptions {
+    fn default() -> Self {
+        Self { stride: [1; 2], padding: [[0; 2]; 2], activation: FusedActivation::None }
+    }
 }
 
 impl DepthwiseConvOptions {
@@ -54,15 +64,16 @@ pub(crate) fn compose<B: Backend>(
     use burn::backend::TensorMetadata;
     let [_, channels, _, _] = x.shape().dims();
     let padding = options.padding.map(|[before, after]| (before, after));
-    let options = ConvOptions::new_with_padding(options.stride, padding, [1, 1], channels);
-    B::conv2d(x, weight, has_bias.then_some(bias), options)
+    let convolution = ConvOptions::new_with_padding(options.stride, padding, [1, 1], channels);
+    let activation = options.activation;
+    activation.compose::<B>(B::conv2d(x, weight, has_bias.then_some(bias), convolution))
 }
 
 compose_on_other_backends!(DepthwiseConvBackend);
 
 /// Depthwise convolution: every channel of an image with a kernel of its own.
 ///
-/// The result is that of [`burn::tensor::module::conv2d`] with as many groups as channels. On the flex
+/// The result is that of [`burn::tensor::module::conv2d`] with as many groups as channels, then the activation. On the flex
 /// device, in `f32`, kernels written for it compute it and its gradients, if the padding is smaller than
 /// the kernel; everywhere else Burn's operation does. The gradient of an input that needs none is not
 /// computed.
@@ -86,7 +97,7 @@ compose_on_other_backends!(DepthwiseConvBackend);
 /// let device = Device::flex();
 /// let x = Tensor::<4>::from_data([[[[1.0, 2.0]], [[3.0, 4.0]]]], &device);
 /// let weight = Tensor::<4>::from_data([[[[1.0, 10.0]]], [[[1.0, 100.0]]]], &device);
-/// let options = DepthwiseConvOptions { stride: [1, 1], padding: [[0, 0], [0, 1]] };
+/// let options = DepthwiseConvOptions { padding: [[0, 0], [0, 1]], ..Default::default() };
 /// let y = depthwise_conv(x, weight, None, options);
 /// assert_eq!(y.into_data().try_to_vec::<f32>().unwrap(), [21.0, 2.0, 403.0, 4.0]);
 /// # }

@@ -50,5 +50,5 @@ pub use linear::{LinearBlockBackend, LinearSettings, linear, linear_of_channels}
 pub use max_pool::{MaxPoolBackend, max_pool};
 #[cfg(test)]
 pub(crate) use options::options;
-pub use options::{ConvBlockOptions, PoolOptions};
+pub use options::{ConvBlockOptions, FusedActivation, PoolOptions};
 pub use pointwise::{Pointwise, PointwiseBackend, gelu, relu6, without_tiny_gradients};

@@ -1,5 +1,10 @@
 //! What a fused block computes, and the sizes that follow from it.
 
+use burn::backend::{Backend, tensor::FloatTensor};
+use burn::tensor::{Tensor, activation::relu};
+
+use super::pointwise::{self, Pointwise, relu6};
+
 /// Max-pooling windows, in pixels, `[vertical, horizontal]`.
 ///
 /// Sizes are rounded down, as PyTorch does without `ceil_mode`: a window that does not fit into the
@@ -30,17 +35,79 @@ impl PoolOptions {
     pub(crate) const IDENTITY: Self = PoolOptions::tiles(1);
 }
 
+/// An activation that is computed with the operation before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FusedActivation {
+    /// x
+    #[default]
+    None,
+    /// max(x, 0)
+    Relu,
+    /// min(max(x, 0), 6)
+    Relu6,
+}
+
+impl FusedActivation {
+    /// The activation of a value. A NaN stays one.
+    #[cfg(feature = "flex")]
+    #[inline(always)]
+    pub(crate) fn of(self, x: f32) -> f32 {
+        match self {
+            Self::None => x,
+            Self::Relu => {
+                if x <= 0.0 {
+                    0.0
+                } else {
+                    x
+                }
+            }
+            Self::Relu6 => {
+                if x <= 0.0 {
+                    0.0
+                } else if x >= 6.0 {
+                    6.0
+                } else {
+                    x
+                }
+            }
+        }
+    }
+
+    /// The activation by Burn's own operations.
+    pub(crate) fn compose<B: Backend>(self, x: FloatTensor<B>) -> FloatTensor<B> {
+        match self {
+            Self::None => x,
+            Self::Relu => B::relu(x),
+            Self::Relu6 => pointwise::compose::<B>(x, Pointwise::Relu6),
+        }
+    }
+
+    /// The activation of every value of a tensor.
+    pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::None => x,
+            Self::Relu => relu(x),
+            Self::Relu6 => relu6(x),
+        }
+    }
+
+    /// ReLU, or nothing.
+    pub(crate) fn relu_if(wanted: bool) -> Self {
+        if wanted { Self::Relu } else { Self::None }
+    }
+}
+
 /// What surrounds the products of a convolution, and where its kernel is applied.
 ///
-/// All pairs are `[vertical, horizontal]`. The default is no upsampling, stride 1, no padding, no ReLU,
+/// All pairs are `[vertical, horizontal]`. The default is no upsampling, stride 1, no padding, no activation,
 /// no pool.
 ///
 /// ```
-/// use selvedge_kernels::{ConvBlockOptions, PoolOptions};
+/// use selvedge_kernels::{ConvBlockOptions, FusedActivation, PoolOptions};
 ///
 /// let options = ConvBlockOptions {
 ///     padding: [1, 1],
-///     relu: true,
+///     activation: FusedActivation::Relu,
 ///     pool: Some(PoolOptions::tiles(2)),
 ///     ..Default::default()
 /// };
@@ -55,8 +122,8 @@ pub struct ConvBlockOptions {
     pub stride: [usize; 2],
     /// Border of zeros, on each side.
     pub padding: [usize; 2],
-    /// Whether negative results become zero.
-    pub relu: bool,
+    /// What follows the convolution.
+    pub activation: FusedActivation,
     /// The pool, if there is one.
     pub pool: Option<PoolOptions>,
 }
@@ -67,7 +134,7 @@ impl Default for ConvBlockOptions {
             upsample: [1; 2],
             stride: [1; 2],
             padding: [0; 2],
-            relu: false,
+            activation: FusedActivation::None,
             pool: None,
         }
     }
@@ -145,7 +212,7 @@ pub(crate) fn options(
     ConvBlockOptions {
         stride: [stride; 2],
         padding: [padding; 2],
-        relu,
+        activation: FusedActivation::relu_if(relu),
         pool,
         ..Default::default()
     }

@@ -322,6 +322,18 @@ impl Op {
         }
     }
 
+    /// The same with other layers on its paths, of which there are as many.
+    pub(crate) fn with_paths(&self, before: Vec<Layer>, paths: Vec<Vec<Layer>>) -> Self {
+        let mut paths = paths.into_iter();
+        let mut next = || paths.next().expect("a layer list for each path");
+        match self {
+            Self::Residual { .. } => Self::Residual { before, main: next(), shortcut: next() },
+            Self::Concat { .. } => Self::Concat { branches: paths.collect() },
+            Self::Gate { .. } => Self::Gate { path: next() },
+            op => op.clone(),
+        }
+    }
+
     /// Whether it has no parameters, nor layers that might have some.
     pub(crate) fn is_plain(&self) -> bool {
         match self {

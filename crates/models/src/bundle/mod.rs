@@ -55,6 +55,7 @@ pub use resize::ImageResize;
 
 #[cfg(feature = "files")]
 use std::path::Path;
+use std::sync::OnceLock;
 
 use burn::tensor::Device;
 
@@ -82,6 +83,8 @@ pub struct Bundle {
     mean: Vec<f32>,
     std: Vec<f32>,
     resize: Option<ImageResize>,
+    /// The network as predictions are computed with it, once there was one.
+    folded: OnceLock<Network>,
 }
 
 impl Bundle {
@@ -99,7 +102,7 @@ impl Bundle {
         mean: Vec<f32>,
         std: Vec<f32>,
     ) -> Self {
-        Self { network, classes, mean, std, resize: None }
+        Self { network, classes, mean, std, resize: None, folded: OnceLock::new() }
     }
 
     /// The same, with how images of any size became those that the network learned from.

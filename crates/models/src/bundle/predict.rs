@@ -1,10 +1,12 @@
 //! From the bytes of images to the probabilities of their classes.
 
+use std::borrow::Cow;
+
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::Bundle;
-use crate::{ModelError, Shape};
+use crate::{ModelError, Network, Shape};
 
 /// What a classifier makes of an image.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +77,8 @@ impl Bundle {
     /// `[images, channels, height, width]`: the rows of the first channel, then those of the next.
     ///
     /// They are normalized and computed in batches of [`Architecture::inference_batch`]. A network in
-    /// training is used as after [`valid`](Module::valid).
+    /// training is used as after [`valid`](Module::valid). Batch normalizations are computed as part of the layers before
+    /// them ([`Network::fold_batch_norms`]), so that a bundle holds their weights twice after its first prediction.
     ///
     /// [`Architecture::inference_batch`]: crate::Architecture::inference_batch
     ///
@@ -87,7 +90,7 @@ impl Bundle {
         let size = self.image_size(pixels)?;
         let architecture = self.network.architecture();
         let affine = affine(&self.mean, &self.std, architecture.input[0])?;
-        let network = self.network.valid();
+        let network = self.folded();
         let batch = architecture.inference_batch()?;
         let mut predictions = Vec::with_capacity(pixels.len() / size);
         for images in pixels.chunks(size * batch) {
@@ -102,6 +105,15 @@ impl Bundle {
             }
         }
         Ok(predictions)
+    }
+
+    /// The network as predictions are computed with it. One on a training device may have changed since the last call.
+    fn folded(&self) -> Cow<'_, Network> {
+        let trains = self.network.devices().iter().any(Device::is_autodiff);
+        match trains {
+            true => Cow::Owned(self.network.fold_batch_norms()),
+            false => Cow::Borrowed(self.folded.get_or_init(|| self.network.fold_batch_norms())),
+        }
     }
 
     /// The same images as values, `[images, channels, height, width]`, normalized as the network takes them, on its device:

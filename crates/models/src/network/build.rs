@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{GroupNormConfig, LayerNormConfig, Linear, PaddingConfig2d};
 use burn::tensor::Device;
-use selvedge_kernels::{ConvBlockOptions, ConvTransposeBlockOptions, PoolOptions};
+use selvedge_kernels::{ConvBlockOptions, ConvTransposeBlockOptions, FusedActivation, PoolOptions};
 
 use super::initialization::{Fan, Sampler};
 use super::norm::Norm;
@@ -33,7 +33,7 @@ impl Core {
                     .with_bias(bias);
                 let conv = Built { module: conv2d(&config, sampler, device), layer };
                 if [dilation, groups] != [1, 1] {
-                    return Self::GroupedConv(conv);
+                    return Self::GroupedConv { conv, activation: FusedActivation::None };
                 }
                 // Where its sides differ, the padding is a step of its own.
                 let padding = if [top, left] == [bottom, right] { [top, left] } else { [0; 2] };
@@ -72,7 +72,7 @@ impl Core {
             }
             Op::BatchNorm2d { epsilon, momentum } | Op::BatchNorm1d { epsilon, momentum } => {
                 let module = Norm::new(channels, [epsilon, momentum], device);
-                Self::Norm { norm: Built { module, layer }, relu: false }
+                Self::Norm { norm: Built { module, layer }, activation: FusedActivation::None }
             }
             Op::GroupNorm { groups, epsilon } => {
                 let config = GroupNormConfig::new(groups, channels).with_epsilon(epsilon);

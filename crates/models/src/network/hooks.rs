@@ -1,6 +1,7 @@
 //! Looking into a network while it computes.
 
 use burn::tensor::Tensor;
+use selvedge_kernels::FusedActivation;
 
 use super::sequence::Sequence;
 use super::step::{self, Node, Params};
@@ -59,7 +60,7 @@ impl Node<'_> {
         match self.params {
             Params::Conv2d(conv) => Images(conv.forward(x.into_images())),
             Params::ConvTranspose2d(conv) => Images(conv.forward(x.into_images())),
-            Params::BatchNorm(norm) => norm.run(x, false),
+            Params::BatchNorm(norm) => norm.run(x, FusedActivation::None),
             Params::GroupNorm(norm) => step::group_norm(norm, x),
             Params::LayerNorm(norm) => step::layer_norm(norm, x),
             Params::Linear(linear) => Features(linear.forward(x.into_features())),

@@ -5,6 +5,7 @@ mod build;
 mod cut;
 mod dropout;
 mod feature_maps;
+mod fold;
 mod freeze;
 mod hooks;
 pub(crate) mod initialization;

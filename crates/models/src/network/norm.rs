@@ -3,7 +3,9 @@
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor, RunningState};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor};
-use selvedge_kernels::{BatchNormOptions, BatchNormStatistics, batch_norm, batch_norm_with};
+use selvedge_kernels::{
+    BatchNormOptions, BatchNormStatistics, FusedActivation, batch_norm, batch_norm_with,
+};
 
 use super::parameter::is_trainable;
 use crate::Activation;
@@ -22,13 +24,13 @@ impl Norm {
         Self(config.init(device))
     }
 
-    /// The output, with or without ReLU, for images or features.
-    pub fn run(&self, x: Activation, with_relu: bool) -> Activation {
+    /// The output with what follows it, for images or features.
+    pub fn run(&self, x: Activation, activation: FusedActivation) -> Activation {
         match x {
-            Activation::Images(x) => Activation::Images(self.forward(x, with_relu)),
+            Activation::Images(x) => Activation::Images(self.forward(x, activation)),
             Activation::Features(x) => {
                 let [batch, features] = x.dims();
-                let y = self.forward(x.reshape([batch, features, 1, 1]), with_relu);
+                let y = self.forward(x.reshape([batch, features, 1, 1]), activation);
                 Activation::Features(y.reshape([batch, features]))
             }
         }
@@ -39,14 +41,14 @@ impl Norm {
         &self.0
     }
 
-    /// The output, with or without ReLU; of a frozen one as in inference. So it is where a channel has a
+    /// The output with what follows it; of a frozen one as in inference. So it is where a channel has a
     /// single value, as in a last batch of one image: a value has no variance. PyTorch refuses it.
-    fn forward(&self, x: Tensor<4>, with_relu: bool) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>, activation: FusedActivation) -> Tensor<4> {
         let norm = &self.0;
         let [batch, _, height, width] = x.dims();
         let n = (batch * height * width) as f64;
         let trains = x.device().is_autodiff() && norm.training.is_enabled();
-        let options = BatchNormOptions { epsilon: norm.epsilon, relu: with_relu };
+        let options = BatchNormOptions { epsilon: norm.epsilon, activation };
         if !trains || n < 2.0 {
             let device = x.device();
             let [mean, variance] = [&norm.running_mean, &norm.running_var]

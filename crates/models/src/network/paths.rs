@@ -60,6 +60,13 @@ impl Paths {
         }
     }
 
+    /// The operation whose layers are those of the paths as they are now.
+    pub fn renewed(&self, op: &Op) -> Op {
+        let layers = |path: &Sequence| path.nodes().map(|node| node.layer.clone()).collect();
+        let before = layers(&self.before);
+        op.with_paths(before, self.branches.iter().map(layers).collect())
+    }
+
     /// The sequences in it.
     pub fn sequences_mut(&mut self) -> impl Iterator<Item = &mut Sequence> {
         [&mut self.before].into_iter().chain(&mut self.branches)

@@ -1,6 +1,8 @@
 //! Which layers are computed together.
 
-use super::plain::{Plain, Spatial};
+use selvedge_kernels::{ConvBlockOptions, FusedActivation};
+
+use super::plain::{Plain, Pointwise, Spatial};
 use super::step::{Built, Core, Step};
 
 /// Joins layers, each a step of its own, to the steps in which they are computed.
@@ -38,9 +40,25 @@ fn absorbs(core: &mut Core, plain: Plain) -> bool {
     let joins = |done: &mut bool| !std::mem::replace(done, true);
     match (core, plain) {
         // ReLU is the same once or twice, but a step computes it once.
-        (Core::Conv { options, .. }, Plain::RELU) => joins(&mut options.relu),
         (Core::Decoder { options, .. }, Plain::RELU) => joins(&mut options.relu),
-        (Core::Linear { relu, .. } | Core::Norm { relu, .. }, Plain::RELU) => joins(relu),
+        (Core::Linear { relu, .. }, Plain::RELU) => joins(relu),
+        // A factor of channel dropout trades places with ReLU, but not with ReLU6.
+        (Core::Conv { dropout: Some(_), .. }, Plain::Pointwise(Pointwise::Relu6)) => false,
+        (
+            Core::Conv { options: ConvBlockOptions { activation, .. }, .. }
+            | Core::GroupedConv { activation, .. }
+            | Core::Norm { activation, .. },
+            Plain::Pointwise(Pointwise::Relu | Pointwise::Relu6),
+        ) => {
+            let joins = *activation == FusedActivation::None;
+            if joins {
+                *activation = match plain {
+                    Plain::RELU => FusedActivation::Relu,
+                    _ => FusedActivation::Relu6,
+                };
+            }
+            joins
+        }
         (Core::Conv { options, .. }, Plain::Spatial(Spatial::MaxPool(pool))) => {
             let joins = options.pool.is_none();
             options.pool = options.pool.or(Some(pool));
@@ -71,7 +89,7 @@ fn take_flattening(steps: &mut Vec<Step>) -> Option<Built<Plain>> {
     let is_flatten = matches!(&flatten.core, Core::Plain(plain) if plain.module == Plain::Flatten);
     let drops_channels = matches!(
         &conv.core,
-        Core::Conv { options, dropout: Some(_), .. } if options.relu
+        Core::Conv { options, dropout: Some(_), .. } if options.activation == FusedActivation::Relu
     );
     if is_flatten && drops_channels { take_plain(steps) } else { None }
 }
@@ -90,7 +108,7 @@ mod tests {
     use selvedge_kernels::PoolOptions;
 
     use super::*;
-    use crate::{Architecture, Cnn, ConvAutoencoder, Initialization, TransferCnn};
+    use crate::{Architecture, Cnn, Conv, ConvAutoencoder, Initialization, Op, TransferCnn};
 
     /// The steps of a network.
     fn steps(architecture: &Architecture) -> Vec<Step> {
@@ -117,10 +135,28 @@ mod tests {
         for (net, pools) in [(transfer, [true, false]), (cnn, [true, true])] {
             for (step, pool) in steps(&net).iter().zip(pools) {
                 let Core::Conv { options, .. } = &step.core else { panic!("a convolution") };
-                assert!(options.relu);
+                assert_eq!(options.activation, FusedActivation::Relu);
                 assert_eq!(options.pool, pool.then(|| PoolOptions::tiles(2)));
             }
         }
+    }
+
+    #[test]
+    fn relu6_joins_convolutions_and_norms_but_not_one_whose_channels_were_dropped() {
+        let depthwise = Conv::new(3, 3).groups(3).padding(1);
+        let net =
+            Architecture::new("a", [3, 9, 9]).conv("conv1", 3, 3, 0).layer("relu1", Op::Relu6);
+        let net = net.channel_dropout(0.5).layer("conv2", depthwise).layer("relu2", Op::Relu6);
+        let net = net.batch_norm("bn1").layer("relu3", Op::Relu6);
+        let net = net.conv("conv3", 3, 3, 0).channel_dropout(0.5).layer("relu4", Op::Relu6);
+        let expected = [
+            "conv1 relu1 channel_dropout1",
+            "conv2 relu2",
+            "bn1 relu3",
+            "conv3 channel_dropout2",
+            "relu4",
+        ];
+        assert_eq!(groups(&net), expected);
     }
 
     #[test]
@@ -182,9 +218,14 @@ mod tests {
         assert_eq!(single.len(), net.layers.len());
         let alone = |step: &Step| match &step.core {
             Core::Conv { options, dropout, .. } => {
-                !options.relu && options.pool.is_none() && dropout.is_none()
+                options.activation == FusedActivation::None
+                    && options.pool.is_none()
+                    && dropout.is_none()
             }
-            Core::Linear { relu, .. } | Core::Norm { relu, .. } => !relu,
+            Core::Linear { relu, .. } => !relu,
+            Core::Norm { activation, .. } | Core::GroupedConv { activation, .. } => {
+                *activation == FusedActivation::None
+            }
             _ => true,
         };
         assert!(single.iter().all(alone));

@@ -5,7 +5,7 @@ use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::nn::{GroupNorm, LayerNorm, Linear, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, ops::PadMode};
 use selvedge_kernels::{
-    ConvBlockOptions, ConvTransposeBlockOptions, DepthwiseConvOptions, conv_block,
+    ConvBlockOptions, ConvTransposeBlockOptions, DepthwiseConvOptions, FusedActivation, conv_block,
     conv_block_scaled, conv_transpose_block, depthwise_conv, linear, linear_of_channels,
 };
 
@@ -50,13 +50,13 @@ pub(crate) struct Step {
 /// files which tensors PyTorch stores transposed or under other names.
 #[derive(Clone, Debug)]
 pub(crate) enum Core {
-    /// A convolution with the ReLU and the max-pool that follow it, in either order: max(x, 0)
-    /// grows with x, so it may trade places with a maximum. A channel dropout among them, given by its
+    /// A convolution with the activation and the max-pool that follow it, in either order: both activations
+    /// grow with x, so that they may trade places with a maximum. A channel dropout among them, given by its
     /// probability, is applied after them: it multiplies by a number that is not negative, which may
-    /// trade places with both.
+    /// trade places with a maximum and ReLU; not with ReLU6, which stands before it or is a step of its own.
     Conv { conv: Built<Conv2d>, options: ConvBlockOptions, dropout: Option<f64> },
-    /// A convolution in groups, or with a dilated kernel.
-    GroupedConv(Built<Conv2d>),
+    /// A convolution in groups, or with a dilated kernel, with the activation that follows it.
+    GroupedConv { conv: Built<Conv2d>, activation: FusedActivation },
     /// A transposed convolution, with the upsampling before it and the ReLU that follows it.
     Decoder { conv: Built<ConvTranspose2d>, options: ConvTransposeBlockOptions },
     /// A transposed convolution in groups, or with a dilated kernel.
@@ -64,8 +64,8 @@ pub(crate) enum Core {
     /// A linear layer, with the ReLU that follows it. The flattening before it is part of the step
     /// where whole channels may have been dropped: no gradient flows back into those.
     Linear { linear: Built<Linear>, relu: bool },
-    /// A batch normalization, with the ReLU that follows it.
-    Norm { norm: Built<Norm>, relu: bool },
+    /// A batch normalization, with the activation that follows it.
+    Norm { norm: Built<Norm>, activation: FusedActivation },
     /// A normalization over groups of channels.
     GroupNorm(Built<GroupNorm>),
     /// A normalization over the channels of a pixel, or over features.
@@ -130,11 +130,11 @@ impl Step {
                 let y = linear_step(&linear.module, x.into_features(), channel, *relu);
                 Activation::Features(y)
             }
-            Core::GroupedConv(conv) => {
-                Activation::Images(grouped_step(&conv.module, x.into_images()))
+            Core::GroupedConv { conv, activation } => {
+                Activation::Images(grouped_step(&conv.module, x.into_images(), *activation))
             }
             Core::GroupedDecoder(conv) => Activation::Images(conv.module.forward(x.into_images())),
-            Core::Norm { norm, relu } => norm.module.run(x, *relu),
+            Core::Norm { norm, activation } => norm.module.run(x, *activation),
             Core::GroupNorm(norm) => group_norm(&norm.module, x),
             Core::LayerNorm(norm) => layer_norm(&norm.module, x),
             Core::Paths(paths) => paths.module.run(x, |path, x| path.run(x, rng)),
@@ -164,7 +164,7 @@ impl Core {
             Self::Conv { conv, .. } => &conv.layer,
             Self::Decoder { conv, .. } => &conv.layer,
             Self::Linear { linear, .. } => &linear.layer,
-            Self::GroupedConv(conv) => &conv.layer,
+            Self::GroupedConv { conv, .. } => &conv.layer,
             Self::GroupedDecoder(conv) => &conv.layer,
             Self::Norm { norm, .. } => &norm.layer,
             Self::GroupNorm(norm) => &norm.layer,
@@ -179,7 +179,7 @@ impl Core {
             Self::Conv { conv, .. } => Params::Conv2d(&conv.module),
             Self::Decoder { conv, .. } => Params::ConvTranspose2d(&conv.module),
             Self::Linear { linear, .. } => Params::Linear(&linear.module),
-            Self::GroupedConv(conv) => Params::Conv2d(&conv.module),
+            Self::GroupedConv { conv, .. } => Params::Conv2d(&conv.module),
             Self::GroupedDecoder(conv) => Params::ConvTranspose2d(&conv.module),
             Self::Norm { norm, .. } => Params::BatchNorm(&norm.module),
             Self::GroupNorm(norm) => Params::GroupNorm(&norm.module),
@@ -193,7 +193,8 @@ impl Core {
     fn alone(self) -> Self {
         match self {
             Self::Conv { conv, options, .. } => {
-                let options = ConvBlockOptions { relu: false, pool: None, ..options };
+                let options =
+                    ConvBlockOptions { activation: FusedActivation::None, pool: None, ..options };
                 Self::Conv { conv, options, dropout: None }
             }
             Self::Decoder { conv, options } => {
@@ -202,9 +203,11 @@ impl Core {
                 Self::Decoder { conv, options }
             }
             Self::Linear { linear, .. } => Self::Linear { linear, relu: false },
-            Self::Norm { norm, .. } => Self::Norm { norm, relu: false },
-            Self::GroupedConv(_)
-            | Self::GroupedDecoder(_)
+            Self::Norm { norm, .. } => Self::Norm { norm, activation: FusedActivation::None },
+            Self::GroupedConv { conv, .. } => {
+                Self::GroupedConv { conv, activation: FusedActivation::None }
+            }
+            Self::GroupedDecoder(_)
             | Self::GroupNorm(_)
             | Self::LayerNorm(_)
             | Self::Paths(_)
@@ -239,17 +242,17 @@ fn conv_step(
     }
 }
 
-/// A convolution in groups, or with a dilated kernel.
-fn grouped_step(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+/// A convolution in groups, or with a dilated kernel, and what follows it.
+fn grouped_step(conv: &Conv2d, x: Tensor<4>, activation: FusedActivation) -> Tensor<4> {
     let [out_channels, in_a_group, _, _] = conv.weight.dims();
     let PaddingConfig2d::Explicit(top, left, bottom, right) = conv.padding else {
-        return conv.forward(x);
+        return activation.apply(conv.forward(x));
     };
     if [in_a_group, conv.groups] != [1, out_channels] || conv.dilation != [1, 1] {
-        return conv.forward(x);
+        return activation.apply(conv.forward(x));
     }
     let padding = [[top, bottom], [left, right]];
-    let options = DepthwiseConvOptions { stride: conv.stride, padding };
+    let options = DepthwiseConvOptions { stride: conv.stride, padding, activation };
     let bias = conv.bias.as_ref().map(|bias| bias.val());
     depthwise_conv(x, conv.weight.val(), bias, options)
 }
@@ -294,9 +297,13 @@ macro_rules! each {
                 Core::Decoder { conv: conv.map(|$m| $call), options }
             }
             Core::Linear { linear, relu } => Core::Linear { linear: linear.map(|$m| $call), relu },
-            Core::GroupedConv(conv) => Core::GroupedConv(conv.map(|$m| $call)),
+            Core::GroupedConv { conv, activation } => {
+                Core::GroupedConv { conv: conv.map(|$m| $call), activation }
+            }
             Core::GroupedDecoder(conv) => Core::GroupedDecoder(conv.map(|$m| $call)),
-            Core::Norm { norm, relu } => Core::Norm { norm: norm.map(|$m| $call), relu },
+            Core::Norm { norm, activation } => {
+                Core::Norm { norm: norm.map(|$m| $call), activation }
+            }
             Core::GroupNorm(norm) => Core::GroupNorm(norm.map(|$m| $call)),
             Core::LayerNorm(norm) => Core::LayerNorm(norm.map(|$m| $call)),
             Core::Paths(paths) => Core::Paths(paths.map(|paths| {
@@ -323,7 +330,7 @@ impl Module for Step {
             Core::Conv { conv, .. } => conv.module.collect_devices(devices),
             Core::Decoder { conv, .. } => conv.module.collect_devices(devices),
             Core::Linear { linear, .. } => linear.module.collect_devices(devices),
-            Core::GroupedConv(conv) => conv.module.collect_devices(devices),
+            Core::GroupedConv { conv, .. } => conv.module.collect_devices(devices),
             Core::GroupedDecoder(conv) => conv.module.collect_devices(devices),
             Core::Norm { norm, .. } => norm.module.collect_devices(devices),
             Core::GroupNorm(norm) => norm.module.collect_devices(devices),
@@ -361,7 +368,7 @@ impl Module for Step {
             Core::Conv { conv, .. } => conv.module.visit(visitor),
             Core::Decoder { conv, .. } => conv.module.visit(visitor),
             Core::Linear { linear, .. } => linear.module.visit(visitor),
-            Core::GroupedConv(conv) => conv.module.visit(visitor),
+            Core::GroupedConv { conv, .. } => conv.module.visit(visitor),
             Core::GroupedDecoder(conv) => conv.module.visit(visitor),
             Core::Norm { norm, .. } => norm.module.visit(visitor),
             Core::GroupNorm(norm) => norm.module.visit(visitor),

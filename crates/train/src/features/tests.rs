@@ -150,7 +150,10 @@ fn a_joined_network_measures_what_its_head_measures_on_features() {
     let on_images =
         evaluate(&joined, data.validation.as_ref().unwrap(), &data.normalization, &context())
             .unwrap();
-    assert_eq!(on_images, on_features);
+    assert_eq!(on_images.confusion, on_features.confusion);
+    // Features are computed with folded normalizations, which round differently.
+    let difference = on_images.metrics.loss - on_features.metrics.loss;
+    assert!(difference.abs() < 1e-6, "{difference}");
     assert!(on_images.metrics.accuracy > 0.9, "{}", on_images.metrics);
 }
 

@@ -119,12 +119,17 @@ impl Checkpoints {
         self.best = best_epoch.map(|epoch| (epoch, path.join(BEST)));
         // Those after it could not be used, else the run had gone on from them: they do not count among those
         // that are kept.
-        let (later, kept): (Vec<_>, Vec<_>) =
-            self.list()?.into_iter().partition(|other| place_of(other) > Some((epoch, batch)));
-        for old in later.into_iter().chain(kept.into_iter().skip(KEPT)) {
-            fs::remove_dir_all(old)?;
-        }
-        Ok(())
+        let later = self.list()?.into_iter().filter(|other| place_of(other) > place_of(&path));
+        later.into_iter().try_for_each(fs::remove_dir_all)?;
+        self.remove_older(&path)
+    }
+
+    /// Removes those that are no longer needed where `path` is whole: what is left where a process died between writing
+    /// it and removing others.
+    pub fn remove_older(&self, path: &Path) -> io::Result<()> {
+        let list = self.list()?.into_iter();
+        let older = list.filter(|other| place_of(other) <= place_of(path)).skip(KEPT);
+        older.into_iter().try_for_each(fs::remove_dir_all)
     }
 
     /// Reads a checkpoint. The error says what is wrong with it, without its path.
@@ -261,6 +266,23 @@ mod tests {
         let names: Vec<_> = names.iter().map(|path| path.file_name().unwrap()).collect();
         assert_eq!(names, ["epoch-11-batch-5", "epoch-11"]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn those_that_a_process_did_not_live_to_remove_are_removed_behind_one_that_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut checkpoints = Checkpoints::open(folder.path().into()).unwrap();
+        checkpoints.save(&snapshot(3)).unwrap();
+        checkpoints.save(&snapshot(4)).unwrap();
+        for name in ["epoch-2", "epoch-2-batch-7"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let checkpoints = Checkpoints::open(folder.path().into()).unwrap();
+        let latest = checkpoints.list().unwrap().remove(0);
+        checkpoints.remove_older(&latest).unwrap();
+        let list = checkpoints.list().unwrap();
+        let names: Vec<_> = list.iter().map(|path| path.file_name().unwrap()).collect();
+        assert_eq!(names, ["epoch-4", "epoch-3"]);
     }
 
     #[test]

@@ -167,6 +167,8 @@ impl RunFolder {
                     for reason in &reasons {
                         Progress::message(&format!("{reason}; the checkpoint before it is used"));
                     }
+                    // If that cannot be, as on a disk that is only read, nothing is lost.
+                    let _ = self.checkpoints.remove_older(&path);
                     return Ok(Some(found));
                 }
                 Err(reason) => {

@@ -4,6 +4,7 @@ use super::direct;
 use super::im2col;
 use super::io::{Inputs, Output};
 use super::method::Methods;
+use super::planes;
 use super::winograd;
 use crate::cpu::layout::Geometry;
 use crate::cpu::memory::Recycled;
@@ -11,6 +12,11 @@ use crate::cpu::simd::Isa;
 
 /// Computes the block, with the argmax of its outputs if it is asked for.
 pub(crate) fn forward(isa: Isa, g: &Geometry, inputs: Inputs, with_argmax: bool) -> Output {
+    if Methods::planes_are_faster(g, isa.lanes())
+        && (planes::have_gradients(g, inputs.scale) || !with_argmax && inputs.scale.is_none())
+    {
+        return Output { values: planes::forward(isa, g, inputs), argmax: Recycled::any(0) };
+    }
     if !with_argmax && Methods::im2col_is_faster(g, isa.lanes()) {
         return Output { values: im2col::forward(isa, g, inputs), argmax: Recycled::any(0) };
     }

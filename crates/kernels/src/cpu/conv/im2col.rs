@@ -9,12 +9,13 @@ use rayon::prelude::*;
 
 use super::io::Inputs;
 use crate::cpu::layout::Geometry;
-use crate::cpu::matmul::{LONG, Matrix, Product, relu};
-use crate::cpu::memory::{Aligned, Recycled};
+use crate::cpu::matmul::{LONG, Matrix, Product, Start};
+use crate::cpu::memory::{Aligned, Recycled, SharedSlice, copy_row};
 use crate::cpu::pool::PlanePool;
-use crate::cpu::simd::Isa;
+use crate::cpu::simd::{Isa, Simd, Task};
 use crate::cpu::split::{SPLIT_WORK, even_pieces};
 use crate::cpu::threads;
+use crate::ops::FusedActivation;
 
 /// Elements of the matrix of a strip, which is to stay in the second-level cache.
 const STRIP_LEN: usize = 64 * 1024;
@@ -33,13 +34,9 @@ pub(crate) fn forward(isa: Isa, g: &Geometry, inputs: Inputs) -> Recycled {
         .collect();
     let work = rows * width * g.fan_in() * g.out_channels;
     let shared = strips.par_iter().with_min_len((threads::worth(SPLIT_WORK) / work).max(1));
-    let products = threads::map(shared, |strip| strip.products(isa, g, inputs));
-    let plane = height * width;
-    let mut conv = Recycled::any(g.batch * g.out_channels * plane);
-    for (strip, products) in strips.iter().zip(&products) {
-        let image = &mut conv[strip.image * g.out_channels * plane..][..g.out_channels * plane];
-        strip.finish(g, inputs.bias, products, image);
-    }
+    let mut conv = Recycled::any(g.batch * g.out_channels * height * width);
+    let to = SharedSlice::new(&mut conv);
+    threads::for_each(shared, |strip| strip.convolve(isa, g, inputs, &to));
     let mut y = match g.pool.kernel {
         [1, 1] if g.output == g.conv => conv,
         _ => {
@@ -63,50 +60,61 @@ struct ImageRows {
 }
 
 impl ImageRows {
-    /// The products of the weight with what lies under the kernel, `[out_channels, rows, columns]`, whose
-    /// sum is the convolution: several, for sums so long that one would be taken in double precision.
-    fn products(&self, isa: Isa, g: &Geometry, inputs: Inputs) -> Vec<Recycled> {
+    /// Writes these rows of all channels of `to`, `[batch, out_channels, height, width]`: the weight times what lies under
+    /// the kernel, with bias and activation. Sums so long that one product would take them in double precision are those
+    /// of several.
+    fn convolve(&self, isa: Isa, g: &Geometry, inputs: Inputs, to: &SharedSlice) {
         let (fan_in, pixels) = (g.fan_in(), self.rows * g.conv[1]);
         let x = &inputs.x[self.image * g.input_len()..][..g.input_len()];
         let mut columns = Aligned::any(fan_in * pixels);
-        let area = g.kernel[0] * g.kernel[1];
-        for (k, to) in columns.chunks_exact_mut(pixels).enumerate() {
-            let plane = g.input[0] * g.input[1];
-            let plane = &x[k / area * plane..][..plane];
-            let k = [k % area / g.kernel[1], k % g.kernel[1]];
-            for (row, to) in to.chunks_exact_mut(g.conv[1]).enumerate() {
-                copy_row(g, plane, (self.first + row, k), to);
-            }
-        }
-        let product = |(first, count): (usize, usize)| {
+        isa.run(Columns { g, x, first: self.first, pixels, to: &mut columns });
+        let plane = g.conv[0] * g.conv[1];
+        let first_pixel = self.image * g.out_channels * plane + self.first * g.conv[1];
+        let to = to.pointer(first_pixel, (g.out_channels - 1) * plane + pixels);
+        for (first, count) in even_pieces(fan_in, LONG) {
             let weight = &inputs.weight[first..];
             let weight = Matrix::spaced(weight, [g.out_channels, count], fan_in);
-            let columns = &columns[first * pixels..][..count * pixels];
-            Product::new(weight, Matrix::new(columns, [count, pixels])).compute(isa)
-        };
-        even_pieces(fan_in, LONG).map(product).collect()
+            let columns =
+                Matrix::new(&columns[first * pixels..][..count * pixels], [count, pixels]);
+            let start = if first == 0 { Start::RowBias(inputs.bias) } else { Start::Add };
+            let ends = first + count == fan_in;
+            let activation = if ends { g.activation } else { FusedActivation::None };
+            let product = Product { start, activation, ..Product::new(weight, columns) };
+            // SAFETY: the strips have other pixels of each plane, all of which exist.
+            unsafe { product.write_at(isa, to, plane) };
+        }
     }
+}
 
-    /// Adds the products and the bias, and writes these rows of an image, after ReLU.
-    fn finish(&self, g: &Geometry, bias: &[f32], products: &[Recycled], image: &mut [f32]) {
-        let pixels = self.rows * g.conv[1];
-        let planes = image.chunks_exact_mut(g.conv[0] * g.conv[1]);
-        for (channel, plane) in planes.enumerate() {
-            let to = &mut plane[self.first * g.conv[1]..][..pixels];
-            to.fill(bias[channel]);
-            for product in products {
-                let from = &product[channel * pixels..][..pixels];
-                to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
-            }
-            if g.relu {
-                relu(to);
+/// What lies under the kernel for some rows of results from row `first` on: a row for each of its entries.
+struct Columns<'a> {
+    g: &'a Geometry,
+    x: &'a [f32],
+    first: usize,
+    pixels: usize,
+    to: &'a mut [f32],
+}
+
+impl Task for Columns<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let g = self.g;
+        let (area, plane) = (g.kernel[0] * g.kernel[1], g.input[0] * g.input[1]);
+        for (k, to) in self.to.chunks_exact_mut(self.pixels).enumerate() {
+            let plane = &self.x[k / area * plane..][..plane];
+            let k = [k % area / g.kernel[1], k % g.kernel[1]];
+            for (row, to) in to.chunks_exact_mut(g.conv[1]).enumerate() {
+                copy_row_under(g, plane, (self.first + row, k), to);
             }
         }
     }
 }
 
 /// What lies under pixel `k` of the kernel, for all results of row `row`.
-fn copy_row(g: &Geometry, plane: &[f32], (row, k): (usize, [usize; 2]), to: &mut [f32]) {
+#[inline(always)]
+fn copy_row_under(g: &Geometry, plane: &[f32], (row, k): (usize, [usize; 2]), to: &mut [f32]) {
     let (y, left) = (row * g.stride[0] + k[0], k[1]);
     if y < g.padding[0] || y >= g.padding[0] + g.upsampled[0] {
         return to.fill(0.0);
@@ -123,7 +131,11 @@ fn copy_row(g: &Geometry, plane: &[f32], (row, k): (usize, [usize; 2]), to: &mut
     }
     let first = from * g.stride[1] + left - g.padding[1];
     if g.stride[1] == 1 && g.upsample[1] == 1 {
-        to[from..end].copy_from_slice(&source[first..][..end - from]);
+        copy_row(&source[first..][..end - from], &mut to[from..end]);
+    } else if g.upsample[1] == 1 {
+        for i in from..end {
+            to[i] = source[first + (i - from) * g.stride[1]];
+        }
     } else {
         for i in from..end {
             to[i] = source[(first + (i - from) * g.stride[1]) / g.upsample[1]];

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use super::planes;
 use super::winograd::Variant;
 use crate::cpu::layout::Geometry;
 
@@ -41,6 +42,11 @@ impl Methods {
         !direct_is_wanted() && im2col_is_faster(g, lanes)
     }
 
+    /// Whether products of matrices compute a convolution of 1 × 1 faster.
+    pub(crate) fn planes_are_faster(g: &Geometry, lanes: usize) -> bool {
+        !direct_is_wanted() && planes::covers(g) && planes_are_faster(g, lanes)
+    }
+
     fn fastest(g: &Geometry, lanes: usize) -> Self {
         Methods {
             forward: fastest(g, g.conv, lanes, RESULTS).0,
@@ -69,6 +75,17 @@ fn im2col_is_faster(g: &Geometry, lanes: usize) -> bool {
     let elements = g.batch * g.conv[0] * g.conv[1] * g.fan_in();
     let im2col = elements * (IM2COL_ELEMENT + g.out_channels * IM2COL_PRODUCT / 100) / lanes;
     im2col < fastest(g, g.conv, lanes, RESULTS).1
+}
+
+/// What it costs to interleave a pixel of the input or to separate one of the output, in the time of a multiply-add of
+/// vectors.
+const INTERLEAVE: usize = 12;
+
+fn planes_are_faster(g: &Geometry, lanes: usize) -> bool {
+    let (pixels, pairs) = (g.conv[0] * g.conv[1], g.in_channels * g.out_channels);
+    let planes = g.batch * pixels.div_ceil(lanes) * pairs;
+    let interleaved = pairs + INTERLEAVE * (g.in_channels + g.out_channels);
+    planes < g.batch.div_ceil(lanes) * pixels * interleaved
 }
 
 /// The method for results of that size, and what it costs.
@@ -130,6 +147,29 @@ mod tests {
         assert!(!faster(4, [64, 64, 32, 3, 1]) && faster(4, [64, 128, 32, 3, 2]));
         // An empty batch is left to the others.
         assert!(!faster(0, [10, 20, 14, 3, 1]));
+    }
+
+    #[test]
+    fn planes_are_for_kernels_of_one_pixel_with_many_pixels_or_few_images() {
+        let is_faster = |batch, [channels, out, side]: [usize; 3]| {
+            let g = geometry([batch, channels, side, side], out, 1, 1);
+            assert!(planes::covers(&g));
+            planes_are_faster(&g, 16)
+        };
+        assert!(is_faster(16, [16, 96, 112]) && is_faster(64, [24, 144, 24]));
+        assert!(is_faster(1, [192, 1152, 7]) && is_faster(1, [320, 1280, 1]));
+        // 49 pixels leave a quarter of four vectors empty.
+        assert!(!is_faster(16, [192, 1152, 7]));
+        let pool = Some(crate::ops::PoolOptions::tiles(2));
+        for options in [
+            ConvBlockOptions { pool, ..Default::default() },
+            ConvBlockOptions { stride: [2, 1], ..Default::default() },
+            ConvBlockOptions { padding: [0, 1], ..Default::default() },
+            ConvBlockOptions { upsample: [1, 2], ..Default::default() },
+        ] {
+            assert!(!planes::covers(&Geometry::new([2, 3, 8, 8], [4, 3, 1, 1], &options)));
+        }
+        assert!(!planes::covers(&geometry([0, 3, 8, 8], 4, 1, 1)));
     }
 
     #[test]

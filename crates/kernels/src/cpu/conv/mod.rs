@@ -1,9 +1,9 @@
-//! Convolution blocks: convolution, bias, ReLU and max-pool of a batch, and their gradients.
+//! Convolution blocks: convolution, bias, activation and max-pool of a batch, and their gradients.
 //!
-//! [`forward`] chooses among three methods by a model of their cost ([`method`]): [`direct`], by the
-//! register blocks of the [`microkernel`]; [`winograd`]; and, for few images, [`im2col`]. The
-//! [`backward`] pass undoes the pool, then takes the gradients directly ([`weight_grad`], and the same
-//! microkernel for the input) or by Winograd's method. What goes in and out is in [`io`].
+//! [`forward`] chooses among four methods by a model of their cost ([`method`]): [`direct`], by the
+//! register blocks of the [`microkernel`]; [`winograd`]; for kernels of 1 × 1, [`planes`]; and, for few images,
+//! [`im2col`]. The [`backward`] pass undoes the pool, then takes the gradients directly ([`weight_grad`], and the same
+//! microkernel for the input), by Winograd's method or as products of planes. What goes in and out is in [`io`].
 
 mod backward;
 mod direct;
@@ -12,6 +12,7 @@ mod im2col;
 mod io;
 mod method;
 mod microkernel;
+mod planes;
 #[cfg(test)]
 mod tests;
 mod weight_grad;

@@ -1,7 +1,7 @@
 //! Planes in a frame of zeros.
 
-use crate::cpu::memory::Aligned;
-use crate::ops::DepthwiseConvOptions;
+use crate::cpu::memory::{Aligned, copy_row};
+use crate::ops::{DepthwiseConvOptions, FusedActivation};
 
 /// The sizes of a depthwise convolution. Pairs are `[vertical, horizontal]`.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +14,7 @@ pub(crate) struct Sizes {
     pub stride: [usize; 2],
     /// Rows above and columns on the left; what is below and on the right follows from the output.
     pub padding: [usize; 2],
+    pub activation: FusedActivation,
 }
 
 impl Sizes {
@@ -25,8 +26,17 @@ impl Sizes {
         let output = options.output_size(input, kernel)?;
         let padding = options.padding.map(|[before, _]| before);
         let covered = x.iter().all(|n| *n > 0) && (0..2).all(|axis| padding[axis] < kernel[axis]);
-        let stride = options.stride;
-        covered.then_some(Self { batch, channels, input, output, kernel, stride, padding })
+        let (stride, activation) = (options.stride, options.activation);
+        covered.then_some(Self {
+            batch,
+            channels,
+            input,
+            output,
+            kernel,
+            stride,
+            padding,
+            activation,
+        })
     }
 }
 
@@ -47,10 +57,18 @@ pub(super) struct Frame {
     pub offsets: Vec<usize>,
     /// The row of the frame for each row of the plane that is read.
     row_places: Vec<usize>,
-    /// The place in a row for each column of the plane that is read.
-    places: Vec<usize>,
-    /// Whether the places are neighbours.
-    is_solid: bool,
+    /// Where the columns of a row of the plane go.
+    runs: Vec<Run>,
+}
+
+/// Columns of a plane that are as far apart from each other in a row of the frame: `len` of them.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    from: usize,
+    to: usize,
+    len: usize,
+    /// From one to the next in the plane and in the frame. One of them is 1.
+    step: [usize; 2],
 }
 
 impl Frame {
@@ -81,8 +99,14 @@ impl Frame {
         let place = |column: usize| column % stride[1] * phase_len + column / stride[1];
         let rows = (output[0] - 1) * stride[0] + kernel[0];
         let row_places = (0..source[0]).map(|row| before[0] + row * spread[0]);
-        let columns = (0..source[1]).map(|column| before[1] + column * spread[1]);
-        let columns = columns.take_while(|column| column / stride[1] < phase_len);
+        // Windows that move by several pixels see columns by their remainder.
+        let runs = (0..stride[1]).map(|remainder| {
+            let first = (remainder + stride[1] - before[1] % stride[1]) % stride[1];
+            let to = place(before[1] + first);
+            let columns = source[1].saturating_sub(first).div_ceil(stride[1]);
+            let room = ((remainder + 1) * phase_len).saturating_sub(to).div_ceil(spread[1]);
+            Run { from: first, to, len: columns.min(room), step: [stride[1], spread[1]] }
+        });
         Self {
             source,
             output,
@@ -91,8 +115,7 @@ impl Frame {
             rows,
             offsets: (0..kernel[1]).map(place).collect(),
             row_places: row_places.take_while(|row| *row < rows).collect(),
-            places: columns.map(place).collect(),
-            is_solid: stride[1] == 1 && spread[1] == 1,
+            runs: runs.filter(|run| run.len > 0).collect(),
         }
     }
 
@@ -112,17 +135,67 @@ impl Frame {
         let width = self.source[1];
         assert!(plane.len() == self.source[0] * width);
         for (row, place) in self.row_places.iter().enumerate() {
-            let from = &plane[row * width..][..self.places.len()];
+            let from = &plane[row * width..][..width];
             let to = &mut frame[place * self.row_len..][..self.row_len];
-            if self.is_solid {
-                // A plane without columns that are read has no first place.
-                let first = self.places.first().copied().unwrap_or(0);
-                to[first..][..from.len()].copy_from_slice(from);
-            } else {
-                for (value, place) in from.iter().zip(&self.places) {
-                    to[*place] = *value;
+            for run in &self.runs {
+                run.copy(from, to);
+            }
+        }
+    }
+}
+
+impl Run {
+    #[inline(always)]
+    fn copy(self, from: &[f32], to: &mut [f32]) {
+        let (from, to) = (&from[self.from..], &mut to[self.to..]);
+        match self.step {
+            [1, 1] => copy_row(&from[..self.len], &mut to[..self.len]),
+            [2, 1] => halve(from, &mut to[..self.len]),
+            [1, 2] => double(&from[..self.len], to),
+            [from_step, to_step] => {
+                for i in 0..self.len {
+                    to[i * to_step] = from[i * from_step];
                 }
             }
         }
+    }
+}
+
+/// Elements that are copied by vectors.
+const TOGETHER: usize = 16;
+
+/// Every second element of `from`.
+#[inline(always)]
+fn halve(from: &[f32], to: &mut [f32]) {
+    let mut done = 0;
+    while done + TOGETHER <= to.len() && 2 * (done + TOGETHER) <= from.len() {
+        let pairs: &[f32; 2 * TOGETHER] = from[2 * done..].first_chunk().expect("as many elements");
+        let to: &mut [f32; TOGETHER] = to[done..].first_chunk_mut().expect("as many elements");
+        for i in 0..TOGETHER {
+            to[i] = pairs[2 * i];
+        }
+        done += TOGETHER;
+    }
+    for i in done..to.len() {
+        to[i] = from[2 * i];
+    }
+}
+
+/// The elements of `from`, each followed by the zero that is there already; the last one alone.
+#[inline(always)]
+fn double(from: &[f32], to: &mut [f32]) {
+    let mut done = 0;
+    while done + TOGETHER <= from.len() && 2 * (done + TOGETHER) <= to.len() {
+        let from: &[f32; TOGETHER] = from[done..].first_chunk().expect("as many elements");
+        let pairs: &mut [f32; 2 * TOGETHER] =
+            to[2 * done..].first_chunk_mut().expect("as many elements");
+        for i in 0..TOGETHER {
+            pairs[2 * i] = from[i];
+            pairs[2 * i + 1] = 0.0;
+        }
+        done += TOGETHER;
+    }
+    for i in done..from.len() {
+        to[2 * i] = from[i];
     }
 }

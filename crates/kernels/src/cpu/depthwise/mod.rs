@@ -24,11 +24,12 @@ pub(crate) use self::weight_grad::weight_grad;
 use super::memory::Recycled;
 use super::simd::Isa;
 use super::threads;
+use crate::ops::FusedActivation;
 
 /// Multiply-adds that a thread takes at a time, if a plane has no more.
 const PIECE: usize = 500_000;
 
-/// The outputs, `[batch, channels, output height, output width]`.
+/// The outputs with their activation, `[batch, channels, output height, output width]`.
 pub(crate) fn forward(
     isa: Isa,
     sizes: &Sizes,
@@ -36,7 +37,8 @@ pub(crate) fn forward(
     weight: &[f32],
     bias: Option<&[f32]>,
 ) -> Recycled {
-    run(isa, sizes, Frame::of_input(sizes, isa.lanes()), x, weight, bias)
+    let to = Results { kernels: weight, bias, activation: sizes.activation };
+    run(isa, sizes, Frame::of_input(sizes, isa.lanes()), x, to)
 }
 
 /// The gradient of the input, `[batch, channels, input height, input width]`.
@@ -45,26 +47,28 @@ pub(crate) fn input_grad(isa: Isa, sizes: &Sizes, grad: &[f32], weight: &[f32]) 
     let area = sizes.kernel[0] * sizes.kernel[1];
     let turned = weight.chunks(area).flat_map(|kernel| kernel.iter().rev());
     let turned: Vec<f32> = turned.copied().collect();
-    run(isa, sizes, Frame::of_gradient(sizes, isa.lanes()), grad, &turned, None)
+    let to = Results { kernels: &turned, bias: None, activation: FusedActivation::None };
+    run(isa, sizes, Frame::of_gradient(sizes, isa.lanes()), grad, to)
 }
 
-fn run(
-    isa: Isa,
-    sizes: &Sizes,
-    frame: Frame,
-    from: &[f32],
-    kernels: &[f32],
-    bias: Option<&[f32]>,
-) -> Recycled {
+/// What planes become.
+#[derive(Clone, Copy)]
+struct Results<'a> {
+    kernels: &'a [f32],
+    bias: Option<&'a [f32]>,
+    activation: FusedActivation,
+}
+
+fn run(isa: Isa, sizes: &Sizes, frame: Frame, from: &[f32], results: Results) -> Recycled {
     let Sizes { batch, channels, kernel, .. } = *sizes;
     let [source, output] = frame.plane_lens();
-    let mut result = Recycled::any(batch * channels * output);
+    let mut all = Recycled::any(batch * channels * output);
     let piece = (PIECE / (output * kernel[0] * kernel[1]).max(1)).max(1);
     let frame = &frame;
-    let pieces = result.par_chunks_mut(piece * output).zip(from.par_chunks(piece * source));
+    let pieces = all.par_chunks_mut(piece * output).zip(from.par_chunks(piece * source));
     threads::for_each(pieces.enumerate(), |(i, (to, from))| {
         let first = i * piece;
-        isa.run(Planes { frame, first, channels, kernel, from, to, kernels, bias });
+        isa.run(Planes { frame, first, channels, kernel, from, to, results });
     });
-    result
+    all
 }

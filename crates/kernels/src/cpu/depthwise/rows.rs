@@ -1,7 +1,11 @@
 //! Planes row by row.
 
+use super::Results;
 use super::frame::Frame;
+use crate::cpu::activation::activated;
+use crate::cpu::memory::copy_row;
 use crate::cpu::simd::{Simd, Task};
+use crate::ops::FusedActivation;
 
 /// Some planes, and their results.
 pub(super) struct Planes<'a> {
@@ -12,8 +16,7 @@ pub(super) struct Planes<'a> {
     pub kernel: [usize; 2],
     pub from: &'a [f32],
     pub to: &'a mut [f32],
-    pub kernels: &'a [f32],
-    pub bias: Option<&'a [f32]>,
+    pub results: Results<'a>,
 }
 
 impl Task for Planes<'_> {
@@ -32,11 +35,12 @@ impl Task for Planes<'_> {
             let convolved = Convolved {
                 frame,
                 framed: &framed,
-                kernel: &self.kernels[channel * area..][..area],
-                bias: match self.bias {
+                kernel: &self.results.kernels[channel * area..][..area],
+                bias: match self.results.bias {
                     Some(bias) => bias[channel],
                     None => 0.0,
                 },
+                activation: self.results.activation,
                 output: &mut self.to[plane * output..][..output],
             };
             // SAFETY: this runs where the processor has `S`.
@@ -51,6 +55,7 @@ struct Convolved<'a> {
     framed: &'a [f32],
     kernel: &'a [f32],
     bias: f32,
+    activation: FusedActivation,
     output: &'a mut [f32],
 }
 
@@ -96,6 +101,10 @@ impl Convolved<'_> {
         let step = row_step * row_len;
         let mut column = 0;
         while column < width {
+            // Where there is room, the last vector overlaps the one before it.
+            if column + S::LANES > width && width >= S::LANES {
+                column = width - S::LANES;
+            }
             // SAFETY: `Frame::new` leaves a vector's length behind every offset of the last column, and the
             // rows of the last window are the frame's last ones.
             let sums = unsafe {
@@ -118,12 +127,13 @@ impl Convolved<'_> {
                     &mut self.output[(row + r) * width + column..][..S::LANES.min(width - column)];
                 // SAFETY: a whole vector fits; else into the array, which holds 16 elements.
                 unsafe {
+                    let result = activated::<S>(self.activation, sums[r]);
                     if to.len() == S::LANES {
-                        S::store(to.as_mut_ptr(), sums[r]);
+                        S::store(to.as_mut_ptr(), result);
                     } else {
                         let mut values = [0.0; 16];
-                        S::store(values.as_mut_ptr(), sums[r]);
-                        to.copy_from_slice(&values[..to.len()]);
+                        S::store(values.as_mut_ptr(), result);
+                        copy_row(&values[..to.len()], to);
                     }
                 }
             }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cpu::threads::tests::on;
-use crate::ops::DepthwiseConvOptions;
+use crate::ops::{DepthwiseConvOptions, FusedActivation};
 
 /// Numbers in [-1, 1) that follow from `seed`.
 fn values(n: usize, seed: u32) -> Vec<f32> {
@@ -15,7 +15,7 @@ fn values(n: usize, seed: u32) -> Vec<f32> {
 
 /// Calls `visit` with the indices of output, input and kernel entry of every product.
 fn products(sizes: &Sizes, mut visit: impl FnMut([usize; 3])) {
-    let Sizes { batch, channels, input, output, kernel, stride, padding } = *sizes;
+    let Sizes { batch, channels, input, output, kernel, stride, padding, .. } = *sizes;
     for plane in 0..batch * channels {
         for (y, x) in (0..output[0]).flat_map(|y| (0..output[1]).map(move |x| (y, x))) {
             for (i, j) in (0..kernel[0]).flat_map(|i| (0..kernel[1]).map(move |j| (i, j))) {
@@ -59,11 +59,13 @@ fn assert_close(what: &str, found: &[f32], expected: &[Sum]) {
 }
 
 fn check(isa: Isa, sizes: &Sizes, seed: u32) {
-    let Sizes { batch, channels, input, output, kernel, .. } = *sizes;
+    let Sizes { batch, channels, input, output, kernel, activation, .. } = *sizes;
     let planes = batch * channels;
     let x = values(planes * input[0] * input[1], seed);
     let grad = values(planes * output[0] * output[1], seed ^ 1);
+    // Some results are above 6.
     let weight = values(channels * kernel[0] * kernel[1], seed ^ 2);
+    let weight: Vec<f32> = weight.into_iter().map(|w| 8.0 * w).collect();
     let bias = values(channels, seed ^ 3);
     let area = output[0] * output[1];
     let [mut y, mut dx, mut dw] =
@@ -73,6 +75,13 @@ fn check(isa: Isa, sizes: &Sizes, seed: u32) {
         y[o] += f64::from(x[i]) * f64::from(weight[k]);
         dx[i] += f64::from(grad[o]) * f64::from(weight[k]);
         dw[k] += f64::from(grad[o]) * f64::from(x[i]);
+    });
+    y.iter_mut().for_each(|y| {
+        y.value = match activation {
+            FusedActivation::None => y.value,
+            FusedActivation::Relu => y.value.max(0.0),
+            FusedActivation::Relu6 => y.value.clamp(0.0, 6.0),
+        }
     });
     let what = format!("{isa:?} {sizes:?}");
     assert_close(&what, &forward(isa, sizes, &x, &weight, Some(&bias)), &y);
@@ -95,6 +104,9 @@ proptest! {
         before in [0usize..6, 0usize..6],
         after in [0usize..6, 0usize..6],
         beyond in [0usize..20, 0usize..40],
+        activation in prop::sample::select(&[
+            FusedActivation::None, FusedActivation::Relu, FusedActivation::Relu6,
+        ]),
         seed: u32,
     ) {
         let before = [before[0].min(kernel[0] - 1), before[1].min(kernel[1] - 1)];
@@ -103,7 +115,7 @@ proptest! {
             let around: usize = padding[axis].iter().sum();
             kernel[axis].saturating_sub(around).max(1) + beyond[axis]
         };
-        let options = DepthwiseConvOptions { stride, padding };
+        let options = DepthwiseConvOptions { stride, padding, activation };
         let sizes = Sizes::new([batch, channels, side(0), side(1)], kernel, &options).unwrap();
         for isa in Isa::available() {
             check(isa, &sizes, seed);
@@ -113,7 +125,7 @@ proptest! {
 
 #[test]
 fn results_are_the_same_bits_for_any_number_of_threads() {
-    let options = DepthwiseConvOptions { stride: [1, 1], padding: [[1, 1], [1, 1]] };
+    let options = DepthwiseConvOptions { padding: [[1, 1], [1, 1]], ..Default::default() };
     let sizes = Sizes::new([6, 24, 21, 19], [3, 3], &options).unwrap();
     let (x, weight) = (values(6 * 24 * 21 * 19, 5), values(24 * 9, 6));
     let isa = Isa::current();
@@ -130,8 +142,8 @@ fn results_are_the_same_bits_for_any_number_of_threads() {
 
 #[test]
 fn a_padding_of_a_whole_kernel_is_left_to_others() {
-    let options = DepthwiseConvOptions { stride: [1, 1], padding: [[3, 0], [0, 0]] };
+    let options = DepthwiseConvOptions { padding: [[3, 0], [0, 0]], ..Default::default() };
     assert!(Sizes::new([1, 1, 5, 5], [3, 3], &options).is_none());
-    let options = DepthwiseConvOptions { stride: [1, 1], padding: [[0, 0], [0, 0]] };
+    let options = DepthwiseConvOptions::default();
     assert!(Sizes::new([0, 1, 5, 5], [3, 3], &options).is_none());
 }

@@ -30,7 +30,7 @@ fn forward(batch: Batch, inputs: [&FlexTensor; 4], options: BatchNormOptions) ->
     let [x, gamma, beta, statistics] = inputs;
     let (mean, variance) = rows(statistics, batch.channels);
     let affine = &Affine::new(elements(gamma), elements(beta), mean, variance, options.epsilon);
-    let pass = Normalize { isa: Isa::current(), batch, affine, relu: options.relu };
+    let pass = Normalize { isa: Isa::current(), batch, affine, activation: options.activation };
     recycled(pass.output(elements(x)), x.shape())
 }
 
@@ -56,7 +56,7 @@ impl Backward<Flex, 3> for BatchNormBackward {
         let [x, gamma, beta, statistics] = inputs.each_ref();
         let (mean, variance) = rows(statistics, batch.channels);
         let affine = &Affine::new(elements(gamma), elements(beta), mean, variance, options.epsilon);
-        let pass = Normalize { isa: Isa::current(), batch, affine, relu: options.relu };
+        let pass = Normalize { isa: Isa::current(), batch, affine, activation: options.activation };
         let (x_values, grad) = (elements(x), elements(&grad));
         let sums = pass.gradient_sums(x_values, grad);
         if let Some(node) = x_node {
@@ -120,7 +120,7 @@ impl BatchNormBackend for Flex {
             Channel { mean: mean[c], deviation, gamma: gamma[c], beta: beta[c] }
         };
         let channels: Vec<Channel> = (0..batch.channels).map(channel).collect();
-        let y = normalized(Isa::current(), batch, &channels, elements(&x), options.relu);
+        let y = normalized(Isa::current(), batch, &channels, elements(&x), options.activation);
         recycled(y, x.shape())
     }
 }
@@ -129,6 +129,25 @@ impl<C: CheckpointStrategy> BatchNormBackend for Autodiff<Flex, C> {
     fn channel_statistics(x: FloatTensor<Self>) -> FloatTensor<Self> {
         let x = x.into_primitive();
         FloatTensor::<Self>::new(<Flex as BatchNormBackend>::channel_statistics(x))
+    }
+
+    fn batch_norm_with(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        options: BatchNormOptions,
+    ) -> FloatTensor<Self> {
+        let inputs = [x, gamma, beta, mean, variance];
+        // A frozen one whose input needs no gradient, as in a trunk below all that learns.
+        if !inputs.iter().any(|tensor| tensor.is_tracked()) {
+            let [x, gamma, beta, mean, variance] = inputs.map(|tensor| tensor.into_primitive());
+            return FloatTensor::<Self>::new(<Flex as BatchNormBackend>::batch_norm_with(
+                x, gamma, beta, mean, variance, options,
+            ));
+        }
+        compose_with::<Self>(inputs, options)
     }
 
     fn fused_batch_norm(

@@ -84,7 +84,7 @@ impl Backward<Flex, 3> for ConvBlockBackward {
             scale: state.scale.as_ref().map(elements),
             argmax: &state.argmax,
         };
-        let wanted = Wanted { x: x.is_some(), weight: weight.is_some() };
+        let wanted = Wanted { x: x.is_some(), weight: weight.is_some(), bias: bias.is_some() };
         let g = &state.geometry;
         let result = backward(Isa::current(), g, saved, elements(&grad), wanted);
         if let Some(node) = x {

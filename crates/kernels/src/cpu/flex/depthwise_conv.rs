@@ -10,8 +10,9 @@ use burn::tensor::DType;
 
 use super::tensor::{elements, recycled, tensor};
 use crate::cpu::depthwise::{Sizes, forward, input_grad, weight_grad};
+use crate::cpu::pointwise::{Relu, Relu6, gradients};
 use crate::cpu::simd::Isa;
-use crate::ops::{DepthwiseConvBackend, DepthwiseConvOptions, depthwise_conv};
+use crate::ops::{DepthwiseConvBackend, DepthwiseConvOptions, FusedActivation, depthwise_conv};
 
 /// The sizes, if the kernels cover the case of `[x, weight, bias]`.
 fn covered(inputs: [&FlexTensor; 3], options: &DepthwiseConvOptions) -> Option<Sizes> {
@@ -56,6 +57,8 @@ struct State {
     sizes: Sizes,
     x: FlexTensor,
     weight: FlexTensor,
+    /// The result, where an activation stops some gradients.
+    output: Option<FlexTensor>,
 }
 
 #[derive(Debug)]
@@ -66,10 +69,15 @@ impl Backward<Flex, 3> for DepthwiseConvBackward {
 
     fn backward(self, ops: Ops<State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let grad = grads.consume::<Flex>(&ops.node).to_contiguous();
-        let grad = elements(&grad);
         let [x, weight, bias] = ops.parents;
         let (state, isa) = (ops.state, Isa::current());
         let sizes = &state.sizes;
+        // An activation is open exactly where its result lies between its ends.
+        let passed = state.output.as_ref().map(|output| match sizes.activation {
+            FusedActivation::Relu6 => gradients(isa, Relu6, elements(output), elements(&grad)),
+            _ => gradients(isa, Relu, elements(output), elements(&grad)),
+        });
+        let grad = passed.as_deref().unwrap_or(elements(&grad));
         let Sizes { batch, channels, input, output, kernel, .. } = *sizes;
         if let Some(node) = x {
             let dx = input_grad(isa, sizes, grad, elements(&state.weight));
@@ -107,7 +115,8 @@ impl<C: CheckpointStrategy> DepthwiseConvBackend for Autodiff<Flex, C> {
         match DepthwiseConvBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
                 let [x, weight, _] = inputs;
-                prepared.finish(State { sizes, x, weight }, output)
+                let kept = (sizes.activation != FusedActivation::None).then(|| output.clone());
+                prepared.finish(State { sizes, x, weight, output: kept }, output)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }

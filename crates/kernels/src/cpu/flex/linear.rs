@@ -14,7 +14,7 @@ use crate::cpu::matmul::{
 };
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::Isa;
-use crate::ops::{LinearBlockBackend, LinearSettings, linear};
+use crate::ops::{FusedActivation, LinearBlockBackend, LinearSettings, linear};
 
 /// `[batch, in_features, out_features]`, if the fused layer covers the case of `[x, weight, bias]`.
 fn fusable(inputs: [&FlexTensor; 3]) -> Option<[usize; 3]> {
@@ -43,8 +43,9 @@ fn forward(
     }
     let x = Matrix::new(x, [batch, in_features]);
     let weight = Matrix::new(weight, [in_features, out_features]);
+    let activation = FusedActivation::relu_if(settings.relu);
     let start = if settings.has_bias { Start::Bias(bias) } else { Start::Zero };
-    let product = Product { start, relu: settings.relu, ..Product::new(x, weight) };
+    let product = Product { start, activation, ..Product::new(x, weight) };
     let [y] = compute_all(Isa::current(), [product]);
     (recycled(y, [batch, out_features]), None)
 }

@@ -1,6 +1,6 @@
 //! All sizes of a fused block.
 
-use crate::ops::{ConvBlockOptions, PoolOptions};
+use crate::ops::{ConvBlockOptions, FusedActivation, PoolOptions};
 
 /// All sizes of one fused block. Pairs are `[vertical, horizontal]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) struct Geometry {
     /// Size of a plane between convolution and pool.
     pub conv: [usize; 2],
     pub pool: PoolOptions,
-    pub relu: bool,
+    pub activation: FusedActivation,
     /// Size of an output plane.
     pub output: [usize; 2],
 }
@@ -48,7 +48,7 @@ impl Geometry {
             padding: options.padding,
             conv,
             pool: options.pool.unwrap_or(PoolOptions::IDENTITY),
-            relu: options.relu,
+            activation: options.activation,
             output,
         }
     }
@@ -87,9 +87,9 @@ impl Geometry {
     }
 
     /// Whether the backward pass needs the argmax of the forward pass: where there is a pool, which has
-    /// taken one pixel of every window, or ReLU, which has masked outputs.
+    /// taken one pixel of every window, or an activation, which has masked outputs.
     pub(crate) fn needs_argmax(&self) -> bool {
-        self.relu || self.pool.kernel != [1, 1]
+        self.activation != FusedActivation::None || self.pool.kernel != [1, 1]
     }
 
     /// Bytes of the argmax of a group of `lanes` images: none if it is not asked for, or not needed.

@@ -14,9 +14,19 @@ const PART_WORK: usize = 1 << 20;
 
 impl<'a> Product<'a> {
     /// Writes the result into `to`, row by row, in this thread; rows are `row` elements apart.
-    #[cfg(test)]
     pub(crate) fn write(&self, isa: Isa, to: &mut [f32], row: usize) {
         isa.run(self.whole(to, row));
+    }
+
+    /// The same for rows among which others write.
+    ///
+    /// # Safety
+    ///
+    /// There are as many rows from `to` on, `row` elements apart, and nobody else uses the elements of the result.
+    pub(crate) unsafe fn write_at(&self, isa: Isa, to: *mut f32, row: usize) {
+        let [rows, columns] = self.size();
+        assert!(row >= columns, "rows of {columns} are {row} apart");
+        isa.run(Part { product: *self, rows: 0..rows, columns: 0..columns, to, row });
     }
 
     /// The same in code that runs on `S` already.
@@ -83,6 +93,23 @@ pub(crate) fn compute_all<const N: usize>(isa: Isa, products: [Product; N]) -> [
         threads::each(parts, |part| isa.run(part));
     }
     results
+}
+
+/// Writes the results of products of the same size into `to`, one behind the other, by all threads.
+pub(crate) fn compute_each(isa: Isa, products: &[Product], to: &mut [f32]) {
+    let Some(first) = products.first() else { return };
+    let len: usize = first.size().iter().product();
+    assert!(products.iter().all(|product| product.size() == first.size()), "products of one size");
+    assert_eq!(to.len(), products.len() * len, "room for {} results", products.len());
+    let threads = threads::count().div_ceil(products.len());
+    let to = to.as_mut_ptr();
+    let each = products.iter().enumerate();
+    let parts = each.flat_map(|(i, product)| product.parts(threads, to.wrapping_add(i * len)));
+    let parts: Vec<_> = parts.collect();
+    match parts.len() {
+        1 => parts.into_iter().for_each(|part| isa.run(part)),
+        _ => threads::each(parts, |part| isa.run(part)),
+    }
 }
 
 impl Task for Part<'_> {

@@ -5,6 +5,7 @@ use super::part::Part;
 use super::product::{Product, Start};
 use crate::cpu::memory::Aligned;
 use crate::cpu::simd::{Simd, Task};
+use crate::ops::FusedActivation;
 
 /// Terms above which the total is kept in double precision, and its parts are sums of [`LONG_TERMS`].
 ///
@@ -27,7 +28,7 @@ impl Task for Long<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let part = self.0;
-        let Product { a, b, start, relu } = part.product;
+        let Product { a, b, start, activation } = part.product;
         let terms = a.size[1];
         let mut totals = [0.0_f64; LONG_SIZE[0] * LONG_SIZE[1]];
         let mut sums = Aligned::any(totals.len());
@@ -55,7 +56,12 @@ impl Task for Long<'_> {
                         ..b
                     };
                     let piece = Part {
-                        product: Product { a, b, start: Start::Zero, relu: false },
+                        product: Product {
+                            a,
+                            b,
+                            start: Start::Zero,
+                            activation: FusedActivation::None,
+                        },
                         rows: row..row + rows,
                         columns: column..column + columns,
                         to: sums.as_mut_ptr().wrapping_sub(row * columns + column),
@@ -77,8 +83,9 @@ impl Task for Long<'_> {
                             Start::Zero => total,
                             Start::Add => total + f64::from(*to),
                             Start::Bias(bias) => total + f64::from(bias[column]),
+                            Start::RowBias(bias) => total + f64::from(bias[row]),
                         };
-                        *to = if relu && total <= 0.0 { 0.0 } else { total as f32 };
+                        *to = activation.of(total as f32);
                     }
                 }
                 column += columns;

@@ -36,6 +36,8 @@ pub(super) enum First {
     Zero,
     /// These values, one a column, readable in full vectors; what is there is overwritten.
     Bias(*const f32),
+    /// One value a row, at [`Column::row_bias`]; what is there is overwritten.
+    RowBias,
 }
 
 /// A column of blocks: some terms of all rows of a panel of adjacent columns; distances in elements.
@@ -58,6 +60,8 @@ pub(super) struct Column {
     /// Columns of the result.
     pub width: usize,
     pub first: First,
+    /// Where [`First::RowBias`] reads the value of the first row.
+    pub row_bias: *const f32,
     /// Whether negative results become zero.
     pub relu: bool,
 }
@@ -139,6 +143,7 @@ impl Column {
             self.a = self.a.wrapping_add(row * self.a_step[0]);
         }
         self.to = self.to.wrapping_add(row * self.to_row);
+        self.row_bias = self.row_bias.wrapping_add(row);
         // SAFETY: the caller's promise.
         unsafe {
             match height {
@@ -203,6 +208,7 @@ impl<const R: usize, const V: usize> Task for Blocks<R, V> {
             }
             self.column.a = self.column.a.wrapping_add(a_tile);
             self.column.to = self.column.to.wrapping_add(R * self.column.to_row);
+            self.column.row_bias = self.column.row_bias.wrapping_add(R);
         }
     }
 }
@@ -224,6 +230,14 @@ impl<const R: usize, const V: usize> Blocks<R, V> {
                 for v in 0..V {
                     let bias = S::load(bias.wrapping_add(v * S::LANES));
                     for r in 0..R {
+                        sums[r][v] = bias;
+                    }
+                }
+            }
+            if let First::RowBias = first {
+                for r in 0..R {
+                    let bias = S::splat(*self.column.row_bias.wrapping_add(r));
+                    for v in 0..V {
                         sums[r][v] = bias;
                     }
                 }
@@ -259,7 +273,7 @@ impl<const R: usize, const V: usize> Blocks<R, V> {
     ///
     /// Constants tell what is done, so that the loops are small enough to be unrolled. In a loop that is not, an index
     /// of the sums would be a variable: they would lie in memory from the first term on, with a store behind each
-    /// multiply-add.
+    /// multiply-add. Two more variants are too many already: [`Cap`] is ReLU6's upper end.
     ///
     /// # Safety
     ///
@@ -318,6 +332,32 @@ impl<const R: usize, const V: usize> Blocks<R, V> {
                     }
                     *to = if relu && sum <= 0.0 { 0.0 } else { sum };
                 }
+            }
+        }
+    }
+}
+
+/// Replaces values above 6 by 6, in some columns of some rows of a result that is in the cache still.
+pub(super) struct Cap {
+    pub to: *mut f32,
+    /// From one row to the next.
+    pub row: usize,
+    /// Rows and columns.
+    pub size: [usize; 2],
+}
+
+impl Task for Cap {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        for row in 0..self.size[0] {
+            let to = self.to.wrapping_add(row * self.row);
+            // SAFETY: whoever made the task vouches for the elements.
+            let row = unsafe { std::slice::from_raw_parts_mut(to, self.size[1]) };
+            for value in row {
+                // The comparison is false for NaN, which stays.
+                *value = if *value >= 6.0 { 6.0 } else { *value };
             }
         }
     }

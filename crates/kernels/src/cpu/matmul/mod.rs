@@ -23,8 +23,8 @@ mod sparse_channels;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use compute::compute_all;
+pub(crate) use compute::{compute_all, compute_each};
 pub(crate) use long::LONG;
-pub(crate) use matrix::{Matrix, column_sums, relu, relu_backward};
+pub(crate) use matrix::{Matrix, column_sums, relu_backward};
 pub(crate) use product::{Product, Start};
 pub(crate) use sparse_channels::{Operands, SparseChannels};

@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
-use super::microkernel::{BLOCK_ROWS, Column, First, LEFT_SPARE, MOST_COLUMNS, copy_left, vectors};
+use super::microkernel::{
+    BLOCK_ROWS, Cap, Column, First, LEFT_SPARE, MOST_COLUMNS, copy_left, vectors,
+};
 use super::panel::{Copy, Panels};
 use super::product::{Product, Start};
 use crate::cpu::memory::Aligned;
 use crate::cpu::simd::Simd;
+use crate::ops::FusedActivation;
 
 /// Terms that are added up from zero before their sum joins the total.
 ///
@@ -90,7 +93,7 @@ impl Part<'_> {
     /// The processor has `S`; rows and terms are inside the product.
     #[inline(always)]
     unsafe fn some<S: Simd>(&self, rows: Range<usize>, terms: Range<usize>, copies: &mut Copies) {
-        let Product { a, b, start, relu } = self.product;
+        let Product { a, b, start, activation } = self.product;
         let (height, count) = (rows.end - rows.start, terms.end - terms.start);
         let in_place = a.values.as_ptr();
         let in_place = in_place.wrapping_add(rows.start * a.step[0] + terms.start * a.step[1]);
@@ -101,7 +104,12 @@ impl Part<'_> {
             // and there is room for the copy.
             unsafe { copy_left(in_place, a.step[1], [height, count], to) };
         }
+        let ends = terms.end == a.size[1];
         let full = vectors::<S>(self.rows.len()) * S::LANES;
+        let row_bias = match start {
+            Start::RowBias(bias) => bias[rows.clone()].as_ptr(),
+            _ => std::ptr::null(),
+        };
         let mut padded_bias = [0.0_f32; MOST_COLUMNS];
         // The columns that lie in `copies.panels`.
         let mut copied = self.columns.start..self.columns.start;
@@ -117,6 +125,7 @@ impl Part<'_> {
                     padded_bias[..width].copy_from_slice(&bias[column..][..width]);
                     First::Bias(padded_bias.as_ptr())
                 }
+                Start::RowBias(_) => First::RowBias,
             };
             let from = b.values.as_ptr();
             let from = from.wrapping_add(terms.start * b.step[0] + column * b.step[1]);
@@ -147,10 +156,16 @@ impl Part<'_> {
                 to_row: self.row,
                 width,
                 first,
-                relu: relu && terms.end == a.size[1],
+                row_bias,
+                relu: activation != FusedActivation::None && ends,
             };
             // SAFETY: all of it is inside the product, and the panel was copied.
             unsafe { blocks.run::<S>(height) };
+            if activation == FusedActivation::Relu6 && ends {
+                let cap = Cap { to: blocks.to, row: self.row, size: [height, width] };
+                // SAFETY: these entries are the part's own.
+                unsafe { S::enter(cap) };
+            }
             column += width;
         }
     }

@@ -1,6 +1,7 @@
 //! What is to be computed: a product, and what happens to it.
 
 use super::matrix::Matrix;
+use crate::ops::FusedActivation;
 
 /// What the result starts from.
 #[derive(Clone, Copy)]
@@ -11,6 +12,8 @@ pub(crate) enum Start<'a> {
     Zero,
     /// What is there is overwritten by the product plus one of these values for every column.
     Bias(&'a [f32]),
+    /// The same with one of these values for every row.
+    RowBias(&'a [f32]),
 }
 
 /// A product `a · b`, and what happens to it.
@@ -19,15 +22,15 @@ pub(crate) struct Product<'a> {
     pub a: Matrix<'a>,
     pub b: Matrix<'a>,
     pub start: Start<'a>,
-    /// Whether negative results become zero.
-    pub relu: bool,
+    /// What follows.
+    pub activation: FusedActivation,
 }
 
 impl<'a> Product<'a> {
     /// `a · b`.
     pub(crate) fn new(a: Matrix<'a>, b: Matrix<'a>) -> Self {
         assert_eq!(a.size[1], b.size[0], "columns of the left matrix, rows of the right one");
-        Product { a, b, start: Start::Zero, relu: false }
+        Product { a, b, start: Start::Zero, activation: FusedActivation::None }
     }
 
     /// Rows and columns of the result.

@@ -7,6 +7,7 @@ use crate::cpu::memory::Recycled;
 use crate::cpu::simd::Isa;
 use crate::cpu::test_values::random_values;
 use crate::cpu::threads::tests::on;
+use crate::ops::FusedActivation;
 
 /// A matrix of this size, in rows or in columns.
 fn view(values: &[f32], [rows, columns]: [usize; 2], turned: bool) -> Matrix<'_> {
@@ -30,16 +31,20 @@ fn entry(product: &Product, row: usize, column: usize) -> (f64, f64) {
 fn check([rows, terms, columns]: [usize; 3], turned: [bool; 2], gap: usize) {
     let (a, b) = (random_values(rows * terms, 1), random_values(terms * columns, 2));
     let (before, bias) = (random_values(rows * (columns + gap), 3), random_values(columns, 4));
+    let row_bias = random_values(rows, 5);
     let a = view(&a, [rows, terms], turned[0]);
     let b = view(&b, [terms, columns], turned[1]);
     for isa in Isa::available() {
-        for (start, relu) in [
-            (Start::Add, false),
-            (Start::Zero, true),
-            (Start::Bias(&bias), false),
-            (Start::Bias(&bias), true),
+        use FusedActivation::{None, Relu, Relu6};
+        for (start, activation) in [
+            (Start::Add, None),
+            (Start::Zero, Relu),
+            (Start::Bias(&bias), None),
+            (Start::Bias(&bias), Relu),
+            (Start::RowBias(&row_bias), None),
+            (Start::RowBias(&row_bias), Relu6),
         ] {
-            let product = Product { start, relu, ..Product::new(a, b) };
+            let product = Product { start, activation, ..Product::new(a, b) };
             let mut found = before.clone();
             product.write(isa, &mut found, columns + gap);
             for i in 0..found.len() {
@@ -52,10 +57,15 @@ fn check([rows, terms, columns]: [usize; 3], turned: [bool; 2], gap: usize) {
                     Start::Add => before[i],
                     Start::Zero => 0.0,
                     Start::Bias(bias) => bias[column],
+                    Start::RowBias(bias) => bias[row],
                 };
                 let (sum, size) = entry(&product, row, column);
                 let sum = f64::from(start) + sum;
-                let expected = if relu { sum.max(0.0) } else { sum };
+                let expected = match activation {
+                    None => sum,
+                    Relu => sum.max(0.0),
+                    Relu6 => sum.clamp(0.0, 6.0),
+                };
                 let error = (f64::from(found[i]) - expected).abs();
                 let tolerance = f64::from(f32::EPSILON) * (terms as f64 + 2.0) * (size + 1.0) / 2.0;
                 assert!(
@@ -142,7 +152,7 @@ fn infinite_and_missing_numbers_stay_in_their_rows_and_columns() {
     for isa in Isa::available() {
         let mut to = vec![0.0; 9 * 11];
         let product = Product::new(Matrix::new(&a, [9, 5]), Matrix::new(&b, [5, 11]));
-        Product { relu: true, ..product }.write(isa, &mut to, 11);
+        Product { activation: FusedActivation::Relu, ..product }.write(isa, &mut to, 11);
         for (i, value) in to.iter().enumerate() {
             match i / 11 {
                 2 => assert!(*value == 0.0 || *value == f32::INFINITY, "{value}"),

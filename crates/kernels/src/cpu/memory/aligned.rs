@@ -1,5 +1,6 @@
 //! Working memory for the kernels.
 
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::cell::RefCell;
 
 /// One cache line.
@@ -12,6 +13,22 @@ impl Line {
     pub(crate) const ZERO: Line = Line([0.0; Line::LEN]);
     /// What tests find where nothing was written.
     pub(crate) const NAN: Line = Line([f32::NAN; Line::LEN]);
+
+    /// `count` lines of zeros, by a call of the system: a vector of a value that is cloned is filled by a loop.
+    pub(crate) fn zeros(count: usize) -> Vec<Self> {
+        let layout = Layout::array::<Self>(count).expect("a size that can be allocated");
+        if layout.size() == 0 {
+            return Vec::new();
+        }
+        // SAFETY: the layout is not empty; zeros are lines, allocated as a vector of that capacity would be.
+        unsafe {
+            let lines = alloc_zeroed(layout).cast::<Self>();
+            if lines.is_null() {
+                handle_alloc_error(layout);
+            }
+            Vec::from_raw_parts(lines, count, count)
+        }
+    }
 }
 
 /// Buffers that a thread keeps for its next operation. Fresh memory costs more than the zeros in it:

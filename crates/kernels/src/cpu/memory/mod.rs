@@ -1,9 +1,11 @@
 //! Memory: of a thread while it works, and of results.
 
 mod aligned;
+mod copy;
 mod recycled;
 mod shared;
 
 pub(crate) use aligned::Aligned;
+pub(crate) use copy::copy_row;
 pub(crate) use recycled::Recycled;
 pub(crate) use shared::SharedSlice;

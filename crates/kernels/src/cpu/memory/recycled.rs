@@ -2,8 +2,9 @@
 //!
 //! A training step makes the same tensors again and again. The system's allocator gives large ones
 //! back, and then maps fresh pages, clears them and faults on each: a fifth of the time of a step. So
-//! results of the fused operations go to a list when they are dropped, and come from it. What is in
-//! use and on the list never exceeds one and a half times what was in use at once. With less, sizes of one half of
+//! results of the fused operations go to a list when they are dropped, and come from it. The buffers in
+//! use and on the list never exceed one and a half times those that were in use at once; a buffer may be up to four times
+//! as large as its result. With less, sizes of one half of
 //! a step make room for those of the other, and each step maps pages again: a step of `bn_cnn` takes a fifth longer, and
 //! the process was seen to be larger.
 
@@ -20,6 +21,9 @@ use super::aligned::Line;
 /// Cache lines below which a result is left to the system's allocator, which has a place for it.
 const SMALL: usize = 1024;
 
+/// How much larger than a result a buffer may be that serves it.
+const MOST_SPARE: usize = 4;
+
 /// Buffers that nobody uses, the one that was given back first in front, and the number of cache lines
 /// in them, in use, and at most in use so far.
 struct List {
@@ -33,14 +37,20 @@ static LIST: Mutex<List> = Mutex::new(List { free: VecDeque::new(), kept: 0, use
 
 impl List {
     /// A buffer of `count` lines, if there is one: the last one given back, which may still be in a
-    /// cache. A larger one would soon be missed by a result of its own size.
+    /// cache. Else the smallest that is larger, but not by so much that a result of its own size would miss it: while
+    /// inference, two buffers serve layers of a dozen sizes, one after the other.
     ///
     /// Also those that make room for it, which the caller drops when the list is free.
     fn take(&mut self, count: usize) -> (Option<Vec<Line>>, Vec<Vec<Line>>) {
-        let index = self.free.iter().rposition(|lines| lines.len() == count);
+        let exact = self.free.iter().rposition(|lines| lines.len() == count);
+        let index = exact.or_else(|| {
+            let sizes = self.free.iter().map(Vec::len).enumerate();
+            let fits = sizes.filter(|(_, len)| (count..=MOST_SPARE * count).contains(len));
+            fits.min_by_key(|(_, len)| *len).map(|(index, _)| index)
+        });
         let found = index.and_then(|index| self.free.remove(index));
         self.kept -= found.as_ref().map_or(0, Vec::len);
-        self.used += count;
+        self.used += found.as_ref().map_or(count, Vec::len);
         self.most = self.most.max(self.used);
         (found, self.shorten())
     }
@@ -103,7 +113,7 @@ impl<T: Plain> Recycled<T> {
                 found
             }
         };
-        let mut lines = lines.unwrap_or_else(|| vec![Line::ZERO; count]);
+        let mut lines = lines.unwrap_or_else(|| Line::zeros(count));
         if cfg!(test) {
             // So that tests fail where an element is read before it is written.
             lines.fill(Line::NAN);
@@ -114,8 +124,15 @@ impl<T: Plain> Recycled<T> {
     /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
         let mut result = Self::any(len);
-        result.lines.fill(Line::ZERO);
+        result.fill_with_zeros();
         result
+    }
+}
+
+impl<T: Plain> Recycled<T> {
+    fn fill_with_zeros(&mut self) {
+        let lines = (self.len * size_of::<T>()).div_ceil(size_of::<Line>());
+        self.lines[..lines].fill(Line::ZERO);
     }
 }
 
@@ -213,18 +230,19 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_serves_results_of_its_size_alone() {
+    fn a_buffer_serves_results_of_its_size_and_those_down_to_a_quarter_if_no_other_does() {
         let mut list = list_of(&[800, 900]);
         assert_eq!(list.take(900).0.map(|lines| lines.len()), Some(900));
-        assert!(list.take(799).0.is_none());
-        assert_eq!((list.used, list.kept), (1699, 800));
+        assert!(list.take(199).0.is_none() && list.take(801).0.is_none());
+        assert_eq!(list.take(200).0.map(|lines| lines.len()), Some(800));
+        assert_eq!((list.used, list.kept), (900 + 199 + 801 + 800, 0));
     }
 
     #[test]
     fn used_and_kept_memory_never_exceed_one_and_a_half_times_what_was_used_at_once() {
         let mut list = list_of(&[100, 200, 300]);
         assert_eq!((list.used, list.kept, list.most), (0, 600, 600));
-        // Other sizes: what was given back first goes first.
+        // Larger ones: what was given back first goes first.
         let other = list.take(450).0.unwrap_or_else(|| vec![Line::ZERO; 450]);
         assert_eq!((list.used, list.kept), (450, 300));
         let large = list.take(700).0.unwrap_or_else(|| vec![Line::ZERO; 700]);

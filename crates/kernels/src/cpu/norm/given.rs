@@ -9,6 +9,7 @@ use super::moments::Batch;
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::{Isa, Simd, Task};
 use crate::cpu::threads;
+use crate::ops::FusedActivation;
 
 /// How one channel is normalized.
 #[derive(Clone, Copy)]
@@ -20,32 +21,39 @@ pub(crate) struct Channel {
     pub beta: f32,
 }
 
-/// (x − mean) / deviation · gamma + beta, with or without ReLU, of a batch `[image, channel, pixel]`.
+/// (x − mean) / deviation · gamma + beta, then an activation, of a batch `[image, channel, pixel]`.
 pub(crate) fn normalized(
     isa: Isa,
     batch: Batch,
     channels: &[Channel],
     x: &[f32],
-    relu: bool,
+    activation: FusedActivation,
 ) -> Recycled {
     let mut y = Recycled::any(x.len());
     let (image, plane) = (batch.channels * batch.plane, batch.plane);
     let images = y.par_chunks_exact_mut(image).zip(x.par_chunks_exact(image));
-    threads::for_each(images, |(y, x)| match relu {
-        true => isa.run(Image::<true> { plane, x, y, channels }),
-        false => isa.run(Image::<false> { plane, x, y, channels }),
+    use FusedActivation::{None, Relu, Relu6};
+    threads::for_each(images, |(y, x)| match activation {
+        None => isa.run(Image::<0> { plane, x, y, channels }),
+        Relu => isa.run(Image::<1> { plane, x, y, channels }),
+        Relu6 => isa.run(Image::<2> { plane, x, y, channels }),
     });
     y
 }
 
-struct Image<'a, const RELU: bool> {
+/// The activations by the number of their ends.
+const ACTIVATIONS: [FusedActivation; 3] =
+    [FusedActivation::None, FusedActivation::Relu, FusedActivation::Relu6];
+
+/// `ENDS` is the number of ends of the activation, a constant so that the loop is compiled for it.
+struct Image<'a, const ENDS: usize> {
     plane: usize,
     x: &'a [f32],
     y: &'a mut [f32],
     channels: &'a [Channel],
 }
 
-impl<const RELU: bool> Task for Image<'_, RELU> {
+impl<const ENDS: usize> Task for Image<'_, ENDS> {
     type Output = ();
 
     #[inline(always)]
@@ -56,8 +64,7 @@ impl<const RELU: bool> Task for Image<'_, RELU> {
             let y = &mut self.y[c * self.plane..][..self.plane];
             for i in 0..x.len() {
                 let value = (x[i] - mean) / deviation * gamma + beta;
-                // The comparison is false for NaN, which stays.
-                y[i] = if RELU && value <= 0.0 { 0.0 } else { value };
+                y[i] = ACTIVATIONS[ENDS].of(value);
             }
         }
     }

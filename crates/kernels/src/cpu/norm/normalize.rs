@@ -3,9 +3,11 @@
 use rayon::prelude::*;
 
 use super::moments::Batch;
+use crate::cpu::activation::{activated, passed};
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::{Isa, Simd, Task};
 use crate::cpu::threads;
+use crate::ops::FusedActivation;
 
 /// Normalization of every channel as one multiplication and one addition.
 pub(crate) struct Affine {
@@ -38,31 +40,31 @@ pub(crate) struct Normalize<'a> {
     pub isa: Isa,
     pub batch: Batch,
     pub affine: &'a Affine,
-    /// Whether negative results become zero.
-    pub relu: bool,
+    /// What follows.
+    pub activation: FusedActivation,
 }
 
 impl Normalize<'_> {
     /// The normalized values.
     pub(crate) fn output(&self, x: &[f32]) -> Recycled {
-        let Normalize { isa, batch, affine, relu } = *self;
+        let Normalize { isa, batch, affine, activation } = *self;
         let mut y = Recycled::any(x.len());
         let image = batch.channels * batch.plane;
         let images = y.par_chunks_exact_mut(image).zip(x.par_chunks_exact(image));
         threads::for_each(images, |(y, x)| {
-            isa.run(AffineImage { plane: batch.plane, x, y, affine, relu });
+            isa.run(AffineImage { plane: batch.plane, x, y, affine, activation });
         });
         y
     }
 
     /// The sums of every channel over the gradient of the output.
     pub(crate) fn gradient_sums(&self, x: &[f32], grad: &[f32]) -> Vec<Sums> {
-        let Normalize { isa, batch, affine, relu } = *self;
+        let Normalize { isa, batch, affine, activation } = *self;
         let of_channel = |channel| {
             let mut sums = Sums::default();
             batch.each_piece(channel, |first, len| {
                 let (x, grad) = (&x[first..][..len], &grad[first..][..len]);
-                let piece = isa.run(PieceSums { x, grad, affine, channel, relu });
+                let piece = isa.run(PieceSums { x, grad, affine, channel, activation });
                 sums.gradients += f64::from(piece.0);
                 sums.products += f64::from(piece.1);
             });
@@ -73,7 +75,7 @@ impl Normalize<'_> {
 
     /// The gradient of the input.
     pub(crate) fn input_gradient(&self, x: &[f32], grad: &[f32], sums: &[Sums]) -> Recycled {
-        let Normalize { isa, batch, affine, relu } = *self;
+        let Normalize { isa, batch, affine, activation } = *self;
         let n = batch.per_channel() as f64;
         // dx = scale · (g − Σg / n − (x − mean) / (variance + ε) · Σ g (x − mean) / n)
         let of_channel = |(sums, inverse): (&Sums, &f64)| {
@@ -86,7 +88,7 @@ impl Normalize<'_> {
         let image = batch.channels * plane;
         threads::for_each(dx.par_chunks_exact_mut(image).enumerate(), |(index, dx)| {
             let (x, grad) = (&x[index * image..][..image], &grad[index * image..][..image]);
-            isa.run(GradientImage { plane, x, grad, dx, affine, constants, relu });
+            isa.run(GradientImage { plane, x, grad, dx, affine, constants, activation });
         });
         dx
     }
@@ -97,10 +99,10 @@ struct AffineImage<'a> {
     x: &'a [f32],
     y: &'a mut [f32],
     affine: &'a Affine,
-    relu: bool,
+    activation: FusedActivation,
 }
 
-/// (x − mean) · scale + shift of one vector: the same operations in both directions, so that ReLU is
+/// (x − mean) · scale + shift of one vector: the same operations in both directions, so that an activation is
 /// open in the one exactly where it is open in the other.
 ///
 /// # Safety
@@ -123,7 +125,6 @@ impl Task for AffineImage<'_> {
             let (x, y) = (x.as_ptr(), y.as_mut_ptr());
             // SAFETY: `each_vector` stays within the plane, and its buffers are `LANES` long.
             unsafe {
-                let zero = S::splat(0.0);
                 let minus_mean = S::splat(-self.affine.mean[channel]);
                 let scale = S::splat(self.affine.scale[channel]);
                 let shift = S::splat(self.affine.shift[channel]);
@@ -131,9 +132,7 @@ impl Task for AffineImage<'_> {
                 while at < self.plane {
                     let tail = Tail::<S>::at(at, self.plane);
                     let v = normalized::<S>(tail.load(x), minus_mean, scale, shift);
-                    let passes = S::greater_or_nan(v, zero);
-                    let v = if self.relu { S::select(passes, v, zero) } else { v };
-                    tail.store(y, v);
+                    tail.store(y, activated::<S>(self.activation, v));
                     at += S::LANES;
                 }
             }
@@ -200,7 +199,7 @@ impl<S: Simd> Tail<S> {
     }
 }
 
-/// Sums over a channel, of the gradients that ReLU lets through.
+/// Sums over a channel, of the gradients that the activation lets through.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sums {
     /// Their sum.
@@ -214,7 +213,7 @@ struct PieceSums<'a> {
     grad: &'a [f32],
     affine: &'a Affine,
     channel: usize,
-    relu: bool,
+    activation: FusedActivation,
 }
 
 impl Task for PieceSums<'_> {
@@ -236,9 +235,9 @@ impl Task for PieceSums<'_> {
             while at < len {
                 let tail = Tail::<S>::at(at, len);
                 let (x, mut grad) = (tail.load(x), tail.load(grad));
-                if self.relu {
+                if self.activation != FusedActivation::None {
                     let y = normalized::<S>(x, minus_mean, scale, shift);
-                    grad = S::select(S::greater_or_nan(y, zero), grad, zero);
+                    grad = passed::<S>(self.activation, y, grad);
                 }
                 gradients = S::add(gradients, grad);
                 products = S::fma(grad, S::add(x, minus_mean), products);
@@ -256,7 +255,7 @@ struct GradientImage<'a> {
     dx: &'a mut [f32],
     affine: &'a Affine,
     constants: &'a [[f32; 2]],
-    relu: bool,
+    activation: FusedActivation,
 }
 
 impl Task for GradientImage<'_> {
@@ -281,9 +280,9 @@ impl Task for GradientImage<'_> {
                 while at < self.plane {
                     let tail = Tail::<S>::at(at, self.plane);
                     let (x, mut grad) = (tail.load(x), tail.load(grad));
-                    if self.relu {
+                    if self.activation != FusedActivation::None {
                         let y = normalized::<S>(x, minus_mean, scale, shift);
-                        grad = S::select(S::greater_or_nan(y, zero), grad, zero);
+                        grad = passed::<S>(self.activation, y, grad);
                     }
                     let projected = S::fma(S::add(x, minus_mean), slope, constant);
                     tail.store(dx, S::fma(S::add(grad, projected), scale, zero));

@@ -4,12 +4,14 @@
 //! a sum, so all instruction sets give the same bits.
 
 mod gelu;
+mod relu;
 mod relu6;
 mod steady;
 
 use rayon::prelude::*;
 
 pub(crate) use gelu::Gelu;
+pub(crate) use relu::Relu;
 pub(crate) use relu6::Relu6;
 pub(crate) use steady::Steady;
 

@@ -1,13 +1,14 @@
-//! ReLU and max-pool of interleaved planes, and their gradient.
+//! Activation and max-pool of interleaved planes, and their gradient.
 //!
 //! The forward pass leaves a byte for every output, its *argmax*: which pixel of the pool's window was
-//! taken, counted by rows, or [`MASKED`] where ReLU made it 0. So one array holds the pool's argmax and
-//! ReLU's mask; it is all that the backward pass needs.
+//! taken, counted by rows, or [`MASKED`] where the activation made it 0 or 6. So one array holds the pool's argmax and
+//! the activation's mask; it is all that the backward pass needs.
 
 use crate::cpu::layout::{Geometry, Spread};
 use crate::cpu::simd::{Simd, Task};
+use crate::ops::FusedActivation;
 
-/// The argmax of an output that ReLU masks: no gradient flows through it.
+/// The argmax of an output that the activation masks: no gradient flows through it.
 const MASKED: f32 = 255.0;
 
 /// Pixels of a window along one axis that lie in the plane: `[first, end)`.
@@ -73,14 +74,17 @@ pub(crate) unsafe fn pool_strip<S: Simd>(
             rows: (top, bottom),
             output: output[at..].as_mut_ptr(),
             argmax: argmax.as_mut().map(|argmax| argmax[at..].as_mut_ptr()),
+            relu: g.activation == FusedActivation::Relu,
             scale: strip.scale.map(|scale| scale[..lanes].as_ptr()),
         };
         // SAFETY: the assertions cover a row of the output and all rows of the convolution below it.
         unsafe {
-            match (g.pool.kernel, g.pool.padding) {
-                ([1, 1], _) => S::enter(WholeRow::<1, 1>(task)),
-                ([2, 2], [0, 0]) => S::enter(WholeRow::<2, 2>(task)),
-                _ => S::enter(ClippedRow(task)),
+            match (g.activation, g.pool.kernel, g.pool.padding) {
+                (FusedActivation::Relu6, [1, 1], _) => S::enter(WholeRow::<true, 1, 1>(task)),
+                (FusedActivation::Relu6, _, _) => S::enter(ClippedRow::<true>(task)),
+                (_, [1, 1], _) => S::enter(WholeRow::<false, 1, 1>(task)),
+                (_, [2, 2], [0, 0]) => S::enter(WholeRow::<false, 2, 2>(task)),
+                _ => S::enter(ClippedRow::<false>(task)),
             }
         }
     }
@@ -95,23 +99,36 @@ struct PoolRow<'a> {
     rows: (usize, usize),
     output: *mut f32,
     argmax: Option<*mut u8>,
+    relu: bool,
     /// A factor for every lane.
     scale: Option<*const f32>,
 }
 
 impl PoolRow<'_> {
-    /// ReLU and scale, then stores pixel `column`.
+    /// Activation and scale, then stores pixel `column`. `SIX` says whether there is ReLU6.
     ///
     /// # Safety
     ///
     /// The processor has `S`; the row has the column.
     #[inline(always)]
-    unsafe fn finish<S: Simd>(&self, column: usize, mut best: S::V, mut index: S::V) {
+    unsafe fn finish<S: Simd, const SIX: bool>(
+        &self,
+        column: usize,
+        mut best: S::V,
+        mut index: S::V,
+    ) {
         // SAFETY: the caller's promise.
         unsafe {
-            if self.g.relu {
+            if SIX || self.relu {
                 let passes = S::greater_or_nan(best, S::splat(0.0));
                 best = S::select(passes, best, S::splat(0.0));
+                index = S::select(passes, index, S::splat(MASKED));
+            }
+            if SIX {
+                let six = S::splat(6.0);
+                // Not the other way round, which a NaN would pass.
+                let passes = S::greater_or_nan(S::sub(six, best), S::splat(0.0));
+                best = S::select(passes, best, six);
                 index = S::select(passes, index, S::splat(MASKED));
             }
             if let Some(scale) = self.scale {
@@ -126,9 +143,9 @@ impl PoolRow<'_> {
 }
 
 /// A row of windows of `KH` × `KW` pixels, unrolled, all of which lie in the plane.
-struct WholeRow<'a, const KH: usize, const KW: usize>(PoolRow<'a>);
+struct WholeRow<'a, const SIX: bool, const KH: usize, const KW: usize>(PoolRow<'a>);
 
-impl<const KH: usize, const KW: usize> Task for WholeRow<'_, KH, KW> {
+impl<const SIX: bool, const KH: usize, const KW: usize> Task for WholeRow<'_, SIX, KH, KW> {
     type Output = ();
 
     #[inline(always)]
@@ -148,7 +165,7 @@ impl<const KH: usize, const KW: usize> Task for WholeRow<'_, KH, KW> {
                     best = S::select(better, value, best);
                     index = S::select(better, S::splat(k as f32), index);
                 }
-                row.finish::<S>(column, best, index);
+                row.finish::<S, SIX>(column, best, index);
             }
             from = from.wrapping_add(step);
         }
@@ -156,9 +173,9 @@ impl<const KH: usize, const KW: usize> Task for WholeRow<'_, KH, KW> {
 }
 
 /// A row of windows of any size, some of which may reach beyond the plane.
-struct ClippedRow<'a>(PoolRow<'a>);
+struct ClippedRow<'a, const SIX: bool>(PoolRow<'a>);
 
-impl Task for ClippedRow<'_> {
+impl<const SIX: bool> Task for ClippedRow<'_, SIX> {
     type Output = ();
 
     #[inline(always)]
@@ -184,7 +201,7 @@ impl Task for ClippedRow<'_> {
                             S::select(better, S::splat((ky * g.pool.kernel[1] + kx) as f32), index);
                     }
                 }
-                row.finish::<S>(column, best, index);
+                row.finish::<S, SIX>(column, best, index);
             }
         }
     }

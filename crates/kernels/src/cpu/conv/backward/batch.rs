@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::pass::{BackwardPass, Gradients, Saved, Scratch, Wanted};
 use super::piece::{BackwardPiece, Partial};
 use crate::cpu::conv::method::Methods;
+use crate::cpu::conv::planes;
 use crate::cpu::layout::Geometry;
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::{Isa, Simd, Task};
@@ -17,6 +18,11 @@ const MAX_PIECES: usize = 16;
 /// Elements that the weight gradients of all pieces together should not exceed (32 MiB).
 const MAX_PARTIAL_LEN: usize = 8 * 1024 * 1024;
 
+/// The number of pieces whose weight gradients have so many elements each.
+pub(crate) fn max_pieces(partial_len: usize) -> usize {
+    (MAX_PARTIAL_LEN / partial_len.max(1)).clamp(2, MAX_PIECES)
+}
+
 /// Computes the gradients from the gradient of the output.
 pub(crate) fn backward(
     isa: Isa,
@@ -25,6 +31,9 @@ pub(crate) fn backward(
     grad: &[f32],
     wanted: Wanted,
 ) -> Gradients {
+    if Methods::planes_are_faster(g, isa.lanes()) && planes::have_gradients(g, saved.scale) {
+        return planes::backward(isa, g, saved, grad, wanted);
+    }
     backward_by(isa, (g, Methods::of(g, isa.lanes())), saved, grad, wanted)
 }
 
@@ -44,8 +53,7 @@ pub(crate) fn backward_by(
         Some(variant) => g.out_channels * g.in_channels * variant.positions(),
         None => g.out_channels * fan_in,
     };
-    let max_pieces = (MAX_PARTIAL_LEN / partial_len).clamp(2, MAX_PIECES);
-    let piece_images = lanes * groups.div_ceil(max_pieces).max(1);
+    let piece_images = lanes * groups.div_ceil(max_pieces(partial_len)).max(1);
     let mut dx = Recycled::any(if wanted.x { g.batch * g.input_len() } else { 0 });
     let mut dx_pieces: Vec<&mut [f32]> = match wanted.x {
         true => dx.chunks_mut((piece_images * g.input_len()).max(1)).collect(),
@@ -74,7 +82,7 @@ pub(crate) fn backward_by(
 const ADD_LEN: usize = 4 * 1024;
 
 /// The sum of vectors of `len` elements, in their order and in double precision.
-fn add(isa: Isa, vectors: Vec<&[f32]>, len: usize) -> Vec<f32> {
+pub(crate) fn add(isa: Isa, vectors: Vec<&[f32]>, len: usize) -> Vec<f32> {
     let mut sum = vec![0.0; len];
     threads::for_each(sum.par_chunks_mut(ADD_LEN).enumerate(), |(chunk, to)| {
         isa.run(Add { vectors: &vectors, first: chunk * ADD_LEN, to });

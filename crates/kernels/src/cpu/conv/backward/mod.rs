@@ -9,6 +9,5 @@ mod weight;
 pub(crate) use batch::backward;
 #[cfg(test)]
 pub(crate) use batch::backward_by;
-#[cfg(test)]
-pub(crate) use pass::Gradients;
-pub(crate) use pass::{Saved, Wanted};
+pub(super) use batch::{add, max_pieces};
+pub(crate) use pass::{Gradients, Saved, Wanted};

@@ -22,9 +22,11 @@ pub(crate) struct Saved<'a> {
 pub(crate) struct Wanted {
     pub x: bool,
     pub weight: bool,
+    /// Some methods compute it anyway.
+    pub bias: bool,
 }
 
-/// Gradients in the layouts of their tensors; `x` and `weight` are empty if they were not wanted.
+/// Gradients in the layouts of their tensors; `x` and `weight` are empty if they were not wanted, `bias` may be.
 pub(crate) struct Gradients {
     pub x: Recycled,
     pub weight: Vec<f32>,

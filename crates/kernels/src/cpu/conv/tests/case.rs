@@ -6,14 +6,16 @@ use crate::cpu::conv::forward::forward_by;
 use crate::cpu::conv::im2col;
 use crate::cpu::conv::io::{Inputs, Output};
 use crate::cpu::conv::method::Methods;
+use crate::cpu::conv::planes;
 use crate::cpu::conv::winograd::Variant;
 use crate::cpu::layout::Geometry;
+use crate::cpu::memory::Recycled;
 use crate::cpu::simd::Isa;
 use crate::cpu::test_values::random_values;
-use crate::ops::ConvBlockOptions;
+use crate::ops::{ConvBlockOptions, FusedActivation};
 
 /// Every gradient.
-pub const ALL: Wanted = Wanted { x: true, weight: true };
+pub const ALL: Wanted = Wanted { x: true, weight: true, bias: true };
 
 /// A block with its inputs and the gradient of its output.
 pub struct Case {
@@ -87,6 +89,30 @@ impl Case {
         self.close(isa, "output by im2col", &output, &self.scaled(&expected), g.fan_in());
     }
 
+    /// Output and gradients as products of planes.
+    pub fn by_planes(&self, isa: Isa) -> (Recycled, Gradients) {
+        let saved = Saved { x: &self.x, weight: &self.weight, scale: None, argmax: &[] };
+        let gradients = planes::backward(isa, &self.g, saved, &self.grad, ALL);
+        (planes::forward(isa, &self.g, self.inputs()), gradients)
+    }
+
+    /// Compares the outputs computed as products of planes with the oracle, and the gradients if there are some.
+    pub fn check_planes(&self, isa: Isa) {
+        let g = &self.g;
+        assert!(planes::covers(g));
+        let expected = naive::forward(g, &self.x, &self.weight, &self.bias);
+        let (output, found) = self.by_planes(isa);
+        self.close(isa, "output of planes", &output, &expected.output, g.fan_in());
+        if !planes::have_gradients(g, None) {
+            return;
+        }
+        let naive = naive::backward(g, &self.x, &self.weight, &expected.argmax, &self.grad);
+        self.close(isa, "gradient of x", &found.x, &naive.x, g.out_channels);
+        let pixels = g.batch * g.conv[0] * g.conv[1];
+        self.close(isa, "gradient of weight", &found.weight, &naive.weight, pixels);
+        self.close(isa, "gradient of bias", &found.bias, &naive.bias, pixels);
+    }
+
     /// Compares outputs and gradients of one instruction set with the oracle.
     pub fn check(&self, isa: Isa) {
         let g = &self.g;
@@ -105,7 +131,13 @@ impl Case {
             true => self.positions(isa, &output.argmax),
             false => expected.argmax,
         };
-        self.close(isa, "chosen value", &self.values(&position), &expected.output, g.fan_in());
+        self.close(
+            isa,
+            "chosen value",
+            &self.values(&position, &expected.output),
+            &expected.output,
+            g.fan_in(),
+        );
         let gradients = self.backward(isa, &output.argmax, ALL);
         let naive = naive::backward(g, &self.x, &self.weight, &position, &grad);
         self.close(
@@ -139,18 +171,30 @@ impl Case {
         (0..g.batch * g.output_len()).map(position).collect()
     }
 
-    /// The outputs that these positions stand for.
-    fn values(&self, positions: &[Option<[usize; 2]>]) -> Vec<f32> {
+    /// The outputs that these positions stand for; where there is none, the end of the activation that is nearer to
+    /// what is expected.
+    fn values(&self, positions: &[Option<[usize; 2]>], expected: &[f64]) -> Vec<f32> {
         let (g, inputs) = (&self.g, [&self.x[..], &self.weight, &self.bias]);
         let plane = g.output[0] * g.output[1];
         let value = |(at, position): (usize, &Option<[usize; 2]>)| {
             let [y, x] = (*position)?;
             let (image, channel) = (at / plane / g.out_channels, at / plane % g.out_channels);
             let value = naive::convolution(g, [image, channel, y, x], inputs);
-            Some(if g.relu { value.max(0.0) } else { value })
+            // An activation is closed beyond its ends, but for a little rounding.
+            let [low, high] = match g.activation {
+                FusedActivation::None => [f64::NEG_INFINITY, f64::INFINITY],
+                FusedActivation::Relu => [-1e-3, f64::INFINITY],
+                FusedActivation::Relu6 => [-1e-3, 6.001],
+            };
+            assert!(low <= value && value <= high, "{value} is open; {g:?}");
+            Some(g.activation.of(value as f32))
         };
-        let values =
-            positions.iter().enumerate().map(|position| value(position).unwrap_or(0.0) as f32);
+        let end = |at: usize| {
+            let six = g.activation == FusedActivation::Relu6 && expected[at] > 3.0;
+            if six { 6.0 } else { 0.0 }
+        };
+        let values = positions.iter().enumerate();
+        let values = values.map(|position| value(position).unwrap_or(end(position.0)));
         values.collect()
     }
 

@@ -11,7 +11,7 @@ use super::winograd::Variant;
 use crate::cpu::simd::Isa;
 use crate::cpu::test_values::random_values;
 use crate::cpu::threads::tests::on;
-use crate::ops::{ConvBlockOptions, PoolOptions, options};
+use crate::ops::{ConvBlockOptions, FusedActivation, PoolOptions, options};
 use case::{ALL, Case};
 
 #[test]
@@ -36,7 +36,7 @@ fn blocks_of_the_experiments_equal_the_oracle() {
             upsample: [2, 2],
             stride: [3, 2],
             padding: [5, 3],
-            relu: false,
+            activation: FusedActivation::None,
             pool: Some(PoolOptions { kernel: [4, 2], stride: [1, 1], padding: [0, 1] }),
         };
         Case::new([7, 5, 7, 13], 8, [2, 3], kink).check(isa);
@@ -176,7 +176,7 @@ fn gradients_that_nobody_wants_are_left_out_and_change_no_other() {
     let case = Case::new([5, 3, 7, 7], 4, [3, 3], options(2, 2, true, None));
     for isa in Isa::available() {
         let output = case.forward(isa, true);
-        let run = |x, weight| case.backward(isa, &output.argmax, Wanted { x, weight });
+        let run = |x, weight| case.backward(isa, &output.argmax, Wanted { x, weight, bias: true });
         let (all, only_x, only_weight) = (run(true, true), run(true, false), run(false, true));
         assert_eq!(only_x.x[..], all.x[..]);
         assert!(only_x.weight.is_empty());
@@ -279,18 +279,23 @@ fn pools() -> impl Strategy<Value = Option<PoolOptions>> {
     proptest::option::of(pool)
 }
 
+fn activations() -> impl Strategy<Value = FusedActivation> {
+    use FusedActivation::{None, Relu, Relu6};
+    prop_oneof![Just(None), Just(Relu), Just(Relu6)]
+}
+
 fn cases() -> impl Strategy<Value = Case> {
     let sizes = (1usize..20, 1usize..6, 1usize..9, 1usize..14, 1usize..14);
     let axis = (1usize..6, 1usize..4, 0usize..7, 1usize..4);
-    let flags = (any::<bool>(), any::<bool>());
+    let flags = (activations(), any::<bool>());
     (sizes, axis.clone(), axis, flags, pools()).prop_filter_map(
         "a window does not fit",
-        |((batch, inputs, outputs, height, width), y, x, (relu, scaled), pool)| {
+        |((batch, inputs, outputs, height, width), y, x, (activation, scaled), pool)| {
             let options = ConvBlockOptions {
                 upsample: [y.3, x.3],
                 stride: [y.1, x.1],
                 padding: [y.2, x.2],
-                relu,
+                activation,
                 pool,
             };
             let kernel = [y.0, x.0];
@@ -302,19 +307,42 @@ fn cases() -> impl Strategy<Value = Case> {
     )
 }
 
+#[test]
+fn products_of_planes_are_the_same_bits_for_any_number_of_threads() {
+    let case = Case::new([19, 40, 23, 29], 48, [1, 1], ConvBlockOptions::default());
+    let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    let run = |threads| {
+        on(threads, || {
+            let (y, gradients) = case.by_planes(Isa::current());
+            [bits(&y), bits(&gradients.x), bits(&gradients.weight), bits(&gradients.bias)]
+        })
+    };
+    let one = run(1);
+    assert!(one == run(2) && one == run(3) && one == run(7));
+}
+
+/// Convolutions of 1 × 1 with an activation.
+fn planes_cases() -> impl Strategy<Value = Case> {
+    let sizes = (1usize..20, 1usize..40, 1usize..40, 1usize..12, 1usize..12);
+    (sizes, activations()).prop_map(|((batch, inputs, outputs, height, width), activation)| {
+        let options = ConvBlockOptions { activation, ..Default::default() };
+        Case::new([batch, inputs, height, width], outputs, [1, 1], options)
+    })
+}
+
 /// Blocks with stride 1 and a kernel that there is a variant for.
 fn winograd_cases() -> impl Strategy<Value = Case> {
     let sizes = (1usize..35, 1usize..6, 1usize..9, 1usize..14, 1usize..14);
     let variants = prop_oneof![Just(Variant::F2x3), Just(Variant::F4x3), Just(Variant::F2x5)];
     let axis = (0usize..7, 1usize..4);
-    let flags = (any::<bool>(), any::<bool>());
+    let flags = (activations(), any::<bool>());
     (sizes, variants, axis.clone(), axis, flags, pools()).prop_filter_map(
         "a window does not fit",
-        |((batch, inputs, outputs, height, width), variant, y, x, (relu, scaled), pool)| {
+        |((batch, inputs, outputs, height, width), variant, y, x, (activation, scaled), pool)| {
             let options = ConvBlockOptions {
                 upsample: [y.1, x.1],
                 padding: [y.0, x.0],
-                relu,
+                activation,
                 pool,
                 ..Default::default()
             };
@@ -347,6 +375,13 @@ proptest! {
     fn any_block_by_im2col_equals_the_oracle(case in cases()) {
         for isa in Isa::available() {
             case.check_im2col(isa);
+        }
+    }
+
+    #[test]
+    fn any_products_of_planes_equal_the_oracle(case in planes_cases()) {
+        for isa in Isa::available() {
+            case.check_planes(isa);
         }
     }
 

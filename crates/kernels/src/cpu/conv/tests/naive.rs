@@ -1,6 +1,7 @@
 //! The block written as its definition: the oracle that the fast kernels are compared with.
 
 use crate::cpu::layout::Geometry;
+use crate::ops::FusedActivation;
 
 /// Result of [`forward`].
 pub(crate) struct Forward {
@@ -78,8 +79,13 @@ pub(crate) fn forward(g: &Geometry, x: &[f32], weight: &[f32], bias: &[f32]) -> 
                             }
                         }
                     }
-                    if g.relu && best <= 0.0 {
-                        best = 0.0;
+                    let (low, high) = match g.activation {
+                        FusedActivation::None => (f64::NEG_INFINITY, f64::INFINITY),
+                        FusedActivation::Relu => (0.0, f64::INFINITY),
+                        FusedActivation::Relu6 => (0.0, 6.0),
+                    };
+                    if best <= low || best >= high {
+                        best = best.clamp(low, high);
                         argmax = None;
                     }
                     result.output.push(best);

@@ -21,7 +21,8 @@ struct Definition {
 
 const EPSILON: f64 = 1e-5;
 
-fn definition(batch: Batch, x: &[f32], grad: &[f32], relu: bool) -> Definition {
+fn definition(batch: Batch, x: &[f32], grad: &[f32], activation: FusedActivation) -> Definition {
+    let [low, high] = ends(activation);
     let (gamma, beta) = parameters(batch);
     let n = batch.per_channel() as f64;
     let per_channel = |f: &dyn Fn(usize) -> f64| {
@@ -37,7 +38,8 @@ fn definition(batch: Batch, x: &[f32], grad: &[f32], relu: bool) -> Definition {
     let inverse = |i: usize| 1.0 / (variance[channel(batch, i)] + EPSILON).sqrt();
     let (g, b) = (|i| f64::from(gamma[channel(batch, i)]), |i| f64::from(beta[channel(batch, i)]));
     let plain = |i: usize| distance(i) * inverse(i) * g(i) + b(i);
-    let passes = |i: usize| if relu && plain(i) <= 0.0 { 0.0 } else { f64::from(grad[i]) };
+    let passes =
+        |i: usize| if plain(i) <= low || plain(i) >= high { 0.0 } else { f64::from(grad[i]) };
     let gradients = per_channel(&passes);
     let products = per_channel(&|i| passes(i) * distance(i));
     let dx = |i: usize| {
@@ -46,7 +48,7 @@ fn definition(batch: Batch, x: &[f32], grad: &[f32], relu: bool) -> Definition {
         g(i) * inverse(i) * (passes(i) - gradients[c] / n - along)
     };
     Definition {
-        y: (0..x.len()).map(|i| if relu { plain(i).max(0.0) } else { plain(i) }).collect(),
+        y: (0..x.len()).map(|i| plain(i).clamp(low, high)).collect(),
         dx: (0..x.len()).map(dx).collect(),
         mean: mean.clone(),
         variance: variance.clone(),
@@ -55,8 +57,21 @@ fn definition(batch: Batch, x: &[f32], grad: &[f32], relu: bool) -> Definition {
     }
 }
 
+const ACTIVATIONS: [FusedActivation; 3] =
+    [FusedActivation::None, FusedActivation::Relu, FusedActivation::Relu6];
+
+/// The values between which an activation changes nothing.
+fn ends(activation: FusedActivation) -> [f64; 2] {
+    match activation {
+        FusedActivation::None => [f64::NEG_INFINITY, f64::INFINITY],
+        FusedActivation::Relu => [0.0, f64::INFINITY],
+        FusedActivation::Relu6 => [0.0, 6.0],
+    }
+}
+
 fn parameters(batch: Batch) -> (Vec<f32>, Vec<f32>) {
-    let of = |c: usize| (0.5 + c as f32, 0.3 - 0.1 * c as f32);
+    // Some results are above 6.
+    let of = |c: usize| (2.0 + 2.0 * c as f32, 3.0 - 0.1 * c as f32);
     (0..batch.channels).map(of).unzip()
 }
 
@@ -72,12 +87,13 @@ fn close_to(what: &str, found: impl IntoIterator<Item = f64>, expected: &[f64], 
     }
 }
 
-fn check(batch: Batch, relu: bool) {
+fn check(batch: Batch, activation: FusedActivation) {
     let len = batch.channels * batch.per_channel();
     let (x, grad) = (random_values(len, 1), random_values(len, 2));
-    let expected = definition(batch, &x, &grad, relu);
-    // A value so near to ReLU's kink that rounding decides is not compared.
-    if relu && expected.y.iter().any(|y| *y != 0.0 && y.abs() < 1e-5) {
+    let expected = definition(batch, &x, &grad, activation);
+    // A value so near to a kink that rounding decides is not compared.
+    let near = |y: f64, end: f64| y != end && (y - end).abs() < 1e-5;
+    if ends(activation).iter().any(|end| expected.y.iter().any(|y| near(*y, *end))) {
         return;
     }
     let (gamma, beta) = parameters(batch);
@@ -88,7 +104,7 @@ fn check(batch: Batch, relu: bool) {
         close("mean", wide(mean), &expected.mean);
         close("variance", wide(variance), &expected.variance);
         let of = Affine::new(&gamma, &beta, mean, variance, EPSILON);
-        let pass = Normalize { isa, batch, affine: &of, relu };
+        let pass = Normalize { isa, batch, affine: &of, activation };
         close("output", wide(&pass.output(&x)), &expected.y);
         let sums = pass.gradient_sums(&x, &grad);
         // Their terms, of about 1, may cancel.
@@ -105,7 +121,7 @@ fn check(batch: Batch, relu: bool) {
 
 #[test]
 fn planes_longer_than_a_piece_are_normalized_by_their_definition() {
-    check(Batch { images: 2, channels: 3, plane: 2 * PIECE + 37 }, true);
+    check(Batch { images: 2, channels: 3, plane: 2 * PIECE + 37 }, FusedActivation::Relu);
 }
 
 #[test]
@@ -119,7 +135,7 @@ fn results_are_the_same_bits_for_any_number_of_threads() {
             let statistics = statistics(isa, batch, &x);
             let (mean, variance) = statistics.split_at(5);
             let of = Affine::new(&gamma, &beta, mean, variance, EPSILON);
-            let pass = Normalize { isa, batch, affine: &of, relu: true };
+            let pass = Normalize { isa, batch, affine: &of, activation: FusedActivation::Relu6 };
             let dx = pass.input_gradient(&x, &grad, &pass.gradient_sums(&x, &grad));
             [&pass.output(&x)[..], &statistics, &dx].concat()
         })
@@ -139,8 +155,8 @@ proptest! {
         images in 1usize..5,
         channels in 1usize..5,
         plane in 1usize..70,
-        relu in any::<bool>(),
+        activation in prop::sample::select(&ACTIVATIONS),
     ) {
-        check(Batch { images, channels, plane }, relu);
+        check(Batch { images, channels, plane }, activation);
     }
 }
