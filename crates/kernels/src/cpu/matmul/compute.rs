@@ -12,6 +12,12 @@ use crate::cpu::threads;
 /// 25 µs on Zen 3.
 const PART_WORK: usize = 1 << 20;
 
+/// Columns of a part are a multiple of it: a panel of the widest vectors.
+const PART_COLUMNS: usize = 64;
+
+/// Blocks of rows that are worth a copy of the right matrix of their own.
+const FEW_BLOCKS: usize = 3;
+
 impl<'a> Product<'a> {
     /// Writes the result into `to`, row by row, in this thread; rows are `row` elements apart.
     pub(crate) fn write(&self, isa: Isa, to: &mut [f32], row: usize) {
@@ -61,9 +67,12 @@ impl<'a> Product<'a> {
         let [rows, columns] = self.size();
         let work = rows * columns * self.a.size[1];
         let count = (work / threads::worth(PART_WORK)).clamp(1, threads);
-        // The longer side is cut: the shorter one is then read more than once.
-        let by_rows = rows > columns;
-        let (side, unit) = if by_rows { (rows, BLOCK_ROWS) } else { (columns, 64) };
+        // The longer side is cut: the shorter one is then read more than once. But a few panels of columns cannot be shared
+        // evenly.
+        let share = columns.div_ceil(count);
+        let is_uneven = share.next_multiple_of(PART_COLUMNS) > share + share / 8;
+        let by_rows = rows > columns || is_uneven && rows >= FEW_BLOCKS * BLOCK_ROWS * count;
+        let (side, unit) = if by_rows { (rows, BLOCK_ROWS) } else { (columns, PART_COLUMNS) };
         let cut = move |i: usize| (side * i / count).next_multiple_of(unit).min(side);
         let product = *self;
         (0..count).map(move |i| {
