@@ -62,13 +62,8 @@ impl FusedActivation {
                 }
             }
             Self::Relu6 => {
-                if x <= 0.0 {
-                    0.0
-                } else if x >= 6.0 {
-                    6.0
-                } else {
-                    x
-                }
+                let above = if x <= 0.0 { 0.0 } else { x };
+                if above >= 6.0 { 6.0 } else { above }
             }
         }
     }

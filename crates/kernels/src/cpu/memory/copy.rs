@@ -11,8 +11,8 @@ pub(crate) fn copy_row(from: &[f32], to: &mut [f32]) {
     assert_eq!(len, to.len(), "a place for each element");
     match len {
         0..4 => {
-            for i in 0..len {
-                to[i] = from[i];
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = *from;
             }
         }
         4..8 => copy_vectors::<4>(from, to),
