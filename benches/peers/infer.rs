@@ -51,10 +51,10 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let device = selvedge::device::open("flex")?;
     let architecture = named(name)?;
     let network = architecture.init(Initialization::PyTorch, 0, &device)?;
-    let folded = network.fold_batch_norms();
     if let Some(path) = &args.onnx {
         return Ok(OnnxExport::new(&network).save(path)?);
     }
+    let folded = network.fold_batch_norms();
     let [channels, height, width] = architecture.input;
     let shape = [args.batch, channels, height, width];
     let pixels = pixels(shape);

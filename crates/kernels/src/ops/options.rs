@@ -77,7 +77,8 @@ impl FusedActivation {
         }
     }
 
-    /// The activation of every value of a tensor.
+    /// The activation of every value of a tensor of any shape, which is that of the result. A NaN stays one; gradients at
+    /// the ends, 0 and 6, are 0.
     pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::None => x,

@@ -1,12 +1,10 @@
 //! Cutting a network in two, and putting it together again.
 
-use std::sync::Arc;
-
 use super::plain::Plain;
 use super::sequence::Sequence;
 use super::step::{Built, Core, Step};
 use crate::arch::clash;
-use crate::{Architecture, Layer, ModelError, Network, Op, Shape};
+use crate::{Layer, ModelError, Network, Op, Shape};
 
 impl Network {
     /// Cuts the network before `layer`: into a trunk, whose outputs are the features that reach the
@@ -113,9 +111,7 @@ fn flatten(layers: &[Layer]) -> Step {
 
 /// The network of layers that are built, each a step of its own.
 fn network(name: String, input: [usize; 3], layers: Vec<Step>) -> Network {
-    let body = Sequence::of(layers);
-    let layers = body.nodes().map(|node| node.layer.clone()).collect();
-    Network { architecture: Arc::new(Architecture { name, input, layers }), body }
+    Network::of_body(name, input, Sequence::of(layers))
 }
 
 #[cfg(test)]

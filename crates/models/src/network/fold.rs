@@ -1,7 +1,5 @@
 //! Batch normalizations as part of the layers before them.
 
-use std::sync::Arc;
-
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
@@ -9,8 +7,8 @@ use burn::tensor::Tensor;
 
 use super::norm::Norm;
 use super::sequence::Sequence;
-use super::step::{Core, Step};
-use crate::{Architecture, Network, Op};
+use super::step::{Built, Core, Step};
+use crate::{Architecture, Layer, Network, Op};
 
 impl Network {
     /// The network for inference, in which every batch normalization directly behind a convolution (not a transposed one)
@@ -35,11 +33,8 @@ impl Network {
     /// ```
     #[must_use]
     pub fn fold_batch_norms(&self) -> Self {
-        let body = folded(self.valid().body);
-        let layers = body.nodes().map(|node| node.layer.clone()).collect();
         let Architecture { name, input, .. } = &*self.architecture;
-        let architecture = Architecture { name: name.clone(), input: *input, layers };
-        Self { architecture: Arc::new(architecture), body }
+        Self::of_body(name.clone(), *input, folded(self.valid().body))
     }
 }
 
@@ -52,12 +47,14 @@ fn folded(sequence: Sequence) -> Sequence {
         {
             continue;
         }
-        if let Core::Paths(paths) = &mut layer.core {
-            paths.module.sequences_mut().for_each(|path| {
-                *path = folded(std::mem::replace(path, Sequence { steps: Vec::new() }));
-            });
-            paths.layer.op = paths.module.renewed(&paths.layer.op);
-        }
+        layer.core = match layer.core {
+            Core::Paths(Built { layer, module }) => {
+                let module = Box::new(module.each(folded));
+                let op = module.renewed(&layer.op);
+                Core::Paths(Built { layer: Layer { op, ..layer }, module })
+            }
+            core => core,
+        };
         layers.push(layer);
     }
     Sequence::of(layers)

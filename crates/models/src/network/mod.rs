@@ -102,6 +102,12 @@ impl Network {
         }
     }
 
+    /// The network of layers that are built already.
+    fn of_body(name: String, input: [usize; 3], body: Sequence) -> Self {
+        let layers = body.nodes().map(|node| node.layer.clone()).collect();
+        Self { architecture: Arc::new(Architecture { name, input, layers }), body }
+    }
+
     /// The network as data.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture

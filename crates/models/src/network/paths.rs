@@ -76,7 +76,8 @@ impl Paths {
         [&self.before].into_iter().chain(&self.branches)
     }
 
-    fn each(self, mut change: impl FnMut(Sequence) -> Sequence) -> Self {
+    /// The same with each of its sequences changed.
+    pub fn each(self, mut change: impl FnMut(Sequence) -> Sequence) -> Self {
         let before = change(self.before);
         Self { before, branches: self.branches.into_iter().map(change).collect(), ..self }
     }

@@ -13,7 +13,7 @@ use crate::cpu::simd::Isa;
 /// Computes the block, with the argmax of its outputs if it is asked for.
 pub(crate) fn forward(isa: Isa, g: &Geometry, inputs: Inputs, with_argmax: bool) -> Output {
     if Methods::planes_are_faster(g, isa.lanes())
-        && (planes::have_gradients(g, inputs.scale) || !with_argmax && inputs.scale.is_none())
+        && planes::can_compute(g, inputs.scale, with_argmax)
     {
         return Output { values: planes::forward(isa, g, inputs), argmax: Recycled::any(0) };
     }

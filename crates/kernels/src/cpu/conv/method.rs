@@ -78,7 +78,7 @@ fn im2col_is_faster(g: &Geometry, lanes: usize) -> bool {
 }
 
 /// What it costs to interleave a pixel of the input or to separate one of the output, in the time of a multiply-add of
-/// vectors.
+/// vectors: about what an element of a transformed tile does ([`RESULTS`]). It was not fitted by itself.
 const INTERLEAVE: usize = 12;
 
 fn planes_are_faster(g: &Geometry, lanes: usize) -> bool {

@@ -23,9 +23,10 @@ pub(super) fn covers(g: &Geometry) -> bool {
         && g.batch > 0
 }
 
-/// Whether a backward pass finds all that it needs, in the tensors alone.
-pub(super) fn have_gradients(g: &Geometry, scale: Option<&[f32]>) -> bool {
-    g.activation == FusedActivation::None && scale.is_none()
+/// Whether a block that it covers has nothing that it cannot compute: factors of channels, and an activation where
+/// gradients follow, which would need its mask.
+pub(super) fn can_compute(g: &Geometry, scale: Option<&[f32]>, with_gradients: bool) -> bool {
+    scale.is_none() && (!with_gradients || g.activation == FusedActivation::None)
 }
 
 /// The block's output, `[batch, out_channels, height, width]`.

@@ -2,6 +2,7 @@
 
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::{Isa, Simd, Task};
+use crate::ops::FusedActivation;
 
 /// A view of a matrix; distances in elements.
 #[derive(Clone, Copy)]
@@ -53,8 +54,7 @@ pub(crate) fn relu_backward(isa: Isa, grad: Matrix, y: &[f32]) -> (Recycled, Vec
 
 /// Replaces negative values by 0.
 pub(crate) fn relu(values: &mut [f32]) {
-    // The comparison is false for NaN, which stays.
-    values.iter_mut().for_each(|y| *y = if *y <= 0.0 { 0.0 } else { *y });
+    values.iter_mut().for_each(|y| *y = FusedActivation::Relu.of(*y));
 }
 
 /// Adds the rows of a matrix that is stored row by row, in plain loops that the compiler turns into

@@ -5,6 +5,7 @@
 //! right matrix and `R` broadcast elements of the left one for `R * V` multiply-adds.
 
 use crate::cpu::simd::{Simd, Task};
+use crate::ops::FusedActivation;
 
 /// Rows of the largest register block. With [`Simd::BLOCK_VECTORS`] it is chosen so that the sums, a row of the
 /// right matrix and an element of the left one fit in the register file.
@@ -356,8 +357,7 @@ impl Task for Cap {
             // SAFETY: whoever made the task vouches for the elements.
             let row = unsafe { std::slice::from_raw_parts_mut(to, self.size[1]) };
             for value in row {
-                // The comparison is false for NaN, which stays.
-                *value = if *value >= 6.0 { 6.0 } else { *value };
+                *value = FusedActivation::Relu6.of(*value);
             }
         }
     }

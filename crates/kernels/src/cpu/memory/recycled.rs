@@ -37,8 +37,8 @@ static LIST: Mutex<List> = Mutex::new(List { free: VecDeque::new(), kept: 0, use
 
 impl List {
     /// A buffer of `count` lines, if there is one: the last one given back, which may still be in a
-    /// cache. Else the smallest that is larger, but not by so much that a result of its own size would miss it: while
-    /// inference, two buffers serve layers of a dozen sizes, one after the other.
+    /// cache. Else the smallest that is larger, but not by so much that a result of its own size would miss it: in
+    /// inference two buffers serve layers of a dozen sizes, one after the other.
     ///
     /// Also those that make room for it, which the caller drops when the list is free.
     fn take(&mut self, count: usize) -> (Option<Vec<Line>>, Vec<Vec<Line>>) {
@@ -124,15 +124,10 @@ impl<T: Plain> Recycled<T> {
     /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
         let mut result = Self::any(len);
-        result.fill_with_zeros();
+        // The buffer may be larger.
+        let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
+        result.lines[..lines].fill(Line::ZERO);
         result
-    }
-}
-
-impl<T: Plain> Recycled<T> {
-    fn fill_with_zeros(&mut self) {
-        let lines = (self.len * size_of::<T>()).div_ceil(size_of::<Line>());
-        self.lines[..lines].fill(Line::ZERO);
     }
 }
 

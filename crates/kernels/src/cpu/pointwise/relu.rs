@@ -1,6 +1,7 @@
 //! max(x, 0).
 
 use super::Function;
+use crate::ops::FusedActivation;
 
 /// ReLU.
 #[derive(Clone, Copy)]
@@ -9,7 +10,7 @@ pub(crate) struct Relu;
 impl Function for Relu {
     #[inline(always)]
     fn value(self, x: f32) -> f32 {
-        if x <= 0.0 { 0.0 } else { x }
+        FusedActivation::Relu.of(x)
     }
 
     #[inline(always)]

@@ -1,6 +1,7 @@
 //! min(max(x, 0), 6).
 
 use super::Function;
+use crate::ops::FusedActivation;
 
 /// ReLU that ends at 6.
 #[derive(Clone, Copy)]
@@ -9,8 +10,7 @@ pub(crate) struct Relu6;
 impl Function for Relu6 {
     #[inline(always)]
     fn value(self, x: f32) -> f32 {
-        let above = if x <= 0.0 { 0.0 } else { x };
-        if above >= 6.0 { 6.0 } else { above }
+        FusedActivation::Relu6.of(x)
     }
 
     #[inline(always)]

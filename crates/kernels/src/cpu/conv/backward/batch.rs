@@ -31,7 +31,7 @@ pub(crate) fn backward(
     grad: &[f32],
     wanted: Wanted,
 ) -> Gradients {
-    if Methods::planes_are_faster(g, isa.lanes()) && planes::have_gradients(g, saved.scale) {
+    if Methods::planes_are_faster(g, isa.lanes()) && planes::can_compute(g, saved.scale, true) {
         return planes::backward(isa, g, saved, grad, wanted);
     }
     backward_by(isa, (g, Methods::of(g, isa.lanes())), saved, grad, wanted)
