@@ -79,8 +79,8 @@ fn a_bundle_normalizes_as_the_data_does_bit_for_bit() {
     let [channels, height, width] = bundle.network().architecture().input;
     let images = TensorData::new(values, [2, channels, height, width]);
     let device = selvedge::device::open("flex").unwrap();
-    // The network that predicts: its batch normalizations are folded, which rounds differently.
-    let network = bundle.network().fold_batch_norms();
+    // The network that predicts, which rounds differently from the one that trains.
+    let network = bundle.network().for_inference();
     let outputs = network.forward(Tensor::from_data(images, &device));
     let outputs = outputs.into_data().try_to_vec::<f32>().unwrap();
     let predictions = bundle.predict(&pixels).unwrap();

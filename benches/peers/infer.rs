@@ -54,7 +54,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     if let Some(path) = &args.onnx {
         return Ok(OnnxExport::new(&network).save(path)?);
     }
-    let folded = network.fold_batch_norms();
+    let folded = network.for_inference();
     let [channels, height, width] = architecture.input;
     let shape = [args.batch, channels, height, width];
     let pixels = pixels(shape);

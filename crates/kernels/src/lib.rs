@@ -11,6 +11,7 @@
 //! | [`batch_norm`], [`batch_norm_with`] | batch normalization + ReLU or ReLU6, while training and after it |
 //! | [`gelu`], [`relu6`] | functions of single values |
 //! | [`max_pool`] | max-pool, where it does not follow a convolution |
+//! | [`inference`] | a whole network that only predicts, as one program |
 //! | [`AdamOptions`], [`SgdOptions`], [`RmsPropOptions`] | Adam, AdamW, SGD and RMSprop in one pass over memory |
 //!
 //! Each block is one differentiable operation. On Burn's flex device, in `f32`, it runs on kernels
@@ -27,6 +28,7 @@
 //! | `cpu/conv/` | convolution blocks: `forward` chooses by `method` among `direct` (its inner loop is `microkernel`), `winograd/`, `planes` (kernels of 1 × 1) and `im2col`; `backward/` has the gradients |
 //! | `cpu/depthwise/` | depthwise convolutions and their gradients |
 //! | `cpu/norm/`, `cpu/pointwise/`, `cpu/pool/`, `cpu/matmul/` | batch normalization; GELU, ReLU and ReLU6; max-pool; products of matrices and linear layers |
+//! | `cpu/inference/` | programs of whole networks that only predict |
 //! | `cpu/layout/` | the sizes of a block; images interleaved, so that a vector holds one pixel of each |
 //! | `cpu/threads/` | who computes the pieces of a kernel |
 //! | `cpu/memory/`, `cpu/simd/` | aligned and recycled memory; vector instructions |
@@ -78,6 +80,13 @@
 //! on the layer (benchmark `few_speed`, with and without `SELVEDGE_CONV=direct`, which turns this off, too).
 //! So the last bits of an output may depend on the size of the batch, and for a few images on whether a
 //! gradient is to follow; behind a kernel of 1 × 1 with an activation for any number of images.
+//!
+//! A network that only predicts can be a program of its own ([`inference`]; `Network::for_inference` of `selvedge-models`
+//! makes it). There a vector holds neighbouring *channels* of one pixel, so one image fills the lanes as well as many, where
+//! channels are a multiple of them. Nothing is put into another order between two layers; weights are packed, and
+//! transformed for Winograd's method, once; activations and the sums of residual blocks are part of the convolution before
+//! them; values share memory that is set aside once; and Burn is not asked in between. An output has the same bits in any
+//! batch.
 //!
 //! Linear layers are products by kernels of their own, which know that the batch is small, with bias
 //! and ReLU in place. The memory of large results is kept for the next ones: together
@@ -168,6 +177,8 @@ pub fn with_team<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+#[cfg(feature = "flex")]
+pub use cpu::inference;
 #[cfg(feature = "flex")]
 pub use cpu::threads::with_team;
 pub use device::is_cpu;

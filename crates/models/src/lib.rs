@@ -71,4 +71,6 @@ pub use bundle::{Bundle, DataSpec, ImageResize, Prediction};
 pub use error::ModelError;
 pub use model::Model;
 pub use network::transfer::Keep;
-pub use network::{Activation, Initialization, NamePattern, Network, Rng, state, transfer};
+pub use network::{
+    Activation, InferenceNetwork, Initialization, NamePattern, Network, Rng, state, transfer,
+};

@@ -127,8 +127,8 @@ impl Features {
         context: &Context,
     ) -> Result<Self, TrainError> {
         let output = trunk.architecture().output_shape()?;
-        let folded = trunk.fold_batch_norms();
-        Self::computed(trunk, output, source, context, |images| Ok(to_host(folded.forward(images))))
+        let fast = trunk.for_inference();
+        Self::computed(trunk, output, source, context, |images| Ok(to_host(fast.forward(images))))
     }
 
     /// What the layer at a path of `network`, within blocks as well, makes of every image of `view`: the paths are those

@@ -15,12 +15,14 @@
 //! | [`pointwise`] | GELU, ReLU, ReLU6 |
 //! | [`conv`] | convolution blocks: direct, by Winograd's method, as products of matrices; their gradients |
 //! | [`depthwise`] | depthwise convolutions and their gradients |
+//! | [`inference`] | whole networks for inference |
 //! | [`flex`] | the operations of [`ops`](crate::ops) on flex tensors, with their backward passes |
 
 mod activation;
 mod conv;
 mod depthwise;
 mod flex;
+pub mod inference;
 mod layout;
 mod matmul;
 mod memory;

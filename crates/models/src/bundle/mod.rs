@@ -60,7 +60,7 @@ use std::sync::OnceLock;
 use burn::tensor::Device;
 
 use crate::weights::{Format, WeightFile};
-use crate::{Initialization, ModelError, Network};
+use crate::{InferenceNetwork, Initialization, ModelError, Network};
 
 /// What a bundle keeps of the data that a network learned from.
 pub trait DataSpec {
@@ -84,7 +84,7 @@ pub struct Bundle {
     std: Vec<f32>,
     resize: Option<ImageResize>,
     /// The network as predictions are computed with it, once there was one.
-    folded: OnceLock<Network>,
+    inference: OnceLock<InferenceNetwork>,
 }
 
 impl Bundle {
@@ -102,7 +102,7 @@ impl Bundle {
         mean: Vec<f32>,
         std: Vec<f32>,
     ) -> Self {
-        Self { network, classes, mean, std, resize: None, folded: OnceLock::new() }
+        Self { network, classes, mean, std, resize: None, inference: OnceLock::new() }
     }
 
     /// The same, with how images of any size became those that the network learned from.

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::Bundle;
-use crate::{ModelError, Network, Shape};
+use crate::{InferenceNetwork, ModelError, Shape};
 
 /// What a classifier makes of an image.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,8 +77,8 @@ impl Bundle {
     /// `[images, channels, height, width]`: the rows of the first channel, then those of the next.
     ///
     /// They are normalized and computed in batches of [`Architecture::inference_batch`]. A network in
-    /// training is used as after [`valid`](Module::valid). Batch normalizations are computed as part of the layers before
-    /// them ([`Network::fold_batch_norms`]), so that a bundle holds their weights twice after its first prediction.
+    /// training is used as after [`valid`](Module::valid). After the first prediction a bundle holds its weights twice: as
+    /// they were, and as they predict fastest ([`Network::for_inference`]).
     ///
     /// [`Architecture::inference_batch`]: crate::Architecture::inference_batch
     ///
@@ -90,7 +90,7 @@ impl Bundle {
         let size = self.image_size(pixels)?;
         let architecture = self.network.architecture();
         let affine = affine(&self.mean, &self.std, architecture.input[0])?;
-        let network = self.folded();
+        let network = self.for_inference();
         let batch = architecture.inference_batch()?;
         let mut predictions = Vec::with_capacity(pixels.len() / size);
         for images in pixels.chunks(size * batch) {
@@ -108,11 +108,11 @@ impl Bundle {
     }
 
     /// The network as predictions are computed with it. One on a training device may have changed since the last call.
-    fn folded(&self) -> Cow<'_, Network> {
+    fn for_inference(&self) -> Cow<'_, InferenceNetwork> {
         let trains = self.network.devices().iter().any(Device::is_autodiff);
         match trains {
-            true => Cow::Owned(self.network.fold_batch_norms()),
-            false => Cow::Borrowed(self.folded.get_or_init(|| self.network.fold_batch_norms())),
+            true => Cow::Owned(self.network.for_inference()),
+            false => Cow::Borrowed(self.inference.get_or_init(|| self.network.for_inference())),
         }
     }
 

@@ -106,7 +106,7 @@ fn without_tiny<const D: usize>(weight: Tensor<D>) -> Tensor<D> {
 }
 
 /// The normalization of every channel as x · scale + shift.
-fn scale_and_shift(norm: &Norm) -> [Tensor<1>; 2] {
+pub(super) fn scale_and_shift(norm: &Norm) -> [Tensor<1>; 2] {
     let norm = norm.inner();
     let device = norm.gamma.val().device();
     let [mean, variance] =

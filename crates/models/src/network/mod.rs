@@ -8,6 +8,7 @@ mod feature_maps;
 mod fold;
 mod freeze;
 mod hooks;
+mod inference;
 pub(crate) mod initialization;
 mod norm;
 pub(crate) mod parameter;
@@ -24,6 +25,7 @@ pub mod transfer;
 mod whiten;
 
 pub use activation::Activation;
+pub use inference::InferenceNetwork;
 pub use initialization::Initialization;
 pub use pattern::NamePattern;
 

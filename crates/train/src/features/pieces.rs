@@ -38,7 +38,7 @@ impl Features {
             reason: format!("cannot keep features in {}: {error}", folder.display()),
         };
         fs::create_dir_all(folder).map_err(refused)?;
-        let (output, folded) = (trunk.architecture().output_shape()?, trunk.fold_batch_norms());
+        let (output, fast) = (trunk.architecture().output_shape()?, trunk.for_inference());
         let of = checksum_of(trunk, context);
         Self::computed(trunk, output, source, context, |images| {
             let count = images.dims()[0] * output.size();
@@ -46,7 +46,7 @@ impl Features {
             if let Some(values) = read(&file).filter(|values| values.len() == count) {
                 return Ok(values);
             }
-            let values = to_host(folded.forward(images));
+            let values = to_host(fast.forward(images));
             let bytes = bytes(&values);
             let head = format!("{}\n", sha256(&bytes)).into_bytes();
             write(&file, [head, bytes].concat()).map_err(refused)?;
@@ -60,8 +60,8 @@ fn checksum_of(trunk: &Network, context: &Context) -> String {
     let mut hasher = Hasher::new();
     let version = env!("CARGO_PKG_VERSION");
     let layers = trunk.architecture();
-    // Of folded normalizations: they round differently.
-    hasher.update(format!("{version}, folded, {:?}, {layers:?}", context.device).as_bytes());
+    // By the program of a network, which rounds differently from its layers one by one.
+    hasher.update(format!("{version}, program, {:?}, {layers:?}", context.device).as_bytes());
     for (name, data) in state::read(trunk) {
         let bytes = data.as_bytes();
         hasher.update(format!("{name}, {}: ", bytes.len()).as_bytes());

@@ -151,7 +151,7 @@ fn a_joined_network_measures_what_its_head_measures_on_features() {
         evaluate(&joined, data.validation.as_ref().unwrap(), &data.normalization, &context())
             .unwrap();
     assert_eq!(on_images.confusion, on_features.confusion);
-    // Features are computed with folded normalizations, which round differently.
+    // Features are computed by the network for inference, which rounds differently.
     let difference = on_images.metrics.loss - on_features.metrics.loss;
     assert!(difference.abs() < 1e-6, "{difference}");
     assert!(on_images.metrics.accuracy > 0.9, "{}", on_images.metrics);
@@ -171,7 +171,7 @@ fn features_are_what_the_trunk_gives_in_inference() {
         BatchLoader::new(view.clone(), 1, &unit, &Device::flex()).unwrap().gather(&[7]).unwrap();
     let alone: Vec<f32> = trunk.valid().forward(image.images).into_data().try_to_vec().unwrap();
     assert_eq!(features.image(7).len(), alone.len());
-    // One image alone is computed in another way than many.
+    // The network that trains rounds differently.
     for (among_others, alone) in features.image(7).iter().zip(alone) {
         assert!((among_others - alone).abs() < 1e-5, "{among_others} and {alone}");
     }

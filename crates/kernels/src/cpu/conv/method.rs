@@ -48,16 +48,17 @@ impl Methods {
     }
 
     fn fastest(g: &Geometry, lanes: usize) -> Self {
+        let sizes = Sizes::of(g);
         Methods {
-            forward: fastest(g, g.conv, lanes, RESULTS).0,
-            input: fastest(g, g.upsampled, lanes, RESULTS).0,
-            weight: fastest(g, g.conv, lanes, WEIGHT_GRADIENT).0,
+            forward: fastest(&sizes, g.conv, lanes, RESULTS).0,
+            input: fastest(&sizes, g.upsampled, lanes, RESULTS).0,
+            weight: fastest(&sizes, g.conv, lanes, WEIGHT_GRADIENT).0,
         }
     }
 }
 
 /// Whether the environment asks for the direct way.
-fn direct_is_wanted() -> bool {
+pub(crate) fn direct_is_wanted() -> bool {
     static DIRECT: OnceLock<bool> = OnceLock::new();
     let wanted =
         || std::env::var("SELVEDGE_CONV").is_ok_and(|name| name.eq_ignore_ascii_case("direct"));
@@ -74,7 +75,7 @@ const IM2COL_PRODUCT: usize = 120;
 fn im2col_is_faster(g: &Geometry, lanes: usize) -> bool {
     let elements = g.batch * g.conv[0] * g.conv[1] * g.fan_in();
     let im2col = elements * (IM2COL_ELEMENT + g.out_channels * IM2COL_PRODUCT / 100) / lanes;
-    im2col < fastest(g, g.conv, lanes, RESULTS).1
+    im2col < Sizes::of(g).cost(g.conv, lanes)
 }
 
 /// What it costs to interleave a pixel of the input or to separate one of the output, in the time of a multiply-add of
@@ -88,9 +89,31 @@ fn planes_are_faster(g: &Geometry, lanes: usize) -> bool {
     planes < g.batch.div_ceil(lanes) * pixels * interleaved
 }
 
+/// The sizes of a convolution that its cost depends on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    pub batch: usize,
+    pub in_channels: usize,
+    pub out_channels: usize,
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+}
+
+impl Sizes {
+    fn of(g: &Geometry) -> Self {
+        let Geometry { batch, in_channels, out_channels, kernel, stride, .. } = *g;
+        Sizes { batch, in_channels, out_channels, kernel, stride }
+    }
+
+    /// What the fastest method costs for results of that size, in the time of a multiply-add of vectors.
+    pub(crate) fn cost(&self, size: [usize; 2], lanes: usize) -> usize {
+        fastest(self, size, lanes, RESULTS).1
+    }
+}
+
 /// The method for results of that size, and what it costs.
 fn fastest(
-    g: &Geometry,
+    g: &Sizes,
     size: [usize; 2],
     lanes: usize,
     overhead: Overhead,

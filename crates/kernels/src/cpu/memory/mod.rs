@@ -2,10 +2,12 @@
 
 mod aligned;
 mod copy;
+mod held;
 mod recycled;
 mod shared;
 
 pub(crate) use aligned::Aligned;
 pub(crate) use copy::copy_row;
+pub(crate) use held::Held;
 pub(crate) use recycled::Recycled;
 pub(crate) use shared::SharedSlice;

@@ -59,7 +59,7 @@ fn normal(x: f32) -> Normal {
 
 /// exp(−s) for s ≥ 0; 0 for s above 87, where the result would lose digits. A NaN gives some number.
 #[inline(always)]
-fn exp_of_minus(s: f32) -> f32 {
+pub(super) fn exp_of_minus(s: f32) -> f32 {
     // Adding it rounds a small number to a whole one, which is then in the last bits.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts: the first has so few digits that its product with a whole number is exact.

@@ -6,6 +6,7 @@
 mod gelu;
 mod relu;
 mod relu6;
+mod sigmoid;
 mod steady;
 
 use rayon::prelude::*;
@@ -13,6 +14,7 @@ use rayon::prelude::*;
 pub(crate) use gelu::Gelu;
 pub(crate) use relu::Relu;
 pub(crate) use relu6::Relu6;
+pub(crate) use sigmoid::{sigmoid, tanh};
 pub(crate) use steady::Steady;
 
 use crate::cpu::memory::Recycled;

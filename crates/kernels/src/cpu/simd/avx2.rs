@@ -111,6 +111,11 @@ impl Simd for Avx2 {
         unsafe { _mm256_blendv_ps(no, yes, mask) }
     }
     #[inline(always)]
+    unsafe fn clamp(v: Self::V, low: Self::V, high: Self::V) -> Self::V {
+        // Where one of both is NaN, x86 gives the second.
+        unsafe { _mm256_min_ps(high, _mm256_max_ps(low, v)) }
+    }
+    #[inline(always)]
     unsafe fn sum(v: Self::V) -> f32 {
         unsafe {
             let halves = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));

@@ -118,6 +118,11 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_blend_ps(mask, no, yes) }
     }
     #[inline(always)]
+    unsafe fn clamp(v: Self::V, low: Self::V, high: Self::V) -> Self::V {
+        // Where one of both is NaN, x86 gives the second.
+        unsafe { _mm512_min_ps(high, _mm512_max_ps(low, v)) }
+    }
+    #[inline(always)]
     unsafe fn sum(v: Self::V) -> f32 {
         unsafe { _mm512_reduce_add_ps(v) }
     }

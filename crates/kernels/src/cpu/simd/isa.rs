@@ -106,6 +106,19 @@ impl Isa {
         }
     }
 
+    /// Vectors in a row of the largest register block of a product of matrices.
+    pub(crate) fn block_vectors(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => Avx512::BLOCK_VECTORS,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Avx2::BLOCK_VECTORS,
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => Neon::BLOCK_VECTORS,
+            Isa::Portable => Portable::BLOCK_VECTORS,
+        }
+    }
+
     /// Runs the task compiled for this instruction set.
     pub(crate) fn run<T: Task>(self, task: T) -> T::Output {
         match self {

@@ -72,6 +72,10 @@ impl Simd for Neon {
         unsafe { vbslq_f32(mask, yes, no) }
     }
     #[inline(always)]
+    unsafe fn clamp(v: Self::V, low: Self::V, high: Self::V) -> Self::V {
+        unsafe { vminq_f32(vmaxq_f32(v, low), high) }
+    }
+    #[inline(always)]
     unsafe fn sum(v: Self::V) -> f32 {
         unsafe { vaddvq_f32(v) }
     }

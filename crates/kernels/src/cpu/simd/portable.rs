@@ -64,6 +64,14 @@ impl Simd for Portable {
         std::array::from_fn(|i| if mask[i] { yes[i] } else { no[i] })
     }
     #[inline(always)]
+    unsafe fn clamp(v: Self::V, low: Self::V, high: Self::V) -> Self::V {
+        let one = |i: usize| {
+            let above = if v[i] < low[i] { low[i] } else { v[i] };
+            if above > high[i] { high[i] } else { above }
+        };
+        std::array::from_fn(one)
+    }
+    #[inline(always)]
     unsafe fn sum(v: Self::V) -> f32 {
         v.iter().sum()
     }

@@ -46,6 +46,7 @@ impl Task for EveryOperation {
             check(S::add(va, vb), &|i| a[i] + b[i], "add");
             check(S::sub(va, vb), &|i| a[i] - b[i], "sub");
             check(S::fma(va, vb, vc), &|i| a[i] * b[i] + c[i], "fma");
+            check(S::clamp(vc, one, S::splat(4.0)), &|i| c[i].clamp(1.0, 4.0), "clamp");
             check(
                 S::select(S::equal(va, S::splat(1.0)), vb, va),
                 &|i| if a[i] == 1.0 { b[i] } else { a[i] },

@@ -42,6 +42,8 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn greater_or_nan(a: Self::V, b: Self::V) -> Self::M;
     /// `yes` where the mask is set, else `no`.
     unsafe fn select(mask: Self::M, yes: Self::V, no: Self::V) -> Self::V;
+    /// `v`, but not below `low` and not above `high`. A NaN stays one.
+    unsafe fn clamp(v: Self::V, low: Self::V, high: Self::V) -> Self::V;
     /// Sum of all lanes.
     unsafe fn sum(v: Self::V) -> f32;
     /// Writes lanes that hold whole numbers from 0 to 255 as bytes.

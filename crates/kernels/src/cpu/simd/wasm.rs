@@ -62,6 +62,10 @@ impl Simd for Wasm {
         v128_bitselect(yes, no, mask)
     }
     #[inline(always)]
+    unsafe fn clamp(v: Self::V, low: Self::V, high: Self::V) -> Self::V {
+        f32x4_min(f32x4_max(v, low), high)
+    }
+    #[inline(always)]
     unsafe fn sum(v: Self::V) -> f32 {
         let lane = [f32x4_extract_lane::<0>(v), f32x4_extract_lane::<1>(v)];
         lane[0] + lane[1] + f32x4_extract_lane::<2>(v) + f32x4_extract_lane::<3>(v)

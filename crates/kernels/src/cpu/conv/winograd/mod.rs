@@ -8,7 +8,7 @@ mod backward;
 mod forward;
 mod kernels;
 mod tiles;
-mod transform;
+pub(crate) mod transform;
 mod variant;
 mod weights;
 

@@ -24,7 +24,7 @@ unsafe fn plus<S: Simd>(a: S::V, factor: f32, b: S::V) -> S::V {
 ///
 /// The processor has `S`.
 #[inline(always)]
-pub(super) unsafe fn input<S: Simd, const T: usize>(x: [S::V; T]) -> [S::V; T] {
+pub(crate) unsafe fn input<S: Simd, const T: usize>(x: [S::V; T]) -> [S::V; T] {
     let mut v = x;
     // SAFETY: the caller's promise.
     unsafe {
@@ -53,7 +53,7 @@ pub(super) unsafe fn input<S: Simd, const T: usize>(x: [S::V; T]) -> [S::V; T] {
 ///
 /// The processor has `S`.
 #[inline(always)]
-pub(super) unsafe fn output<S: Simd, const M: usize, const T: usize>(m: [S::V; T]) -> [S::V; M] {
+pub(crate) unsafe fn output<S: Simd, const M: usize, const T: usize>(m: [S::V; T]) -> [S::V; M] {
     // SAFETY: the caller's promise.
     unsafe {
         let mut y = [S::splat(0.0); M];
@@ -105,7 +105,7 @@ pub(super) unsafe fn gradient<S: Simd, const M: usize, const T: usize>(d: [S::V;
 }
 
 /// G: row k holds the powers of point k, scaled so that Bᵀ needs whole numbers alone.
-pub(super) const fn weight_matrix<const R: usize, const T: usize>() -> [[f32; R]; T] {
+pub(crate) const fn weight_matrix<const R: usize, const T: usize>() -> [[f32; R]; T] {
     let points: [f64; 5] = [0.0, 1.0, -1.0, 2.0, -2.0];
     let scales: [f64; 5] = match T {
         4 => [1.0, 0.5, 0.5, 0.0, 0.0],
@@ -132,7 +132,7 @@ pub(super) const fn weight_matrix<const R: usize, const T: usize>() -> [[f32; R]
 ///
 /// The processor has `S`.
 #[inline(always)]
-pub(super) unsafe fn product<S: Simd, const N: usize, const K: usize>(
+pub(crate) unsafe fn product<S: Simd, const N: usize, const K: usize>(
     matrix: &[[f32; K]; N],
     v: [S::V; K],
 ) -> [S::V; N] {

@@ -1,0 +1,313 @@
+//! Programs, layer by layer.
+
+use super::conv::{Conv, Geometry, Weight};
+use super::depthwise::Depthwise;
+use super::planes::Planes;
+use super::pointwise::{Function, Join};
+use super::pool::{Counted, Sliding, Windows};
+use super::program::Program;
+use super::step::{Layer, Place, Step};
+use crate::cpu::memory::Held;
+use crate::cpu::simd::Isa;
+
+/// An image between two layers of a program that is being built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value(Place);
+
+/// A convolution of a program.
+#[derive(Clone, Copy, Debug)]
+pub struct Convolution<'a> {
+    /// `[out_channels, in_channels / groups, kernel height, kernel width]`.
+    pub weight: &'a [f32],
+    /// One a channel that comes out.
+    pub bias: Option<&'a [f32]>,
+    /// Channels that come out.
+    pub out_channels: usize,
+    /// Height and width.
+    pub kernel: [usize; 2],
+    /// Steps of the kernel, in pixels.
+    pub stride: [usize; 2],
+    /// Rows above and below, columns to the left and to the right of zeros.
+    pub padding: [usize; 4],
+    /// Distance between the pixels that neighbouring entries of the kernel meet.
+    pub dilation: usize,
+    /// Into how many groups the channels are divided.
+    pub groups: usize,
+}
+
+/// The windows of a pool of a program.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolWindows {
+    /// Height and width.
+    pub kernel: [usize; 2],
+    /// Steps, in pixels.
+    pub stride: [usize; 2],
+    /// Rows and columns on both sides.
+    pub padding: [usize; 2],
+    /// Height and width of the result.
+    pub output: [usize; 2],
+}
+
+impl PoolWindows {
+    fn sliding(&self) -> Sliding {
+        Sliding { kernel: self.kernel, stride: self.stride, padding: self.padding }
+    }
+}
+
+/// Builds a [`Program`]: every layer takes values and gives a new one.
+///
+/// Methods give `None` for what no kernel computes, such as groups of channels that are no whole vectors.
+pub struct Builder {
+    isa: Isa,
+    planes: Vec<Planes>,
+    steps: Vec<Step>,
+}
+
+impl Builder {
+    /// A program for images `[channels, height, width]`, and those images.
+    pub fn new(input: [usize; 3]) -> (Self, Value) {
+        Self::with(Isa::current(), input)
+    }
+
+    pub(super) fn with(isa: Isa, input: [usize; 3]) -> (Self, Value) {
+        (Self { isa, planes: vec![Planes::new(input, 1)], steps: Vec::new() }, Value(0))
+    }
+
+    /// `[channels, height, width]` of a value.
+    pub fn shape(&self, value: Value) -> [usize; 3] {
+        self.planes[value.0].shape
+    }
+
+    fn lanes(&self) -> usize {
+        self.isa.lanes()
+    }
+
+    fn push(&mut self, layer: Layer, inputs: Vec<Place>, planes: Planes) -> Value {
+        self.planes.push(planes);
+        self.steps.push(Step { layer, inputs, output: self.planes.len() - 1 });
+        Value(self.planes.len() - 1)
+    }
+
+    /// The value in blocks of as many channels as a vector has lanes.
+    fn in_blocks(&mut self, x: Value) -> Value {
+        let planes = self.planes[x.0];
+        match planes.lanes == self.lanes() {
+            true => x,
+            false => {
+                let planes = Planes::new(planes.shape, self.lanes());
+                self.push(Layer::Copy { scale: 1 }, vec![x.0], planes)
+            }
+        }
+    }
+
+    /// A convolution, which a `height` × `width` image becomes one of `output` by.
+    pub fn conv(&mut self, x: Value, conv: Convolution, output: [usize; 2]) -> Option<Value> {
+        let channels = [self.shape(x)[0], conv.out_channels];
+        let Convolution { weight, bias, kernel, stride, dilation, groups, .. } = conv;
+        let padding = [conv.padding[0], conv.padding[2]];
+        let shape = [conv.out_channels, output[0], output[1]];
+        if groups == channels[0] && groups == channels[1] && groups > 1 {
+            let x = self.in_blocks(x);
+            let weights = Depthwise::pack(self.isa, weight, groups);
+            let bias = self.per_channel(bias, groups);
+            let limits = [f32::NEG_INFINITY, f32::INFINITY];
+            let layer = Depthwise { kernel, stride, dilation, padding, weights, bias, limits };
+            return Some(self.push(
+                Layer::Depthwise(layer),
+                vec![x.0],
+                Planes::new(shape, self.lanes()),
+            ));
+        }
+        let x = if groups > 1 { self.in_blocks(x) } else { x };
+        let lanes = self.planes[x.0].lanes;
+        let geometry = Geometry { channels, kernel, stride, dilation, padding, groups, lanes };
+        if !geometry.can_compute(self.lanes()) {
+            return None;
+        }
+        let step = [weight.len() / conv.out_channels, 1];
+        let layer = Conv::new(self.isa, geometry, output, Weight { values: weight, step }, bias);
+        Some(self.push(Layer::Conv(layer), vec![x.0], Planes::new(shape, self.lanes())))
+    }
+
+    /// A linear layer of all values of an image, `weight` of which is `[channels · height · width, out_features]`.
+    pub fn linear(&mut self, x: Value, weight: &[f32], bias: Option<&[f32]>) -> Value {
+        let [channels, height, width] = self.shape(x);
+        let out_features = weight.len() / (channels * height * width);
+        let geometry = Geometry {
+            channels: [channels, out_features],
+            kernel: [height, width],
+            stride: [1, 1],
+            dilation: 1,
+            padding: [0, 0],
+            groups: 1,
+            lanes: self.planes[x.0].lanes,
+        };
+        let weight = Weight { values: weight, step: [1, out_features] };
+        let layer = Conv::new(self.isa, geometry, [1, 1], weight, bias);
+        let planes = Planes::new([out_features, 1, 1], self.lanes());
+        self.push(Layer::Conv(layer), vec![x.0], planes)
+    }
+
+    /// Every channel times a factor, and a shift.
+    pub fn affine(&mut self, x: Value, factor: &[f32], shift: &[f32]) -> Value {
+        let [channels, height, width] = self.shape(x);
+        let x = self.in_blocks(x);
+        let layer = Depthwise {
+            kernel: [1, 1],
+            stride: [1, 1],
+            dilation: 1,
+            padding: [0, 0],
+            weights: Depthwise::pack(self.isa, factor, channels),
+            bias: self.per_channel(Some(shift), channels),
+            limits: [f32::NEG_INFINITY, f32::INFINITY],
+        };
+        let planes = Planes::new([channels, height, width], self.lanes());
+        self.push(Layer::Depthwise(layer), vec![x.0], planes)
+    }
+
+    fn per_channel(&self, values: Option<&[f32]>, channels: usize) -> Held {
+        let mut filled = Held::zeros(channels.next_multiple_of(self.lanes()));
+        if let Some(values) = values {
+            filled[..channels].copy_from_slice(values);
+        }
+        filled
+    }
+
+    /// A function of every value.
+    pub fn function(&mut self, x: Value, function: Function) -> Value {
+        let planes = Planes { frame: [0; 4], ..self.planes[x.0] };
+        self.push(Layer::Join(Join::Function(function)), vec![x.0], planes)
+    }
+
+    /// The largest value of each window.
+    pub fn max_pool(&mut self, x: Value, windows: PoolWindows) -> Value {
+        self.pool(x, Windows::Max(windows.sliding()), windows.output)
+    }
+
+    /// The mean of each window; of pixels in the padding, too, if they count.
+    pub fn avg_pool(&mut self, x: Value, windows: PoolWindows, counts_padding: bool) -> Value {
+        let counted = if counts_padding { Counted::Padded } else { Counted::Image };
+        self.pool(x, Windows::Mean(windows.sliding(), counted), windows.output)
+    }
+
+    /// The means of `size` × `size` windows that cover the image.
+    pub fn adaptive_avg_pool(&mut self, x: Value, size: usize) -> Value {
+        self.pool(x, Windows::Cover, [size; 2])
+    }
+
+    fn pool(&mut self, x: Value, windows: Windows, output: [usize; 2]) -> Value {
+        let x = self.in_blocks(x);
+        let planes = Planes::new([self.shape(x)[0], output[0], output[1]], self.lanes());
+        self.push(Layer::Pool(windows), vec![x.0], planes)
+    }
+
+    /// Every pixel `scale` times in both directions.
+    pub fn upsample(&mut self, x: Value, scale: usize) -> Value {
+        let x = self.in_blocks(x);
+        let [channels, height, width] = self.shape(x);
+        let planes = Planes::new([channels, height * scale, width * scale], self.lanes());
+        self.push(Layer::Copy { scale }, vec![x.0], planes)
+    }
+
+    /// The sum of two values of one shape.
+    pub fn sum(&mut self, a: Value, b: Value) -> Value {
+        self.join(Join::Sum, a, b)
+    }
+
+    /// The product of two values of one shape, or with a value a channel.
+    pub fn product(&mut self, a: Value, b: Value) -> Value {
+        self.join(Join::Product, a, b)
+    }
+
+    fn join(&mut self, join: Join, a: Value, b: Value) -> Value {
+        let [a, b] = [a, b].map(|x| self.in_blocks(x));
+        let planes = Planes::new(self.shape(a), self.lanes());
+        self.push(Layer::Join(join), vec![a.0, b.0], planes)
+    }
+
+    /// The channels of several values of one size, one behind the other.
+    pub fn concat(&mut self, values: &[Value]) -> Option<Value> {
+        let (_, others) = values.split_last()?;
+        let is_whole = |x: &Value| self.shape(*x)[0].is_multiple_of(self.lanes());
+        if !others.iter().all(is_whole) {
+            return None;
+        }
+        let inputs: Vec<Place> = values.iter().map(|x| self.in_blocks(*x).0).collect();
+        let channels = inputs.iter().map(|x| self.planes[*x].shape[0]).sum();
+        let [_, height, width] = self.planes[inputs[0]].shape;
+        let planes = Planes::new([channels, height, width], self.lanes());
+        Some(self.push(Layer::Copy { scale: 1 }, inputs, planes))
+    }
+
+    /// The program that gives `output`.
+    pub fn finish(mut self, output: Value) -> Program {
+        let last = self.fuse(output.0);
+        for step in &self.steps {
+            let y = self.planes[step.output];
+            let x = &mut self.planes[step.inputs[0]];
+            let needed = match &step.layer {
+                Layer::Depthwise(layer) => layer.frame(x, &y),
+                Layer::Conv(conv) => conv.frame(x, &y),
+                _ => [0; 4],
+            };
+            x.frame = std::array::from_fn(|side| x.frame[side].max(needed[side]));
+        }
+        Program::new(self.isa, self.planes, self.steps, last)
+    }
+
+    /// Makes sums and activations behind convolutions part of them; gives the place of `output` then.
+    fn fuse(&mut self, mut output: Place) -> Place {
+        let mut steps: Vec<Step> = Vec::new();
+        let uses = |steps: &[Step], rest: &[Step], place: Place| {
+            let readers = steps.iter().chain(rest).flat_map(|step| &step.inputs);
+            readers.filter(|input| **input == place).count()
+        };
+        let mut rest = std::mem::take(&mut self.steps);
+        rest.reverse();
+        while let Some(mut step) = rest.pop() {
+            rest.push(step);
+            let readers = |place: Place| uses(&steps, &rest, place) + usize::from(place == output);
+            let next = rest.last().expect("it was put back");
+            let joined = match (&next.layer, steps.last()) {
+                (Layer::Join(Join::Function(function)), Some(last)) => {
+                    let is_next = next.inputs[0] == last.output && readers(last.output) == 1;
+                    function.limits().filter(|_| is_next && last.layer.has_no_limits()).is_some()
+                }
+                (Layer::Join(Join::Sum), Some(last)) => {
+                    matches!(&last.layer, Layer::Conv(conv) if conv.has_no_limits())
+                        && last.inputs.len() == 1
+                        && readers(last.output) == 1
+                        && next.inputs.contains(&last.output)
+                        && next.inputs[0] != next.inputs[1]
+                }
+                _ => false,
+            };
+            step = rest.pop().expect("it was put back");
+            if !joined {
+                steps.push(step);
+                continue;
+            }
+            let last = steps.last_mut().expect("there is one to join");
+            match step.layer {
+                Layer::Join(Join::Function(function)) => {
+                    let limits = function.limits().expect("it was asked for");
+                    match &mut last.layer {
+                        Layer::Conv(conv) => conv.limits = limits,
+                        Layer::Depthwise(layer) => layer.limits = limits,
+                        _ => unreachable!("only convolutions have limits"),
+                    }
+                }
+                _ => {
+                    let other = step.inputs.into_iter().find(|input| *input != last.output);
+                    last.inputs.extend(other);
+                }
+            }
+            last.output = step.output;
+        }
+        self.steps = steps;
+        if self.steps.is_empty() {
+            output = 0;
+        }
+        output
+    }
+}

@@ -1,0 +1,171 @@
+//! The variants of Winograd's method, and kernels that are transformed once.
+
+use super::geometry::{Geometry, Panel, Weight};
+use crate::cpu::conv::transform::{product, weight_matrix};
+use crate::cpu::memory::Held;
+use crate::cpu::simd::{Isa, Simd, Task};
+use crate::cpu::threads;
+
+/// What a transform costs for every element, in the time of a multiply-add of vectors.
+const TRANSFORM: usize = 14;
+
+/// Results and weights of a row that are computed together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variant {
+    /// F(2×2, 3×3)
+    F2x3,
+    /// F(4×4, 3×3)
+    F4x3,
+    /// F(2×2, 5×5)
+    F2x5,
+}
+
+impl Variant {
+    /// Results of a row of a tile.
+    pub fn results(self) -> usize {
+        if self == Self::F4x3 { 4 } else { 2 }
+    }
+
+    /// Inputs of a row of a tile, and products.
+    pub fn side(self) -> usize {
+        if self == Self::F2x3 { 4 } else { 6 }
+    }
+
+    pub fn positions(self) -> usize {
+        self.side() * self.side()
+    }
+
+    /// What results of that size cost an image, in the time of a multiply-add of vectors.
+    pub fn cost(self, g: &Geometry, size: [usize; 2], lanes: usize) -> usize {
+        let [inputs, outputs] = g.channels.map(|channels| channels.next_multiple_of(lanes));
+        let tiles: usize = size.iter().map(|side| side.div_ceil(self.results())).product();
+        let tile = inputs * outputs + TRANSFORM * (inputs + outputs);
+        self.positions() * tiles * tile / lanes
+    }
+
+    /// The variant that takes the least time for an image of that size, if one takes less than the direct way.
+    pub fn of(g: &Geometry, size: [usize; 2], lanes: usize) -> Option<Self> {
+        let variants: &[Self] = match (g.kernel, g.stride, g.dilation, g.groups) {
+            ([3, 3], [1, 1], 1, 1) => &[Self::F2x3, Self::F4x3],
+            ([5, 5], [1, 1], 1, 1) => &[Self::F2x5],
+            _ => return None,
+        };
+        if g.lanes != lanes {
+            return None;
+        }
+        let [inputs, outputs] = g.channels.map(|channels| channels.next_multiple_of(lanes));
+        let pairs = inputs * outputs;
+        // To read a weight takes time, too: more where they lie beyond the second-level cache. The choice is that for one
+        // image, so that the bits of an output do not depend on the batch.
+        let cost = |products: usize, times: usize| {
+            let is_large = products * pairs * size_of::<f32>() > 1 << 20;
+            products * pairs * (times + if is_large { 12 } else { 2 })
+        };
+        let direct = cost(g.kernel[0] * g.kernel[1], size[0] * size[1]);
+        let by_variant = |variant: &Self| {
+            let tiles: usize = size.iter().map(|side| side.div_ceil(variant.results())).product();
+            let transforms = TRANSFORM * (inputs + outputs) * tiles;
+            cost(variant.positions(), tiles) + variant.positions() * transforms
+        };
+        let best = variants.iter().min_by_key(|variant| by_variant(variant))?;
+        (by_variant(best) < direct).then_some(*best)
+    }
+}
+
+/// The weights of a convolution, transformed.
+pub(super) struct Kernels {
+    pub variant: Variant,
+    /// Panel by panel and position by position, in the order of the input channels.
+    pub values: Held,
+    /// What sums begin with.
+    pub zeros: Held,
+}
+
+impl Kernels {
+    pub fn new(isa: Isa, variant: Variant, g: &Geometry, panels: &[Panel], weight: Weight) -> Self {
+        let lanes = isa.lanes();
+        let [inputs, outputs] = g.channels;
+        let blocks = inputs.div_ceil(lanes);
+        let panel_len =
+            |panel: &Panel| variant.positions() * blocks * lanes * panel.vectors * lanes;
+        let mut values = Held::zeros(panels.iter().map(panel_len).sum());
+        let mut rest = &mut values[..];
+        let tasks = panels.iter().map(|panel| {
+            let (to, others) = std::mem::take(&mut rest).split_at_mut(panel_len(panel));
+            rest = others;
+            Pack { to, panel, inputs, outputs, weight }
+        });
+        threads::each(tasks.collect(), |task| match variant {
+            Variant::F2x3 => isa.run(PackAs::<3, 4>(task)),
+            Variant::F4x3 => isa.run(PackAs::<3, 6>(task)),
+            Variant::F2x5 => isa.run(PackAs::<5, 6>(task)),
+        });
+        Kernels { variant, values, zeros: Held::zeros(isa.block_vectors() * lanes) }
+    }
+
+    pub fn bytes(&self) -> usize {
+        size_of_val::<[f32]>(&self.values)
+    }
+}
+
+/// Transforms the kernels of a panel.
+struct Pack<'a> {
+    to: &'a mut [f32],
+    panel: &'a Panel,
+    inputs: usize,
+    outputs: usize,
+    weight: Weight<'a>,
+}
+
+struct PackAs<'a, const R: usize, const T: usize>(Pack<'a>);
+
+impl<const R: usize, const T: usize> Task for PackAs<'_, R, T> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Pack { to, panel, inputs, outputs, weight } = self.0;
+        let g = const { weight_matrix::<R, T>() };
+        let row = panel.vectors * S::LANES;
+        let position = inputs.next_multiple_of(S::LANES) * row;
+        for channel in 0..inputs {
+            for v in 0..panel.vectors {
+                // The same weight of `LANES` kernels in one vector.
+                let mut weights = [[[0.0_f32; 16]; R]; R];
+                for lane in 0..S::LANES {
+                    let out = (panel.block + v) * S::LANES + lane;
+                    if out < outputs {
+                        for i in 0..R * R {
+                            let term = channel * R * R + i;
+                            let at = out * weight.step[0] + term * weight.step[1];
+                            weights[i / R][i % R][lane] = weight.values[at];
+                        }
+                    }
+                }
+                // SAFETY: no vector is longer than 16 elements, and `to` has room for every position.
+                unsafe {
+                    let zero = S::splat(0.0);
+                    let mut half = [[zero; T]; R];
+                    for j in 0..R {
+                        let mut column = [zero; R];
+                        for i in 0..R {
+                            column[i] = S::load(weights[i][j].as_ptr());
+                        }
+                        half[j] = product::<S, T, R>(&g, column);
+                    }
+                    for i in 0..T {
+                        let mut line = [zero; R];
+                        for j in 0..R {
+                            line[j] = half[j][i];
+                        }
+                        let line = product::<S, T, R>(&g, line);
+                        for j in 0..T {
+                            let at = (i * T + j) * position + channel * row + v * S::LANES;
+                            S::store(to[at..][..S::LANES].as_mut_ptr(), line[j]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

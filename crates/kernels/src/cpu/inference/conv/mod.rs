@@ -1,0 +1,150 @@
+//! Convolutions, and linear layers as convolutions whose kernel is the whole image.
+
+mod block;
+mod direct;
+mod geometry;
+mod kernels;
+mod winograd;
+
+use direct::Direct;
+use geometry::Panel;
+pub(super) use geometry::{Geometry, Weight};
+use kernels::{Kernels, Variant};
+use winograd::Winograd;
+
+use super::planes::{Planes, frame};
+use super::step::{Images, Work};
+use crate::cpu::conv::{Sizes, direct_is_wanted};
+use crate::cpu::memory::Held;
+use crate::cpu::simd::Isa;
+use crate::cpu::split::even_pieces;
+use crate::cpu::threads;
+
+/// Images that are many, in vectors.
+const MANY: usize = 8;
+
+/// A convolution with its weights in the order in which they are read.
+pub(in crate::cpu::inference) struct Conv {
+    pub geometry: Geometry,
+    /// Output channels that are computed together.
+    panels: Vec<Panel>,
+    weights: Weights,
+    bias: Held,
+    /// Between which the results are held: an activation.
+    pub limits: [f32; 2],
+}
+
+/// Weights by the way in which the convolution is computed.
+enum Weights {
+    /// Panel by panel, in the order of the terms: a value of each of its output channels.
+    Direct(Held),
+    Winograd(Kernels),
+}
+
+impl Conv {
+    /// Packs the weight of a convolution whose results are of that height and width.
+    pub fn new(
+        isa: Isa,
+        geometry: Geometry,
+        size: [usize; 2],
+        weight: Weight,
+        bias: Option<&[f32]>,
+    ) -> Self {
+        let lanes = isa.lanes();
+        let g = &geometry;
+        let [_, out_channels] = g.channels;
+        let group_out = out_channels / g.groups;
+        let mut panels = Vec::new();
+        let mut len = 0;
+        for group in 0..g.groups {
+            let first = group * group_out / lanes;
+            for (block, vectors) in even_pieces(group_out.div_ceil(lanes), isa.block_vectors()) {
+                let input = group * g.group_blocks();
+                let chunks = g.chunks(vectors, lanes);
+                let terms: usize = chunks.iter().map(|chunk| g.terms(chunk).len()).sum();
+                panels.push(Panel { block: first + block, vectors, input, weights: len, chunks });
+                len += terms * vectors * lanes;
+            }
+        }
+        let mut filled = Held::zeros(out_channels.next_multiple_of(lanes));
+        if let Some(bias) = bias {
+            filled[..out_channels].copy_from_slice(bias);
+        }
+        let limits = [f32::NEG_INFINITY, f32::INFINITY];
+        if let Some(variant) = Variant::of(g, size, lanes).filter(|_| !direct_is_wanted()) {
+            let kernels = Kernels::new(isa, variant, g, &panels, weight);
+            let weights = Weights::Winograd(kernels);
+            return Conv { geometry, panels, weights, bias: filled, limits };
+        }
+        let mut packed = Held::zeros(len);
+        let mut rest = &mut packed[..];
+        let ends = panels.iter().skip(1).map(|panel| panel.weights).chain([len]);
+        let pieces = panels.iter().zip(ends).map(|(panel, end)| {
+            let (piece, others) = std::mem::take(&mut rest).split_at_mut(end - panel.weights);
+            rest = others;
+            (panel, piece)
+        });
+        threads::each(pieces.collect(), |(panel, piece)| panel.pack(g, lanes, weight, piece));
+        Conv { geometry, panels, weights: Weights::Direct(packed), bias: filled, limits }
+    }
+
+    /// What results of that size cost an image: here, and with many images interleaved, in the time of a multiply-add of
+    /// vectors.
+    pub fn costs(&self, size: [usize; 2], lanes: usize) -> [usize; 2] {
+        let Geometry { channels, kernel, stride, groups, .. } = self.geometry;
+        let [in_channels, out_channels] = channels.map(|channels| channels / groups);
+        let here = match &self.weights {
+            Weights::Direct(weights) => size[0] * size[1] * weights.len() / lanes,
+            Weights::Winograd(kernels) => kernels.variant.cost(&self.geometry, size, lanes),
+        };
+        let sizes = Sizes { batch: MANY * lanes, in_channels, out_channels, kernel, stride };
+        [here, groups * sizes.cost(size, lanes) / sizes.batch]
+    }
+
+    /// The rows above and below, the columns to the left and to the right that it reads around an image of `x` for one of
+    /// `y`.
+    pub fn frame(&self, x: &Planes, y: &Planes) -> [usize; 4] {
+        let g = &self.geometry;
+        let [x, y] = [x, y].map(|planes| [planes.shape[1], planes.shape[2]]);
+        let y = match &self.weights {
+            Weights::Direct(_) => y,
+            // Whole tiles.
+            Weights::Winograd(kernels) => {
+                y.map(|side| side.next_multiple_of(kernels.variant.results()))
+            }
+        };
+        frame(x, y, g.kernel, g.stride, g.dilation, g.padding)
+    }
+
+    /// Computes images from `x`, plus `other` where there is one.
+    pub fn run(
+        &self,
+        work: Work,
+        x: Images<*const f32>,
+        other: Option<Images<*const f32>>,
+        y: Images<*mut f32>,
+    ) {
+        let weights = match &self.weights {
+            Weights::Direct(weights) => weights,
+            Weights::Winograd(kernels) => {
+                let Conv { geometry, panels, bias, limits, .. } = self;
+                let limits = *limits;
+                let winograd = Winograd { kernels, geometry, panels, bias, limits, x, other, y };
+                return winograd.run(work);
+            }
+        };
+        Direct { conv: self, weights, x, other, y }.run(work);
+    }
+
+    /// Bytes of its weights.
+    pub fn weight_bytes(&self) -> usize {
+        match &self.weights {
+            Weights::Direct(weights) => size_of_val::<[f32]>(weights),
+            Weights::Winograd(kernels) => kernels.bytes(),
+        }
+    }
+
+    pub fn has_no_limits(&self) -> bool {
+        self.limits == [f32::NEG_INFINITY, f32::INFINITY]
+    }
+}

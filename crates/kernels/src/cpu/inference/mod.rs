@@ -1,0 +1,16 @@
+//! Networks for inference: programs over memory that is set aside once, whose images lie in blocks of channels.
+
+mod builder;
+mod conv;
+mod depthwise;
+mod planes;
+mod pointwise;
+mod pool;
+mod program;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use builder::{Builder, Convolution, PoolWindows, Value};
+pub use pointwise::Function;
+pub use program::Program;
