@@ -85,7 +85,7 @@
 //! makes it). There a vector holds neighbouring *channels* of one pixel, so one image fills the lanes as well as many, where
 //! channels are a multiple of them. Nothing is put into another order between two layers; weights are packed, and
 //! transformed for Winograd's method, once; activations and the sums of residual blocks are part of the convolution before
-//! them; values share memory that is set aside once; and Burn is not asked in between. An output has the same bits in any
+//! them; values share memory by a plan; and Burn is not asked in between. A program gives an image the same bits in any
 //! batch.
 //!
 //! Linear layers are products by kernels of their own, which know that the batch is small, with bias

@@ -77,8 +77,8 @@ impl Bundle {
     /// `[images, channels, height, width]`: the rows of the first channel, then those of the next.
     ///
     /// They are normalized and computed in batches of [`Architecture::inference_batch`]. A network in
-    /// training is used as after [`valid`](Module::valid). After the first prediction a bundle holds its weights twice: as
-    /// they were, and as they predict fastest ([`Network::for_inference`]).
+    /// training is used as after [`valid`](Module::valid). After the first prediction a bundle holds its weights as they
+    /// were and as they predict fastest ([`Network::for_inference`](crate::Network::for_inference)).
     ///
     /// [`Architecture::inference_batch`]: crate::Architecture::inference_batch
     ///
@@ -110,10 +110,15 @@ impl Bundle {
     /// The network as predictions are computed with it. One on a training device may have changed since the last call.
     fn for_inference(&self) -> Cow<'_, InferenceNetwork> {
         let trains = self.network.devices().iter().any(Device::is_autodiff);
-        match trains {
-            true => Cow::Owned(self.network.for_inference()),
-            false => Cow::Borrowed(self.inference.get_or_init(|| self.network.for_inference())),
+        if trains {
+            return Cow::Owned(self.network.for_inference_once());
         }
+        if let Some(network) = self.inference.get() {
+            return Cow::Borrowed(network);
+        }
+        // Not under the lock: threads that pack the weights may take up another prediction meanwhile.
+        let network = self.network.for_inference();
+        Cow::Borrowed(self.inference.get_or_init(|| network))
     }
 
     /// The same images as values, `[images, channels, height, width]`, normalized as the network takes them, on its device:

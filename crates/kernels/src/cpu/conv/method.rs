@@ -75,7 +75,7 @@ const IM2COL_PRODUCT: usize = 120;
 fn im2col_is_faster(g: &Geometry, lanes: usize) -> bool {
     let elements = g.batch * g.conv[0] * g.conv[1] * g.fan_in();
     let im2col = elements * (IM2COL_ELEMENT + g.out_channels * IM2COL_PRODUCT / 100) / lanes;
-    im2col < Sizes::of(g).cost(g.conv, lanes)
+    (im2col as u64) < Sizes::of(g).cost(g.conv, lanes)
 }
 
 /// What it costs to interleave a pixel of the input or to separate one of the output, in the time of a multiply-add of
@@ -106,7 +106,7 @@ impl Sizes {
     }
 
     /// What the fastest method costs for results of that size, in the time of a multiply-add of vectors.
-    pub(crate) fn cost(&self, size: [usize; 2], lanes: usize) -> usize {
+    pub(crate) fn cost(&self, size: [usize; 2], lanes: usize) -> u64 {
         fastest(self, size, lanes, RESULTS).1
     }
 }
@@ -117,20 +117,23 @@ fn fastest(
     size: [usize; 2],
     lanes: usize,
     overhead: Overhead,
-) -> (Option<Variant>, usize) {
+) -> (Option<Variant>, u64) {
     let variants: &[Variant] = match (g.kernel, g.stride) {
         ([3, 3], [1, 1]) => &[Variant::F2x3, Variant::F4x3],
         ([5, 5], [1, 1]) => &[Variant::F2x5],
         _ => &[],
     };
-    let groups = g.batch.div_ceil(lanes);
-    let pairs = g.in_channels * g.out_channels;
-    let direct = groups * size[0] * size[1] * g.kernel[0] * g.kernel[1] * pairs;
+    // As long numbers also where addresses are short.
+    let long = |n: usize| n as u64;
+    let groups = long(g.batch.div_ceil(lanes));
+    let pairs = long(g.in_channels) * long(g.out_channels);
+    let direct = [size[0], size[1], g.kernel[0], g.kernel[1]].map(long).iter().product::<u64>();
+    let direct = groups * direct * pairs;
     let cost = |variant: &Variant| {
-        let [rows, columns] = variant.tiles(size);
-        let transforms = overhead.tile * (g.in_channels + g.out_channels);
+        let [rows, columns] = variant.tiles(size).map(long);
+        let transforms = long(overhead.tile * (g.in_channels + g.out_channels));
         let tiles = groups * rows * columns;
-        variant.positions() * (tiles * (pairs + transforms) + overhead.kernel * pairs)
+        long(variant.positions()) * (tiles * (pairs + transforms) + long(overhead.kernel) * pairs)
     };
     let by_variants = variants.iter().map(|variant| (Some(*variant), cost(variant)));
     // The first of equals: the direct way.

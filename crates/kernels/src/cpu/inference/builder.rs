@@ -35,6 +35,30 @@ pub struct Convolution<'a> {
     pub groups: usize,
 }
 
+impl Convolution<'_> {
+    /// Panics if it does not make `output` of images of the shape `input`.
+    fn check(&self, input: [usize; 3], output: [usize; 2]) {
+        let [in_channels, height, width] = input;
+        let Convolution { kernel, stride, padding, dilation, groups, out_channels, .. } = *self;
+        let is_some = ![kernel[0], kernel[1], stride[0], stride[1], dilation, groups, out_channels]
+            .contains(&0);
+        assert!(is_some, "a side of 0 in {kernel:?}, {stride:?}, {dilation}, {groups}");
+        let divides = in_channels.is_multiple_of(groups) && out_channels.is_multiple_of(groups);
+        assert!(divides, "{groups} groups of {in_channels} and {out_channels} channels");
+        let terms = in_channels / groups * kernel[0] * kernel[1];
+        assert_eq!(self.weight.len(), out_channels * terms, "elements of the weight");
+        assert!(self.bias.is_none_or(|bias| bias.len() == out_channels), "a bias a channel");
+        let along = |axis: usize, side: usize| {
+            let padded = side + padding[2 * axis] + padding[2 * axis + 1];
+            padded
+                .checked_sub(dilation * (kernel[axis] - 1) + 1)
+                .map(|rest| rest / stride[axis] + 1)
+        };
+        let expected = [along(0, height), along(1, width)];
+        assert_eq!(output.map(Some), expected, "height and width of the result");
+    }
+}
+
 /// The windows of a pool of a program.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolWindows {
@@ -57,6 +81,10 @@ impl PoolWindows {
 /// Builds a [`Program`]: every layer takes values and gives a new one.
 ///
 /// Methods give `None` for what no kernel computes, such as groups of channels that are no whole vectors.
+///
+/// # Panics
+///
+/// Methods panic if sizes do not fit one another, or are 0: kernels read and write by them without a further look.
 pub struct Builder {
     isa: Isa,
     planes: Vec<Planes>,
@@ -70,6 +98,7 @@ impl Builder {
     }
 
     pub(super) fn with(isa: Isa, input: [usize; 3]) -> (Self, Value) {
+        assert!(!input.contains(&0), "images of {input:?}");
         (Self { isa, planes: vec![Planes::new(input, 1)], steps: Vec::new() }, Value(0))
     }
 
@@ -100,10 +129,11 @@ impl Builder {
         }
     }
 
-    /// A convolution, which a `height` × `width` image becomes one of `output` by.
+    /// A convolution, whose results are of that height and width.
     pub fn conv(&mut self, x: Value, conv: Convolution, output: [usize; 2]) -> Option<Value> {
         let channels = [self.shape(x)[0], conv.out_channels];
         let Convolution { weight, bias, kernel, stride, dilation, groups, .. } = conv;
+        conv.check(self.shape(x), output);
         let padding = [conv.padding[0], conv.padding[2]];
         let shape = [conv.out_channels, output[0], output[1]];
         if groups == channels[0] && groups == channels[1] && groups > 1 {
@@ -133,6 +163,9 @@ impl Builder {
     pub fn linear(&mut self, x: Value, weight: &[f32], bias: Option<&[f32]>) -> Value {
         let [channels, height, width] = self.shape(x);
         let out_features = weight.len() / (channels * height * width);
+        let whole = out_features * channels * height * width;
+        assert!(whole > 0 && weight.len() == whole, "a weight of {}", weight.len());
+        assert!(bias.is_none_or(|bias| bias.len() == out_features), "a bias a feature");
         let geometry = Geometry {
             channels: [channels, out_features],
             kernel: [height, width],
@@ -151,6 +184,7 @@ impl Builder {
     /// Every channel times a factor, and a shift.
     pub fn affine(&mut self, x: Value, factor: &[f32], shift: &[f32]) -> Value {
         let [channels, height, width] = self.shape(x);
+        assert_eq!([factor.len(), shift.len()], [channels; 2], "a factor and a shift a channel");
         let x = self.in_blocks(x);
         let layer = Depthwise {
             kernel: [1, 1],
@@ -196,6 +230,7 @@ impl Builder {
     }
 
     fn pool(&mut self, x: Value, windows: Windows, output: [usize; 2]) -> Value {
+        assert!(!output.contains(&0), "a pool that gives {output:?}");
         let x = self.in_blocks(x);
         let planes = Planes::new([self.shape(x)[0], output[0], output[1]], self.lanes());
         self.push(Layer::Pool(windows), vec![x.0], planes)
@@ -203,6 +238,7 @@ impl Builder {
 
     /// Every pixel `scale` times in both directions.
     pub fn upsample(&mut self, x: Value, scale: usize) -> Value {
+        assert!(scale > 0, "upsampling by 0");
         let x = self.in_blocks(x);
         let [channels, height, width] = self.shape(x);
         let planes = Planes::new([channels, height * scale, width * scale], self.lanes());
@@ -211,11 +247,15 @@ impl Builder {
 
     /// The sum of two values of one shape.
     pub fn sum(&mut self, a: Value, b: Value) -> Value {
+        assert_eq!(self.shape(a), self.shape(b), "a sum of two shapes");
         self.join(Join::Sum, a, b)
     }
 
     /// The product of two values of one shape, or with a value a channel.
     pub fn product(&mut self, a: Value, b: Value) -> Value {
+        let ([channels, ..], b_shape) = (self.shape(a), self.shape(b));
+        let fits = b_shape == self.shape(a) || b_shape == [channels, 1, 1];
+        assert!(fits, "a product of {:?} and {b_shape:?}", self.shape(a));
         self.join(Join::Product, a, b)
     }
 
@@ -227,7 +267,10 @@ impl Builder {
 
     /// The channels of several values of one size, one behind the other.
     pub fn concat(&mut self, values: &[Value]) -> Option<Value> {
-        let (_, others) = values.split_last()?;
+        let (last, others) = values.split_last()?;
+        let size = self.shape(*last)[1..].to_vec();
+        let is_alike = |x: &Value| self.shape(*x)[1..] == size;
+        assert!(others.iter().all(is_alike), "images of several sizes");
         let is_whole = |x: &Value| self.shape(*x)[0].is_multiple_of(self.lanes());
         if !others.iter().all(is_whole) {
             return None;

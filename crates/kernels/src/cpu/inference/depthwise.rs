@@ -46,7 +46,7 @@ impl Depthwise {
     }
 
     pub fn run(&self, work: Work, x: Images<*const f32>, y: Images<*mut f32>) {
-        let operations = y.planes.len() * self.kernel[0] * self.kernel[1];
+        let operations = y.planes.len() as u64 * (self.kernel[0] * self.kernel[1]) as u64;
         let blocks = y.planes.blocks();
         work.each(blocks, operations, |block| work.isa.run(Block { layer: self, block, x, y }));
     }

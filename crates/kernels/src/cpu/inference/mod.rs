@@ -1,4 +1,4 @@
-//! Networks for inference: programs over memory that is set aside once, whose images lie in blocks of channels.
+//! Networks for inference: programs over planned memory, whose images lie in blocks of channels.
 
 mod builder;
 mod conv;

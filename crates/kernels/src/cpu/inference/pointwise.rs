@@ -100,14 +100,14 @@ pub(super) fn run(
     if [x.planes, b.planes].iter().all(|planes| *planes == y.planes) && y.planes.is_bare() {
         // All images are one stretch of memory.
         let pieces: Vec<_> = even_pieces(len, PIECE).collect();
-        return work.each(pieces.len(), 4 * len, |i| {
+        return work.each(pieces.len(), 4 * len as u64, |i| {
             let (first, len) = pieces[i];
             let (x, b, y) = (x.element(first), b.element(first), y.element(first));
             work.isa.run(Row { join, x, b, y, len });
         });
     }
     let blocks = y.planes.blocks();
-    work.each(work.images * blocks, 4 * len, |i| {
+    work.each(work.images * blocks, 4 * len as u64, |i| {
         let (image, block) = (i / blocks, i % blocks);
         let (x, b, y) = (x.image(image), b.image(image), y.image(image));
         work.isa.run(Block { join, block, x, b, y });

@@ -64,7 +64,7 @@ impl Windows {
 
 /// Computes a pool.
 pub(super) fn run(windows: Windows, work: Work, x: Images<*const f32>, y: Images<*mut f32>) {
-    let operations = x.planes.len();
+    let operations = x.planes.len() as u64;
     work.each(y.planes.blocks(), operations, |block| work.isa.run(Block { windows, block, x, y }));
 }
 

@@ -10,7 +10,7 @@ use crate::cpu::memory::{Aligned, Held, SharedSlice};
 use crate::cpu::simd::Isa;
 use crate::cpu::threads;
 
-/// A network as steps over memory that is set aside once.
+/// A network as steps over memory whose places are known beforehand.
 ///
 /// The first steps are taken for one image after the other, so that what they leave is in the cache for the next one. The
 /// last ones, whose weights are larger than what is between them, are taken for all images of a call together, so that the
@@ -27,7 +27,7 @@ pub struct Program {
     room: [usize; 2],
     output: Place,
     /// What an image costs: here, and where many images are interleaved.
-    costs: [usize; 2],
+    costs: [u64; 2],
     /// Memory for the first steps, of threads that are not at work.
     free: Mutex<Vec<Held>>,
 }
@@ -61,7 +61,7 @@ impl Program {
         let homes = vec![Home::None; planes.len()];
         let free = Mutex::default();
         let costs = steps.iter().map(|step| step.layer.costs(&planes[step.output]));
-        let costs = costs.fold([0; 2], |[a, b], [c, d]| [a + c, b + d]);
+        let costs = costs.fold([0; 2], |[a, b]: [u64; 2], [c, d]| [a + c, b + d]);
         let room = [0; 2];
         let mut program = Program { isa, homes, planes, steps, head, room, output, costs, free };
         program.set_homes();
@@ -104,8 +104,9 @@ impl Program {
     /// where these are fewer than a vector has lanes, or channels fill the lanes about as well.
     pub fn is_faster(&self, images: usize) -> bool {
         let lanes = self.isa.lanes();
-        let [here, interleaved] = self.costs;
-        images < lanes || 10 * images * here <= 11 * images.next_multiple_of(lanes) * interleaved
+        let [here, interleaved] = self.costs.map(u128::from);
+        let whole = images.next_multiple_of(lanes) as u128;
+        images < lanes || 10 * images as u128 * here <= 11 * whole * interleaved
     }
 
     /// What the network makes of images, `[batch, channels, height, width]` to the same of the output.
@@ -116,6 +117,9 @@ impl Program {
     pub fn run(&self, images: &[f32]) -> Vec<f32> {
         let size = self.input().iter().product::<usize>();
         assert!(images.len().is_multiple_of(size), "{} elements of images of {size}", images.len());
+        if images.is_empty() {
+            return Vec::new();
+        }
         threads::with_team(|| self.run_all(images, images.len() / size))
     }
 
@@ -163,6 +167,10 @@ impl Program {
     fn run_head(&self, images: &[f32], i: usize, count: usize, all: &SharedSlice) {
         let free = self.free.lock().expect("nothing panics under the lock").pop();
         let mut room = free.unwrap_or_else(|| Held::zeros(self.room[0]));
+        if cfg!(test) {
+            // So that tests see whoever reads what nobody wrote.
+            room.fill(f32::NAN);
+        }
         let shared = SharedSlice::new(&mut room);
         let at = |place: Place| {
             let len = self.planes[place].len();

@@ -14,12 +14,12 @@ use crate::cpu::threads;
 const SPLIT_WORK: usize = 1 << 20;
 
 /// How much longer a depthwise convolution takes whose channels are no neighbours in memory.
-const DEPTHWISE_INTERLEAVED: usize = 4;
+const DEPTHWISE_INTERLEAVED: u64 = 4;
 
 /// What a vector of an exponential function costs, in the time of a multiply-add of vectors: here, and in Burn's operations,
 /// which take it value by value.
-const EXPONENTIAL: usize = 30;
-const EXPONENTIAL_IN_BURN: usize = 200;
+const EXPONENTIAL: u64 = 30;
+const EXPONENTIAL_IN_BURN: u64 = 200;
 
 /// Images in memory, one behind the other.
 #[derive(Clone, Copy)]
@@ -85,8 +85,8 @@ pub(super) struct Work {
 impl Work {
     /// Calls `f` for each of `pieces` pieces of a step of that many multiplications, by several threads where that is worth
     /// it.
-    pub fn each(&self, pieces: usize, operations: usize, f: impl Fn(usize) + Sync + Send) {
-        if pieces < 2 || operations < threads::worth(SPLIT_WORK) {
+    pub fn each(&self, pieces: usize, operations: u64, f: impl Fn(usize) + Sync + Send) {
+        if pieces < 2 || operations < threads::worth(SPLIT_WORK) as u64 {
             (0..pieces).for_each(f);
         } else {
             threads::for_each((0..pieces).into_par_iter(), f);
@@ -130,15 +130,16 @@ impl Layer {
     }
 
     /// What `y` costs an image: here, and with many images interleaved, in the time of a multiply-add of vectors.
-    pub fn costs(&self, y: &Planes) -> [usize; 2] {
+    pub fn costs(&self, y: &Planes) -> [u64; 2] {
         match self {
             Layer::Conv(conv) => conv.costs([y.shape[1], y.shape[2]], y.lanes),
             Layer::Depthwise(layer) => {
-                let cost = y.blocks() * y.shape[1] * y.shape[2] * layer.kernel[0] * layer.kernel[1];
+                let pixels = y.blocks() * y.shape[1] * y.shape[2];
+                let cost = pixels as u64 * (layer.kernel[0] * layer.kernel[1]) as u64;
                 [cost, DEPTHWISE_INTERLEAVED * cost]
             }
             Layer::Join(Join::Function(Function::Sigmoid | Function::Silu | Function::Tanh)) => {
-                let vectors = y.len() / y.lanes;
+                let vectors = (y.len() / y.lanes) as u64;
                 [EXPONENTIAL * vectors, EXPONENTIAL_IN_BURN * vectors]
             }
             _ => [0, 0],
@@ -164,7 +165,7 @@ impl Layer {
             _ if work.images == 1 => self.run_one(work, inputs, y),
             _ => {
                 let of_one = Work { images: 1, ..work };
-                work.each(work.images, work.images * y.planes.len(), |i| {
+                work.each(work.images, (work.images * y.planes.len()) as u64, |i| {
                     let inputs: Vec<_> = inputs.iter().map(|x| x.image(i)).collect();
                     self.run_one(of_one, &inputs, y.image(i));
                 });

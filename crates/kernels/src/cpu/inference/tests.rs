@@ -383,6 +383,49 @@ fn a_program_without_layers_or_images_gives_what_it_got() {
     assert_eq!(program.run(&images), images);
     assert_eq!(program.run(&[]), [0.0; 0]);
     assert_eq!([program.input(), program.output()], [[2, 3, 4]; 2]);
+    assert_eq!(network(Isa::current()).run(&[]), [0.0; 0]);
+}
+
+#[test]
+fn sizes_that_do_not_fit_are_refused_before_a_kernel_reads_by_them() {
+    let refused = |build: &dyn Fn(&mut Builder, Value)| {
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let (mut builder, x) = Builder::new([16, 4, 4]);
+            build(&mut builder, x);
+        }));
+        assert!(caught.is_err());
+    };
+    refused(&|b, x| _ = b.affine(x, &[1.0; 15], &[0.0; 16]));
+    refused(&|b, x| _ = b.linear(x, &[0.0; 255], None));
+    refused(&|b, x| _ = b.linear(x, &[], None));
+    refused(&|b, x| {
+        let one = b.adaptive_avg_pool(x, 2);
+        b.sum(x, one);
+    });
+    refused(&|b, x| {
+        let two = b.adaptive_avg_pool(x, 2);
+        b.product(x, two);
+    });
+    refused(&|b, x| {
+        let large = b.upsample(x, 2);
+        b.concat(&[x, large]);
+    });
+    for (len, output, groups) in [(15, [4, 4], 16), (16, [5, 4], 16), (256, [4, 4], 3)] {
+        refused(&|b, x| {
+            let conv = Convolution {
+                weight: &vec![0.0; len],
+                bias: None,
+                out_channels: 16,
+                kernel: [1, 1],
+                stride: [1, 1],
+                padding: [0; 4],
+                dilation: 1,
+                groups,
+            };
+            b.conv(x, conv, output);
+        });
+    }
+    assert!(std::panic::catch_unwind(|| Builder::new([0, 4, 4])).is_err());
 }
 
 #[test]

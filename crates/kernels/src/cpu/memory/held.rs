@@ -1,6 +1,6 @@
 //! Memory for as long as its owner lives.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
@@ -33,12 +33,22 @@ impl Held {
         if bytes == 0 {
             return Held { at: NonNull::dangling(), len, layout };
         }
-        // SAFETY: the layout is not empty; zeros are elements.
-        let at = unsafe { alloc_zeroed(layout) };
+        // SAFETY: the layout is not empty. Zeros are elements, and there is room for as many.
+        let at = unsafe {
+            match align {
+                LINE => alloc_zeroed(layout),
+                _ => {
+                    let at = alloc(layout);
+                    if !at.is_null() {
+                        // Before they are touched: a page that is there stays as small as it is.
+                        ask_for_large_pages(at, bytes - bytes % LARGE_PAGE);
+                        at.write_bytes(0, bytes);
+                    }
+                    at
+                }
+            }
+        };
         let Some(at) = NonNull::new(at) else { handle_alloc_error(layout) };
-        if align == LARGE_PAGE {
-            ask_for_large_pages(at, bytes - bytes % LARGE_PAGE);
-        }
         Held { at: at.cast(), len, layout }
     }
 }
@@ -54,7 +64,7 @@ impl Drop for Held {
 
 /// Tells the system that `bytes` bytes from `at` on, whole large pages, are better kept in such. It may not care.
 #[cfg(all(target_os = "linux", not(miri)))]
-fn ask_for_large_pages(at: NonNull<u8>, bytes: usize) {
+fn ask_for_large_pages(at: *mut u8, bytes: usize) {
     use std::ffi::{c_int, c_void};
 
     unsafe extern "C" {
@@ -63,11 +73,11 @@ fn ask_for_large_pages(at: NonNull<u8>, bytes: usize) {
     /// `MADV_HUGEPAGE` of Linux.
     const LARGE_PAGES: c_int = 14;
     // SAFETY: the memory is ours, and its content stays as it is.
-    unsafe { madvise(at.as_ptr().cast(), bytes, LARGE_PAGES) };
+    unsafe { madvise(at.cast(), bytes, LARGE_PAGES) };
 }
 
 #[cfg(not(all(target_os = "linux", not(miri))))]
-fn ask_for_large_pages(_: NonNull<u8>, _: usize) {}
+fn ask_for_large_pages(_: *mut u8, _: usize) {}
 
 impl Deref for Held {
     type Target = [f32];

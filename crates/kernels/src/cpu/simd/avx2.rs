@@ -80,6 +80,13 @@ impl Simd for Avx2 {
         unsafe { _mm256_loadu_ps(from) }
     }
     #[inline(always)]
+    unsafe fn prefetch(from: *const f32) {
+        #[cfg(not(miri))]
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(from.cast())
+        }
+    }
+    #[inline(always)]
     unsafe fn store(to: *mut f32, v: Self::V) {
         unsafe { _mm256_storeu_ps(to, v) }
     }

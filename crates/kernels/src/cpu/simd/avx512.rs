@@ -90,6 +90,13 @@ impl Simd for Avx512 {
         unsafe { _mm512_loadu_ps(from) }
     }
     #[inline(always)]
+    unsafe fn prefetch(from: *const f32) {
+        #[cfg(not(miri))]
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(from.cast())
+        }
+    }
+    #[inline(always)]
     unsafe fn store(to: *mut f32, v: Self::V) {
         unsafe { _mm512_storeu_ps(to, v) }
     }

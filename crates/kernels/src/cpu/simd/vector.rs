@@ -28,6 +28,9 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn splat(value: f32) -> Self::V;
     /// Reads `LANES` elements from an address of any alignment.
     unsafe fn load(from: *const f32) -> Self::V;
+    /// Asks for the cache line of an address, which need not be a valid one, where the processor can be asked.
+    #[inline(always)]
+    unsafe fn prefetch(_: *const f32) {}
     /// Writes `LANES` elements to an address of any alignment.
     unsafe fn store(to: *mut f32, v: Self::V);
     /// `a + b`.

@@ -16,12 +16,13 @@ use crate::Network;
 
 /// A network for inference: what [`Network::for_inference`] makes.
 ///
-/// Its batch normalizations have become part of the layers before them. On a CPU it has also been made a program over
-/// memory that is set aside once ([`Program`](selvedge_kernels::inference::Program)), if there is a kernel for each of its
+/// Batch normalizations directly behind a convolution or a linear layer have become part of that. On a CPU it has also been made a program of its
+/// own ([`Program`](selvedge_kernels::inference::Program)), if there is a kernel for each of its
 /// layers, and takes that where it is the faster way: for a few images always. So the last bits of an output may depend on
 /// the size of the batch.
 ///
-/// It holds copies of the weights, so build it once. What is done to the network afterwards does not change it.
+/// It holds copies of the weights, once as they are and once packed, which for 3 × 3 kernels of many channels may be four times
+/// as large: so build it once. What is done to the network afterwards does not change it.
 #[derive(Clone, Debug)]
 pub struct InferenceNetwork {
     folded: Network,
@@ -47,11 +48,19 @@ impl Network {
     /// # Ok::<(), selvedge_models::ModelError>(())
     /// ```
     pub fn for_inference(&self) -> InferenceNetwork {
-        let folded = self.fold_batch_norms();
         InferenceNetwork {
             #[cfg(feature = "flex")]
-            program: program::of(&folded).map(Arc::new),
-            folded,
+            program: program::of(&self.fold_batch_norms()).map(Arc::new),
+            ..self.for_inference_once()
+        }
+    }
+
+    /// The same for a single call, which would not make up for packing the weights.
+    pub(crate) fn for_inference_once(&self) -> InferenceNetwork {
+        InferenceNetwork {
+            folded: self.fold_batch_norms(),
+            #[cfg(feature = "flex")]
+            program: None,
         }
     }
 }
@@ -78,11 +87,6 @@ impl InferenceNetwork {
             }
         }
         self.folded.forward(images)
-    }
-
-    /// The network with its batch normalizations folded; see [`Network::fold_batch_norms`].
-    pub fn network(&self) -> &Network {
-        &self.folded
     }
 }
 

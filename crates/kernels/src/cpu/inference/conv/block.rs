@@ -5,6 +5,10 @@ use crate::cpu::simd::{Simd, Task};
 /// Pixels of the largest register block.
 const MOST_PIXELS: usize = 8;
 
+/// Weights ahead of those that are read that are asked for: of the next terms, which come from a farther cache when a
+/// network is read from beginning to end for each image.
+const AHEAD: usize = 512;
+
 /// Some equal steps through memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Repeat {
@@ -194,6 +198,7 @@ impl<const P: usize, const V: usize> Blocks<P, V> {
                             let mut right = [S::splat(0.0); V];
                             for v in 0..V {
                                 right[v] = S::load(weights.wrapping_add(v * S::LANES));
+                                S::prefetch(weights.wrapping_add(AHEAD + v * S::LANES));
                             }
                             for p in 0..P {
                                 let left = S::splat(*x.wrapping_add(p * pixel));

@@ -43,7 +43,7 @@ impl Direct<'_> {
             rows: &rows,
             lines: tiles[i / self.conv.panels.len()],
         };
-        let operations = rows.pixels_under() * self.weights.len();
+        let operations = rows.pixels_under() as u64 * self.weights.len() as u64;
         work.each(pieces, operations, |i| work.isa.run(tile(i)));
     }
 }

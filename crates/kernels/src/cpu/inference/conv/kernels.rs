@@ -36,11 +36,11 @@ impl Variant {
     }
 
     /// What results of that size cost an image, in the time of a multiply-add of vectors.
-    pub fn cost(self, g: &Geometry, size: [usize; 2], lanes: usize) -> usize {
+    pub fn cost(self, g: &Geometry, size: [usize; 2], lanes: usize) -> u64 {
         let [inputs, outputs] = g.channels.map(|channels| channels.next_multiple_of(lanes));
         let tiles: usize = size.iter().map(|side| side.div_ceil(self.results())).product();
         let tile = inputs * outputs + TRANSFORM * (inputs + outputs);
-        self.positions() * tiles * tile / lanes
+        (self.positions() * tiles) as u64 * (tile / lanes) as u64
     }
 
     /// The variant that takes the least time for an image of that size, if one takes less than the direct way.
@@ -54,18 +54,19 @@ impl Variant {
             return None;
         }
         let [inputs, outputs] = g.channels.map(|channels| channels.next_multiple_of(lanes));
-        let pairs = inputs * outputs;
+        let pairs = (inputs * outputs) as u64;
         // To read a weight takes time, too: more where they lie beyond the second-level cache. The choice is that for one
         // image, so that the bits of an output do not depend on the batch.
         let cost = |products: usize, times: usize| {
-            let is_large = products * pairs * size_of::<f32>() > 1 << 20;
-            products * pairs * (times + if is_large { 12 } else { 2 })
+            let is_large = products as u64 * pairs > (1 << 20) / size_of::<f32>() as u64;
+            products as u64 * pairs * (times + if is_large { 12 } else { 2 }) as u64
         };
         let direct = cost(g.kernel[0] * g.kernel[1], size[0] * size[1]);
         let by_variant = |variant: &Self| {
             let tiles: usize = size.iter().map(|side| side.div_ceil(variant.results())).product();
-            let transforms = TRANSFORM * (inputs + outputs) * tiles;
-            cost(variant.positions(), tiles) + variant.positions() * transforms
+            let transforms = TRANSFORM * (inputs + outputs);
+            cost(variant.positions(), tiles)
+                + (variant.positions() * tiles) as u64 * transforms as u64
         };
         let best = variants.iter().min_by_key(|variant| by_variant(variant))?;
         (by_variant(best) < direct).then_some(*best)

@@ -90,15 +90,15 @@ impl Conv {
 
     /// What results of that size cost an image: here, and with many images interleaved, in the time of a multiply-add of
     /// vectors.
-    pub fn costs(&self, size: [usize; 2], lanes: usize) -> [usize; 2] {
+    pub fn costs(&self, size: [usize; 2], lanes: usize) -> [u64; 2] {
         let Geometry { channels, kernel, stride, groups, .. } = self.geometry;
         let [in_channels, out_channels] = channels.map(|channels| channels / groups);
         let here = match &self.weights {
-            Weights::Direct(weights) => size[0] * size[1] * weights.len() / lanes,
+            Weights::Direct(weights) => (size[0] * size[1]) as u64 * (weights.len() / lanes) as u64,
             Weights::Winograd(kernels) => kernels.variant.cost(&self.geometry, size, lanes),
         };
         let sizes = Sizes { batch: MANY * lanes, in_channels, out_channels, kernel, stride };
-        [here, groups * sizes.cost(size, lanes) / sizes.batch]
+        [here, groups as u64 * sizes.cost(size, lanes) / sizes.batch as u64]
     }
 
     /// The rows above and below, the columns to the left and to the right that it reads around an image of `x` for one of

@@ -52,7 +52,7 @@ impl Winograd<'_> {
         let chunks: Vec<_> = even_pieces(count, (TILES / tile).max(FEWEST)).collect();
         // With so many chunks, each thread takes its own; else all share the work of one.
         if chunks.len() >= 2 * threads::count() {
-            let operations = count * self.kernels.values.len();
+            let operations = count as u64 * self.kernels.values.len() as u64;
             work.each(chunks.len(), operations, |i| self.chunk(work, chunks[i], size, false));
         } else {
             chunks.iter().for_each(|chunk| self.chunk(work, *chunk, size, true));
@@ -68,20 +68,20 @@ impl Winograd<'_> {
         let (mut inputs, mut outputs) = (Aligned::any(len(from)), Aligned::any(len(to)));
         let (inputs, outputs) = (&SharedSlice::new(&mut inputs), &SharedSlice::new(&mut outputs));
         let tiles = Tiles { first, count, size, inputs, outputs };
-        let each = |pieces: usize, operations: usize, f: &(dyn Fn(usize) + Sync)| match is_shared {
+        let each = |pieces: usize, operations: u64, f: &(dyn Fn(usize) + Sync)| match is_shared {
             true => work.each(pieces, operations, f),
             false => (0..pieces).for_each(f),
         };
-        each(from, 4 * len(from), &|block| match variant {
+        each(from, 4 * len(from) as u64, &|block| match variant {
             Variant::F2x3 => isa.run(Input::<4> { layer: self, tiles, block }),
             Variant::F4x3 | Variant::F2x5 => isa.run(Input::<6> { layer: self, tiles, block }),
         });
         let products = self.panels.len() * variant.positions();
-        each(products, count * self.kernels.values.len(), &|i| {
+        each(products, count as u64 * self.kernels.values.len() as u64, &|i| {
             let panel = &self.panels[i / variant.positions()];
             isa.run(Products { layer: self, tiles, panel, position: i % variant.positions() });
         });
-        each(to, 4 * len(to), &|block| match variant {
+        each(to, 4 * len(to) as u64, &|block| match variant {
             Variant::F2x3 => isa.run(Output::<2, 4> { layer: self, tiles, block }),
             Variant::F4x3 => isa.run(Output::<4, 6> { layer: self, tiles, block }),
             Variant::F2x5 => isa.run(Output::<2, 6> { layer: self, tiles, block }),
