@@ -111,7 +111,7 @@ impl Bundle {
     fn for_inference(&self) -> Cow<'_, InferenceNetwork> {
         let trains = self.network.devices().iter().any(Device::is_autodiff);
         if trains {
-            return Cow::Owned(self.network.for_inference_once());
+            return Cow::Owned(self.network.for_inference());
         }
         if let Some(network) = self.inference.get() {
             return Cow::Borrowed(network);

@@ -48,19 +48,11 @@ impl Network {
     /// # Ok::<(), selvedge_models::ModelError>(())
     /// ```
     pub fn for_inference(&self) -> InferenceNetwork {
+        let folded = self.fold_batch_norms();
         InferenceNetwork {
             #[cfg(feature = "flex")]
-            program: program::of(&self.fold_batch_norms()).map(Arc::new),
-            ..self.for_inference_once()
-        }
-    }
-
-    /// The same for a single call, which would not make up for packing the weights.
-    pub(crate) fn for_inference_once(&self) -> InferenceNetwork {
-        InferenceNetwork {
-            folded: self.fold_batch_norms(),
-            #[cfg(feature = "flex")]
-            program: None,
+            program: program::of(&folded).map(Arc::new),
+            folded,
         }
     }
 }
