@@ -90,7 +90,7 @@ fn the_pages_and_figures_of_the_repository_are_those_of_the_records() {
     for line in errors.lines().filter(|line| line.contains("the images of ")) {
         let name = line.split("the images of ").nth(1).unwrap().split(' ').next().unwrap();
         let study = fs::read_to_string(folder.path().join("studies").join(name)).unwrap();
-        let elsewhere = ["dataset = \"mnist\"", "dataset = \"cifar10\""];
+        let elsewhere = ["dataset = \"mnist\"", "dataset = \"cifar10\"", "name = \"cifar10\""];
         assert!(elsewhere.iter().any(|set| study.contains(set)), "{line}");
     }
 }
