@@ -24,7 +24,10 @@ struct Overhead {
     kernel: usize,
 }
 
-const RESULTS: Overhead = Overhead { tile: 14, kernel: 14 };
+/// That of the results, for both.
+pub(crate) const TRANSFORM: usize = 14;
+
+const RESULTS: Overhead = Overhead { tile: TRANSFORM, kernel: TRANSFORM };
 const WEIGHT_GRADIENT: Overhead = Overhead { tile: 30, kernel: 30 };
 
 impl Methods {

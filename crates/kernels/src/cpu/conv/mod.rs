@@ -21,5 +21,5 @@ mod winograd;
 pub(crate) use backward::{Saved, Wanted, backward};
 pub(crate) use forward::forward;
 pub(crate) use io::Inputs;
-pub(crate) use method::{Sizes, direct_is_wanted};
-pub(crate) use winograd::transform;
+pub(crate) use method::{Sizes, TRANSFORM, direct_is_wanted};
+pub(crate) use winograd::{Variant, transform};

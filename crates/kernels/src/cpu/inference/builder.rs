@@ -6,7 +6,7 @@ use super::planes::Planes;
 use super::pointwise::{Function, Join};
 use super::pool::{Counted, Sliding, Windows};
 use super::program::Program;
-use super::step::{Layer, Place, Step};
+use super::step::{Layer, NO_LIMITS, Place, Step};
 use crate::cpu::memory::Held;
 use crate::cpu::simd::Isa;
 
@@ -140,7 +140,7 @@ impl Builder {
             let x = self.in_blocks(x);
             let weights = Depthwise::pack(self.isa, weight, groups);
             let bias = self.per_channel(bias, groups);
-            let limits = [f32::NEG_INFINITY, f32::INFINITY];
+            let limits = NO_LIMITS;
             let layer = Depthwise { kernel, stride, dilation, padding, weights, bias, limits };
             return Some(self.push(
                 Layer::Depthwise(layer),
@@ -193,7 +193,7 @@ impl Builder {
             padding: [0, 0],
             weights: Depthwise::pack(self.isa, factor, channels),
             bias: self.per_channel(Some(shift), channels),
-            limits: [f32::NEG_INFINITY, f32::INFINITY],
+            limits: NO_LIMITS,
         };
         let planes = Planes::new([channels, height, width], self.lanes());
         self.push(Layer::Depthwise(layer), vec![x.0], planes)

@@ -6,6 +6,7 @@ use super::step::{Images, Work};
 use crate::cpu::pointwise::{Function as _, Gelu, sigmoid, tanh};
 use crate::cpu::simd::{Simd, Task};
 use crate::cpu::split::even_pieces;
+use crate::ops::FusedActivation;
 
 /// A function of single values.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,25 +55,18 @@ impl Function {
             };
         }
         match self {
-            Function::Relu => each!(|x| held(x, f32::INFINITY)),
-            Function::Relu6 => each!(|x| held(x, 6.0)),
+            Function::Relu => each!(|x| FusedActivation::Relu.of(x)),
+            Function::Relu6 => each!(|x| FusedActivation::Relu6.of(x)),
             Function::LeakyRelu(slope) => each!(|x| if x < 0.0 { slope * x } else { x }),
             Function::Gelu => each!(|x| Gelu.value(x)),
             Function::Silu => each!(|x| x * sigmoid(x)),
-            Function::HardSwish => each!(|x| x * (held(x + 3.0, 6.0) / 6.0)),
-            Function::HardSigmoid => each!(|x| held(x + 3.0, 6.0) / 6.0),
+            Function::HardSwish => each!(|x| x * (FusedActivation::Relu6.of(x + 3.0) / 6.0)),
+            Function::HardSigmoid => each!(|x| FusedActivation::Relu6.of(x + 3.0) / 6.0),
             Function::Sigmoid => each!(|x| sigmoid(x)),
             Function::Tanh => each!(|x| tanh(x)),
             Function::Scale(factor) => each!(|x| factor * x),
         }
     }
-}
-
-/// `x`, but not below 0 and not above `high`. A NaN stays one: all comparisons with it are false.
-#[inline(always)]
-fn held(x: f32, high: f32) -> f32 {
-    let above = if x < 0.0 { 0.0 } else { x };
-    if above > high { high } else { above }
 }
 
 /// What becomes of the values of one or two images.

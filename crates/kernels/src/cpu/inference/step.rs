@@ -21,6 +21,9 @@ const DEPTHWISE_INTERLEAVED: u64 = 4;
 const EXPONENTIAL: u64 = 30;
 const EXPONENTIAL_IN_BURN: u64 = 200;
 
+/// Limits of results without an activation.
+pub(super) const NO_LIMITS: [f32; 2] = [f32::NEG_INFINITY, f32::INFINITY];
+
 /// Images in memory, one behind the other.
 #[derive(Clone, Copy)]
 pub(super) struct Images<P> {
@@ -34,43 +37,44 @@ unsafe impl<P> Send for Images<P> {}
 // SAFETY: as above.
 unsafe impl<P> Sync for Images<P> {}
 
-impl Images<*const f32> {
+impl<P: Address> Images<P> {
     /// An element of the images.
-    pub fn element(&self, i: usize) -> *const f32 {
-        self.at.wrapping_add(i)
+    #[inline(always)]
+    pub fn element(&self, i: usize) -> P {
+        self.at.after(i)
     }
 
     /// The first pixel of a row of a block.
     #[inline(always)]
-    pub fn row(&self, block: usize, row: usize) -> *const f32 {
+    pub fn row(&self, block: usize, row: usize) -> P {
         let p = &self.planes;
-        self.at.wrapping_add(block * p.block() + p.first() + row * p.row())
+        self.at.after(block * p.block() + p.first() + row * p.row())
     }
 
     /// The images from this one on.
     #[inline(always)]
     pub fn image(&self, i: usize) -> Self {
-        Images { at: self.at.wrapping_add(i * self.planes.len()), ..*self }
+        Images { at: self.at.after(i * self.planes.len()), planes: self.planes }
     }
 }
 
-impl Images<*mut f32> {
-    /// An element of the images.
-    pub fn element(&self, i: usize) -> *mut f32 {
-        self.at.wrapping_add(i)
-    }
+/// Where elements are read, or written too.
+pub(super) trait Address: Copy {
+    /// The element that many behind it.
+    fn after(self, elements: usize) -> Self;
+}
 
-    /// The first pixel of a row of a block.
+impl Address for *const f32 {
     #[inline(always)]
-    pub fn row(&self, block: usize, row: usize) -> *mut f32 {
-        let p = &self.planes;
-        self.at.wrapping_add(block * p.block() + p.first() + row * p.row())
+    fn after(self, elements: usize) -> Self {
+        self.wrapping_add(elements)
     }
+}
 
-    /// The images from this one on.
+impl Address for *mut f32 {
     #[inline(always)]
-    pub fn image(&self, i: usize) -> Self {
-        Images { at: self.at.wrapping_add(i * self.planes.len()), ..*self }
+    fn after(self, elements: usize) -> Self {
+        self.wrapping_add(elements)
     }
 }
 
@@ -150,7 +154,7 @@ impl Layer {
     pub fn has_no_limits(&self) -> bool {
         match self {
             Layer::Conv(conv) => conv.has_no_limits(),
-            Layer::Depthwise(layer) => layer.limits == [f32::NEG_INFINITY, f32::INFINITY],
+            Layer::Depthwise(layer) => layer.limits == NO_LIMITS,
             _ => false,
         }
     }

@@ -105,7 +105,7 @@ pub(super) unsafe fn gradient<S: Simd, const M: usize, const T: usize>(d: [S::V;
 }
 
 /// G: row k holds the powers of point k, scaled so that Bᵀ needs whole numbers alone.
-pub(crate) const fn weight_matrix<const R: usize, const T: usize>() -> [[f32; R]; T] {
+pub(super) const fn weight_matrix<const R: usize, const T: usize>() -> [[f32; R]; T] {
     let points: [f64; 5] = [0.0, 1.0, -1.0, 2.0, -2.0];
     let scales: [f64; 5] = match T {
         4 => [1.0, 0.5, 0.5, 0.0, 0.0],
@@ -132,7 +132,7 @@ pub(crate) const fn weight_matrix<const R: usize, const T: usize>() -> [[f32; R]
 ///
 /// The processor has `S`.
 #[inline(always)]
-pub(crate) unsafe fn product<S: Simd, const N: usize, const K: usize>(
+pub(super) unsafe fn product<S: Simd, const N: usize, const K: usize>(
     matrix: &[[f32; K]; N],
     v: [S::V; K],
 ) -> [S::V; N] {
@@ -145,6 +145,39 @@ pub(crate) unsafe fn product<S: Simd, const N: usize, const K: usize>(
             }
         }
         result
+    }
+}
+
+/// G w Gᵀ of `LANES` kernels, `weights[row][column][kernel]`: the vectors of all positions, row by row.
+///
+/// # Safety
+///
+/// The processor has `S`, no vector of which is longer than 16 elements.
+#[inline(always)]
+pub(crate) unsafe fn kernels<S: Simd, const R: usize, const T: usize>(
+    weights: &[[[f32; 16]; R]; R],
+) -> [[S::V; T]; T] {
+    let g = const { weight_matrix::<R, T>() };
+    // SAFETY: the caller's promise.
+    unsafe {
+        let zero = S::splat(0.0);
+        let mut half = [[zero; T]; R];
+        for j in 0..R {
+            let mut column = [zero; R];
+            for i in 0..R {
+                column[i] = S::load(weights[i][j].as_ptr());
+            }
+            half[j] = product::<S, T, R>(&g, column);
+        }
+        let mut all = [[zero; T]; T];
+        for i in 0..T {
+            let mut row = [zero; R];
+            for j in 0..R {
+                row[j] = half[j][i];
+            }
+            all[i] = product::<S, T, R>(&g, row);
+        }
+        all
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::transform::{product, weight_matrix};
+use super::transform::{kernels, product, weight_matrix};
 use crate::cpu::memory::{Recycled, SharedSlice};
 use crate::cpu::simd::{Isa, Simd, Task};
 use crate::cpu::threads;
@@ -41,7 +41,6 @@ impl<const R: usize, const T: usize> Task for TransformKernels<'_, R, T> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let (lanes, len) = (S::LANES, R * R);
-        let g = const { weight_matrix::<R, T>() };
         let count = self.weight.len() / len;
         for at in (0..count).step_by(lanes) {
             let here = if count - at < lanes { count - at } else { lanes };
@@ -55,26 +54,11 @@ impl<const R: usize, const T: usize> Task for TransformKernels<'_, R, T> {
             }
             // SAFETY: no vector is longer than 16 elements; the kernels of different tasks differ.
             unsafe {
-                let zero = S::splat(0.0);
-                let mut half = [[zero; T]; R];
-                for j in 0..R {
-                    let mut column = [zero; R];
-                    for i in 0..R {
-                        column[i] = S::load(weights[i][j].as_ptr());
-                    }
-                    half[j] = product::<S, T, R>(&g, column);
-                }
-                for i in 0..T {
-                    let mut row = [zero; R];
-                    for j in 0..R {
-                        row[j] = half[j][i];
-                    }
-                    let row = product::<S, T, R>(&g, row);
-                    for j in 0..T {
-                        let values = stored::<S>(row[j]);
-                        let at = (i * T + j) * self.kernels + self.first + at;
-                        self.to.slice(at, here).copy_from_slice(&values[..here]);
-                    }
+                let transformed = kernels::<S, R, T>(&weights);
+                for i in 0..T * T {
+                    let values = stored::<S>(transformed[i / T][i % T]);
+                    let at = i * self.kernels + self.first + at;
+                    self.to.slice(at, here).copy_from_slice(&values[..here]);
                 }
             }
         }

@@ -4,7 +4,7 @@ use super::Conv;
 use super::block::{First, Repeat, Run};
 use super::geometry::Panel;
 use crate::cpu::inference::planes::Planes;
-use crate::cpu::inference::step::{Images, Work};
+use crate::cpu::inference::step::{Images, NO_LIMITS, Work};
 use crate::cpu::simd::{Simd, Task};
 use crate::cpu::split::even_pieces;
 
@@ -152,11 +152,7 @@ impl Task for Tile<'_> {
                         image * y.planes.len() + line * rows.y[0] + pixel * rows.y[1],
                     ),
                     y_step: [rows.y[1], y.planes.block()],
-                    limits: if i == last {
-                        conv.limits
-                    } else {
-                        [f32::NEG_INFINITY, f32::INFINITY]
-                    },
+                    limits: if i == last { conv.limits } else { NO_LIMITS },
                 };
                 // SAFETY: the geometry keeps within the images and their frames, and the weights are those of its terms.
                 unsafe { run.compute::<S>(vectors, pixels) };

@@ -1,76 +1,51 @@
-//! The variants of Winograd's method, and kernels that are transformed once.
+//! Where Winograd's method pays, and kernels that are transformed once.
 
 use super::geometry::{Geometry, Panel, Weight};
-use crate::cpu::conv::transform::{product, weight_matrix};
+use crate::cpu::conv::transform::kernels;
+use crate::cpu::conv::{TRANSFORM, Variant};
 use crate::cpu::memory::Held;
 use crate::cpu::simd::{Isa, Simd, Task};
 use crate::cpu::threads;
 
-/// What a transform costs for every element, in the time of a multiply-add of vectors.
-const TRANSFORM: usize = 14;
-
-/// Results and weights of a row that are computed together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Variant {
-    /// F(2×2, 3×3)
-    F2x3,
-    /// F(4×4, 3×3)
-    F4x3,
-    /// F(2×2, 5×5)
-    F2x5,
+/// What results of that size cost an image, in the time of a multiply-add of vectors.
+pub(super) fn cost(variant: Variant, g: &Geometry, size: [usize; 2], lanes: usize) -> u64 {
+    let [inputs, outputs] = g.channels.map(|channels| channels.next_multiple_of(lanes));
+    let tile = inputs * outputs + TRANSFORM * (inputs + outputs);
+    products(variant, size) * (tile / lanes) as u64
 }
 
-impl Variant {
-    /// Results of a row of a tile.
-    pub fn results(self) -> usize {
-        if self == Self::F4x3 { 4 } else { 2 }
-    }
+/// Products of a pair of channels.
+fn products(variant: Variant, size: [usize; 2]) -> u64 {
+    (variant.positions() * variant.tiles(size).iter().product::<usize>()) as u64
+}
 
-    /// Inputs of a row of a tile, and products.
-    pub fn side(self) -> usize {
-        if self == Self::F2x3 { 4 } else { 6 }
+/// The variant that takes the least time for an image of that size, if one takes less than the direct way.
+pub(super) fn fastest(g: &Geometry, size: [usize; 2], lanes: usize) -> Option<Variant> {
+    let variants: &[Variant] = match (g.kernel, g.stride, g.dilation, g.groups) {
+        ([3, 3], [1, 1], 1, 1) => &[Variant::F2x3, Variant::F4x3],
+        ([5, 5], [1, 1], 1, 1) => &[Variant::F2x5],
+        _ => return None,
+    };
+    if g.lanes != lanes {
+        return None;
     }
-
-    pub fn positions(self) -> usize {
-        self.side() * self.side()
-    }
-
-    /// What results of that size cost an image, in the time of a multiply-add of vectors.
-    pub fn cost(self, g: &Geometry, size: [usize; 2], lanes: usize) -> u64 {
-        let [inputs, outputs] = g.channels.map(|channels| channels.next_multiple_of(lanes));
-        let tiles: usize = size.iter().map(|side| side.div_ceil(self.results())).product();
-        let tile = inputs * outputs + TRANSFORM * (inputs + outputs);
-        (self.positions() * tiles) as u64 * (tile / lanes) as u64
-    }
-
-    /// The variant that takes the least time for an image of that size, if one takes less than the direct way.
-    pub fn of(g: &Geometry, size: [usize; 2], lanes: usize) -> Option<Self> {
-        let variants: &[Self] = match (g.kernel, g.stride, g.dilation, g.groups) {
-            ([3, 3], [1, 1], 1, 1) => &[Self::F2x3, Self::F4x3],
-            ([5, 5], [1, 1], 1, 1) => &[Self::F2x5],
-            _ => return None,
-        };
-        if g.lanes != lanes {
-            return None;
-        }
-        let [inputs, outputs] = g.channels.map(|channels| channels.next_multiple_of(lanes));
-        let pairs = (inputs * outputs) as u64;
-        // To read a weight takes time, too: more where they lie beyond the second-level cache. The choice is that for one
-        // image, so that the bits of an output do not depend on the batch.
-        let cost = |products: usize, times: usize| {
-            let is_large = products as u64 * pairs > (1 << 20) / size_of::<f32>() as u64;
-            products as u64 * pairs * (times + if is_large { 12 } else { 2 }) as u64
-        };
-        let direct = cost(g.kernel[0] * g.kernel[1], size[0] * size[1]);
-        let by_variant = |variant: &Self| {
-            let tiles: usize = size.iter().map(|side| side.div_ceil(variant.results())).product();
-            let transforms = TRANSFORM * (inputs + outputs);
-            cost(variant.positions(), tiles)
-                + (variant.positions() * tiles) as u64 * transforms as u64
-        };
-        let best = variants.iter().min_by_key(|variant| by_variant(variant))?;
-        (by_variant(best) < direct).then_some(*best)
-    }
+    let [inputs, outputs] = g.channels.map(|channels| channels.next_multiple_of(lanes));
+    let pairs = (inputs * outputs) as u64;
+    // To read a weight takes time, too: more where they lie beyond the second-level cache. The choice is that for one
+    // image, so that the bits of an output do not depend on the batch.
+    let read = |weights: usize| {
+        let weights = weights as u64 * pairs;
+        let is_large = weights > (1 << 20) / size_of::<f32>() as u64;
+        weights * if is_large { 12 } else { 2 }
+    };
+    let kernel = g.kernel[0] * g.kernel[1];
+    let direct = (kernel * size[0] * size[1]) as u64 * pairs + read(kernel);
+    let by_variant = |variant: &Variant| {
+        let transforms = (TRANSFORM * (inputs + outputs)) as u64;
+        products(*variant, size) * (pairs + transforms) + read(variant.positions())
+    };
+    let best = variants.iter().min_by_key(|variant| by_variant(variant))?;
+    (by_variant(best) < direct).then_some(*best)
 }
 
 /// The weights of a convolution, transformed.
@@ -126,7 +101,6 @@ impl<const R: usize, const T: usize> Task for PackAs<'_, R, T> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let Pack { to, panel, inputs, outputs, weight } = self.0;
-        let g = const { weight_matrix::<R, T>() };
         let row = panel.vectors * S::LANES;
         let position = inputs.next_multiple_of(S::LANES) * row;
         for channel in 0..inputs {
@@ -145,25 +119,11 @@ impl<const R: usize, const T: usize> Task for PackAs<'_, R, T> {
                 }
                 // SAFETY: no vector is longer than 16 elements, and `to` has room for every position.
                 unsafe {
-                    let zero = S::splat(0.0);
-                    let mut half = [[zero; T]; R];
-                    for j in 0..R {
-                        let mut column = [zero; R];
-                        for i in 0..R {
-                            column[i] = S::load(weights[i][j].as_ptr());
-                        }
-                        half[j] = product::<S, T, R>(&g, column);
-                    }
-                    for i in 0..T {
-                        let mut line = [zero; R];
-                        for j in 0..R {
-                            line[j] = half[j][i];
-                        }
-                        let line = product::<S, T, R>(&g, line);
-                        for j in 0..T {
-                            let at = (i * T + j) * position + channel * row + v * S::LANES;
-                            S::store(to[at..][..S::LANES].as_mut_ptr(), line[j]);
-                        }
+                    let transformed = kernels::<S, R, T>(&weights);
+                    for i in 0..T * T {
+                        let at = i * position + channel * row + v * S::LANES;
+                        let to = to[at..][..S::LANES].as_mut_ptr();
+                        S::store(to, transformed[i / T][i % T]);
                     }
                 }
             }

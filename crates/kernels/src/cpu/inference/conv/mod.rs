@@ -9,11 +9,11 @@ mod winograd;
 use direct::Direct;
 use geometry::Panel;
 pub(super) use geometry::{Geometry, Weight};
-use kernels::{Kernels, Variant};
+use kernels::{Kernels, cost, fastest};
 use winograd::Winograd;
 
 use super::planes::{Planes, frame};
-use super::step::{Images, Work};
+use super::step::{Images, NO_LIMITS, Work};
 use crate::cpu::conv::{Sizes, direct_is_wanted};
 use crate::cpu::memory::Held;
 use crate::cpu::simd::Isa;
@@ -70,8 +70,8 @@ impl Conv {
         if let Some(bias) = bias {
             filled[..out_channels].copy_from_slice(bias);
         }
-        let limits = [f32::NEG_INFINITY, f32::INFINITY];
-        if let Some(variant) = Variant::of(g, size, lanes).filter(|_| !direct_is_wanted()) {
+        let limits = NO_LIMITS;
+        if let Some(variant) = fastest(g, size, lanes).filter(|_| !direct_is_wanted()) {
             let kernels = Kernels::new(isa, variant, g, &panels, weight);
             let weights = Weights::Winograd(kernels);
             return Conv { geometry, panels, weights, bias: filled, limits };
@@ -95,7 +95,7 @@ impl Conv {
         let [in_channels, out_channels] = channels.map(|channels| channels / groups);
         let here = match &self.weights {
             Weights::Direct(weights) => (size[0] * size[1]) as u64 * (weights.len() / lanes) as u64,
-            Weights::Winograd(kernels) => kernels.variant.cost(&self.geometry, size, lanes),
+            Weights::Winograd(kernels) => cost(kernels.variant, &self.geometry, size, lanes),
         };
         let sizes = Sizes { batch: MANY * lanes, in_channels, out_channels, kernel, stride };
         [here, groups as u64 * sizes.cost(size, lanes) / sizes.batch as u64]
@@ -145,6 +145,6 @@ impl Conv {
     }
 
     pub fn has_no_limits(&self) -> bool {
-        self.limits == [f32::NEG_INFINITY, f32::INFINITY]
+        self.limits == NO_LIMITS
     }
 }

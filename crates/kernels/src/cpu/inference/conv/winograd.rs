@@ -2,10 +2,11 @@
 
 use super::block::{First, Repeat, Run};
 use super::geometry::{Geometry, Panel, WEIGHTS};
-use super::kernels::{Kernels, Variant};
+use super::kernels::Kernels;
+use crate::cpu::conv::Variant;
 use crate::cpu::conv::transform::{input, output};
 use crate::cpu::inference::planes::Planes;
-use crate::cpu::inference::step::{Images, Work};
+use crate::cpu::inference::step::{Images, NO_LIMITS, Work};
 use crate::cpu::memory::{Aligned, SharedSlice};
 use crate::cpu::simd::{Simd, Task};
 use crate::cpu::split::even_pieces;
@@ -44,7 +45,7 @@ impl Winograd<'_> {
     pub fn run(&self, work: Work) {
         let variant = self.kernels.variant;
         let [_, height, width] = self.y.planes.shape;
-        let size = [height, width].map(|side| side.div_ceil(variant.results()));
+        let size = variant.tiles([height, width]);
         let count = work.images * size[0] * size[1];
         let lanes = self.y.planes.lanes;
         let blocks = self.x.planes.blocks() + self.y.planes.blocks();
@@ -200,7 +201,7 @@ impl Task for Products<'_> {
                 other_step: [S::LANES, step],
                 y,
                 y_step: [S::LANES, step],
-                limits: [f32::NEG_INFINITY, f32::INFINITY],
+                limits: NO_LIMITS,
             };
             // SAFETY: tiles and weights are as many as told, and no other task writes these products.
             unsafe { run.compute::<S>(panel.vectors, tiles.count) };
