@@ -30,7 +30,7 @@ struct Args {
     /// With images that excite the classes
     #[arg(long)]
     excite: bool,
-    /// With an image that excites a filter
+    /// With an image that excites a filter, and what the filter of that number makes of the first image in every layer
     #[arg(long, value_name = "LAYER:NUMBER")]
     filter: Option<String>,
     /// With images changed by FGSM and PGD, each pixel by at most this share of its range: above 0, at most 1

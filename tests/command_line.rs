@@ -390,8 +390,16 @@ fn the_examples_of_the_reports_leave_their_pictures_and_are_resumed() {
             let steps = std::fs::read_to_string(folder.join("steps.csv")).unwrap();
             assert_eq!(steps.lines().count(), 5, "{steps}");
         }
+        // As if it was killed before it drew the last epoch.
+        let curves = folder.join("results.png");
+        let drawn = std::fs::read(&curves).ok();
+        assert_eq!(drawn.is_some(), name == "report_c", "{name}");
+        if drawn.is_some() {
+            std::fs::remove_file(&curves).unwrap();
+        }
         let (again, messages) = run(&["--resume"]);
         assert_eq!(again, answer, "{name}");
+        assert_eq!(std::fs::read(&curves).ok(), drawn, "{name}");
         assert!(!messages.contains("epoch 1/1"), "{name} trained again: {messages}");
     }
 }

@@ -54,14 +54,15 @@ impl Pictures {
 
 impl Observer for Pictures {
     fn run_started(&mut self, run: &RunStarted<'_>) -> Result<(), ObserverError> {
-        let new = |folder: &Path| Run {
-            folder: folder.into(),
-            label: run.label.into(),
-            rows: run.rows.to_vec(),
-            drawn: None,
-            failed: false,
-        };
-        self.run = self.folder.as_deref().or(run.folder).map(new);
+        self.run = self.folder.as_deref().or(run.folder).map(|folder| Run::new(folder, run));
+        Ok(())
+    }
+
+    /// Draws them once more: it may have been killed before it had drawn the last epoch.
+    fn run_found_complete(&mut self, run: &RunStarted<'_>) -> Result<(), ObserverError> {
+        if let Some(folder) = self.folder.as_deref().or(run.folder) {
+            Run::new(folder, run).draw();
+        }
         Ok(())
     }
 
@@ -83,6 +84,11 @@ impl Observer for Pictures {
 }
 
 impl Run {
+    fn new(folder: &Path, run: &RunStarted<'_>) -> Self {
+        let rows = run.rows.to_vec();
+        Self { folder: folder.into(), label: run.label.into(), rows, drawn: None, failed: false }
+    }
+
     fn draw_if_it_takes_little(&mut self) {
         let start = Instant::now();
         if self.drawn.is_none_or(|(end, took)| start - end >= took * SHARE) {

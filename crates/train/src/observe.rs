@@ -59,6 +59,17 @@ pub trait Observer: Send {
         Ok(())
     }
 
+    /// Instead of everything else, of a run that is complete already: what it lacks because it was killed at its very end
+    /// can be made up for.
+    ///
+    /// # Errors
+    ///
+    /// As for [`epoch`](Self::epoch).
+    fn run_found_complete(&mut self, run: &RunStarted<'_>) -> Result<(), ObserverError> {
+        let _ = run;
+        Ok(())
+    }
+
     /// Within an epoch, as often as [`interval`](Self::interval) says.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ mod misled;
 mod names;
 mod page;
 mod reference;
+mod through;
 
 use burn::tensor::Tensor;
 use selvedge_data::DataError;
@@ -41,12 +42,13 @@ use misled::Misled;
 pub use names::class_of;
 use names::cut;
 pub use reference::Reference;
+use through::Through;
 
 /// The names of all pictures that [`Seen::pictures`] can have: the contact sheet, the nearest images, the t-SNE map, the
-/// maps of the first image, the first filters, what excites the classes, images changed by attacks, and the accuracy on
-/// corrupted images.
-pub const PICTURES: [&str; 8] =
-    ["sheet", "neighbors", "tsne", "maps", "filters", "excited", "misled", "robustness"];
+/// maps of the first image, one filter through all layers, the first filters, what excites the classes, images changed by
+/// attacks, and the accuracy on corrupted images.
+pub const PICTURES: [&str; 9] =
+    ["sheet", "neighbors", "tsne", "maps", "through", "filters", "excited", "misled", "robustness"];
 
 /// Most images that are looked at together.
 const MOST_IMAGES: usize = 50;
@@ -128,6 +130,8 @@ pub struct Seen<'a> {
     classes: Vec<usize>,
     methods: Vec<MethodMaps>,
     layers: Vec<LayerMaps>,
+    /// Of the first image.
+    through: Option<Through>,
     filters: Option<(String, Vec<Vec<u8>>, [usize; 3])>,
     excited: Vec<(String, Vec<Maximized>)>,
     misled: Option<Misled>,
@@ -171,7 +175,8 @@ impl<'a> Look<'a> {
         Self { excite, ..self }
     }
 
-    /// The same, with images that excite a filter, given as the path of its layer and its number from 0: `conv3:1`.
+    /// The same, with images that excite a filter, given as the path of its layer and its number from 0: `conv3:1`; and with
+    /// what the filter of that number makes of the first image in every layer.
     ///
     /// # Errors
     ///
@@ -276,6 +281,16 @@ impl<'a> Look<'a> {
         self.unless_stopped()?;
         let mislead = |epsilon| Misled::compute(self.bundle, images.clone(), &predicted, epsilon);
         let misled = self.epsilon.map(mislead).transpose()?;
+        let mut through = None;
+        if let Some(Target::Channel { channel, .. }) = &self.filter {
+            match Through::of(network, images.clone().narrow(0, 0, 1), *channel) {
+                Ok(found) => through = Some(found),
+                // A linear layer may have more of them than any convolution.
+                Err(error) => {
+                    notes.push(format!("filter {channel} of every layer is not shown: {error}"))
+                }
+            }
+        }
         Ok(Seen {
             bundle: self.bundle,
             images: self.images,
@@ -283,6 +298,7 @@ impl<'a> Look<'a> {
             classes,
             methods,
             layers,
+            through,
             filters,
             excited,
             misled,
@@ -372,13 +388,13 @@ fn plain(network: &selvedge_models::Network) -> selvedge_models::Network {
     network.valid()
 }
 
-/// At most `most` of the names, evenly from the first to the last.
-fn spread(names: Vec<String>, most: usize) -> Vec<String> {
-    match names.len() {
+/// At most `most` of the items, evenly from the first to the last.
+fn spread<T: Clone>(items: Vec<T>, most: usize) -> Vec<T> {
+    match items.len() {
         count if count > most => {
-            (0..most).map(|i| names[i * (count - 1) / (most - 1)].clone()).collect()
+            (0..most).map(|i| items[i * (count - 1) / (most - 1)].clone()).collect()
         }
-        _ => names,
+        _ => items,
     }
 }
 

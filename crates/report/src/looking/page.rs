@@ -56,6 +56,12 @@ impl Seen<'_> {
             }
             page = page.with(section);
         }
+        if let Some(through) = &self.through {
+            let alternative = "A map for each convolution, from the first to the last.";
+            let picture = through.picture(&self.images[0].name)?;
+            let section = Section::new("What a filter makes of an image in every layer");
+            page = page.with(section.with(Figure::new(&picture, "", alternative)));
+        }
         if let Some(picture) = self.filters_picture()? {
             let alternative = "The weights of the first filters as images.";
             let section = Section::new("What its first filters look for");
@@ -96,6 +102,9 @@ impl Seen<'_> {
         }
         if !self.layers.is_empty() {
             pictures.push(("maps", self.maps(0)?));
+        }
+        if let Some(through) = &self.through {
+            pictures.push(("through", through.picture(&self.images[0].name)?));
         }
         pictures.extend(self.filters_picture()?.map(|picture| ("filters", picture)));
         pictures.extend(self.excited_picture()?.map(|picture| ("excited", picture)));

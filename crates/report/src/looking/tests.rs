@@ -88,6 +88,8 @@ fn the_page_has_every_method_the_maps_the_filters_and_what_excites_the_classes()
         "Which pixels matter",
         "What it takes for alike",
         "What its layers make of an image",
+        "What a filter makes of an image in every layer",
+        "What becomes of image 0 in filter 5 of every layer?",
         "What its first filters look for",
         "What excites it",
         "conv2, filter 5",

@@ -100,9 +100,8 @@ pub(super) fn run<T: Task, M: Model>(
     };
     // Of a run that came to its end before there is nothing to watch.
     let is_watched = ended(&state).is_none();
-    if is_watched {
-        watch.started(&run, &state, &settings, folder.as_ref().map(RunFolder::path))?;
-    }
+    let path = folder.as_ref().map(RunFolder::path);
+    watch.started(&run, &state, &settings, path, !is_watched)?;
 
     let end = loop {
         if let Some(reason) = ended(&state) {

@@ -81,12 +81,14 @@ impl Watch {
         }
     }
 
+    /// Tells that the run starts, or that it was complete before.
     pub fn started<T: Task, M: Model>(
         &self,
         run: &Run<'_, T>,
         state: &TrainState<M, T::Score>,
         settings: &Settings,
         folder: Option<&Path>,
+        is_complete: bool,
     ) -> Result<(), TrainError> {
         let (rows, config) = (state.history.rows(), settings.to_toml());
         let started = RunStarted {
@@ -103,7 +105,10 @@ impl Watch {
             config: &config,
             settings: &settings.flat(),
         };
-        self.observers.tell(|observer| observer.run_started(&started))
+        self.observers.tell(|observer| match is_complete {
+            true => observer.run_found_complete(&started),
+            false => observer.run_started(&started),
+        })
     }
 
     /// A pass begins, or goes on after what was measured.

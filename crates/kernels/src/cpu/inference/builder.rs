@@ -1,5 +1,7 @@
 //! Programs, layer by layer.
 
+use std::collections::HashSet;
+
 use super::conv::{Conv, Geometry, Weight};
 use super::depthwise::Depthwise;
 use super::planes::Planes;
@@ -7,6 +9,7 @@ use super::pointwise::{Function, Join};
 use super::pool::{Counted, Sliding, Windows};
 use super::program::Program;
 use super::step::{Layer, NO_LIMITS, Place, Step};
+use super::upsampled::Upsampled;
 use crate::cpu::memory::Held;
 use crate::cpu::simd::Isa;
 
@@ -155,8 +158,32 @@ impl Builder {
             return None;
         }
         let step = [weight.len() / conv.out_channels, 1];
-        let layer = Conv::new(self.isa, geometry, output, Weight { values: weight, step }, bias);
-        Some(self.push(Layer::Conv(layer), vec![x.0], Planes::new(shape, self.lanes())))
+        let weight = Weight { values: weight, step };
+        let planes = Planes::new(shape, self.lanes());
+        let layer = Conv::new(self.isa, geometry, output, weight, bias);
+        if let Some((before, scale)) = self.repeated(x)
+            && stride == [1, 1]
+            && dilation == 1
+            && groups == 1
+            && output[..] == self.shape(x)[1..]
+        {
+            let convs = Upsampled::new(self.isa, geometry, scale, weight, bias);
+            let [cost, interleaved] = layer.costs(output, self.lanes());
+            if convs.cost(&planes) < cost {
+                let layer = Layer::Upsampled(convs, interleaved);
+                return Some(self.push(layer, vec![before], planes));
+            }
+        }
+        Some(self.push(Layer::Conv(layer), vec![x.0], planes))
+    }
+
+    /// The image whose pixels a value repeats, and how often, if it is such a value.
+    fn repeated(&self, x: Value) -> Option<(Place, usize)> {
+        let step = self.steps.iter().find(|step| step.output == x.0)?;
+        match step.layer {
+            Layer::Copy { scale } if scale > 1 => Some((step.inputs[0], scale)),
+            _ => None,
+        }
     }
 
     /// A linear layer of all values of an image, `weight` of which is `[channels · height · width, out_features]`.
@@ -284,6 +311,7 @@ impl Builder {
 
     /// The program that gives `output`.
     pub fn finish(mut self, output: Value) -> Program {
+        self.drop_unread(output.0);
         let last = self.fuse(output.0);
         for step in &self.steps {
             let y = self.planes[step.output];
@@ -291,11 +319,20 @@ impl Builder {
             let needed = match &step.layer {
                 Layer::Depthwise(layer) => layer.frame(x, &y),
                 Layer::Conv(conv) => conv.frame(x, &y),
+                Layer::Upsampled(convs, _) => convs.frame(x, &y),
                 _ => [0; 4],
             };
             x.frame = std::array::from_fn(|side| x.frame[side].max(needed[side]));
         }
         Program::new(self.isa, self.planes, self.steps, last)
+    }
+
+    /// Drops the copies that nobody reads, since a convolution reads what was copied.
+    fn drop_unread(&mut self, output: Place) {
+        let read: HashSet<Place> =
+            self.steps.iter().flat_map(|step| &step.inputs).copied().collect();
+        let is_read = |step: &Step| step.output == output || read.contains(&step.output);
+        self.steps.retain(|step| !matches!(step.layer, Layer::Copy { .. }) || is_read(step));
     }
 
     /// Makes sums and activations behind convolutions part of them; gives the place of `output` then.
@@ -336,6 +373,7 @@ impl Builder {
                     let limits = function.limits().expect("it was asked for");
                     match &mut last.layer {
                         Layer::Conv(conv) => conv.limits = limits,
+                        Layer::Upsampled(convs, _) => convs.set_limits(limits),
                         Layer::Depthwise(layer) => layer.limits = limits,
                         _ => unreachable!("only convolutions have limits"),
                     }

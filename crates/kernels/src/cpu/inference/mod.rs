@@ -10,6 +10,7 @@ mod program;
 mod step;
 #[cfg(test)]
 mod tests;
+mod upsampled;
 
 pub use builder::{Builder, Convolution, PoolWindows, Value};
 pub use pointwise::Function;

@@ -90,6 +90,12 @@ impl Program {
         }
     }
 
+    /// What its steps compute, one after the other.
+    #[cfg(test)]
+    pub(super) fn layers(&self) -> impl Iterator<Item = &Layer> {
+        self.steps.iter().map(|step| &step.layer)
+    }
+
     /// `[channels, height, width]` of the images that go in.
     pub fn input(&self) -> [usize; 3] {
         self.planes[0].shape

@@ -64,7 +64,8 @@ impl Rows {
     fn new(conv: &Conv, x: Planes, other: Option<Planes>, y: Planes, images: usize) -> Self {
         let g = &conv.geometry;
         let of = |planes: &Planes| [planes.row(), planes.lanes];
-        let [_, height, width] = y.shape;
+        let scale = conv.spread.scale;
+        let [height, width] = [y.shape[1], y.shape[2]].map(|side| side / scale);
         let other = other.unwrap_or(y);
         if [height, width] == [1, 1] {
             // One pixel each.
@@ -72,9 +73,11 @@ impl Rows {
             return Rows { count: 1, pixels: images, images: 1, x, other, y };
         }
         let is_one_row = [&x, &other, &y].iter().all(|planes| planes.is_bare())
-            && [g.kernel, g.stride] == [[1, 1]; 2];
+            && [g.kernel, g.stride] == [[1, 1]; 2]
+            && scale == 1;
         let [x, other, y] = [of(&x), of(&other), of(&y)];
         let x = [x[0] * g.stride[0], x[1] * g.stride[1]];
+        let y = y.map(|step| step * scale);
         match is_one_row {
             true => Rows { count: 1, pixels: height * width, images, x, other, y },
             false => Rows { count: height, pixels: width, images, x, other, y },
@@ -111,7 +114,9 @@ impl Task for Tile<'_> {
         let before = g.padding[0] * x.planes.row() + g.padding[1] * x.planes.lanes;
         let x_first = x.planes.first() - before + input * x.planes.block();
         let last = chunks.len() - 1;
-        let result = y.at.wrapping_add(y.planes.first() + block * y.planes.block());
+        let [row, column] = conv.spread.first;
+        let first = y.planes.first() + row * y.planes.row() + column * y.planes.lanes;
+        let result = y.at.wrapping_add(first + block * y.planes.block());
         let mut weights = all[weights..].as_ptr();
         for (i, chunk) in chunks.iter().enumerate() {
             let at = x_first

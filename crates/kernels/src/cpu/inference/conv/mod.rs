@@ -32,6 +32,46 @@ pub(in crate::cpu::inference) struct Conv {
     bias: Held,
     /// Between which the results are held: an activation.
     pub limits: [f32; 2],
+    /// Which pixels of an image the results are.
+    pub spread: Spread,
+}
+
+/// Every so many pixels of an image in both directions, from this row and column on.
+#[derive(Clone, Copy)]
+pub(in crate::cpu::inference) struct Spread {
+    pub scale: usize,
+    pub first: [usize; 2],
+}
+
+/// All of them.
+const EVERY: Spread = Spread { scale: 1, first: [0, 0] };
+
+/// The output channels of a convolution in panels, and the elements of their weights.
+fn panels(isa: Isa, g: &Geometry) -> (Vec<Panel>, usize) {
+    let lanes = isa.lanes();
+    let group_out = g.channels[1] / g.groups;
+    let mut panels = Vec::new();
+    let mut len = 0;
+    for group in 0..g.groups {
+        let first = group * group_out / lanes;
+        for (block, vectors) in even_pieces(group_out.div_ceil(lanes), isa.block_vectors()) {
+            let input = group * g.group_blocks();
+            let chunks = g.chunks(vectors, lanes);
+            let terms: usize = chunks.iter().map(|chunk| g.terms(chunk).len()).sum();
+            panels.push(Panel { block: first + block, vectors, input, weights: len, chunks });
+            len += terms * vectors * lanes;
+        }
+    }
+    (panels, len)
+}
+
+/// A value a channel, and zeros up to the end of the last vector.
+fn filled(lanes: usize, channels: usize, values: Option<&[f32]>) -> Held {
+    let mut filled = Held::zeros(channels.next_multiple_of(lanes));
+    if let Some(values) = values {
+        filled[..channels].copy_from_slice(values);
+    }
+    filled
 }
 
 /// Weights by the way in which the convolution is computed.
@@ -51,31 +91,22 @@ impl Conv {
         bias: Option<&[f32]>,
     ) -> Self {
         let lanes = isa.lanes();
-        let g = &geometry;
-        let [_, out_channels] = g.channels;
-        let group_out = out_channels / g.groups;
-        let mut panels = Vec::new();
-        let mut len = 0;
-        for group in 0..g.groups {
-            let first = group * group_out / lanes;
-            for (block, vectors) in even_pieces(group_out.div_ceil(lanes), isa.block_vectors()) {
-                let input = group * g.group_blocks();
-                let chunks = g.chunks(vectors, lanes);
-                let terms: usize = chunks.iter().map(|chunk| g.terms(chunk).len()).sum();
-                panels.push(Panel { block: first + block, vectors, input, weights: len, chunks });
-                len += terms * vectors * lanes;
+        match fastest(&geometry, size, lanes).filter(|_| !direct_is_wanted()) {
+            Some(variant) => {
+                let (panels, _) = panels(isa, &geometry);
+                let weights = Kernels::new(isa, variant, &geometry, &panels, weight);
+                let bias = filled(lanes, geometry.channels[1], bias);
+                let weights = Weights::Winograd(weights);
+                Conv { geometry, panels, weights, bias, limits: NO_LIMITS, spread: EVERY }
             }
+            None => Self::direct(isa, geometry, weight, bias),
         }
-        let mut filled = Held::zeros(out_channels.next_multiple_of(lanes));
-        if let Some(bias) = bias {
-            filled[..out_channels].copy_from_slice(bias);
-        }
-        let limits = NO_LIMITS;
-        if let Some(variant) = fastest(g, size, lanes).filter(|_| !direct_is_wanted()) {
-            let kernels = Kernels::new(isa, variant, g, &panels, weight);
-            let weights = Weights::Winograd(kernels);
-            return Conv { geometry, panels, weights, bias: filled, limits };
-        }
+    }
+
+    /// The same, computed by its definition, whatever is faster.
+    pub fn direct(isa: Isa, geometry: Geometry, weight: Weight, bias: Option<&[f32]>) -> Self {
+        let (g, lanes) = (&geometry, isa.lanes());
+        let (panels, len) = panels(isa, g);
         let mut packed = Held::zeros(len);
         let mut rest = &mut packed[..];
         let ends = panels.iter().skip(1).map(|panel| panel.weights).chain([len]);
@@ -85,7 +116,9 @@ impl Conv {
             (panel, piece)
         });
         threads::each(pieces.collect(), |(panel, piece)| panel.pack(g, lanes, weight, piece));
-        Conv { geometry, panels, weights: Weights::Direct(packed), bias: filled, limits }
+        let bias = filled(lanes, g.channels[1], bias);
+        let weights = Weights::Direct(packed);
+        Conv { geometry, panels, weights, bias, limits: NO_LIMITS, spread: EVERY }
     }
 
     /// What results of that size cost an image: here, and with many images interleaved, in the time of a multiply-add of

@@ -1,6 +1,7 @@
 //! Programs against the definitions of their layers, on every instruction set.
 
 mod definition;
+mod upsampled;
 
 use proptest::prelude::*;
 

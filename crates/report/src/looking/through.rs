@@ -1,0 +1,64 @@
+//! One filter through all convolutions.
+
+use burn::tensor::Tensor;
+use selvedge_models::explain::filter_through_layers;
+use selvedge_models::{ModelError, Network};
+
+use crate::plot::{Picture, PlotError, SheetImage, grid, pixels};
+
+/// Convolutions that are drawn.
+const MOST: usize = 60;
+/// Maps side by side.
+const ACROSS: usize = 10;
+
+/// The maps of the filter of one number, layer by layer.
+#[derive(Debug)]
+pub(super) struct Through {
+    filter: usize,
+    maps: Vec<Map>,
+    /// The layers that have the filter, drawn or not.
+    layers: usize,
+}
+
+#[derive(Debug)]
+struct Map {
+    layer: String,
+    /// `[1, rows, columns]`.
+    shape: [usize; 3],
+    pixels: Vec<u8>,
+}
+
+impl Through {
+    /// Of one image, `[1, channels, height, width]`.
+    pub fn of(network: &Network, image: Tensor<4>, filter: usize) -> Result<Self, ModelError> {
+        let maps = filter_through_layers(network, image, filter)?;
+        let layers = maps.len();
+        let maps = super::spread(maps, MOST).into_iter().map(|(layer, map)| {
+            let [_, _, rows, columns] = map.dims();
+            // Channels are neighbours, if anything, in the order of the layer alone: each map has its own scale.
+            let (least, most) = (map.clone().min(), map.clone().max());
+            let range = (most - least.clone()).clamp_min(f32::MIN_POSITIVE).reshape([1, 1, 1, 1]);
+            let pixels = pixels((map - least.reshape([1, 1, 1, 1])) / range);
+            Map { layer, shape: [1, rows, columns], pixels }
+        });
+        Ok(Self { filter, maps: maps.collect(), layers })
+    }
+
+    /// The maps, in the order in which the image passes them.
+    pub fn picture(&self, image: &str) -> Result<Picture, PlotError> {
+        let maps = self.maps.iter().map(|map| {
+            let [_, rows, columns] = map.shape;
+            let caption = vec![map.layer.clone(), format!("{rows} × {columns}")];
+            SheetImage { pixels: &map.pixels, shape: map.shape, caption }
+        });
+        let maps: Vec<_> = maps.collect();
+        let title = format!("What becomes of {image} in filter {} of every layer?", self.filter);
+        let shown = match maps.len() < self.layers {
+            true => format!("; {} of {} layers", maps.len(), self.layers),
+            false => String::new(),
+        };
+        let subtitle =
+            format!("behind each convolution, from its least value to its largest{shown}");
+        grid(&title, Some(&subtitle), ACROSS, &maps)
+    }
+}
