@@ -126,7 +126,7 @@ fn a_page_and_its_pictures_are_written_for_images_of_any_size_the_same_with_any_
     }
     for part in [
         "What excites it",
-        "conv2, filter 7",
+        "filter 7 of conv2",
         "under PGD",
         "The maps of color.png",
         "--attack 0.1 --filter conv2:7",

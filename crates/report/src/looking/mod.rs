@@ -19,6 +19,7 @@
 //! ```
 
 mod alike;
+mod error;
 mod method;
 mod misled;
 mod names;
@@ -27,16 +28,16 @@ mod reference;
 mod through;
 
 use burn::tensor::Tensor;
-use selvedge_data::DataError;
 use selvedge_models::explain::{
     Maximization, Maximized, PixelRange, Target, first_filters, maximize_activation,
 };
 use selvedge_models::{Bundle, ModelError, Prediction};
-use selvedge_train::{Robustness, Stop, TrainError};
+use selvedge_train::{Robustness, Stop};
 
-use crate::plot::{ContactSheet, LayerMaps, MethodMaps, Picture, PlotError, SheetImage, pixels};
+use crate::plot::{ContactSheet, LayerMaps, MethodMaps, Picture, SheetImage, pixels};
 
 pub use alike::Alike;
+pub use error::LookError;
 pub use method::Method;
 use misled::Misled;
 pub use names::class_of;
@@ -52,51 +53,6 @@ pub const PICTURES: [&str; 9] =
 
 /// Most images that are looked at together.
 const MOST_IMAGES: usize = 50;
-
-/// Why there is nothing to see.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LookError {
-    /// The network, its images or a setting do not fit.
-    #[error(transparent)]
-    Model(Box<ModelError>),
-    /// Features cannot be computed or compared.
-    #[error(transparent)]
-    Train(Box<TrainError>),
-    /// Images of a data set cannot be had.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// A data set has other classes than the network knows.
-    #[error("{data} has the classes {given}, but `{network}` knows {known}")]
-    Classes {
-        /// The name of the data set.
-        data: String,
-        /// Its classes; of many those that differ.
-        given: String,
-        /// The name of the network.
-        network: String,
-        /// The classes that it knows; of many those that differ.
-        known: String,
-    },
-    /// A picture cannot be drawn.
-    #[error(transparent)]
-    Plot(#[from] PlotError),
-    /// The stop was requested before all was computed.
-    #[error("stopped before everything was computed")]
-    Stopped,
-}
-
-impl From<ModelError> for LookError {
-    fn from(error: ModelError) -> Self {
-        Self::Model(Box::new(error))
-    }
-}
-
-impl From<TrainError> for LookError {
-    fn from(error: TrainError) -> Self {
-        Self::Train(Box::new(error))
-    }
-}
 
 /// An image as the network takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +90,8 @@ pub struct Seen<'a> {
     through: Option<Through>,
     filters: Option<(String, Vec<Vec<u8>>, [usize; 3])>,
     excited: Vec<(String, Vec<Maximized>)>,
+    /// The filter among them.
+    filter: Option<Target>,
     misled: Option<Misled>,
     alike: Option<Alike>,
     /// With what was measured, in words.
@@ -274,7 +232,7 @@ impl<'a> Look<'a> {
             self.unless_stopped()?;
             let name = match &target {
                 Target::Class(class) => self.bundle.classes()[*class].clone(),
-                Target::Channel { layer, channel } => format!("{layer}, filter {channel}"),
+                Target::Channel { channel, .. } => format!("filter {channel}"),
             };
             excited.push((name, maximize_activation(network, None, &target, &settings)?));
         }
@@ -301,6 +259,7 @@ impl<'a> Look<'a> {
             through,
             filters,
             excited,
+            filter: self.filter,
             misled,
             alike: None,
             robustness: None,

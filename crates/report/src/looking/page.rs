@@ -1,4 +1,4 @@
-use selvedge_models::explain::Maximized;
+use selvedge_models::explain::{Maximized, Target};
 use selvedge_train::Robustness;
 
 use super::{LookError, Seen};
@@ -199,7 +199,11 @@ impl Seen<'_> {
         let shape = self.bundle.network().architecture().input;
         let rows = ImageRows { shape, labels, rows: rows.collect(), across: first.len() };
         let title = "Which images excite the network the most?";
-        Ok(Some(rows.picture(title, Some("from noise, by gradient ascent"))?))
+        let mut subtitle = String::from("from noise, by gradient ascent");
+        if let Some(Target::Channel { layer, channel }) = &self.filter {
+            subtitle += &format!("; filter {channel} of {layer}");
+        }
+        Ok(Some(rows.picture(title, Some(&subtitle))?))
     }
 
     /// The images as they are and changed, with what is predicted, if that was asked for.

@@ -92,7 +92,7 @@ fn the_page_has_every_method_the_maps_the_filters_and_what_excites_the_classes()
         "What becomes of image 0 in filter 5 of every layer?",
         "What its first filters look for",
         "What excites it",
-        "conv2, filter 5",
+        "; filter 5 of conv2",
         "keep their class under FGSM",
         "no pixel changes by more than 0.0005 of its range",
         "What does it bear? Of 9 test images of t 90.0 % are right",

@@ -7,9 +7,11 @@ use selvedge_models::{ModelError, Network};
 use crate::plot::{Picture, PlotError, SheetImage, grid, pixels};
 
 /// Convolutions that are drawn.
-const MOST: usize = 60;
-/// Maps side by side.
-const ACROSS: usize = 10;
+const MOST: usize = 70;
+/// Maps side by side: as many, or as there are, but not so few that they are large.
+const ACROSS: [usize; 2] = [4, 7];
+/// Characters below one of them.
+const ROOM: usize = 14;
 
 /// The maps of the filter of one number, layer by layer.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ impl Through {
     pub fn picture(&self, image: &str) -> Result<Picture, PlotError> {
         let maps = self.maps.iter().map(|map| {
             let [_, rows, columns] = map.shape;
-            let caption = vec![map.layer.clone(), format!("{rows} × {columns}")];
+            let caption = vec![tail(&map.layer), format!("{rows} × {columns}")];
             SheetImage { pixels: &map.pixels, shape: map.shape, caption }
         });
         let maps: Vec<_> = maps.collect();
@@ -59,6 +61,33 @@ impl Through {
         };
         let subtitle =
             format!("behind each convolution, from its least value to its largest{shown}");
-        grid(&title, Some(&subtitle), ACROSS, &maps)
+        let [fewest, most] = ACROSS;
+        grid(&title, Some(&subtitle), maps.len().clamp(fewest, most), &maps)
+    }
+}
+
+/// The last parts of a path that there is room for, or the end of the last one.
+fn tail(path: &str) -> String {
+    let len = path.chars().count();
+    if len <= ROOM {
+        return path.into();
+    }
+    let ends = path.match_indices('.').map(|(dot, _)| &path[dot + 1..]);
+    match ends.into_iter().find(|end| end.chars().count() < ROOM) {
+        Some(end) => format!("…{end}"),
+        None => ['…'].into_iter().chain(path.chars().skip(len + 1 - ROOM)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_path_the_end_is_told() {
+        assert_eq!(tail("layer1.relu"), "layer1.relu");
+        assert_eq!(tail("_blocks.10.relu6_2"), "…10.relu6_2");
+        assert_eq!(tail("_blocks.1._project_conv"), "…_project_conv");
+        assert_eq!(tail("convolutional_layer_1"), "…ional_layer_1");
     }
 }
