@@ -112,8 +112,9 @@ fn a_page_and_its_pictures_are_written_for_images_of_any_size_the_same_with_any_
         let told = String::from_utf8(output.stdout).unwrap();
         assert_eq!(told, "page and pictures are in runs/look_inside\n");
         let folder = files.path("runs/look_inside");
-        // The page, and sheet, maps, filters, what excites and what misleads in two formats each.
-        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 11);
+        // The page, and sheet, maps, a filter in every layer, first filters, what excites and what misleads in two formats
+        // each.
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 13);
         written.push(["sheet.png", "sheet.svg", "look.html"].map(|name| read(&folder, name)));
     }
     assert!(written[0] == written[1]);

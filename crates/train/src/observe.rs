@@ -114,7 +114,7 @@ pub enum StepInterval {
     Seconds(f64),
 }
 
-/// A run that is about to start.
+/// A run that is about to start, or that was complete before.
 #[derive(Debug)]
 pub struct RunStarted<'a> {
     /// What the run is called in messages.

@@ -8,7 +8,7 @@ use crate::plot::{Picture, PlotError, SheetImage, grid, pixels};
 
 /// Convolutions that are drawn.
 const MOST: usize = 70;
-/// Maps side by side: as many, or as there are, but not so few that they are large.
+/// Maps side by side, at least and at most: a few maps do not become larger than a quarter of the row.
 const ACROSS: [usize; 2] = [4, 7];
 /// Characters below one of them.
 const ROOM: usize = 14;
@@ -37,7 +37,7 @@ impl Through {
         let layers = maps.len();
         let maps = super::spread(maps, MOST).into_iter().map(|(layer, map)| {
             let [_, _, rows, columns] = map.dims();
-            // Channels are neighbours, if anything, in the order of the layer alone: each map has its own scale.
+            // Filters of one number in two layers have nothing to do with each other: each map has its own scale.
             let (least, most) = (map.clone().min(), map.clone().max());
             let range = (most - least.clone()).clamp_min(f32::MIN_POSITIVE).reshape([1, 1, 1, 1]);
             let pixels = pixels((map - least.reshape([1, 1, 1, 1])) / range);
@@ -66,16 +66,18 @@ impl Through {
     }
 }
 
-/// The last parts of a path that there is room for, or the end of the last one.
+/// A path, or its last parts, or what there is room for of its last two: layers of many blocks differ in the part before the
+/// last.
 fn tail(path: &str) -> String {
-    let len = path.chars().count();
-    if len <= ROOM {
+    if path.chars().count() <= ROOM {
         return path.into();
     }
-    let ends = path.match_indices('.').map(|(dot, _)| &path[dot + 1..]);
-    match ends.into_iter().find(|end| end.chars().count() < ROOM) {
-        Some(end) => format!("…{end}"),
-        None => ['…'].into_iter().chain(path.chars().skip(len + 1 - ROOM)).collect(),
+    let mut parts: Vec<&str> = path.rsplit('.').take(2).collect();
+    parts.reverse();
+    let last = parts.join(".");
+    match last.chars().count() < ROOM {
+        true => format!("…{last}"),
+        false => ['…'].into_iter().chain(last.chars().take(ROOM - 2)).chain(['…']).collect(),
     }
 }
 
@@ -87,7 +89,7 @@ mod tests {
     fn of_a_long_path_the_end_is_told() {
         assert_eq!(tail("layer1.relu"), "layer1.relu");
         assert_eq!(tail("_blocks.10.relu6_2"), "…10.relu6_2");
-        assert_eq!(tail("_blocks.1._project_conv"), "…_project_conv");
-        assert_eq!(tail("convolutional_layer_1"), "…ional_layer_1");
+        assert_eq!(tail("_blocks.1._project_conv"), "…1._project_c…");
+        assert_eq!(tail("a.b.convolutional_layer_1"), "…b.convolutio…");
     }
 }

@@ -98,7 +98,7 @@ pub(super) fn run<T: Task, M: Model>(
             false => early.then_some(EndReason::EarlyStopping),
         }
     };
-    // Of a run that came to its end before there is nothing to watch.
+    // A run that came to its end before is told of at once; then there is nothing to watch.
     let is_watched = ended(&state).is_none();
     let path = folder.as_ref().map(RunFolder::path);
     watch.started(&run, &state, &settings, path, !is_watched)?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::conv::{Conv, Geometry, Weight};
+use super::conv::{Conv, Geometry, Weight, per_channel};
 use super::depthwise::Depthwise;
 use super::planes::Planes;
 use super::pointwise::{Function, Join};
@@ -10,7 +10,6 @@ use super::pool::{Counted, Sliding, Windows};
 use super::program::Program;
 use super::step::{Layer, NO_LIMITS, Place, Step};
 use super::upsampled::Upsampled;
-use crate::cpu::memory::Held;
 use crate::cpu::simd::Isa;
 
 /// An image between two layers of a program that is being built.
@@ -142,7 +141,7 @@ impl Builder {
         if groups == channels[0] && groups == channels[1] && groups > 1 {
             let x = self.in_blocks(x);
             let weights = Depthwise::pack(self.isa, weight, groups);
-            let bias = self.per_channel(bias, groups);
+            let bias = per_channel(self.lanes(), groups, bias);
             let limits = NO_LIMITS;
             let layer = Depthwise { kernel, stride, dilation, padding, weights, bias, limits };
             return Some(self.push(
@@ -165,7 +164,7 @@ impl Builder {
             && stride == [1, 1]
             && dilation == 1
             && groups == 1
-            && output[..] == self.shape(x)[1..]
+            && output.iter().all(|side| side.is_multiple_of(scale))
         {
             let convs = Upsampled::new(self.isa, geometry, scale, weight, bias);
             let [cost, interleaved] = layer.costs(output, self.lanes());
@@ -219,19 +218,11 @@ impl Builder {
             dilation: 1,
             padding: [0, 0],
             weights: Depthwise::pack(self.isa, factor, channels),
-            bias: self.per_channel(Some(shift), channels),
+            bias: per_channel(self.lanes(), channels, Some(shift)),
             limits: NO_LIMITS,
         };
         let planes = Planes::new([channels, height, width], self.lanes());
         self.push(Layer::Depthwise(layer), vec![x.0], planes)
-    }
-
-    fn per_channel(&self, values: Option<&[f32]>, channels: usize) -> Held {
-        let mut filled = Held::zeros(channels.next_multiple_of(self.lanes()));
-        if let Some(values) = values {
-            filled[..channels].copy_from_slice(values);
-        }
-        filled
     }
 
     /// A function of every value.

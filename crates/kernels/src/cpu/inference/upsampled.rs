@@ -17,7 +17,7 @@ pub(super) struct Upsampled {
 }
 
 impl Upsampled {
-    /// Of a convolution of stride 1 that leaves the repeated image as large as it is.
+    /// Of a convolution of stride 1 whose results have sides that are multiples of `scale`.
     pub fn new(
         isa: Isa,
         geometry: Geometry,

@@ -66,7 +66,7 @@ fn panels(isa: Isa, g: &Geometry) -> (Vec<Panel>, usize) {
 }
 
 /// A value a channel, and zeros up to the end of the last vector.
-fn filled(lanes: usize, channels: usize, values: Option<&[f32]>) -> Held {
+pub(super) fn per_channel(lanes: usize, channels: usize, values: Option<&[f32]>) -> Held {
     let mut filled = Held::zeros(channels.next_multiple_of(lanes));
     if let Some(values) = values {
         filled[..channels].copy_from_slice(values);
@@ -95,7 +95,7 @@ impl Conv {
             Some(variant) => {
                 let (panels, _) = panels(isa, &geometry);
                 let weights = Kernels::new(isa, variant, &geometry, &panels, weight);
-                let bias = filled(lanes, geometry.channels[1], bias);
+                let bias = per_channel(lanes, geometry.channels[1], bias);
                 let weights = Weights::Winograd(weights);
                 Conv { geometry, panels, weights, bias, limits: NO_LIMITS, spread: EVERY }
             }
@@ -116,7 +116,7 @@ impl Conv {
             (panel, piece)
         });
         threads::each(pieces.collect(), |(panel, piece)| panel.pack(g, lanes, weight, piece));
-        let bias = filled(lanes, g.channels[1], bias);
+        let bias = per_channel(lanes, g.channels[1], bias);
         let weights = Weights::Direct(packed);
         Conv { geometry, panels, weights, bias, limits: NO_LIMITS, spread: EVERY }
     }
@@ -160,12 +160,14 @@ impl Conv {
         let weights = match &self.weights {
             Weights::Direct(weights) => weights,
             Weights::Winograd(kernels) => {
+                debug_assert_eq!(self.spread.scale, 1, "tiles are neighbours");
                 let Conv { geometry, panels, bias, limits, .. } = self;
                 let limits = *limits;
                 let winograd = Winograd { kernels, geometry, panels, bias, limits, x, other, y };
                 return winograd.run(work);
             }
         };
+        debug_assert!(self.spread.scale == 1 || other.is_none(), "`other` has every pixel");
         Direct { conv: self, weights, x, other, y }.run(work);
     }
 
