@@ -12,8 +12,8 @@ const SHARE: u32 = 20;
 /// Draws a run as it goes: `results.svg` and `results.png` in its folder, one run at a time.
 ///
 /// They are drawn after the first epoch, at the end, and after every epoch between, as long as that
-/// takes less than a twentieth of the time; and of a run that was complete before, once. A picture that cannot be drawn ends no run: standard error
-/// gets one line.
+/// takes less than a twentieth of the time; and of a run that was complete before, once. A picture that
+/// cannot be drawn ends no run: standard error gets one line.
 ///
 /// ```
 /// use selvedge_report::Pictures;

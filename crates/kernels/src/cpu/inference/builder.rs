@@ -166,11 +166,10 @@ impl Builder {
             && groups == 1
             && output.iter().all(|side| side.is_multiple_of(scale))
         {
-            let convs = Upsampled::new(self.isa, geometry, scale, weight, bias);
             let [cost, interleaved] = layer.costs(output, self.lanes());
-            if convs.cost(&planes) < cost {
-                let layer = Layer::Upsampled(convs, interleaved);
-                return Some(self.push(layer, vec![before], planes));
+            let convs = Upsampled::new(self.isa, geometry, scale, weight, bias, interleaved);
+            if convs.costs(&planes)[0] < cost {
+                return Some(self.push(Layer::Upsampled(convs), vec![before], planes));
             }
         }
         Some(self.push(Layer::Conv(layer), vec![x.0], planes))
@@ -310,7 +309,7 @@ impl Builder {
             let needed = match &step.layer {
                 Layer::Depthwise(layer) => layer.frame(x, &y),
                 Layer::Conv(conv) => conv.frame(x, &y),
-                Layer::Upsampled(convs, _) => convs.frame(x, &y),
+                Layer::Upsampled(convs) => convs.frame(x, &y),
                 _ => [0; 4],
             };
             x.frame = std::array::from_fn(|side| x.frame[side].max(needed[side]));
@@ -364,7 +363,7 @@ impl Builder {
                     let limits = function.limits().expect("it was asked for");
                     match &mut last.layer {
                         Layer::Conv(conv) => conv.limits = limits,
-                        Layer::Upsampled(convs, _) => convs.set_limits(limits),
+                        Layer::Upsampled(convs) => convs.set_limits(limits),
                         Layer::Depthwise(layer) => layer.limits = limits,
                         _ => unreachable!("only convolutions have limits"),
                     }

@@ -115,8 +115,8 @@ pub(super) struct Step {
 pub(super) enum Layer {
     /// With a second input, that is what the sums begin with.
     Conv(Conv),
-    /// A convolution of an image whose pixels are repeated, and what that convolution costs with many images interleaved.
-    Upsampled(Upsampled, u64),
+    /// A convolution of an image whose pixels are repeated.
+    Upsampled(Upsampled),
     Depthwise(Depthwise),
     Pool(Windows),
     Join(Join),
@@ -131,7 +131,7 @@ impl Layer {
     pub fn weight_bytes(&self) -> usize {
         match self {
             Layer::Conv(conv) => conv.weight_bytes(),
-            Layer::Upsampled(convs, _) => convs.weight_bytes(),
+            Layer::Upsampled(convs) => convs.weight_bytes(),
             Layer::Depthwise(layer) => size_of_val::<[f32]>(&layer.weights),
             _ => 0,
         }
@@ -141,7 +141,7 @@ impl Layer {
     pub fn costs(&self, y: &Planes) -> [u64; 2] {
         match self {
             Layer::Conv(conv) => conv.costs([y.shape[1], y.shape[2]], y.lanes),
-            Layer::Upsampled(convs, interleaved) => [convs.cost(y), *interleaved],
+            Layer::Upsampled(convs) => convs.costs(y),
             Layer::Depthwise(layer) => {
                 let pixels = y.blocks() * y.shape[1] * y.shape[2];
                 let cost = pixels as u64 * (layer.kernel[0] * layer.kernel[1]) as u64;
@@ -159,7 +159,7 @@ impl Layer {
     pub fn has_no_limits(&self) -> bool {
         match self {
             Layer::Conv(conv) => conv.has_no_limits(),
-            Layer::Upsampled(convs, _) => convs.has_no_limits(),
+            Layer::Upsampled(convs) => convs.has_no_limits(),
             Layer::Depthwise(layer) => layer.limits == NO_LIMITS,
             _ => false,
         }
@@ -168,7 +168,7 @@ impl Layer {
     pub fn run(&self, work: Work, inputs: &[Images<*const f32>], y: Images<*mut f32>) {
         match self {
             Layer::Conv(conv) => conv.run(work, inputs[0], inputs.get(1).copied(), y),
-            Layer::Upsampled(convs, _) => convs.run(work, inputs[0], y),
+            Layer::Upsampled(convs) => convs.run(work, inputs[0], y),
             Layer::Join(join) => {
                 let x = inputs[0];
                 pointwise::run(*join, work, x, inputs.get(1).copied().unwrap_or(x), y);

@@ -14,16 +14,19 @@ use crate::cpu::simd::Isa;
 pub(super) struct Upsampled {
     scale: usize,
     convs: Vec<Conv>,
+    /// What the convolution costs an image where the repetitions are made and many images are interleaved.
+    interleaved: u64,
 }
 
 impl Upsampled {
-    /// Of a convolution of stride 1 whose results have sides that are multiples of `scale`.
+    /// Of a convolution of stride 1 that costs `interleaved` with many images interleaved, whose results have sides that are multiples of `scale`.
     pub fn new(
         isa: Isa,
         geometry: Geometry,
         scale: usize,
         weight: Weight,
         bias: Option<&[f32]>,
+        interleaved: u64,
     ) -> Self {
         let firsts = (0..scale).flat_map(|row| (0..scale).map(move |column| [row, column]));
         let convs = firsts.map(|first| {
@@ -38,7 +41,7 @@ impl Upsampled {
             conv.spread = Spread { scale, first };
             conv
         });
-        Self { scale, convs: convs.collect() }
+        Self { scale, convs: convs.collect(), interleaved }
     }
 
     /// The part of `y` that each of the convolutions computes.
@@ -47,10 +50,11 @@ impl Upsampled {
         Planes { shape: [channels, height / self.scale, width / self.scale], ..*y }
     }
 
-    /// What a result of that shape costs an image, as [`Conv::costs`].
-    pub fn cost(&self, y: &Planes) -> u64 {
+    /// As [`Conv::costs`].
+    pub fn costs(&self, y: &Planes) -> [u64; 2] {
         let [_, height, width] = self.part(y).shape;
-        self.convs.iter().map(|conv| conv.costs([height, width], y.lanes)[0]).sum()
+        let here = self.convs.iter().map(|conv| conv.costs([height, width], y.lanes)[0]).sum();
+        [here, self.interleaved]
     }
 
     /// As [`Conv::frame`], around the image as it was.

@@ -14,7 +14,7 @@ use winograd::Winograd;
 
 use super::planes::{Planes, frame};
 use super::step::{Images, NO_LIMITS, Work};
-use crate::cpu::conv::{Sizes, direct_is_wanted};
+use crate::cpu::conv::{Sizes, Variant, direct_is_wanted};
 use crate::cpu::memory::Held;
 use crate::cpu::simd::Isa;
 use crate::cpu::split::even_pieces;
@@ -65,6 +65,21 @@ fn panels(isa: Isa, g: &Geometry) -> (Vec<Panel>, usize) {
     (panels, len)
 }
 
+/// The weights of all panels, one behind the other.
+fn packed(isa: Isa, g: &Geometry, panels: &[Panel], len: usize, weight: Weight) -> Held {
+    let mut packed = Held::zeros(len);
+    let mut rest = &mut packed[..];
+    let ends = panels.iter().skip(1).map(|panel| panel.weights).chain([len]);
+    let pieces = panels.iter().zip(ends).map(|(panel, end)| {
+        let (piece, others) = std::mem::take(&mut rest).split_at_mut(end - panel.weights);
+        rest = others;
+        (panel, piece)
+    });
+    let lanes = isa.lanes();
+    threads::each(pieces.collect(), |(panel, piece)| panel.pack(g, lanes, weight, piece));
+    packed
+}
+
 /// A value a channel, and zeros up to the end of the last vector.
 pub(super) fn per_channel(lanes: usize, channels: usize, values: Option<&[f32]>) -> Held {
     let mut filled = Held::zeros(channels.next_multiple_of(lanes));
@@ -90,34 +105,29 @@ impl Conv {
         weight: Weight,
         bias: Option<&[f32]>,
     ) -> Self {
-        let lanes = isa.lanes();
-        match fastest(&geometry, size, lanes).filter(|_| !direct_is_wanted()) {
-            Some(variant) => {
-                let (panels, _) = panels(isa, &geometry);
-                let weights = Kernels::new(isa, variant, &geometry, &panels, weight);
-                let bias = per_channel(lanes, geometry.channels[1], bias);
-                let weights = Weights::Winograd(weights);
-                Conv { geometry, panels, weights, bias, limits: NO_LIMITS, spread: EVERY }
-            }
-            None => Self::direct(isa, geometry, weight, bias),
-        }
+        let variant = fastest(&geometry, size, isa.lanes()).filter(|_| !direct_is_wanted());
+        Self::by(variant, isa, geometry, weight, bias)
     }
 
     /// The same, computed by its definition, whatever is faster.
     pub fn direct(isa: Isa, geometry: Geometry, weight: Weight, bias: Option<&[f32]>) -> Self {
-        let (g, lanes) = (&geometry, isa.lanes());
+        Self::by(None, isa, geometry, weight, bias)
+    }
+
+    fn by(
+        variant: Option<Variant>,
+        isa: Isa,
+        geometry: Geometry,
+        weight: Weight,
+        bias: Option<&[f32]>,
+    ) -> Self {
+        let g = &geometry;
         let (panels, len) = panels(isa, g);
-        let mut packed = Held::zeros(len);
-        let mut rest = &mut packed[..];
-        let ends = panels.iter().skip(1).map(|panel| panel.weights).chain([len]);
-        let pieces = panels.iter().zip(ends).map(|(panel, end)| {
-            let (piece, others) = std::mem::take(&mut rest).split_at_mut(end - panel.weights);
-            rest = others;
-            (panel, piece)
-        });
-        threads::each(pieces.collect(), |(panel, piece)| panel.pack(g, lanes, weight, piece));
-        let bias = per_channel(lanes, g.channels[1], bias);
-        let weights = Weights::Direct(packed);
+        let weights = match variant {
+            Some(variant) => Weights::Winograd(Kernels::new(isa, variant, g, &panels, weight)),
+            None => Weights::Direct(packed(isa, g, &panels, len, weight)),
+        };
+        let bias = per_channel(isa.lanes(), g.channels[1], bias);
         Conv { geometry, panels, weights, bias, limits: NO_LIMITS, spread: EVERY }
     }
 
