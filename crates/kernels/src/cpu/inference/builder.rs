@@ -89,8 +89,8 @@ impl PoolWindows {
 /// Methods panic if sizes do not fit one another, or are 0: kernels read and write by them without a further look.
 pub struct Builder {
     isa: Isa,
-    planes: Vec<Planes>,
-    steps: Vec<Step>,
+    pub(super) planes: Vec<Planes>,
+    pub(super) steps: Vec<Step>,
 }
 
 impl Builder {
@@ -303,11 +303,13 @@ impl Builder {
     pub fn finish(mut self, output: Value) -> Program {
         self.drop_unread(output.0);
         let last = self.fuse(output.0);
+        self.join_bottlenecks(last);
         for step in &self.steps {
             let y = self.planes[step.output];
             let x = &mut self.planes[step.inputs[0]];
             let needed = match &step.layer {
                 Layer::Depthwise(layer) => layer.frame(x, &y),
+                Layer::Bottleneck(layer) => layer.frame(x),
                 Layer::Conv(conv) => conv.frame(x, &y),
                 Layer::Upsampled(convs) => convs.frame(x, &y),
                 _ => [0; 4],
@@ -323,62 +325,5 @@ impl Builder {
             self.steps.iter().flat_map(|step| &step.inputs).copied().collect();
         let is_read = |step: &Step| step.output == output || read.contains(&step.output);
         self.steps.retain(|step| !matches!(step.layer, Layer::Copy { .. }) || is_read(step));
-    }
-
-    /// Makes sums and activations behind convolutions part of them; gives the place of `output` then.
-    fn fuse(&mut self, mut output: Place) -> Place {
-        let mut steps: Vec<Step> = Vec::new();
-        let uses = |steps: &[Step], rest: &[Step], place: Place| {
-            let readers = steps.iter().chain(rest).flat_map(|step| &step.inputs);
-            readers.filter(|input| **input == place).count()
-        };
-        let mut rest = std::mem::take(&mut self.steps);
-        rest.reverse();
-        while let Some(mut step) = rest.pop() {
-            rest.push(step);
-            let readers = |place: Place| uses(&steps, &rest, place) + usize::from(place == output);
-            let next = rest.last().expect("it was put back");
-            let joined = match (&next.layer, steps.last()) {
-                (Layer::Join(Join::Function(function)), Some(last)) => {
-                    let is_next = next.inputs[0] == last.output && readers(last.output) == 1;
-                    function.limits().filter(|_| is_next && last.layer.has_no_limits()).is_some()
-                }
-                (Layer::Join(Join::Sum), Some(last)) => {
-                    matches!(&last.layer, Layer::Conv(conv) if conv.has_no_limits())
-                        && last.inputs.len() == 1
-                        && readers(last.output) == 1
-                        && next.inputs.contains(&last.output)
-                        && next.inputs[0] != next.inputs[1]
-                }
-                _ => false,
-            };
-            step = rest.pop().expect("it was put back");
-            if !joined {
-                steps.push(step);
-                continue;
-            }
-            let last = steps.last_mut().expect("there is one to join");
-            match step.layer {
-                Layer::Join(Join::Function(function)) => {
-                    let limits = function.limits().expect("it was asked for");
-                    match &mut last.layer {
-                        Layer::Conv(conv) => conv.limits = limits,
-                        Layer::Upsampled(convs) => convs.set_limits(limits),
-                        Layer::Depthwise(layer) => layer.limits = limits,
-                        _ => unreachable!("only convolutions have limits"),
-                    }
-                }
-                _ => {
-                    let other = step.inputs.into_iter().find(|input| *input != last.output);
-                    last.inputs.extend(other);
-                }
-            }
-            last.output = step.output;
-        }
-        self.steps = steps;
-        if self.steps.is_empty() {
-            output = 0;
-        }
-        output
     }
 }

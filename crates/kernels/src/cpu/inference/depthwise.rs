@@ -1,12 +1,15 @@
 //! Convolutions of every channel with a kernel of its own.
 
 use super::planes::{Planes, frame};
-use super::step::{Images, Work};
+use super::step::{Band, Images, Work};
 use crate::cpu::memory::Held;
 use crate::cpu::simd::{Isa, Simd, Task};
 
 /// Pixels of the largest register block.
 const MOST_PIXELS: usize = 8;
+
+/// How much longer it takes where its channels are no neighbours in memory.
+const INTERLEAVED: u64 = 4;
 
 /// A convolution in as many groups as channels, with its weights in the order in which they are read.
 pub(super) struct Depthwise {
@@ -38,6 +41,13 @@ impl Depthwise {
         packed
     }
 
+    /// What `y` costs an image: here, and with many images interleaved, in the time of a multiply-add of vectors.
+    pub fn costs(&self, y: &Planes) -> [u64; 2] {
+        let pixels = y.blocks() * y.shape[1] * y.shape[2];
+        let cost = pixels as u64 * (self.kernel[0] * self.kernel[1]) as u64;
+        [cost, INTERLEAVED * cost]
+    }
+
     /// The rows above and below, the columns to the left and to the right that it reads around an image of `x` for one of
     /// `y`.
     pub fn frame(&self, x: &Planes, y: &Planes) -> [usize; 4] {
@@ -47,15 +57,16 @@ impl Depthwise {
 
     pub fn run(&self, work: Work, x: Images<*const f32>, y: Images<*mut f32>) {
         let operations = y.planes.len() as u64 * (self.kernel[0] * self.kernel[1]) as u64;
-        let blocks = y.planes.blocks();
-        work.each(blocks, operations, |block| work.isa.run(Block { layer: self, block, x, y }));
+        work.each_band(&y.planes, operations, |band| {
+            work.isa.run(Block { layer: self, band, x, y });
+        });
     }
 }
 
-/// A block of channels.
+/// Some rows of a block of channels.
 struct Block<'a> {
     layer: &'a Depthwise,
-    block: usize,
+    band: Band,
     x: Images<*const f32>,
     y: Images<*mut f32>,
 }
@@ -65,9 +76,10 @@ impl Task for Block<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Block { layer, block, x, y } = self;
+        let Block { layer, band, x, y } = self;
+        let block = band.block;
         let [kernel_height, kernel_width] = layer.kernel;
-        let [_, height, width] = y.planes.shape;
+        let width = y.planes.shape[2];
         let step = x.planes.row();
         let before = layer.padding[0] * step + layer.padding[1] * S::LANES;
         let x_first = x.at.wrapping_add(block * x.planes.block() + x.planes.first() - before);
@@ -76,7 +88,7 @@ impl Task for Block<'_> {
         let bias = layer.bias[block * S::LANES..].as_ptr();
         let pieces = width.div_ceil(MOST_PIXELS);
         let (short, longer) = (width / pieces, width % pieces);
-        for row in 0..height {
+        for row in band.rows() {
             let strip = Strip {
                 x: x_first.wrapping_add(row * layer.stride[0] * step),
                 x_pixel: layer.stride[1] * S::LANES,

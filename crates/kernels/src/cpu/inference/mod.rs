@@ -1,8 +1,10 @@
 //! Networks for inference: programs over planned memory, whose images lie in blocks of channels.
 
+mod bottleneck;
 mod builder;
 mod conv;
 mod depthwise;
+mod fuse;
 mod planes;
 mod pointwise;
 mod pool;

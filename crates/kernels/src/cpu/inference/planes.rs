@@ -45,9 +45,14 @@ impl Planes {
         self.frame[0] * self.row() + self.frame[2] * self.lanes
     }
 
-    /// Whether one row follows directly on the other.
+    /// Whether there is no frame.
     pub fn is_bare(&self) -> bool {
         self.frame == [0; 4]
+    }
+
+    /// Whether one row of a block follows directly on the other.
+    pub fn has_no_columns(&self) -> bool {
+        self.frame[2..] == [0, 0]
     }
 
     /// Clears the frames of images.
@@ -64,19 +69,6 @@ impl Planes {
             for line in block[top * row..end].chunks_exact_mut(row) {
                 line[..left * lanes].fill(0.0);
                 line[row - right * lanes..].fill(0.0);
-            }
-        }
-    }
-
-    /// Copies an image `[channels, height, width]` in, of blocks of one channel.
-    pub fn read(&self, image: &[f32], to: &mut [f32]) {
-        debug_assert_eq!(self.lanes, 1);
-        let [_, height, width] = self.shape;
-        let (row, first) = (self.row(), self.first());
-        for (plane, to) in image.chunks_exact(height * width).zip(to.chunks_exact_mut(self.block()))
-        {
-            for (y, line) in plane.chunks_exact(width).enumerate() {
-                to[first + y * row..][..width].copy_from_slice(line);
             }
         }
     }

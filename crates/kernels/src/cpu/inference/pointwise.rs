@@ -2,7 +2,7 @@
 
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
-use super::step::{Images, Work};
+use super::step::{Band, Images, Split, Work};
 use crate::cpu::pointwise::{Function as _, Gelu, sigmoid, tanh};
 use crate::cpu::simd::{Simd, Task};
 use crate::cpu::split::even_pieces;
@@ -91,7 +91,9 @@ pub(super) fn run(
     y: Images<*mut f32>,
 ) {
     let len = work.images * y.planes.len();
-    if [x.planes, b.planes].iter().all(|planes| *planes == y.planes) && y.planes.is_bare() {
+    let is_alike = [x.planes, b.planes].iter().all(|planes| *planes == y.planes);
+    let is_one = work.images > 1 || work.split == Split::Channels;
+    if is_one && is_alike && y.planes.is_bare() {
         // All images are one stretch of memory.
         let pieces: Vec<_> = even_pieces(len, PIECE).collect();
         return work.each(pieces.len(), 4 * len as u64, |i| {
@@ -100,11 +102,14 @@ pub(super) fn run(
             work.isa.run(Row { join, x, b, y, len });
         });
     }
-    let blocks = y.planes.blocks();
-    work.each(work.images * blocks, 4 * len as u64, |i| {
-        let (image, block) = (i / blocks, i % blocks);
-        let (x, b, y) = (x.image(image), b.image(image), y.image(image));
-        work.isa.run(Block { join, block, x, b, y });
+    if work.images == 1 {
+        return work.each_band(&y.planes, 4 * len as u64, |band| {
+            work.isa.run(Block { join, band, x, b, y });
+        });
+    }
+    let of_one = Work { images: 1, ..work };
+    work.each(work.images, 4 * len as u64, |i| {
+        run(join, of_one, x.image(i), b.image(i), y.image(i));
     });
 }
 
@@ -137,10 +142,10 @@ impl Task for Row {
     }
 }
 
-/// A block of channels.
+/// Some rows of a block of channels.
 struct Block {
     join: Join,
-    block: usize,
+    band: Band,
     x: Images<*const f32>,
     b: Images<*const f32>,
     y: Images<*mut f32>,
@@ -151,12 +156,13 @@ impl Task for Block {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Block { join, block, x, b, y } = self;
+        let Block { join, band, x, b, y } = self;
+        let block = band.block;
         let [_, height, width] = y.planes.shape;
         let lanes = y.planes.lanes;
         let len = width * lanes;
         let is_one_pixel = b.planes.shape[1..] == [1, 1] && [height, width] != [1, 1];
-        for row in 0..height {
+        for row in band.rows() {
             let (x, to) = (x.row(block, row), y.row(block, row));
             if !is_one_pixel {
                 let row = Row { join, x, b: b.row(block, row), y: to, len };
@@ -176,6 +182,19 @@ impl Task for Block {
             }
         }
     }
+}
+
+/// Copies an image `[channels, height, width]` to one of blocks of one channel.
+pub(super) fn read(work: Work, image: &[f32], y: Images<*mut f32>) {
+    let [_, height, width] = y.planes.shape;
+    work.each_band(&y.planes, image.len() as u64, |band| {
+        for row in band.rows() {
+            let from = &image[(band.block * height + row) * width..][..width];
+            // SAFETY: no other band has this row.
+            let to = unsafe { from_raw_parts_mut(y.row(band.block, row), width) };
+            to.copy_from_slice(from);
+        }
+    });
 }
 
 /// Copies the blocks of `x` behind the first `behind` blocks of `y`. With a scale, every pixel becomes as many in both

@@ -1,6 +1,6 @@
 //! Pools, nearest upsampling, and means.
 
-use super::step::{Images, Work};
+use super::step::{Band, Images, Work};
 use crate::cpu::simd::{Simd, Task};
 
 /// Windows, of each of which one value a channel is left.
@@ -65,13 +65,13 @@ impl Windows {
 /// Computes a pool.
 pub(super) fn run(windows: Windows, work: Work, x: Images<*const f32>, y: Images<*mut f32>) {
     let operations = x.planes.len() as u64;
-    work.each(y.planes.blocks(), operations, |block| work.isa.run(Block { windows, block, x, y }));
+    work.each_band(&y.planes, operations, |band| work.isa.run(Block { windows, band, x, y }));
 }
 
-/// A block of channels.
+/// Some rows of a block of channels.
 struct Block {
     windows: Windows,
-    block: usize,
+    band: Band,
     x: Images<*const f32>,
     y: Images<*mut f32>,
 }
@@ -81,12 +81,13 @@ impl Task for Block {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Block { windows, block, x, y } = self;
+        let Block { windows, band, x, y } = self;
+        let block = band.block;
         let x_first = x.at.wrapping_add(block * x.planes.block() + x.planes.first());
         let y_first = y.at.wrapping_add(block * y.planes.block() + y.planes.first());
         let [_, height, width] = y.planes.shape;
         let is_max = matches!(windows, Windows::Max(_));
-        for row in 0..height {
+        for row in band.rows() {
             let rows = windows.span(0, row, [x.planes.shape[1], height]);
             for column in 0..width {
                 let columns = windows.span(1, column, [x.planes.shape[2], width]);

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use rayon::prelude::*;
 
 use super::planes::Planes;
-use super::step::{Images, Layer, Place, Step, Work};
+use super::pointwise;
+use super::step::{Images, Layer, Place, Split, Step, Work};
 use crate::cpu::memory::{Aligned, Held, SharedSlice};
 use crate::cpu::simd::Isa;
 use crate::cpu::threads;
@@ -23,6 +24,8 @@ pub struct Program {
     head: usize,
     /// Where each value lies.
     homes: Vec<Home>,
+    /// How threads share each value.
+    splits: Vec<Split>,
     /// Elements that an image needs in the first steps and in the last ones.
     room: [usize; 2],
     output: Place,
@@ -53,6 +56,7 @@ impl Program {
     pub(super) fn new(isa: Isa, planes: Vec<Planes>, steps: Vec<Step>, output: Place) -> Self {
         let is_light = |step: &Step| {
             let values = planes[step.inputs[0]].len() + planes[step.output].len();
+            let values = values + step.layer.inner_len();
             (1..values * size_of::<f32>()).contains(&step.layer.weight_bytes())
         };
         let light = steps.iter().rposition(is_light).map_or(0, |last| last + 1);
@@ -63,7 +67,13 @@ impl Program {
         let costs = steps.iter().map(|step| step.layer.costs(&planes[step.output]));
         let costs = costs.fold([0; 2], |[a, b]: [u64; 2], [c, d]| [a + c, b + d]);
         let room = [0; 2];
-        let mut program = Program { isa, homes, planes, steps, head, room, output, costs, free };
+        let mut splits = vec![Split::Rows; planes.len()];
+        for step in &steps {
+            let x = step.inputs[0];
+            splits[step.output] = step.layer.split(&planes[x], splits[x]);
+        }
+        let mut program =
+            Program { isa, homes, splits, planes, steps, head, room, output, costs, free };
         program.set_homes();
         program
     }
@@ -187,10 +197,11 @@ impl Program {
         };
         let size = self.input().iter().product::<usize>();
         let planes = self.planes[0];
+        let to = Images { at: at(0), planes };
         // SAFETY: nobody else knows this image.
-        let first = unsafe { std::slice::from_raw_parts_mut(at(0), planes.len()) };
-        planes.clear_frame(first);
-        planes.read(&images[i * size..][..size], first);
+        planes.clear_frame(unsafe { std::slice::from_raw_parts_mut(to.at, planes.len()) });
+        let work = Work { isa: self.isa, images: 1, split: self.splits[0] };
+        pointwise::read(work, &images[i * size..][..size], to);
         for step in &self.steps[..self.head] {
             self.take(step, 1, at);
         }
@@ -206,7 +217,8 @@ impl Program {
         // SAFETY: values that are needed together have different homes.
         let output = unsafe { std::slice::from_raw_parts_mut(y.at, images * planes.len()) };
         planes.clear_frame(output);
-        step.layer.run(Work { isa: self.isa, images }, &inputs, y);
+        let split = self.splits[step.inputs[0]];
+        step.layer.run(Work { isa: self.isa, images, split }, &inputs, y);
     }
 }
 

@@ -1,7 +1,10 @@
 //! The steps of a program, and what each of them gets to work with.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
+use super::bottleneck::Bottleneck;
 use super::conv::Conv;
 use super::depthwise::Depthwise;
 use super::planes::Planes;
@@ -9,13 +12,11 @@ use super::pointwise::{self, Function, Join};
 use super::pool::{self, Windows};
 use super::upsampled::Upsampled;
 use crate::cpu::simd::Isa;
+use crate::cpu::split::even_pieces;
 use crate::cpu::threads;
 
 /// Multiplications of a step below which another thread takes too long to wake up to be of help.
 const SPLIT_WORK: usize = 1 << 20;
-
-/// How much longer a depthwise convolution takes whose channels are no neighbours in memory.
-const DEPTHWISE_INTERLEAVED: u64 = 4;
 
 /// What a vector of an exponential function costs, in the time of a multiply-add of vectors: here, and in Burn's operations,
 /// which take it value by value.
@@ -52,10 +53,28 @@ impl<P: Address> Images<P> {
         self.at.after(block * p.block() + p.first() + row * p.row())
     }
 
+    /// Some rows of the image, with those above and below as its frame.
+    #[inline(always)]
+    pub fn rows(&self, first: usize, count: usize) -> Self {
+        let planes = &self.planes;
+        let [channels, height, width] = planes.shape;
+        let [top, bottom, left, right] = planes.frame;
+        let frame = [top + first, bottom + height - first - count, left, right];
+        let planes = Planes { shape: [channels, count, width], frame, ..*planes };
+        Images { at: self.at, planes }
+    }
+
     /// The images from this one on.
     #[inline(always)]
     pub fn image(&self, i: usize) -> Self {
         Images { at: self.at.after(i * self.planes.len()), planes: self.planes }
+    }
+}
+
+impl Images<*mut f32> {
+    /// The images to be read.
+    pub fn as_const(&self) -> Images<*const f32> {
+        Images { at: self.at.cast_const(), planes: self.planes }
     }
 }
 
@@ -79,12 +98,51 @@ impl Address for *mut f32 {
     }
 }
 
+/// How several threads share an image. To fetch a value that another core has written takes a dozen times as long as to
+/// read one from memory that both share, so that a layer should get what the same thread has made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Split {
+    /// Rows for each, which then reads all weights.
+    Rows,
+    /// Channels that come out for each, which then reads the whole image.
+    Channels,
+}
+
+/// Bytes of weights that are read in the time in which a byte of another core's is fetched.
+const FETCH: usize = 12;
+
+impl Split {
+    /// That of a layer of so many bytes of weights, of images `x`.
+    pub fn of(weights: usize, x: &Planes) -> Self {
+        match weights < FETCH * x.len() * size_of::<f32>() {
+            true => Split::Rows,
+            false => Split::Channels,
+        }
+    }
+}
+
+/// Some rows of a block of channels.
+#[derive(Clone, Copy)]
+pub(super) struct Band {
+    pub block: usize,
+    first: usize,
+    count: usize,
+}
+
+impl Band {
+    pub fn rows(self) -> Range<usize> {
+        self.first..self.first + self.count
+    }
+}
+
 /// How a step is computed.
 #[derive(Clone, Copy)]
 pub(super) struct Work {
     pub isa: Isa,
     /// As many images.
     pub images: usize,
+    /// How the threads have shared what it reads.
+    pub split: Split,
 }
 
 impl Work {
@@ -96,6 +154,17 @@ impl Work {
         } else {
             threads::for_each((0..pieces).into_par_iter(), f);
         }
+    }
+
+    /// Calls `f` for all rows of every block of an image, in pieces that are shared as what it reads was.
+    pub fn each_band(&self, y: &Planes, operations: u64, f: impl Fn(Band) + Sync + Send) {
+        let (blocks, height) = (y.blocks(), y.shape[1]);
+        let bands = if self.split == Split::Rows { threads::count() } else { 1 };
+        let bands: Vec<_> = even_pieces(height, height.div_ceil(bands)).collect();
+        self.each(bands.len() * blocks, operations, |i| {
+            let (first, count) = bands[i / blocks];
+            f(Band { block: i % blocks, first, count });
+        });
     }
 }
 
@@ -118,6 +187,8 @@ pub(super) enum Layer {
     /// A convolution of an image whose pixels are repeated.
     Upsampled(Upsampled),
     Depthwise(Depthwise),
+    /// With a second input, that is added.
+    Bottleneck(Box<Bottleneck>),
     Pool(Windows),
     Join(Join),
     /// The inputs one behind the other along the channels, every pixel as often as told.
@@ -133,6 +204,15 @@ impl Layer {
             Layer::Conv(conv) => conv.weight_bytes(),
             Layer::Upsampled(convs) => convs.weight_bytes(),
             Layer::Depthwise(layer) => size_of_val::<[f32]>(&layer.weights),
+            Layer::Bottleneck(layer) => layer.weight_bytes(),
+            _ => 0,
+        }
+    }
+
+    /// Elements that lie between what it reads and what it writes.
+    pub fn inner_len(&self) -> usize {
+        match self {
+            Layer::Bottleneck(layer) => layer.inner_len(),
             _ => 0,
         }
     }
@@ -142,16 +222,22 @@ impl Layer {
         match self {
             Layer::Conv(conv) => conv.costs([y.shape[1], y.shape[2]], y.lanes),
             Layer::Upsampled(convs) => convs.costs(y),
-            Layer::Depthwise(layer) => {
-                let pixels = y.blocks() * y.shape[1] * y.shape[2];
-                let cost = pixels as u64 * (layer.kernel[0] * layer.kernel[1]) as u64;
-                [cost, DEPTHWISE_INTERLEAVED * cost]
-            }
+            Layer::Depthwise(layer) => layer.costs(y),
+            Layer::Bottleneck(layer) => layer.costs(y),
             Layer::Join(Join::Function(Function::Sigmoid | Function::Silu | Function::Tanh)) => {
                 let vectors = (y.len() / y.lanes) as u64;
                 [EXPONENTIAL * vectors, EXPONENTIAL_IN_BURN * vectors]
             }
             _ => [0, 0],
+        }
+    }
+
+    /// How threads share what it makes of `x`, which they have shared in that way.
+    pub fn split(&self, x: &Planes, split: Split) -> Split {
+        match self {
+            Layer::Conv(_) | Layer::Upsampled(_) => Split::of(self.weight_bytes(), x),
+            Layer::Bottleneck(_) => Split::Rows,
+            _ => split,
         }
     }
 
@@ -161,6 +247,7 @@ impl Layer {
             Layer::Conv(conv) => conv.has_no_limits(),
             Layer::Upsampled(convs) => convs.has_no_limits(),
             Layer::Depthwise(layer) => layer.limits == NO_LIMITS,
+            Layer::Bottleneck(layer) => layer.has_no_limits(),
             _ => false,
         }
     }
@@ -191,6 +278,7 @@ impl Layer {
                 unreachable!("they take many images")
             }
             Layer::Depthwise(layer) => layer.run(work, x, y),
+            Layer::Bottleneck(layer) => layer.run(work, x, inputs.get(1).copied(), y),
             Layer::Pool(windows) => pool::run(*windows, work, x, y),
             Layer::Copy { scale } => {
                 let mut behind = 0;

@@ -4,9 +4,10 @@ use super::Conv;
 use super::block::{First, Repeat, Run};
 use super::geometry::Panel;
 use crate::cpu::inference::planes::Planes;
-use crate::cpu::inference::step::{Images, NO_LIMITS, Work};
+use crate::cpu::inference::step::{Images, NO_LIMITS, Split, Work};
 use crate::cpu::simd::{Simd, Task};
 use crate::cpu::split::even_pieces;
+use crate::cpu::threads;
 
 /// Bytes of an input that stay in the second-level cache while the output channels pass by.
 const INPUT: usize = 256 * 1024;
@@ -29,7 +30,11 @@ impl Direct<'_> {
         let rows =
             Rows::new(self.conv, x.planes, other.map(|other| other.planes), y.planes, work.images);
         let bytes = self.conv.geometry.channels[0] * rows.pixels_under() * size_of::<f32>();
-        let share = PIECES.div_ceil(self.conv.panels.len()).max(bytes.div_ceil(INPUT));
+        let pieces = if threads::count() > 1 { PIECES } else { 1 };
+        let mut share = pieces.div_ceil(self.conv.panels.len()).max(bytes.div_ceil(INPUT));
+        if Split::of(size_of_val(self.weights), &x.planes) == Split::Rows {
+            share = share.next_multiple_of(threads::count());
+        }
         let (lines, unit) = match rows.images * rows.count {
             1 => (rows.pixels, 4),
             lines => (lines, 1),
@@ -72,7 +77,7 @@ impl Rows {
             let [x, other, y] = [&x, &other, &y].map(|planes| [0, planes.len()]);
             return Rows { count: 1, pixels: images, images: 1, x, other, y };
         }
-        let is_one_row = [&x, &other, &y].iter().all(|planes| planes.is_bare())
+        let is_one_row = [&x, &other, &y].iter().all(|planes| planes.has_no_columns())
             && [g.kernel, g.stride] == [[1, 1]; 2]
             && scale == 1;
         let [x, other, y] = [of(&x), of(&other), of(&y)];

@@ -189,6 +189,17 @@ impl Conv {
         }
     }
 
+    /// Whether it is one of single pixels.
+    pub fn is_pointwise(&self) -> bool {
+        let Geometry { kernel, stride, padding, groups, .. } = self.geometry;
+        self.is_direct() && [kernel, stride] == [[1; 2]; 2] && padding == [0; 2] && groups == 1
+    }
+
+    /// Whether it is computed by its definition.
+    pub fn is_direct(&self) -> bool {
+        matches!(self.weights, Weights::Direct(_))
+    }
+
     pub fn has_no_limits(&self) -> bool {
         self.limits == NO_LIMITS
     }

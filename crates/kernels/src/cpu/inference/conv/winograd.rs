@@ -6,9 +6,9 @@ use super::kernels::Kernels;
 use crate::cpu::conv::Variant;
 use crate::cpu::conv::transform::{input, output};
 use crate::cpu::inference::planes::Planes;
-use crate::cpu::inference::step::{Images, NO_LIMITS, Work};
+use crate::cpu::inference::step::{Images, NO_LIMITS, Split, Work};
 use crate::cpu::memory::{Aligned, SharedSlice};
-use crate::cpu::simd::{Simd, Task};
+use crate::cpu::simd::{Isa, Simd, Task};
 use crate::cpu::split::even_pieces;
 use crate::cpu::threads;
 
@@ -30,13 +30,17 @@ pub(super) struct Winograd<'a> {
     pub y: Images<*mut f32>,
 }
 
-/// Some tiles, image by image and row by row, and where their transforms and products lie: `[position][block][tile][lane]`.
+/// Some tiles, image by image and row by row, of which some blocks of output channels are computed: by one thread, from
+/// the image to the result, so that what lies between stays in its caches.
 #[derive(Clone, Copy)]
 struct Tiles<'a> {
     first: usize,
     count: usize,
     /// Rows of tiles of an image, and tiles of a row.
     size: [usize; 2],
+    /// Output channels, one behind the other.
+    panels: &'a [Panel],
+    /// Transforms of all input channels and products of these output channels: `[position][block][tile][lane]`.
     inputs: &'a SharedSlice<'a>,
     outputs: &'a SharedSlice<'a>,
 }
@@ -50,47 +54,66 @@ impl Winograd<'_> {
         let lanes = self.y.planes.lanes;
         let blocks = self.x.planes.blocks() + self.y.planes.blocks();
         let tile = variant.positions() * blocks * lanes * size_of::<f32>();
-        let chunks: Vec<_> = even_pieces(count, (TILES / tile).max(FEWEST)).collect();
-        // With so many chunks, each thread takes its own; else all share the work of one.
-        if chunks.len() >= 2 * threads::count() {
-            let operations = count as u64 * self.kernels.values.len() as u64;
-            work.each(chunks.len(), operations, |i| self.chunk(work, chunks[i], size, false));
-        } else {
-            chunks.iter().for_each(|chunk| self.chunk(work, *chunk, size, true));
-        }
+        let (most, threads) = ((TILES / tile).max(FEWEST), threads::count());
+        let is_many = count.div_ceil(most) >= 2 * threads;
+        let (most, panels) = match Split::of(self.kernels.bytes(), &self.x.planes) {
+            _ if is_many => (most, self.panels.len()),
+            Split::Rows => (most.min(count.div_ceil(threads)), self.panels.len()),
+            Split::Channels => (most, self.panels.len().div_ceil(threads)),
+        };
+        let groups: Vec<_> = self.panels.chunks(panels).collect();
+        let chunks: Vec<_> = even_pieces(count, most).collect();
+        let operations = count as u64 * self.kernels.values.len() as u64;
+        work.each(groups.len() * chunks.len(), operations, |i| {
+            // A thread gets the same channels of all tiles, or all channels of its tiles.
+            let (panels, chunk) = (groups[i / chunks.len()], chunks[i % chunks.len()]);
+            self.compute(work.isa, panels, chunk, size);
+        });
     }
 
-    /// Computes some tiles, by all threads if they are to share it.
-    fn chunk(&self, work: Work, (first, count): (usize, usize), size: [usize; 2], is_shared: bool) {
-        let (isa, variant) = (work.isa, self.kernels.variant);
-        let lanes = isa.lanes();
-        let [from, to] = [self.x.planes.blocks(), self.y.planes.blocks()];
-        let len = |blocks: usize| variant.positions() * blocks * count * lanes;
+    /// Computes some channels of some tiles.
+    fn compute(
+        &self,
+        isa: Isa,
+        panels: &[Panel],
+        (first, count): (usize, usize),
+        size: [usize; 2],
+    ) {
+        let variant = self.kernels.variant;
+        let to = panels.iter().map(|panel| panel.vectors).sum();
+        let len = |blocks: usize| variant.positions() * blocks * count * isa.lanes();
+        let from = self.x.planes.blocks();
         let (mut inputs, mut outputs) = (Aligned::any(len(from)), Aligned::any(len(to)));
         let (inputs, outputs) = (&SharedSlice::new(&mut inputs), &SharedSlice::new(&mut outputs));
-        let tiles = Tiles { first, count, size, inputs, outputs };
-        let each = |pieces: usize, operations: u64, f: &(dyn Fn(usize) + Sync)| match is_shared {
-            true => work.each(pieces, operations, f),
-            false => (0..pieces).for_each(f),
-        };
-        each(from, 4 * len(from) as u64, &|block| match variant {
-            Variant::F2x3 => isa.run(Input::<4> { layer: self, tiles, block }),
-            Variant::F4x3 | Variant::F2x5 => isa.run(Input::<6> { layer: self, tiles, block }),
-        });
-        let products = self.panels.len() * variant.positions();
-        each(products, count as u64 * self.kernels.values.len() as u64, &|i| {
-            let panel = &self.panels[i / variant.positions()];
-            isa.run(Products { layer: self, tiles, panel, position: i % variant.positions() });
-        });
-        each(to, 4 * len(to) as u64, &|block| match variant {
-            Variant::F2x3 => isa.run(Output::<2, 4> { layer: self, tiles, block }),
-            Variant::F4x3 => isa.run(Output::<4, 6> { layer: self, tiles, block }),
-            Variant::F2x5 => isa.run(Output::<2, 6> { layer: self, tiles, block }),
-        });
+        let tiles = Tiles { first, count, size, panels, inputs, outputs };
+        for block in 0..from {
+            match variant {
+                Variant::F2x3 => isa.run(Input::<4> { layer: self, tiles, block }),
+                Variant::F4x3 | Variant::F2x5 => isa.run(Input::<6> { layer: self, tiles, block }),
+            }
+        }
+        for panel in panels {
+            for position in 0..variant.positions() {
+                isa.run(Products { layer: self, tiles, panel, position });
+            }
+        }
+        for block in 0..to {
+            match variant {
+                Variant::F2x3 => isa.run(Output::<2, 4> { layer: self, tiles, block }),
+                Variant::F4x3 => isa.run(Output::<4, 6> { layer: self, tiles, block }),
+                Variant::F2x5 => isa.run(Output::<2, 6> { layer: self, tiles, block }),
+            }
+        }
     }
 }
 
 impl Tiles<'_> {
+    /// Blocks of output channels.
+    #[inline(always)]
+    fn blocks(&self) -> usize {
+        self.panels.iter().map(|panel| panel.vectors).sum()
+    }
+
     /// The image of a tile, its row and its column there.
     #[inline(always)]
     fn place(&self, i: usize) -> [usize; 3] {
@@ -166,10 +189,11 @@ impl Task for Products<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let Products { layer, tiles, panel, position } = self;
-        let [from, to] = [layer.x.planes.blocks(), layer.y.planes.blocks()];
+        let (from, to) = (layer.x.planes.blocks(), tiles.blocks());
         let step = tiles.count * S::LANES;
         let x = tiles.inputs.pointer(position * from * step, from * step);
-        let y = tiles.outputs.pointer((position * to + panel.block) * step, panel.vectors * step);
+        let block = panel.block - tiles.panels[0].block;
+        let y = tiles.outputs.pointer((position * to + block) * step, panel.vectors * step);
         let term = panel.vectors * S::LANES;
         let positions = layer.kernels.variant.positions();
         let begin = positions * from * S::LANES * panel.block * S::LANES;
@@ -210,7 +234,7 @@ impl Task for Products<'_> {
     }
 }
 
-/// The results of a block of output channels.
+/// The results of a block of these output channels.
 struct Output<'a, const M: usize, const T: usize> {
     layer: &'a Winograd<'a>,
     tiles: Tiles<'a>,
@@ -225,12 +249,14 @@ impl<const M: usize, const T: usize> Task for Output<'_, M, T> {
         let Output { layer, tiles, block } = self;
         let planes: Planes = layer.y.planes;
         let [_, height, width] = planes.shape;
-        let position = planes.blocks() * tiles.count * S::LANES;
+        let position = tiles.blocks() * tiles.count * S::LANES;
+        let within = block * tiles.count;
+        let block = tiles.panels[0].block + block;
         for i in 0..tiles.count {
             let [image, y, x] = tiles.place(i);
             let (y, x) = (y * M, x * M);
             let result = layer.y.image(image);
-            let at = (block * tiles.count + i) * S::LANES;
+            let at = (within + i) * S::LANES;
             let from = tiles.outputs.pointer(at, S::LANES);
             // SAFETY: pixels beyond the image are left out, and no other task writes these.
             unsafe {

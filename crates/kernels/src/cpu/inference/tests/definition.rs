@@ -21,6 +21,10 @@ impl Image {
         Image { shape, values }
     }
 
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
     pub fn given(shape: [usize; 3], values: &[f32]) -> Self {
         Image { shape, values: values.iter().map(|value| f64::from(*value)).collect() }
     }

@@ -1,5 +1,6 @@
 //! Programs against the definitions of their layers, on every instruction set.
 
+mod bottleneck;
 mod definition;
 mod upsampled;
 
