@@ -4,14 +4,14 @@
 use super::conv::Conv;
 use super::depthwise::Depthwise;
 use super::planes::Planes;
-use super::step::{Images, NO_LIMITS, Split, Work};
+use super::step::{Images, Split, Work};
 use crate::cpu::memory::Aligned;
 use crate::cpu::split::even_pieces;
 use crate::cpu::threads;
 
-/// Bytes of the rows that the second convolution reads: with what it makes of them, and the weights, they stay in the
-/// second-level cache.
-const ROWS: usize = 384 * 1024;
+/// Bytes of the rows between the convolutions that are there at a time: with the weights, they stay in the second-level
+/// cache.
+const BETWEEN: usize = 448 * 1024;
 
 /// The block of Sandler et al. ("MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018, arXiv 1801.04381); what
 /// goes around it is added by the last convolution.
@@ -25,9 +25,11 @@ pub(super) struct Bottleneck {
 }
 
 impl Bottleneck {
-    /// Whether threads that share the rows of `x` need not share the weights of such a layer.
-    pub fn pays(weights: usize, x: &Planes) -> bool {
-        Split::of(weights, x) == Split::Rows
+    /// Whether it takes less time than its convolutions one by one, for so many bytes of weights and of values between
+    /// them, of images `x`: where rows are the cheaper way to share it, and weights need not be read for many images at
+    /// once.
+    pub fn pays(weights: usize, between: usize, x: &Planes) -> bool {
+        Split::of(weights, x) == Split::Rows && weights < between
     }
 
     pub fn weight_bytes(&self) -> usize {
@@ -56,10 +58,6 @@ impl Bottleneck {
         }
     }
 
-    pub fn has_no_limits(&self) -> bool {
-        self.project.limits == NO_LIMITS
-    }
-
     /// Computes an image from `x`, plus `other` where there is one.
     pub fn run(
         &self,
@@ -73,13 +71,13 @@ impl Bottleneck {
         let operations = self.costs(&y.planes)[0] * y.planes.lanes as u64;
         work.each(pieces.len(), operations, |i| {
             let (first, count) = pieces[i];
-            Rows { layer: self, work, x, other, y }.run(first, count);
+            Share { layer: self, work, x, other, y }.compute(first, count);
         });
     }
 }
 
-/// The rows of a result.
-struct Rows<'a> {
+/// What a thread computes rows of.
+struct Share<'a> {
     layer: &'a Bottleneck,
     work: Work,
     x: Images<*const f32>,
@@ -87,25 +85,24 @@ struct Rows<'a> {
     y: Images<*mut f32>,
 }
 
-impl Rows<'_> {
+impl Share<'_> {
     /// Computes some rows, a few at a time.
-    fn run(&self, first: usize, count: usize) {
+    fn compute(&self, first: usize, count: usize) {
         let Bottleneck { expand, depthwise, middle, project } = self.layer;
-        let stride = depthwise.stride[0];
+        let (stride, above) = (depthwise.stride[0], depthwise.padding[0]);
         let reach = depthwise.dilation * (depthwise.kernel[0] - 1) + 1;
-        let mut window = expand.as_ref().map(|(conv, planes)| {
+        let expanded = expand.as_ref().map(|(conv, planes)| {
             let [_, _, left, right] = depthwise.frame(planes, middle);
-            Window::new(conv, Planes { frame: [0, 0, left, right], ..*planes })
+            (conv, Planes { frame: [0, 0, left, right], ..*planes })
         });
-        let fits = window.as_ref().map_or(count, |window| {
-            let rows = ROWS / (window.planes.blocks() * window.planes.row() * size_of::<f32>());
-            rows.saturating_sub(reach) / stride + 1
-        });
-        let bands: Vec<_> = even_pieces(count, fits).collect();
+        let bytes = |planes: &Planes| planes.blocks() * planes.row() * size_of::<f32>();
+        let read = expanded.as_ref().map_or(0, |(_, planes)| bytes(planes));
+        let room = BETWEEN.saturating_sub(read * reach.saturating_sub(stride));
+        let fits = room / (read * stride + bytes(middle));
+        let bands: Vec<_> = even_pieces(count, fits.max(1)).collect();
         let most = bands[0].1;
-        if let Some(window) = &mut window {
-            window.allocate((most - 1) * stride + reach);
-        }
+        let mut window =
+            expanded.map(|(conv, planes)| Window::new(conv, planes, (most - 1) * stride + reach));
         let planes = Planes { shape: [middle.shape[0], most, middle.shape[2]], ..*middle };
         let mut between = Aligned::any(planes.len());
         let between = Images { at: between.as_mut_ptr(), planes };
@@ -113,17 +110,18 @@ impl Rows<'_> {
             let row = first + start;
             let x = match &mut window {
                 Some(window) => {
-                    let first = (row * stride) as isize - depthwise.padding[0] as isize;
-                    let images =
-                        window.slide(self.work, self.x, first, (count - 1) * stride + reach);
-                    let [channels, height, width] = images.planes.shape;
-                    let above = depthwise.padding[0];
-                    let [_, _, left, right] = images.planes.frame;
+                    let begin = (row * stride) as isize - above as isize;
+                    let x = window.slide(self.work, self.x, begin, (count - 1) * stride + reach);
+                    // The rows that the kernel reads above the first one are there as a frame.
+                    let [channels, height, width] = x.planes.shape;
+                    let [_, _, left, right] = x.planes.frame;
                     let shape = [channels, height - above, width];
-                    let planes = Planes { shape, frame: [above, 0, left, right], ..images.planes };
-                    Images { at: images.at, planes }
+                    Images {
+                        planes: Planes { shape, frame: [above, 0, left, right], ..x.planes },
+                        ..x
+                    }
                 }
-                None => self.x.rows(row * stride, self.x.planes.shape[1] - row * stride),
+                None => self.x.from_row(row * stride),
             };
             let middle = between.rows(0, count);
             depthwise.run(self.work, x, middle);
@@ -136,28 +134,26 @@ impl Rows<'_> {
 /// Some rows of what a convolution makes, of which later ones follow.
 struct Window<'a> {
     conv: &'a Conv,
-    /// The whole image.
-    image: Planes,
-    /// What is there of it.
+    /// Rows of the whole image.
+    height: usize,
+    /// Those that there is room for.
     planes: Planes,
     values: Aligned,
-    /// The first row, and the one behind the last one. Those outside of the image are zero.
+    /// The first row that is there, and the one behind the last one. Those outside of the image are zero.
     rows: [isize; 2],
 }
 
 impl<'a> Window<'a> {
-    fn new(conv: &'a Conv, image: Planes) -> Self {
-        Window { conv, image, planes: image, values: Aligned::any(0), rows: [isize::MIN; 2] }
+    /// No rows yet, of an image like that, with room for so many.
+    fn new(conv: &'a Conv, image: Planes, room: usize) -> Self {
+        let [channels, height, width] = image.shape;
+        let planes = Planes { shape: [channels, room, width], ..image };
+        let mut values = Aligned::any(planes.len());
+        planes.clear_frame(&mut values);
+        Window { conv, height, planes, values, rows: [isize::MIN; 2] }
     }
 
-    /// Makes room for so many rows.
-    fn allocate(&mut self, rows: usize) {
-        self.planes.shape[1] = rows;
-        self.values = Aligned::any(self.planes.len());
-        self.planes.clear_frame(&mut self.values);
-    }
-
-    /// Moves on to the rows from `first` on, and computes what is new.
+    /// Moves on to `count` rows from `first` on, and computes what is new.
     fn slide(
         &mut self,
         work: Work,
@@ -177,17 +173,15 @@ impl<'a> Window<'a> {
         }
         self.rows = [first, end];
         // Of the new rows those of the image.
-        let height = self.image.shape[1] as isize;
         let begin = first + kept as isize;
-        let [inside, outside] = [0, height].map(|row| row.clamp(begin, end));
+        let [inside, outside] = [0, self.height as isize].map(|row| row.clamp(begin, end));
         for block in self.values.chunks_exact_mut(self.planes.block()) {
             block[kept * row..][..(inside - begin) as usize * row].fill(0.0);
             block[(outside - first) as usize * row..count * row].fill(0.0);
         }
         let images = Images { at: self.values.as_mut_ptr(), planes: self.planes };
         if inside < outside {
-            let skipped = inside as usize * self.conv.geometry.stride[0];
-            let x = x.rows(skipped, x.planes.shape[1] - skipped);
+            let x = x.from_row(inside as usize * self.conv.geometry.stride[0]);
             let new = images.rows((inside - first) as usize, (outside - inside) as usize);
             self.conv.run(work, x, None, new);
         }

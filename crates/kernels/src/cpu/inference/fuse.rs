@@ -66,48 +66,43 @@ impl Builder {
     /// Makes a convolution of every channel by itself one layer with those before and behind it, where nobody else reads
     /// what lies between.
     pub(super) fn join_bottlenecks(&mut self, output: Place) {
+        let mut readers = vec![0; self.planes.len()];
+        self.steps.iter().flat_map(|step| &step.inputs).for_each(|place| readers[*place] += 1);
+        readers[output] += 1;
         let mut steps: Vec<Step> = Vec::new();
         let mut rest = std::mem::take(&mut self.steps);
         rest.reverse();
         while let Some(step) = rest.pop() {
-            let is_alone = |place: Place| {
-                let readers = steps.iter().chain(&rest).chain([&step]);
-                let count = readers.flat_map(|step| &step.inputs).filter(|x| **x == place).count();
-                count == 1 && place != output
-            };
-            let next =
-                rest.last().filter(|next| self.follows(&step, next) && is_alone(step.output));
-            // One whose window is nowhere all padding.
-            let is_depthwise = |layer: &Layer| matches!(layer, Layer::Depthwise(layer) if layer.padding[0] < layer.kernel[0]);
-            let Some(next) = next.filter(|_| is_depthwise(&step.layer)) else {
-                steps.push(step);
-                continue;
-            };
-            let expands = |last: &&Step| {
+            let is_middle = is_depthwise(&step.layer)
+                && readers[step.output] == 1
+                && rest.last().is_some_and(|next| self.projects(next, step.output));
+            let expand = steps.pop_if(|last| {
                 let is_direct = matches!(&last.layer, Layer::Conv(conv) if conv.is_direct());
-                let is_read = last.output == step.inputs[0] && is_alone(last.output);
-                is_direct && is_read && last.inputs.len() == 1
-            };
-            let has_expand = steps.last().filter(expands).is_some();
-            let first = if has_expand { &steps[steps.len() - 1] } else { &step };
-            let expand_bytes = if has_expand { first.layer.weight_bytes() } else { 0 };
-            let weights = expand_bytes + step.layer.weight_bytes() + next.layer.weight_bytes();
-            if !Bottleneck::pays(weights, &self.planes[first.inputs[0]]) {
+                let is_read = last.output == step.inputs[0] && readers[last.output] == 1;
+                is_middle && is_direct && is_read && last.inputs.len() == 1
+            });
+            let x = expand.as_ref().unwrap_or(&step).inputs[0];
+            let parts = expand.iter().chain([&step]).chain(rest.last());
+            let (weights, values) = parts.fold((0, 0), |(weights, values), step| {
+                (weights + step.layer.weight_bytes(), values + self.planes[step.output].len())
+            });
+            let between = values * size_of::<f32>();
+            if is_middle && Bottleneck::pays(weights, between, &self.planes[x]) {
+                let project = rest.pop().expect("it was looked at");
+                steps.push(self.bottleneck(expand, step, project));
+            } else {
+                steps.extend(expand);
                 steps.push(step);
-                continue;
             }
-            let expand = if has_expand { steps.pop() } else { None };
-            let project = rest.pop().expect("it was looked at");
-            steps.push(self.bottleneck(expand, step, project));
         }
         self.steps = steps;
     }
 
-    /// Whether `next` is a convolution of single pixels of what `step` makes.
-    fn follows(&self, step: &Step, next: &Step) -> bool {
-        let is_pointwise = matches!(&next.layer, Layer::Conv(conv) if conv.is_pointwise());
-        let [from, to] = [step.output, next.output].map(|place| self.planes[place].shape);
-        is_pointwise && next.inputs[0] == step.output && from[1..] == to[1..]
+    /// Whether a step is a convolution of single pixels of `x`.
+    fn projects(&self, step: &Step, x: Place) -> bool {
+        let is_pointwise = matches!(&step.layer, Layer::Conv(conv) if conv.is_pointwise());
+        let [from, to] = [x, step.output].map(|place| self.planes[place].shape);
+        is_pointwise && step.inputs[0] == x && from[1..] == to[1..]
     }
 
     fn bottleneck(&self, expand: Option<Step>, depthwise: Step, project: Step) -> Step {
@@ -128,4 +123,9 @@ impl Builder {
             output: project.output,
         }
     }
+}
+
+/// Whether a layer is a convolution of every channel by itself, with no more rows of padding than it reads above a pixel.
+fn is_depthwise(layer: &Layer) -> bool {
+    matches!(layer, Layer::Depthwise(layer) if layer.padding[0] < layer.kernel[0])
 }

@@ -92,8 +92,8 @@ pub(super) fn run(
 ) {
     let len = work.images * y.planes.len();
     let is_alike = [x.planes, b.planes].iter().all(|planes| *planes == y.planes);
-    let is_one = work.images > 1 || work.split == Split::Channels;
-    if is_one && is_alike && y.planes.is_bare() {
+    let keeps_rows = work.images == 1 && work.split == Split::Rows;
+    if !keeps_rows && is_alike && y.planes.is_bare() {
         // All images are one stretch of memory.
         let pieces: Vec<_> = even_pieces(len, PIECE).collect();
         return work.each(pieces.len(), 4 * len as u64, |i| {

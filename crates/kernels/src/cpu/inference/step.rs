@@ -53,7 +53,13 @@ impl<P: Address> Images<P> {
         self.at.after(block * p.block() + p.first() + row * p.row())
     }
 
-    /// Some rows of the image, with those above and below as its frame.
+    /// The image from this row on, for layers that are told otherwise how many there are.
+    #[inline(always)]
+    pub fn from_row(&self, row: usize) -> Self {
+        Images { at: self.at.after(row * self.planes.row()), planes: self.planes }
+    }
+
+    /// Some rows of the image. Those above and below are its frame then, but are not zero.
     #[inline(always)]
     pub fn rows(&self, first: usize, count: usize) -> Self {
         let planes = &self.planes;
@@ -247,7 +253,6 @@ impl Layer {
             Layer::Conv(conv) => conv.has_no_limits(),
             Layer::Upsampled(convs) => convs.has_no_limits(),
             Layer::Depthwise(layer) => layer.limits == NO_LIMITS,
-            Layer::Bottleneck(layer) => layer.has_no_limits(),
             _ => false,
         }
     }
@@ -263,7 +268,10 @@ impl Layer {
             _ if work.images == 1 => self.run_one(work, inputs, y),
             _ => {
                 let of_one = Work { images: 1, ..work };
-                work.each(work.images, (work.images * y.planes.len()) as u64, |i| {
+                let vectors =
+                    self.costs(&y.planes)[0].max((y.planes.len() / y.planes.lanes) as u64);
+                let operations = vectors * (y.planes.lanes * work.images) as u64;
+                work.each(work.images, operations, |i| {
                     let inputs: Vec<_> = inputs.iter().map(|x| x.image(i)).collect();
                     self.run_one(of_one, &inputs, y.image(i));
                 });

@@ -15,7 +15,7 @@ use crate::cpu::threads;
 /// Bytes of the transforms of some tiles and of their products that should stay in the second-level cache.
 const TILES: usize = 1 << 20;
 
-/// The fewest tiles for which all weights are read.
+/// The fewest tiles for which a thread reads all weights, unless several share an image.
 const FEWEST: usize = 16;
 
 /// A convolution of some images.

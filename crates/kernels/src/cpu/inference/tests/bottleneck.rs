@@ -14,8 +14,8 @@ struct Case {
     /// Of the image, between the convolutions, and of the result.
     channels: [usize; 3],
     size: [usize; 2],
-    /// Kernel and stride of the first convolution, if there is one.
-    expand: Option<[usize; 2]>,
+    /// Kernel, stride and padding of the first convolution, if there is one.
+    expand: Option<[usize; 3]>,
     kernel: [usize; 2],
     stride: [usize; 2],
     padding: [usize; 4],
@@ -40,7 +40,7 @@ impl Case {
     /// The weights and biases of the convolutions.
     fn weights(&self) -> [[Vec<f32>; 2]; 3] {
         let [from, middle, to] = self.channels;
-        let side = self.expand.map_or(1, |[side, _]| side);
+        let side = self.expand.map_or(1, |[side, ..]| side);
         let lens = [
             [middle * from * side * side, middle],
             [middle * self.kernel[0] * self.kernel[1], middle],
@@ -57,22 +57,23 @@ impl Case {
 
     fn convs<'a>(&self, weights: &'a [[Vec<f32>; 2]; 3]) -> Vec<Convolution<'a>> {
         let [expand, depthwise, project] = weights;
-        let conv = |[weight, bias]: &'a [Vec<f32>; 2], side: usize, stride| Convolution {
-            weight,
-            bias: Some(bias),
-            out_channels: bias.len(),
-            kernel: [side; 2],
-            stride: [stride; 2],
-            padding: [side / 2; 4],
-            dilation: 1,
-            groups: 1,
-        };
+        let conv =
+            |[weight, bias]: &'a [Vec<f32>; 2], [side, stride, padding]: [usize; 3]| Convolution {
+                weight,
+                bias: Some(bias),
+                out_channels: bias.len(),
+                kernel: [side; 2],
+                stride: [stride; 2],
+                padding: [padding; 4],
+                dilation: 1,
+                groups: 1,
+            };
         let Case { kernel, stride, padding, dilation, .. } = *self;
         let groups = self.channels[1];
-        let depthwise = conv(depthwise, 1, 1);
+        let depthwise = conv(depthwise, [1, 1, 0]);
         let depthwise = Convolution { kernel, stride, padding, dilation, groups, ..depthwise };
-        let first = self.expand.map(|[side, stride]| conv(expand, side, stride));
-        first.into_iter().chain([depthwise, conv(project, 1, 1)]).collect()
+        let first = self.expand.map(|sizes| conv(expand, sizes));
+        first.into_iter().chain([depthwise, conv(project, [1, 1, 0])]).collect()
     }
 
     /// The program, if there are pixels, and whether the image is added.
@@ -121,10 +122,8 @@ fn cases() -> impl Strategy<Value = Case> {
     let channels = [1..20usize, 14..70usize, 1..40usize];
     let expand = prop_oneof![
         Just(None),
-        Just(Some([1, 1])),
-        Just(Some([3, 1])),
-        Just(Some([3, 2])),
-        Just(Some([2, 1]))
+        Just(Some([1, 1, 0])),
+        [1..4usize, 1..3usize, 0..4usize].prop_map(Some)
     ];
     let window = ([1..6usize, 1..6usize], [1..3usize, 1..3usize], 1..3usize);
     let padding = [0..6usize, 0..6usize, 0..6usize, 0..6usize];
@@ -177,7 +176,7 @@ fn block(size: usize, channels: [usize; 3]) -> Case {
     Case {
         channels,
         size: [size; 2],
-        expand: Some([1, 1]),
+        expand: Some([1, 1, 0]),
         kernel: [3; 2],
         stride: [1; 2],
         padding: [1; 4],
@@ -193,6 +192,27 @@ fn rows_that_do_not_fit_a_cache_together_are_computed_one_after_the_other() {
     block(56, [24, 144, 24]).check(Isa::current());
     // Not even one row with those around it fits.
     block(40, [8, 1600, 8]).check(Isa::current());
+}
+
+#[test]
+fn the_threads_that_share_a_bottleneck_change_no_bit() {
+    let strided = Case { stride: [2; 2], is_added: false, ..block(30, [16, 96, 24]) };
+    let padded = Case { padding: [0, 4, 4, 0], is_added: false, ..block(5, [24, 32, 16]) };
+    let bare = Case { expand: None, padding: [2; 4], is_added: false, ..block(3, [16, 16, 16]) };
+    for case in [block(28, [16, 96, 16]), strided, padded, bare] {
+        let weights = case.weights();
+        let (program, _) = case.program(Isa::current(), &case.convs(&weights)).unwrap();
+        let len = program.input().iter().product::<usize>();
+        let images = values(3 * len, 8);
+        let one_by_one = || -> Vec<f32> {
+            images.chunks_exact(len).flat_map(|image| program.run(image)).collect()
+        };
+        let alone = one_by_one();
+        for threads in [1, 2, 3, 5, 8] {
+            assert_eq!(on(threads, one_by_one), alone, "{case:?}, {threads} threads, one by one");
+            assert_eq!(on(threads, || program.run(&images)), alone, "{case:?}, {threads} threads");
+        }
+    }
 }
 
 #[test]
