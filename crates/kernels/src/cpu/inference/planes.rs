@@ -25,6 +25,11 @@ impl Planes {
         self.shape[0].div_ceil(self.lanes)
     }
 
+    /// Whether at most half of the lanes count.
+    pub fn is_half(&self) -> bool {
+        2 * self.shape[0] <= self.lanes
+    }
+
     /// From one row to the next, in elements.
     pub fn row(&self) -> usize {
         (self.frame[2] + self.shape[2] + self.frame[3]) * self.lanes

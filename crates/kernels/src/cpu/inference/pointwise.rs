@@ -43,6 +43,28 @@ impl Function {
         }
     }
 
+    /// Whether it takes so long that values which do not count are better left out.
+    fn is_dear(self) -> bool {
+        matches!(self, Function::Gelu | Function::Silu | Function::Sigmoid | Function::Tanh)
+    }
+
+    /// The function of the values in the first half of the lanes of every pixel.
+    #[inline(always)]
+    fn apply_to_half<S: Simd>(self, x: &[f32], y: &mut [f32]) {
+        let half = S::LANES / 2;
+        let (mut values, mut results) = ([0.0; PIXELS], [0.0; PIXELS]);
+        for (x, y) in x.chunks(2 * PIXELS).zip(y.chunks_mut(2 * PIXELS)) {
+            for (to, x) in values.chunks_exact_mut(half).zip(x.chunks_exact(S::LANES)) {
+                to.copy_from_slice(&x[..half]);
+            }
+            let len = x.len() / 2;
+            self.apply(&values[..len], &mut results[..len]);
+            for (y, from) in y.chunks_exact_mut(S::LANES).zip(results.chunks_exact(half)) {
+                y[..half].copy_from_slice(from);
+            }
+        }
+    }
+
     /// The function of every value: a loop for each, which the compiler turns into vectors where it can.
     #[inline(always)]
     fn apply(self, x: &[f32], y: &mut [f32]) {
@@ -82,6 +104,9 @@ pub(super) enum Join {
 /// Values of a piece of work.
 const PIECE: usize = 8 * 1024;
 
+/// Values that are put together at a time, where half of the lanes are empty.
+const PIXELS: usize = 256;
+
 /// Computes images of others of the same blocks; `b` is the first again where there is no second.
 pub(super) fn run(
     join: Join,
@@ -95,11 +120,13 @@ pub(super) fn run(
     let keeps_rows = work.images == 1 && work.split == Split::Rows;
     if !keeps_rows && is_alike && y.planes.is_bare() {
         // All images are one stretch of memory.
-        let pieces: Vec<_> = even_pieces(len, PIECE).collect();
+        let lanes = y.planes.lanes;
+        let pieces: Vec<_> = even_pieces(len / lanes, PIECE / lanes).collect();
+        let is_half = y.planes.is_half();
         return work.each(pieces.len(), 4 * len as u64, |i| {
-            let (first, len) = pieces[i];
+            let (first, len) = (pieces[i].0 * lanes, pieces[i].1 * lanes);
             let (x, b, y) = (x.element(first), b.element(first), y.element(first));
-            work.isa.run(Row { join, x, b, y, len });
+            work.isa.run(Row { join, is_half, x, b, y, len });
         });
     }
     if work.images == 1 {
@@ -116,6 +143,8 @@ pub(super) fn run(
 /// Values that follow each other.
 struct Row {
     join: Join,
+    /// Whether at most half of the lanes count.
+    is_half: bool,
     x: *const f32,
     b: *const f32,
     y: *mut f32,
@@ -127,11 +156,14 @@ impl Task for Row {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Row { join, len, .. } = self;
+        let Row { join, is_half, len, .. } = self;
         // SAFETY: there are as many values, and no other row writes these.
         let (x, y) = unsafe { (from_raw_parts(self.x, len), from_raw_parts_mut(self.y, len)) };
         if let Join::Function(function) = join {
-            return function.apply(x, y);
+            return match is_half && function.is_dear() {
+                true => function.apply_to_half::<S>(x, y),
+                false => function.apply(x, y),
+            };
         }
         // SAFETY: as above.
         let b = unsafe { from_raw_parts(self.b, len) };
@@ -165,7 +197,8 @@ impl Task for Block {
         for row in band.rows() {
             let (x, to) = (x.row(block, row), y.row(block, row));
             if !is_one_pixel {
-                let row = Row { join, x, b: b.row(block, row), y: to, len };
+                let is_half = y.planes.is_half();
+                let row = Row { join, is_half, x, b: b.row(block, row), y: to, len };
                 // SAFETY: these are rows of the images, and no other block writes this one of the result.
                 unsafe { row.run::<S>() };
                 continue;

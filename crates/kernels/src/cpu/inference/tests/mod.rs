@@ -236,6 +236,26 @@ fn pools_joins_and_functions_are_those_of_the_definition() {
     }
 }
 
+#[test]
+fn functions_of_channels_that_fill_few_lanes_are_those_of_the_definition() {
+    for (channels, size) in [(1, 1), (2, 5), (6, 28), (8, 40), (9, 3)] {
+        for isa in Isa::available() {
+            let (mut b, x) = Builder::with(isa, [channels, size, size]);
+            let x = b.affine(x, &vec![2.0; channels], &vec![0.25; channels]);
+            let y = b.function(x, Function::Tanh);
+            let program = b.finish(y);
+            // A single image goes row by row, several as one stretch of memory.
+            for count in [1, 3] {
+                let images = values(count * channels * size * size, 9);
+                let expected = images.iter().map(|x| (2.0 * f64::from(*x) + 0.25).tanh());
+                let expected: Vec<f64> = expected.collect();
+                let what = format!("{isa:?} {channels} channels of {size}");
+                assert_near(&program.run(&images), &expected, 1e-6, &what);
+            }
+        }
+    }
+}
+
 /// A network of all that there is, for images of 3 × 32 × 32.
 fn network(isa: Isa) -> Program {
     let (mut b, x) = Builder::with(isa, [3, 32, 32]);
