@@ -121,7 +121,7 @@ impl Share<'_> {
                         ..x
                     }
                 }
-                None => self.x.from_row(row * stride),
+                None => self.x.below(row * stride),
             };
             let middle = between.rows(0, count);
             depthwise.run(self.work, x, middle);
@@ -181,7 +181,7 @@ impl<'a> Window<'a> {
         }
         let images = Images { at: self.values.as_mut_ptr(), planes: self.planes };
         if inside < outside {
-            let x = x.from_row(inside as usize * self.conv.geometry.stride[0]);
+            let x = x.below(inside as usize * self.conv.geometry.stride[0]);
             let new = images.rows((inside - first) as usize, (outside - inside) as usize);
             self.conv.run(work, x, None, new);
         }

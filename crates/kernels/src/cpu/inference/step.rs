@@ -53,9 +53,9 @@ impl<P: Address> Images<P> {
         self.at.after(block * p.block() + p.first() + row * p.row())
     }
 
-    /// The image from this row on, for layers that are told otherwise how many there are.
+    /// The image from this row on, for layers that are told elsewhere how many rows there are.
     #[inline(always)]
-    pub fn from_row(&self, row: usize) -> Self {
+    pub fn below(&self, row: usize) -> Self {
         Images { at: self.at.after(row * self.planes.row()), planes: self.planes }
     }
 
