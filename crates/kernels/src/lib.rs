@@ -91,9 +91,9 @@
 //! What another core has written takes a dozen times as long to read as what is the same for all, such as weights. So
 //! several threads share one image by rows, and keep to theirs from layer to layer; by channels only where weights are
 //! large. A depthwise convolution is one layer with that of 1 × 1 behind it and mostly that before it, too: a thread computes
-//! a few rows of all, and what lies between, several times as large as the image, stays in its caches. Where a signal between two cores
-//! took 1.5 µs there and back, this made a single image 1.5 times as fast in `airbench94` and 1.6 times in `mobilenet_v2`;
-//! where it took 0.4 µs, 1.02 and 1.08 times.
+//! a few rows of all, and what lies between, several times as large as the image, stays in its caches. Where a signal
+//! between two cores took 1.5 µs there and back, this made a single image 1.5 times as fast in `airbench94` and 1.6 times in
+//! `mobilenet_v2`; where it took 0.4 µs, 1.02 and 1.08 times.
 //!
 //! Linear layers are products by kernels of their own, which know that the batch is small, with bias
 //! and ReLU in place. The memory of large results is kept for the next ones: together

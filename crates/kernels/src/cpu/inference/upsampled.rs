@@ -19,7 +19,8 @@ pub(super) struct Upsampled {
 }
 
 impl Upsampled {
-    /// Of a convolution of stride 1 that costs `interleaved` with many images interleaved, whose results have sides that are multiples of `scale`.
+    /// Of a convolution of stride 1 that costs `interleaved` with many images interleaved, whose results have sides that
+    /// are multiples of `scale`.
     pub fn new(
         isa: Isa,
         geometry: Geometry,

@@ -30,8 +30,8 @@ impl Direct<'_> {
         let rows =
             Rows::new(self.conv, x.planes, other.map(|other| other.planes), y.planes, work.images);
         let bytes = self.conv.geometry.channels[0] * rows.pixels_under() * size_of::<f32>();
-        let pieces = if threads::count() > 1 { PIECES } else { 1 };
-        let mut share = pieces.div_ceil(self.conv.panels.len()).max(bytes.div_ceil(INPUT));
+        let fewest = if threads::count() > 1 { PIECES } else { 1 };
+        let mut share = fewest.div_ceil(self.conv.panels.len()).max(bytes.div_ceil(INPUT));
         if Split::of(size_of_val(self.weights), &x.planes) == Split::Rows {
             share = share.next_multiple_of(threads::count());
         }

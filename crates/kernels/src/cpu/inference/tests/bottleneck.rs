@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::definition::{Image, assert_within, largest};
+use super::definition::{Image, assert_within, largest, output};
 use crate::cpu::inference::step::Layer;
 use crate::cpu::inference::{Builder, Convolution, Function, Program};
 use crate::cpu::simd::Isa;
@@ -24,16 +24,6 @@ struct Case {
     threads: usize,
     /// Whether the image is added to a result of its shape.
     is_added: bool,
-}
-
-/// Height and width of what a convolution makes.
-fn output(size: [usize; 2], conv: &Convolution) -> Option<[usize; 2]> {
-    let along = |axis: usize| {
-        let padded = size[axis] + conv.padding[2 * axis] + conv.padding[2 * axis + 1];
-        let kernel = conv.dilation * (conv.kernel[axis] - 1) + 1;
-        Some(padded.checked_sub(kernel)? / conv.stride[axis] + 1)
-    };
-    Some([along(0)?, along(1)?])
 }
 
 impl Case {
@@ -83,7 +73,7 @@ impl Case {
         let mut x = given;
         for (i, conv) in convs.iter().enumerate() {
             let [_, height, width] = b.shape(x);
-            x = b.conv(x, *conv, output([height, width], conv)?)?;
+            x = b.conv(x, *conv, output(conv, [height, width])?)?;
             x = if i + 1 < convs.len() { b.function(x, Function::Relu6) } else { x };
         }
         let is_added = self.is_added && b.shape(x) == b.shape(given);
@@ -103,7 +93,7 @@ impl Case {
             let mut x = Image::given([channels, height, width], image);
             for (i, conv) in convs.iter().enumerate() {
                 let [_, height, width] = x.shape();
-                x = x.conv(conv, output([height, width], conv).expect("it was asked for"));
+                x = x.conv(conv, output(conv, [height, width]).expect("it was asked for"));
                 if i + 1 < convs.len() {
                     x.values.iter_mut().for_each(|x| *x = x.clamp(0.0, 6.0));
                 }

@@ -2,6 +2,16 @@
 
 use crate::cpu::inference::{Convolution, PoolWindows};
 
+/// Height and width of what a convolution makes of images of that size, if there are pixels.
+pub fn output(conv: &Convolution, size: [usize; 2]) -> Option<[usize; 2]> {
+    let along = |axis: usize| {
+        let padded = size[axis] + conv.padding[2 * axis] + conv.padding[2 * axis + 1];
+        let kernel = conv.dilation * (conv.kernel[axis] - 1) + 1;
+        Some(padded.checked_sub(kernel)? / conv.stride[axis] + 1)
+    };
+    Some([along(0)?, along(1)?])
+}
+
 /// An image `[channels, height, width]` by its definition, in double precision.
 #[derive(Clone, Debug)]
 pub struct Image {

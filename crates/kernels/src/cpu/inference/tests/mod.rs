@@ -6,7 +6,7 @@ mod upsampled;
 
 use proptest::prelude::*;
 
-use definition::{Image, assert_near, assert_within, largest};
+use definition::{Image, assert_near, assert_within, largest, output};
 
 use super::*;
 use crate::cpu::simd::Isa;
@@ -30,18 +30,8 @@ struct Case {
 }
 
 impl Case {
-    fn output(&self) -> Option<[usize; 2]> {
-        let along = |axis: usize| {
-            let padded = self.size[axis] + self.padding[2 * axis] + self.padding[2 * axis + 1];
-            let kernel = self.dilation * (self.kernel[axis] - 1) + 1;
-            Some(padded.checked_sub(kernel)? / self.stride[axis] + 1)
-        };
-        Some([along(0)?, along(1)?])
-    }
-
     /// Computes the convolution on an instruction set and by its definition.
     fn check(&self, isa: Isa) {
-        let Some(output) = self.output() else { return };
         let [inputs, outputs] = self.channels;
         let [height, width] = self.size;
         let weight = values(outputs * inputs / self.groups * self.kernel[0] * self.kernel[1], 1);
@@ -56,6 +46,7 @@ impl Case {
             dilation: self.dilation,
             groups: self.groups,
         };
+        let Some(output) = output(&conv, self.size) else { return };
         let (mut builder, given) = Builder::with(isa, [inputs, height, width]);
         let x = match self.in_blocks {
             true => builder.affine(given, &vec![2.0; inputs], &vec![0.25; inputs]),

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::definition::{Image, assert_within, largest};
+use super::definition::{Image, assert_within, largest, output};
 use crate::cpu::inference::step::Layer;
 use crate::cpu::inference::{Builder, Convolution, Function, Program};
 use crate::cpu::simd::Isa;
@@ -40,11 +40,7 @@ impl Case {
     }
 
     fn output(&self) -> Option<[usize; 2]> {
-        let along = |axis: usize| {
-            let padded = self.large()[axis] + self.padding[2 * axis] + self.padding[2 * axis + 1];
-            padded.checked_sub(self.kernel[axis] - 1).filter(|side| *side > 0)
-        };
-        Some([along(0)?, along(1)?])
+        output(&self.conv(&[], &[]), self.large())
     }
 
     fn program(&self, isa: Isa, conv: Convolution) -> Program {
