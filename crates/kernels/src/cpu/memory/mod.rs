@@ -9,5 +9,5 @@ mod shared;
 pub(crate) use aligned::Aligned;
 pub(crate) use copy::copy_row;
 pub(crate) use held::Held;
-pub(crate) use recycled::Recycled;
+pub(crate) use recycled::{Plain, Recycled};
 pub(crate) use shared::SharedSlice;

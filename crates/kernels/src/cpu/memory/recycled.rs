@@ -90,6 +90,8 @@ pub(crate) unsafe trait Plain: Copy {}
 // SAFETY: floating-point numbers and bytes have any bits.
 unsafe impl Plain for f32 {}
 // SAFETY: as above.
+unsafe impl Plain for f64 {}
+// SAFETY: as above.
 unsafe impl Plain for u8 {}
 
 /// A result of `len` elements. Its memory is recycled.

@@ -6,12 +6,16 @@
 
 use rayon::prelude::*;
 
+use crate::cpu::memory::{Plain, Recycled};
 use crate::cpu::simd::{Isa, Simd, Task};
 use crate::cpu::threads;
 
 /// Elements whose sum is taken in `f32`: few enough that its error is about that of one rounding, and
 /// that they are still in the first-level cache when they are read again.
 pub(crate) const PIECE: usize = 1024;
+
+/// Channels whose pieces a thread puts together at a time.
+pub(super) const CHANNELS: usize = 64;
 
 /// The shape of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -28,36 +32,116 @@ impl Batch {
         self.images * self.plane
     }
 
-    /// Calls `f` with every piece of a channel in its order: where it begins, and its length.
-    pub(crate) fn each_piece(&self, channel: usize, mut f: impl FnMut(usize, usize)) {
-        for image in 0..self.images {
-            let plane = (image * self.channels + channel) * self.plane;
-            for first in (0..self.plane).step_by(PIECE) {
-                f(plane + first, PIECE.min(self.plane - first));
-            }
-        }
+    /// Elements of an image.
+    pub(crate) fn image(&self) -> usize {
+        self.channels * self.plane
+    }
+
+    /// The length of the piece that begins at `first` of a plane.
+    pub(crate) fn piece(&self, first: usize) -> usize {
+        let left = self.plane - first;
+        if PIECE < left { PIECE } else { left }
+    }
+
+    /// What is found of the pieces of every image: by each thread of the images that it computes in other layers, too,
+    /// and so has in its cache. `of_image` writes for each piece of a plane `VALUES` rows with an entry for every channel.
+    pub(crate) fn each_image<T: Plain + Send + Sync, const VALUES: usize>(
+        &self,
+        of_image: impl Fn(usize, &mut [T]) + Sync + Send,
+    ) -> Recycled<T> {
+        let row = self.plane.div_ceil(PIECE) * VALUES * self.channels;
+        let mut found = Recycled::any(self.images * row);
+        let images = found.par_chunks_exact_mut(row.max(1)).enumerate();
+        threads::for_each(images, |(image, found)| of_image(image, found));
+        found
     }
 }
 
 /// Mean and biased variance of every channel: first all means, then all variances.
 pub(crate) fn statistics(isa: Isa, batch: Batch, x: &[f32]) -> Vec<f32> {
-    let of_channel = |channel| {
-        // Pieces are joined by the formula of Chan, Golub and LeVeque (1983), which subtracts no
-        // large numbers from each other.
-        let (mut count, mut mean, mut squares) = (0.0, 0.0, 0.0);
-        batch.each_piece(channel, |first, len| {
-            let piece = isa.run(Moments { x: &x[first..][..len] });
-            let (n, total) = (len as f64, count + len as f64);
-            let (shift, share) = (piece.mean - mean, n / total);
-            mean += shift * share;
-            squares += piece.squares + shift * shift * (count * share);
-            count = total;
-        });
-        (mean as f32, (squares / count) as f32)
-    };
-    let moments: Vec<(f32, f32)> = threads::map((0..batch.channels).into_par_iter(), of_channel);
-    let means = moments.iter().map(|m| m.0);
-    means.chain(moments.iter().map(|m| m.1)).collect()
+    let channels = batch.channels;
+    let found = batch.each_image::<f64, 2>(|image, to| {
+        let x = &x[image * batch.image()..][..batch.image()];
+        isa.run(ImageMoments { batch, x, to });
+    });
+    let mut joined = vec![[0.0; 2]; channels];
+    threads::for_each(joined.par_chunks_mut(CHANNELS).enumerate(), |(chunk, joined)| {
+        isa.run(Join { batch, found: &found, first: chunk * CHANNELS, joined });
+    });
+    let [means, variances] = [0, 1].map(|k| joined.iter().map(move |moments| moments[k] as f32));
+    means.chain(variances).collect()
+}
+
+/// The moments of the pieces of an image: for each piece of a plane the means of all channels, then their squares.
+struct ImageMoments<'a> {
+    batch: Batch,
+    x: &'a [f32],
+    to: &'a mut [f64],
+}
+
+impl Task for ImageMoments<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Batch { channels, plane, .. } = self.batch;
+        let mut first = 0;
+        for to in self.to.chunks_exact_mut(2 * channels) {
+            let len = self.batch.piece(first);
+            let (means, squares) = to.split_at_mut(channels);
+            for channel in 0..channels {
+                let x = &self.x[channel * plane + first..][..len];
+                // SAFETY: the caller's promise.
+                let piece = unsafe { Moments { x }.run::<S>() };
+                means[channel] = piece.mean;
+                squares[channel] = piece.squares;
+            }
+            first += len;
+        }
+    }
+}
+
+/// Joins the moments of all pieces of a few channels by the formula of Chan, Golub and LeVeque (1983), which subtracts no
+/// large numbers from each other; in plain loops that the compiler turns into vector instructions.
+struct Join<'a> {
+    batch: Batch,
+    /// As [`ImageMoments`] leaves them.
+    found: &'a [f64],
+    /// The first of the channels.
+    first: usize,
+    /// Mean and variance of each.
+    joined: &'a mut [[f64; 2]],
+}
+
+impl Task for Join<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let (channels, count) = (self.batch.channels, self.joined.len());
+        let (mut means, mut squares) = ([0.0_f64; CHANNELS], [0.0_f64; CHANNELS]);
+        let (means, squares) = (&mut means[..count], &mut squares[..count]);
+        let mut before = 0.0;
+        let mut first = 0;
+        for piece in self.found.chunks_exact(2 * channels) {
+            let len = self.batch.piece(first);
+            let (n, total) = (len as f64, before + len as f64);
+            let share = n / total;
+            let of_means = &piece[self.first..][..count];
+            let of_squares = &piece[channels + self.first..][..count];
+            for channel in 0..count {
+                let shift = of_means[channel] - means[channel];
+                means[channel] += shift * share;
+                squares[channel] += of_squares[channel] + shift * shift * (before * share);
+            }
+            before = total;
+            // The first piece of an image follows the last one of that before it.
+            first = if first + len == self.batch.plane { 0 } else { first + len };
+        }
+        for channel in 0..count {
+            self.joined[channel] = [means[channel], squares[channel] / before];
+        }
+    }
 }
 
 /// Mean, and sum of the squared distances from it.

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::moments::Batch;
+use super::moments::{Batch, CHANNELS};
 use crate::cpu::activation::{activated, passed};
 use crate::cpu::memory::Recycled;
 use crate::cpu::simd::{Isa, Simd, Task};
@@ -60,17 +60,17 @@ impl Normalize<'_> {
     /// The sums of every channel over the gradient of the output.
     pub(crate) fn gradient_sums(&self, x: &[f32], grad: &[f32]) -> Vec<Sums> {
         let Normalize { isa, batch, affine, activation } = *self;
-        let of_channel = |channel| {
-            let mut sums = Sums::default();
-            batch.each_piece(channel, |first, len| {
-                let (x, grad) = (&x[first..][..len], &grad[first..][..len]);
-                let piece = isa.run(PieceSums { x, grad, affine, channel, activation });
-                sums.gradients += f64::from(piece.0);
-                sums.products += f64::from(piece.1);
-            });
-            sums
-        };
-        threads::map((0..batch.channels).into_par_iter(), of_channel)
+        let channels = batch.channels;
+        let found = batch.each_image::<f32, 2>(|image, to| {
+            let [x, grad] =
+                [x, grad].map(|values| &values[image * batch.image()..][..batch.image()]);
+            isa.run(ImageSums { batch, x, grad, to, affine, activation });
+        });
+        let mut sums = vec![Sums::default(); channels];
+        threads::for_each(sums.par_chunks_mut(CHANNELS).enumerate(), |(chunk, sums)| {
+            isa.run(Join { channels, found: &found, first: chunk * CHANNELS, sums });
+        });
+        sums
     }
 
     /// The gradient of the input.
@@ -208,6 +208,73 @@ pub(crate) struct Sums {
     pub products: f64,
 }
 
+/// The sums of the pieces of an image: for each piece of a plane those of the gradients of all channels, then those of
+/// the products.
+struct ImageSums<'a> {
+    batch: Batch,
+    x: &'a [f32],
+    grad: &'a [f32],
+    to: &'a mut [f32],
+    affine: &'a Affine,
+    activation: FusedActivation,
+}
+
+impl Task for ImageSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let (affine, Batch { channels, plane, .. }) = (self.affine, self.batch);
+        let mut first = 0;
+        for to in self.to.chunks_exact_mut(2 * channels) {
+            let len = self.batch.piece(first);
+            let (gradients, products) = to.split_at_mut(channels);
+            for channel in 0..channels {
+                let at = channel * plane + first;
+                let (x, grad) = (&self.x[at..][..len], &self.grad[at..][..len]);
+                let piece = PieceSums { x, grad, affine, channel, activation: self.activation };
+                // SAFETY: the caller's promise.
+                (gradients[channel], products[channel]) = unsafe { piece.sums::<S>() };
+            }
+            first += len;
+        }
+    }
+}
+
+/// Adds the sums of all pieces of a few channels.
+struct Join<'a> {
+    channels: usize,
+    /// As [`ImageSums`] leaves them.
+    found: &'a [f32],
+    /// The first of the channels.
+    first: usize,
+    sums: &'a mut [Sums],
+}
+
+impl Task for Join<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let count = self.sums.len();
+        let (mut gradients, mut products) = ([0.0_f64; CHANNELS], [0.0_f64; CHANNELS]);
+        let (gradients, products) = (&mut gradients[..count], &mut products[..count]);
+        for piece in self.found.chunks_exact(2 * self.channels) {
+            let of_gradients = &piece[self.first..][..count];
+            let of_products = &piece[self.channels + self.first..][..count];
+            for channel in 0..count {
+                gradients[channel] += f64::from(of_gradients[channel]);
+                products[channel] += f64::from(of_products[channel]);
+            }
+        }
+        for channel in 0..count {
+            self.sums[channel] =
+                Sums { gradients: gradients[channel], products: products[channel] };
+        }
+    }
+}
+
+/// A piece of a plane with its gradient.
 struct PieceSums<'a> {
     x: &'a [f32],
     grad: &'a [f32],
@@ -216,11 +283,14 @@ struct PieceSums<'a> {
     activation: FusedActivation,
 }
 
-impl Task for PieceSums<'_> {
-    type Output = (f32, f32);
-
+impl PieceSums<'_> {
+    /// The sum of the gradients that the activation lets through, and that of their products with x − mean.
+    ///
+    /// # Safety
+    ///
+    /// The processor has `S`.
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> (f32, f32) {
+    unsafe fn sums<S: Simd>(self) -> (f32, f32) {
         let (affine, channel, len) = (self.affine, self.channel, self.x.len());
         assert_eq!(len, self.grad.len(), "values and gradients of a piece");
         let (x, grad) = (self.x.as_ptr(), self.grad.as_ptr());
