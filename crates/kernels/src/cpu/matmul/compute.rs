@@ -12,8 +12,8 @@ use crate::cpu::threads;
 /// 25 µs on Zen 3.
 const PART_WORK: usize = 1 << 20;
 
-/// Columns of a part are a multiple of it: a panel of the widest vectors.
-const PART_COLUMNS: usize = 64;
+/// Columns of a part are a multiple of it: one of the widest vectors, and a cache line.
+const PART_COLUMNS: usize = 16;
 
 /// Blocks of rows that are worth a copy of the right matrix of their own.
 const FEW_BLOCKS: usize = 3;
@@ -91,11 +91,16 @@ pub(crate) fn compute_all<const N: usize>(isa: Isa, products: [Product; N]) -> [
         // Every entry is in a part, which writes it.
         Recycled::any(product.size().iter().product())
     });
-    let parts: Vec<_> = products
-        .iter()
-        .zip(&mut results)
-        .flat_map(|(product, to)| product.parts(threads, to.as_mut_ptr()))
-        .collect();
+    // Every thread gets a part of every product, so that it has what it wrote of the one for the next.
+    let parts = products.iter().zip(&mut results).map(|(product, to)| {
+        let parts: Vec<_> = product.parts(threads, to.as_mut_ptr()).collect();
+        let count = parts.len();
+        let thread = move |i: usize| (2 * i + 1) * threads / (2 * count);
+        parts.into_iter().enumerate().map(move |(i, part)| (thread(i), part))
+    });
+    let mut parts: Vec<_> = parts.flatten().collect();
+    parts.sort_by_key(|(thread, _)| *thread);
+    let parts: Vec<_> = parts.into_iter().map(|(_, part)| part).collect();
     if parts.len() <= N {
         parts.into_iter().for_each(|part| isa.run(part));
     } else {
