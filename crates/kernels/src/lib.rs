@@ -11,6 +11,7 @@
 //! | [`batch_norm`], [`batch_norm_with`] | batch normalization + ReLU or ReLU6, while training and after it |
 //! | [`gelu`], [`relu6`] | functions of single values |
 //! | [`max_pool`] | max-pool, where it does not follow a convolution |
+//! | [`cross_entropy`] | log-softmax + negative log likelihood + mean of the batch |
 //! | [`inference`] | a whole network that only predicts, as one program |
 //! | [`AdamOptions`], [`SgdOptions`], [`RmsPropOptions`] | Adam, AdamW, SGD and RMSprop in one pass over memory |
 //!
@@ -194,6 +195,7 @@ pub use ops::{BatchNormStatistics, batch_norm_with};
 pub use ops::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
 pub use ops::{ConvBlockOptions, PoolOptions};
 pub use ops::{ConvTransposeBlockOptions, conv_transpose_block};
+pub use ops::{CrossEntropyBackend, cross_entropy};
 pub use ops::{DepthwiseConvBackend, DepthwiseConvOptions, FusedActivation, depthwise_conv};
 pub use ops::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
 pub use ops::{MaxPoolBackend, max_pool};

@@ -33,6 +33,7 @@ macro_rules! compose_on_other_backends {
 pub(crate) mod batch_norm;
 pub(crate) mod conv_block;
 mod conv_transpose_block;
+pub(crate) mod cross_entropy;
 pub(crate) mod depthwise_conv;
 pub(crate) mod linear;
 pub(crate) mod max_pool;
@@ -45,6 +46,7 @@ pub use batch_norm::{
 };
 pub use conv_block::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};
 pub use conv_transpose_block::{ConvTransposeBlockOptions, conv_transpose_block};
+pub use cross_entropy::{CrossEntropyBackend, cross_entropy};
 pub use depthwise_conv::{DepthwiseConvBackend, DepthwiseConvOptions, depthwise_conv};
 pub use linear::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
 pub use max_pool::{MaxPoolBackend, max_pool};

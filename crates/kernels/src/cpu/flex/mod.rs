@@ -3,6 +3,7 @@
 
 mod batch_norm;
 mod conv_block;
+mod cross_entropy;
 mod depthwise_conv;
 mod linear;
 mod max_pool;

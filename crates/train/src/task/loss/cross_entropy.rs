@@ -67,6 +67,9 @@ impl CrossEntropy {
     }
 
     fn of_checked(&self, logits: Tensor<2>, targets: &Targets) -> Tensor<1> {
+        if let (Targets::Hard(indices), true) = (targets, *self == Self::default()) {
+            return selvedge_kernels::cross_entropy(logits, indices.clone());
+        }
         let log_probabilities = log_softmax(without_tiny_gradients(logits), 1);
         if !self.class_weights.is_empty() {
             return self.weighted(log_probabilities, targets);
