@@ -15,7 +15,7 @@ use selvedge::burn::tensor::{Int, TensorData};
 use selvedge::cli;
 use selvedge::models::{Shape, named, state};
 use selvedge::prelude::*;
-use selvedge::train::with_team;
+use selvedge::train::{end_of_step, with_team};
 
 use pixels::{pixels, uniform};
 
@@ -106,6 +106,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             };
             let gradients = GradientsParams::from_grads(loss.backward(), &net);
             network = Some(optimizer.step(args.learning_rate, net, gradients));
+            end_of_step();
             loss.inner()
         })
     };

@@ -185,10 +185,14 @@ pub fn with_team<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Does nothing: there are no threads of these kernels.
+#[cfg(not(feature = "flex"))]
+pub fn end_of_step() {}
+
 #[cfg(feature = "flex")]
 pub use cpu::inference;
 #[cfg(feature = "flex")]
-pub use cpu::threads::with_team;
+pub use cpu::threads::{end_of_step, with_team};
 pub use device::is_cpu;
 pub use ops::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
 pub use ops::{BatchNormStatistics, batch_norm_with};

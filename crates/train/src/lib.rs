@@ -15,7 +15,7 @@
 //! | see what noise, blur, JPEG and rotation do to the accuracy | [`robustness()`], [`Robustness`] | `robustness` |
 //! | keep what happened | [`History`] | `metrics` |
 //! | watch a run | [`Observer`], [`Context::with_observer`] | `observe` |
-//! | have threads that stay awake between the steps of a loop of one's own | [`with_team`] | `selvedge_kernels` |
+//! | have threads that stay awake between the steps of a loop of one's own | [`with_team`], [`end_of_step`] | `selvedge_kernels` |
 //! | compute the features of a frozen trunk once | [`features`] | `features` |
 //! | map the features of any layer, find the nearest images | [`features::Pca`], [`features::Tsne`], [`features::Features::nearest`] | `features` |
 //!
@@ -72,7 +72,7 @@ pub use robustness::{Robustness, RobustnessRow, robustness};
 pub use schedule::{
     Annealing, Decay, Interval, OneCycle, Plateau, PlateauMode, Position, Schedule,
 };
-pub use selvedge_kernels::with_team;
+pub use selvedge_kernels::{end_of_step, with_team};
 pub use settings::SettingDifference;
 pub use task::{
     ClassificationLoss, Classify, CrossEntropy, Focal, Loss, PixelLoss, Reconstruct,

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use selvedge_data::BatchSource;
+use selvedge_kernels::end_of_step;
 use selvedge_models::{Model, state};
 
 use super::config::Rates;
@@ -260,6 +261,7 @@ impl<T: Task> Run<'_, T> {
                 }
                 watch.step(self.task, state, &meter.totals)?;
             }
+            end_of_step();
         }
         if accumulated.batches > 0 {
             self.step(state, &mut accumulated, watch);

@@ -4,6 +4,7 @@
 //! long as the half of the work that it is to do, and the thread that asks sleeps itself until the pool is done. Within
 //! [`with_team`] the thread that asks takes part, and the others watch for the next kernel for a while before they sleep.
 
+mod pace;
 mod team;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -47,13 +48,28 @@ thread_local! {
 /// assert_eq!(sum, 55);
 /// ```
 pub fn with_team<R>(f: impl FnOnce() -> R) -> R {
-    if cfg!(target_family = "wasm") || !matches!(CREW.get(), Crew::Pool) {
+    if let Crew::Team(team) = CREW.get() {
+        // SAFETY: as in `team`.
+        let _as_before = unsafe { &*team }.whole();
+        return f();
+    }
+    if cfg!(target_family = "wasm") || matches!(CREW.get(), Crew::Alone) {
         return f();
     }
     // It begins with the first kernel that is worth several threads: on a GPU there is none.
     let team = Team::default();
     let _as_before = entered(Crew::Team(&raw const team));
     f()
+}
+
+/// Says that a step of the loop within [`with_team`] has ended. Small steps take less time with one thread on some
+/// machines, and at some times: from the time of each step it is found out whether the helpers take part in the next ones,
+/// but for what is computed in a [`with_team`] within it. It changes no bit of the results, and does nothing elsewhere.
+pub fn end_of_step() {
+    if let Crew::Team(team) = CREW.get() {
+        // SAFETY: as in `team`.
+        unsafe { &*team }.end_of_step();
+    }
 }
 
 /// Has this thread's kernels computed by `crew` until the result is dropped.

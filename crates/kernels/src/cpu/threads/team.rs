@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle, available_parallelism, yield_now};
 use std::time::{Duration, Instant};
 
+use super::pace::Pace;
 use super::{Crew, entered};
 
 /// How long a thread watches for the next kernel before it sleeps: longer than what lies between two kernels of a step.
@@ -37,6 +38,11 @@ pub(super) struct Team {
     size: OnceCell<Size>,
     begun: OnceCell<Begun>,
     jobs: Cell<u64>,
+    pace: Cell<Pace>,
+    /// Whether the helpers take part whatever the pace of the steps.
+    whole: Cell<bool>,
+    /// When the step before ended.
+    last_step: Cell<Option<Instant>>,
 }
 
 struct Size {
@@ -74,11 +80,39 @@ unsafe impl Sync for Post {}
 
 impl Team {
     /// How many threads may compute a kernel, with the one that has made the team: those of rayon's current pool, of which
-    /// no more than this team's share of the cores.
+    /// no more than this team's share of the cores; and one, while steps take less time so.
     pub(super) fn share(&self) -> usize {
+        if self.pace.get().is_alone() && !self.whole.get() {
+            return 1;
+        }
         let Size { threads, cores } = *self.size();
         let teams = TEAMS.load(Ordering::Relaxed) + usize::from(self.begun.get().is_none());
         threads.min(cores / teams).max(1)
+    }
+
+    /// Has the helpers take part until the result is dropped, in what is no step.
+    pub(super) fn whole(&self) -> impl Drop {
+        struct AsBefore<'a>(&'a Team, bool);
+        impl Drop for AsBefore<'_> {
+            fn drop(&mut self) {
+                self.0.whole.set(self.1);
+            }
+        }
+        AsBefore(self, self.whole.replace(true))
+    }
+
+    /// Takes note of the time since the step before.
+    pub(super) fn end_of_step(&self) {
+        if self.begun.get().is_none() {
+            // It has no helpers yet, and so none to do without.
+            return;
+        }
+        let now = Instant::now();
+        if let Some(last) = self.last_step.replace(Some(now)) {
+            let mut pace = self.pace.get();
+            pace.step(now - last);
+            self.pace.set(pace);
+        }
     }
 
     fn size(&self) -> &Size {
