@@ -195,6 +195,7 @@ impl Task for ForwardGroup<'_> {
                 x_row: g.stride[0] * group.planes.row_len(lanes),
                 x_pixel: g.stride[1] * lanes,
                 y_row: row_len,
+                y_pixel: lanes,
                 y_channel: (conv_end - conv_first) * row_len,
             };
             let x = &scratch.x[conv_first * rows.x_row..];

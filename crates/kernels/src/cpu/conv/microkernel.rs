@@ -97,8 +97,9 @@ pub(crate) struct Rows {
     pub x_row: usize,
     /// From one output pixel's first input to the next one's.
     pub x_pixel: usize,
-    /// From one output row to the next; the pixels of a row are adjacent.
+    /// From one output row to the next, and from one pixel of a row to the next.
     pub y_row: usize,
+    pub y_pixel: usize,
     /// From one output channel to the next.
     pub y_channel: usize,
 }
@@ -113,7 +114,8 @@ impl Rows {
 
     /// Elements of the output from the first to behind the last, over `channels` channels.
     fn y_len(&self, channels: usize, lanes: usize) -> usize {
-        (channels - 1) * self.y_channel + (self.size[0] - 1) * self.y_row + self.size[1] * lanes
+        let last = (self.size[0] - 1) * self.y_row + (self.size[1] - 1) * self.y_pixel;
+        (channels - 1) * self.y_channel + last + lanes
     }
 }
 
@@ -238,20 +240,20 @@ impl<const OB: usize, const XB: usize> Task for Blocks<'_, OB, XB> {
         let rows = self.run.rows;
         for row in 0..rows.size[0] {
             let mut x = self.run.x.wrapping_add(row * rows.x_row + self.start * rows.x_pixel);
-            let mut y = self.run.y.wrapping_add(row * rows.y_row + self.start * S::LANES);
+            let mut y = self.run.y.wrapping_add(row * rows.y_row + self.start * rows.y_pixel);
             for _ in 0..self.count {
                 // The distance between pixels is a constant in most convolutions: the addresses are
                 // then constants, too.
                 // SAFETY: all pixels of all rows are readable and writable.
                 unsafe {
-                    if rows.x_pixel == S::LANES {
-                        self.block::<S>(S::LANES, x, y);
+                    if rows.x_pixel == S::LANES && rows.y_pixel == S::LANES {
+                        self.block::<S>(S::LANES, x, S::LANES, y);
                     } else {
-                        self.block::<S>(rows.x_pixel, x, y);
+                        self.block::<S>(rows.x_pixel, x, rows.y_pixel, y);
                     }
                 }
                 x = x.wrapping_add(XB * rows.x_pixel);
-                y = y.wrapping_add(XB * S::LANES);
+                y = y.wrapping_add(XB * rows.y_pixel);
             }
         }
     }
@@ -264,7 +266,7 @@ impl<const OB: usize, const XB: usize> Blocks<'_, OB, XB> {
     ///
     /// The processor has `S`; every input of every pixel can be read from `x`, every output written to `y`.
     #[inline(always)]
-    unsafe fn block<S: Simd>(&self, x_pixel: usize, x: *const f32, y: *mut f32) {
+    unsafe fn block<S: Simd>(&self, x_pixel: usize, x: *const f32, y_pixel: usize, y: *mut f32) {
         // SAFETY: all addresses are the caller's promise. `wrapping_add` is used because `add` is
         // checked at run time where debug assertions are on.
         unsafe {
@@ -296,7 +298,7 @@ impl<const OB: usize, const XB: usize> Blocks<'_, OB, XB> {
                 }
                 for o in 0..OB {
                     for j in 0..XB {
-                        let y = y.wrapping_add(o * self.run.rows.y_channel + j * S::LANES);
+                        let y = y.wrapping_add(o * self.run.rows.y_channel + j * y_pixel);
                         let sum =
                             if first == 0 { acc[o][j] } else { S::add(S::load(y), acc[o][j]) };
                         S::store(y, sum);

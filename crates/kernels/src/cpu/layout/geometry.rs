@@ -92,6 +92,11 @@ impl Geometry {
         self.activation != FusedActivation::None || self.pool.kernel != [1, 1]
     }
 
+    /// Whether the outputs are the convolution's results, and nothing else: but for factors, if there are any.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.needs_argmax() && self.pool.stride == [1, 1] && self.pool.padding == [0, 0]
+    }
+
     /// Bytes of the argmax of a group of `lanes` images: none if it is not asked for, or not needed.
     pub(crate) fn argmax_len(&self, with_argmax: bool, lanes: usize) -> usize {
         if with_argmax && self.needs_argmax() { self.output_len() * lanes } else { 0 }

@@ -10,5 +10,5 @@ mod spread;
 
 pub(crate) use geometry::Geometry;
 pub(crate) use input_planes::InputPlanes;
-pub(crate) use pack::{fold, pack, pack_rows, pack_strip, unpack, unpack_run};
+pub(crate) use pack::{fold, pack, pack_gradient, pack_rows, pack_strip, unpack, unpack_run};
 pub(crate) use spread::Spread;

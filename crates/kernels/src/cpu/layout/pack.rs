@@ -5,7 +5,9 @@
 //! the last image of a batch are 0. What a convolution reads is `[row, channel, column, LANES]` with a
 //! border of zeros; what is only passed through is `[channel, row, column, LANES]`.
 
+use super::geometry::Geometry;
 use super::input_planes::InputPlanes;
+use super::spread::Spread;
 use crate::cpu::simd::{Simd, Task};
 
 /// Interleaves one run of `len` elements of `LANES` images that are `image_len` elements apart.
@@ -137,13 +139,42 @@ pub(crate) unsafe fn pack_strip<S: Simd>(
     assert!(rows.1 <= planes.padded()[0]);
     assert!(to.len() >= (rows.1 - rows.0) * planes.row_len(S::LANES));
     // SAFETY: the processor is the caller's promise.
-    unsafe { S::enter(InterleaveRows { images, planes, rows, to }) }
+    unsafe {
+        let (border, width) = (planes.padding, planes.padded()[1]);
+        S::enter(InterleaveRows { images, planes, border, width, rows, to })
+    }
+}
+
+/// Interleaves the gradients of a convolution's results, for at most `LANES` images. The border is left as it is.
+///
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+pub(crate) unsafe fn pack_gradient<S: Simd>(
+    images: &[f32],
+    g: &Geometry,
+    spread: &Spread,
+    to: &mut [f32],
+) {
+    let [border, _] = spread.first;
+    let rows = (border, border + g.conv[0]);
+    assert!(spread.first[1] + g.conv[1] <= spread.plane[1] && rows.1 <= spread.plane[0]);
+    let planes =
+        &InputPlanes { channels: spread.channels, size: g.conv, upsample: [1; 2], padding: [0; 2] };
+    let (border, width) = (spread.first, spread.plane[1]);
+    let to = &mut to[rows.0 * spread.row_len(S::LANES)..];
+    // SAFETY: the processor is the caller's promise.
+    unsafe { S::enter(InterleaveRows { images, planes, border, width, rows, to }) }
 }
 
 /// A group, row by row.
 struct InterleaveRows<'a> {
     images: &'a [f32],
     planes: &'a InputPlanes,
+    /// Rows and columns in front of the first pixel, and pixels in a row, with the border.
+    border: [usize; 2],
+    width: usize,
     /// The rows that `to` is for, counted with the border.
     rows: (usize, usize),
     to: &'a mut [f32],
@@ -155,9 +186,8 @@ impl Task for InterleaveRows<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let planes = self.planes;
-        let ([height, width], [border_y, border_x]) = (planes.size, planes.padding);
+        let ([height, width], [border_y, border_x]) = (planes.size, self.border);
         let lanes = S::LANES;
-        let padded_width = planes.padded()[1];
         let direct = width >= lanes && planes.upsample == [1, 1];
         // Rows that are repeated, or shorter than a block, are interleaved a plane at a time, and then
         // put in place.
@@ -172,7 +202,7 @@ impl Task for InterleaveRows<'_> {
             }
             for padded_row in self.rows.0..self.rows.1 {
                 let to_row = (padded_row - self.rows.0) * planes.channels + channel;
-                let to = &mut self.to[(to_row * padded_width + border_x) * lanes..];
+                let to = &mut self.to[(to_row * self.width + border_x) * lanes..];
                 let row = padded_row.wrapping_sub(border_y);
                 if row >= height * planes.upsample[0] {
                     to[..width * planes.upsample[1] * lanes].fill(0.0);

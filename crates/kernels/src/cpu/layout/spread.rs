@@ -3,17 +3,15 @@
 use super::geometry::Geometry;
 use crate::cpu::memory::Aligned;
 
-/// Where the gradient of the convolution's result is written: `[row, channel, column, LANES]` with gaps
-/// and a border, so that the gradient of the input is a convolution again. Distances in pixels.
+/// Where the gradient of the convolution's result is written: `[row, channel, column, LANES]` with a border, so that the
+/// gradient of the input is a convolution again, or several. Distances in pixels.
 #[derive(Clone, Copy)]
 pub(crate) struct Spread {
     pub channels: usize,
-    /// Size of a plane, with gaps and border.
+    /// Size of a plane, with its border.
     pub plane: [usize; 2],
     /// Position of the first pixel.
     pub first: [usize; 2],
-    /// From one pixel to the next.
-    pub step: [usize; 2],
 }
 
 impl Spread {
@@ -23,12 +21,12 @@ impl Spread {
     }
 
     /// Room for it, with zeros wherever the gradient of no output is written.
-    pub(crate) fn with_clear_gaps(&self, g: &Geometry, lanes: usize) -> Aligned {
+    pub(crate) fn with_clear_border(&self, g: &Geometry, lanes: usize) -> Aligned {
         let (pool, size) = (&g.pool, g.conv);
         let covers = (0..2).all(|axis| {
             pool.stride[axis] == pool.kernel[axis] && size[axis].is_multiple_of(pool.kernel[axis])
         });
-        if self.step != [1, 1] || !covers || pool.padding != [0, 0] {
+        if !covers || pool.padding != [0, 0] {
             return Aligned::zeros(self.len(lanes));
         }
         let mut to = Aligned::any(self.len(lanes));

@@ -235,8 +235,7 @@ pub(crate) unsafe fn unpool<S: Simd>(
     let (lanes, spread) = (S::LANES, from.spread);
     let [height, width] = g.output;
     for axis in 0..2 {
-        let last = spread.first[axis] + (g.conv[axis] - 1) * spread.step[axis];
-        assert!(last < spread.plane[axis]);
+        assert!(spread.first[axis] + g.conv[axis] <= spread.plane[axis]);
     }
     assert!(from.channel < spread.channels && to.len() >= spread.len(lanes) && sum.len() >= lanes);
     assert!(from.grad.len() >= height * width * lanes);
@@ -298,8 +297,7 @@ impl Unpool<'_> {
     #[inline(always)]
     fn place(&self, y: usize, x: usize, lanes: usize) -> *mut f32 {
         let spread = self.spread;
-        let row = spread.first[0] + y * spread.step[0];
-        let column = spread.first[1] + x * spread.step[1];
+        let (row, column) = (spread.first[0] + y, spread.first[1] + x);
         self.to.wrapping_add(row * spread.row_len(lanes) + column * lanes)
     }
 }
@@ -315,8 +313,7 @@ impl<const KH: usize, const KW: usize> Task for UnpoolWhole<'_, KH, KW> {
         let planes = self.0;
         let (g, spread) = (planes.g, planes.spread);
         let [height, width] = g.output;
-        let row_len = spread.step[0] * spread.row_len(S::LANES);
-        let pixel_len = spread.step[1] * S::LANES;
+        let row_len = spread.row_len(S::LANES);
         // SAFETY: as `Unpool` says.
         unsafe {
             let zero = S::splat(0.0);
@@ -330,10 +327,10 @@ impl<const KH: usize, const KW: usize> Task for UnpoolWhole<'_, KH, KW> {
                     row_sum = S::add(row_sum, S::select(masked, zero, grad));
                     for k in 0..KH * KW {
                         let chosen = S::equal(index, S::splat(k as f32));
-                        let to = to.wrapping_add(k / KW * row_len + k % KW * pixel_len);
+                        let to = to.wrapping_add(k / KW * row_len + k % KW * S::LANES);
                         S::store(to, S::select(chosen, grad, zero));
                     }
-                    to = to.wrapping_add(g.pool.stride[1] * pixel_len);
+                    to = to.wrapping_add(g.pool.stride[1] * S::LANES);
                 }
                 sum = S::add(sum, row_sum);
             }

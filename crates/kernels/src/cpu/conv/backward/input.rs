@@ -1,7 +1,7 @@
 //! The gradient of the input of a group, or of several at once.
 
-use super::pass::{BackwardPass, Scratch};
-use crate::cpu::conv::microkernel::{PackedKernels, Rows, conv_rows};
+use super::pass::{BackwardPass, Phase, Scratch};
+use crate::cpu::conv::microkernel::{Rows, conv_rows};
 use crate::cpu::conv::winograd::{InputGradient, View};
 use crate::cpu::layout::{fold, unpack};
 use crate::cpu::simd::Simd;
@@ -59,34 +59,50 @@ pub(super) unsafe fn winograd_input_grad<S: Simd>(
 #[inline(always)]
 pub(super) unsafe fn group_input_grad<S: Simd>(
     pass: &BackwardPass,
-    kernels: &PackedKernels,
-    origin: [usize; 2],
+    phases: &[Phase],
     scratch: &mut Scratch,
     to: &mut [f32],
 ) {
-    let (g, lanes) = (pass.g, S::LANES);
-    let x_row = pass.spread.row_len(lanes);
-    let y_row = g.upsampled[1] * lanes;
-    let strip_rows = (STRIP_LEN / x_row).saturating_sub(g.kernel[0] - 1).max(1);
-    // A strip's rows of the gradient stay in the cache while all blocks of channels pass over them.
-    for (first, count) in even_pieces(g.upsampled[0], strip_rows) {
-        let rows = Rows {
-            size: [count, g.upsampled[1]],
-            x_row,
-            x_pixel: lanes,
-            y_row,
-            y_channel: g.upsampled[0] * y_row,
-        };
-        let dy = &scratch.dy[(origin[0] + first) * x_row + origin[1] * lanes..];
-        for (block, &(channel, _)) in kernels.blocks().iter().enumerate() {
-            let dx = &mut scratch.dx[channel * rows.y_channel + first * y_row..];
-            // SAFETY: the caller's promise.
-            unsafe { conv_rows::<S>(kernels, block, &rows, dy, dx) };
-        }
+    for phase in phases {
+        // SAFETY: the caller's promise.
+        unsafe { phase_input_grad::<S>(pass, phase, scratch) };
     }
     // SAFETY: the caller's promise.
     unsafe {
         fold::<S>(&pass.planes, &mut scratch.dx);
-        unpack::<S>(&scratch.dx, g.input_len(), to);
+        unpack::<S>(&scratch.dx, pass.g.input_len(), to);
+    }
+}
+
+/// # Safety
+///
+/// The processor has `S`.
+#[inline(always)]
+unsafe fn phase_input_grad<S: Simd>(pass: &BackwardPass, phase: &Phase, scratch: &mut Scratch) {
+    let (g, lanes, kernels) = (pass.g, S::LANES, &phase.kernels);
+    let (x_row, y_row) = (pass.spread.row_len(lanes), g.upsampled[1] * lanes);
+    let [row, column] =
+        [phase.rows.origin(pass.spread.first[0]), phase.columns.origin(pass.spread.first[1])];
+    if phase.columns.count == 0 {
+        return;
+    }
+    let strip_rows = (STRIP_LEN / x_row).saturating_sub(g.kernel[0] - 1).max(1);
+    // A strip's rows of the gradient stay in the cache while all blocks of channels pass over them.
+    for (first, count) in even_pieces(phase.rows.count, strip_rows) {
+        let rows = Rows {
+            size: [count, phase.columns.count],
+            x_row,
+            x_pixel: lanes,
+            y_row: g.stride[0] * y_row,
+            y_pixel: g.stride[1] * lanes,
+            y_channel: g.upsampled[0] * y_row,
+        };
+        let dy = &scratch.dy[(row + first) * x_row + column * lanes..];
+        let at = (phase.rows.first + first * g.stride[0]) * y_row + phase.columns.first * lanes;
+        for (block, &(channel, _)) in kernels.blocks().iter().enumerate() {
+            let dx = &mut scratch.dx[channel * rows.y_channel + at..];
+            // SAFETY: the caller's promise.
+            unsafe { conv_rows::<S>(kernels, block, &rows, dy, dx) };
+        }
     }
 }

@@ -44,15 +44,66 @@ pub(super) struct BackwardPass<'a> {
     pub offsets: Vec<usize>,
     /// Where the gradient of the convolution's result lies.
     pub spread: Spread,
-    /// The convolution of that gradient which gives the gradient of the input, and the position of
-    /// the first input of its first result.
-    pub input_grad: Option<(InputKernels, [usize; 2])>,
+    /// What makes the gradient of the input of it.
+    pub input_grad: Option<InputKernels>,
 }
 
 /// How the gradient of the input is computed.
 pub(super) enum InputKernels {
-    Direct(PackedKernels),
-    Winograd(TransformedKernels),
+    /// One convolution, or several of a stride.
+    Direct(Vec<Phase>),
+    /// Its kernels, and the position of the first gradient that the first result depends on.
+    Winograd(TransformedKernels, [usize; 2]),
+}
+
+/// The inputs at a distance of a stride from each other: each depends on the same weights, and on neighbouring gradients.
+pub(super) struct Phase {
+    pub kernels: PackedKernels,
+    pub rows: Side,
+    pub columns: Side,
+}
+
+/// One axis of a [`Phase`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Side {
+    /// The first input, and the number of them.
+    pub first: usize,
+    pub count: usize,
+    /// The first of the weights that they depend on, at a distance of a stride from each other, and how many there are.
+    tap: usize,
+    taps: usize,
+    /// The gradient that reaches the first input by the first of them: the others reach it from those before.
+    last: usize,
+}
+
+impl Side {
+    /// Those of an axis, for each rest of the division by the stride.
+    ///
+    /// Input i = s q + φ − p, for stride s and padding p, is the sum over t of weight φ + s t times gradient q − t.
+    fn all(g: &Geometry, axis: usize) -> Vec<Side> {
+        let (stride, padding, kernel) = (g.stride[axis], g.padding[axis], g.kernel[axis]);
+        let side = |tap: usize| {
+            let first = (tap + stride - padding % stride) % stride;
+            Side {
+                first,
+                count: (g.upsampled[axis] + stride - 1 - first) / stride,
+                tap,
+                taps: (kernel + stride - 1 - tap.min(kernel)) / stride,
+                last: (first + padding - tap) / stride,
+            }
+        };
+        (0..stride).map(side).collect()
+    }
+
+    /// Rows or columns of the border in front of the gradients that are read.
+    fn before(&self) -> usize {
+        (self.taps.max(1) - 1).saturating_sub(self.last)
+    }
+
+    /// Where the first gradient that is read lies behind a border of so many.
+    pub fn origin(&self, border: usize) -> usize {
+        border + self.last + 1 - self.taps.max(1)
+    }
 }
 
 impl<'a> BackwardPass<'a> {
@@ -75,7 +126,7 @@ impl<'a> BackwardPass<'a> {
             wanted,
             planes,
             offsets: layout.offsets(isa.lanes()),
-            spread: Spread { channels: g.out_channels, plane: g.conv, first: [0; 2], step: [1; 2] },
+            spread: Spread { channels: g.out_channels, plane: g.conv, first: [0; 2] },
             input_grad: None,
         };
         if wanted.x {
@@ -84,38 +135,52 @@ impl<'a> BackwardPass<'a> {
         pass
     }
 
-    /// The gradient of the input is the convolution of the output's gradient, with `stride - 1` zeros
-    /// between its pixels and a border of `kernel - 1 - padding`, with the kernel turned by 180°. A
-    /// negative border cuts pixels off: the first input then lies inside.
+    /// Whether the gradient of the outputs is that of the convolution's results.
+    pub(super) fn is_plain(&self) -> bool {
+        self.g.is_plain() && self.saved.scale.is_none()
+    }
+
+    /// The gradient of the input is the convolution of the output's gradient with the kernel turned by 180°; with a stride,
+    /// several convolutions, each with a part of the kernel. The border is as wide as they need it. Where it would have to be
+    /// negative, the first gradient that is read lies inside.
     fn prepare_input_grad(&mut self, isa: Isa) {
         let g = self.g;
-        let mut origin = [0; 2];
+        let sides = [0, 1].map(|axis| Side::all(g, axis));
         for axis in 0..2 {
-            let (reach, padding) = (g.kernel[axis] - 1, g.padding[axis]);
-            self.spread.first[axis] = reach.saturating_sub(padding);
-            self.spread.step[axis] = g.stride[axis];
-            origin[axis] = padding.saturating_sub(reach);
-            let last_pixel = self.spread.first[axis] + (g.conv[axis] - 1) * g.stride[axis];
-            let last_read = origin[axis] + g.upsampled[axis] + reach;
-            self.spread.plane[axis] = last_read.max(last_pixel + 1);
+            let before = sides[axis].iter().map(Side::before).max().unwrap_or(0);
+            let behind = |side: &Side| side.origin(before) + side.count + side.taps.max(1) - 1;
+            let read = sides[axis].iter().map(behind).max().unwrap_or(0);
+            self.spread.first[axis] = before;
+            self.spread.plane[axis] = read.max(before + g.conv[axis]);
         }
+        let border = self.spread.first;
         let weight = self.saved.weight;
         if let Some(variant) = self.methods.input {
             let kernels = TransformedKernels::new(isa, variant, g, weight, true);
-            self.input_grad = Some((InputKernels::Winograd(kernels), origin));
+            // Its stride is 1, so there is one side of each axis.
+            let origin = [0, 1].map(|axis| sides[axis][0].origin(border[axis]));
+            self.input_grad = Some(InputKernels::Winograd(kernels, origin));
             return;
         }
-        let layout = InputLayout {
-            in_channels: g.out_channels,
-            kernel: g.kernel,
-            plane_width: self.spread.plane[1],
+        let [rows, columns] = &sides;
+        let phases =
+            rows.iter().flat_map(|rows| columns.iter().map(move |columns| (*rows, *columns)));
+        let phase = |(rows, columns): (Side, Side)| {
+            let layout = InputLayout {
+                in_channels: g.out_channels,
+                kernel: [rows.taps, columns.taps],
+                plane_width: self.spread.plane[1],
+            };
+            let taps = rows.taps * columns.taps;
+            let kernels = PackedKernels::new(isa, &layout, g.in_channels, None, |input, offset| {
+                let (output, k) = (offset / taps, taps - 1 - offset % taps);
+                let ky = rows.tap + g.stride[0] * (k / columns.taps);
+                let kx = columns.tap + g.stride[1] * (k % columns.taps);
+                weight[((output * g.in_channels + input) * g.kernel[0] + ky) * g.kernel[1] + kx]
+            });
+            Phase { kernels, rows, columns }
         };
-        let kernel_len = g.kernel[0] * g.kernel[1];
-        let kernels = PackedKernels::new(isa, &layout, g.in_channels, None, |input, offset| {
-            let (output, k) = (offset / kernel_len, offset % kernel_len);
-            weight[(output * g.in_channels + input) * kernel_len + kernel_len - 1 - k]
-        });
-        self.input_grad = Some((InputKernels::Direct(kernels), origin));
+        self.input_grad = Some(InputKernels::Direct(phases.map(phase).collect()));
     }
 }
 
@@ -123,9 +188,9 @@ impl<'a> BackwardPass<'a> {
 pub(super) struct Scratch {
     /// The packed input; its borders stay zero.
     pub x: Aligned,
-    /// The packed gradient of the output.
+    /// The packed gradient of the output, unless it is that of the convolution's result.
     pub grad: Aligned,
-    /// The spread gradient of the convolution's result.
+    /// The gradient of the convolution's result.
     pub dy: Aligned,
     /// The packed gradient of the upsampled input.
     pub dx: Aligned,
@@ -142,10 +207,63 @@ impl Scratch {
                 true => pass.planes.with_clear_borders(lanes),
                 false => Aligned::any(0),
             },
-            grad: Aligned::any(g.output_len() * lanes),
-            dy: pass.spread.with_clear_gaps(g, lanes),
+            grad: if_wanted(!pass.is_plain(), g.output_len() * lanes),
+            dy: pass.spread.with_clear_border(g, lanes),
             dx: if_wanted(wanted.x, g.in_channels * g.upsampled[0] * g.upsampled[1] * lanes),
             scale: Aligned::any(g.out_channels * lanes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::ConvBlockOptions;
+
+    /// For each input of an axis, the pairs of weight and gradient that reach it.
+    fn pairs(g: &Geometry, sides: &[Side]) -> Vec<Vec<(usize, usize)>> {
+        let mut found = vec![Vec::new(); g.upsampled[0]];
+        for side in sides {
+            for at in 0..side.count {
+                let input = &mut found[side.first + at * g.stride[0]];
+                for t in 0..side.taps {
+                    let gradient = (side.last + at).checked_sub(t).filter(|o| *o < g.conv[0]);
+                    input.extend(gradient.map(|o| (side.tap + t * g.stride[0], o)));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_weight_and_gradient_reach_the_inputs_that_they_came_from() {
+        for (size, kernel, stride, padding) in [
+            (8, 3, 1, 1),
+            (8, 3, 2, 1),
+            (9, 3, 2, 0),
+            (7, 1, 2, 0),
+            (7, 2, 3, 1),
+            (11, 5, 2, 4),
+            (224, 7, 2, 3),
+            (5, 5, 4, 0),
+        ] {
+            let options = ConvBlockOptions {
+                stride: [stride, 1],
+                padding: [padding, 0],
+                ..Default::default()
+            };
+            let g = Geometry::new([1, 1, size, 1], [1, 1, kernel, 1], &options);
+            let mut expected = vec![Vec::new(); size];
+            for o in 0..g.conv[0] {
+                for k in 0..kernel {
+                    // Gradients before and behind the inputs reach none of them.
+                    let input = (o * stride + k).checked_sub(padding).filter(|i| *i < size);
+                    input.into_iter().for_each(|i| expected[i].push((k, o)));
+                }
+            }
+            let mut found = pairs(&g, &Side::all(&g, 0));
+            found.iter_mut().chain(&mut expected).for_each(|pairs| pairs.sort());
+            assert_eq!(found, expected, "{size}, kernel {kernel}, stride {stride}");
         }
     }
 }

@@ -102,7 +102,7 @@ unsafe fn group_weight_grad<S: Simd>(
         size: g.conv,
         offsets: &pass.offsets,
         x_step: [g.stride[0] * pass.planes.row_len(lanes), g.stride[1] * lanes],
-        dy_step: [spread.step[0] * spread.row_len(lanes), spread.step[1] * lanes],
+        dy_step: [spread.row_len(lanes), lanes],
         dy_channel: spread.plane[1] * lanes,
         out_channels: g.out_channels,
         add_lanes,
