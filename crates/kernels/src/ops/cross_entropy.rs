@@ -18,7 +18,7 @@ use super::pointwise::{Pointwise, PointwiseBackend};
     Cube: cfg(any(feature = "wgpu", feature = "cuda"))
 )]
 pub trait CrossEntropyBackend: Backend + PointwiseBackend {
-    /// The mean of logits `[batch, classes]` against classes `[batch]`, with one entry.
+    /// The mean cross-entropy of logits `[batch, classes]` and classes `[batch]`, with one entry.
     ///
     /// The default composes Burn's own operations.
     fn mean_cross_entropy(
@@ -45,9 +45,9 @@ compose_on_other_backends!(CrossEntropyBackend);
 
 /// The mean of −ln softmax(logits) at the class of each image, in nats, as one differentiable operation.
 ///
-/// Gradients below 1e-30 are 0 on the flex device, as behind
-/// [`without_tiny_gradients`](crate::without_tiny_gradients). There, in `f32`, the bits are those of Burn's `log_softmax`,
-/// `gather`, `mean` and `neg`, in an eighth of their steps; everywhere else those compute it.
+/// Gradients below 1e-30 are 0 on the flex device, as behind [`without_tiny_gradients`](crate::without_tiny_gradients).
+/// There, in `f32`, the bits are those of Burn's `log_softmax`, `gather`, `mean` and `neg`, whose gradients take one
+/// pass; everywhere else they compute it.
 ///
 /// # Shapes
 ///
@@ -57,7 +57,7 @@ compose_on_other_backends!(CrossEntropyBackend);
 ///
 /// # Panics
 ///
-/// Panics if there are not as many targets as images; on the flex device, in `f32`, also if a target is no class.
+/// Panics if there are not as many targets as images; on the flex device also if a target is no class.
 ///
 /// ```
 /// # #[cfg(feature = "flex")] {
@@ -116,14 +116,20 @@ mod tests {
                 let values = values.map(|v| v * scale).collect::<Vec<f32>>();
                 let logits =
                     Tensor::<2>::from_data(TensorData::new(values, [batch, classes]), &device);
-                let targets = (0..batch).map(|i| (i * 7 % classes) as i32).collect::<Vec<_>>();
-                let targets = Tensor::from_data(TensorData::new(targets, [batch]), &device);
+                let targets = (0..batch).map(|i| (i * 7 % classes) as i64).collect::<Vec<_>>();
+                let targets =
+                    Tensor::<1, Int>::from_data(TensorData::new(targets, [batch]), &device);
+                let [long, short] =
+                    [DType::I64, DType::I32].map(|dtype| targets.clone().cast(dtype));
+                assert_eq!([long.dtype(), short.dtype()], [DType::I64, DType::I32]);
                 // Also of a view, and of a type that has no kernels.
                 let view = logits.clone().swap_dims(0, 1).mul_scalar(1.0).swap_dims(0, 1);
                 for logits in [logits.clone(), view, logits.cast(DType::F64)] {
-                    let ours = results(&logits, &targets, cross_entropy);
                     let expected = results(&logits, &targets, by_burn);
-                    assert_eq!(ours, expected, "{batch} × {classes}, {scale}");
+                    for targets in [&long, &short] {
+                        let ours = results(&logits, targets, cross_entropy);
+                        assert_eq!(ours, expected, "{batch} × {classes}, {scale}");
+                    }
                 }
             }
         }
@@ -143,6 +149,28 @@ mod tests {
             });
             assert_eq!(found[0], found[1], "{value}");
         }
+    }
+
+    /// Whether a loss of these targets panics.
+    fn panics(targets: [i64; 2]) -> bool {
+        let device = Device::flex();
+        let targets = Tensor::from_data(TensorData::new(targets.to_vec(), [2]), &device);
+        let loss = || cross_entropy(Tensor::zeros([2, 3], &device), targets.clone());
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(loss)).is_err()
+    }
+
+    #[test]
+    fn a_target_that_is_no_class_is_refused() {
+        assert!(!panics([0, 2]) && panics([0, 3]) && panics([-1, 0]));
+    }
+
+    #[test]
+    fn the_mean_of_no_images_is_that_of_burns_operations() {
+        let device = Device::flex();
+        let logits = Tensor::<2>::zeros([0, 3], &device);
+        let targets = Tensor::<1, Int>::zeros([0], &device);
+        let loss = cross_entropy(logits.clone(), targets.clone()).into_scalar::<f32>();
+        assert!(loss.is_nan() && by_burn(logits, targets).into_scalar::<f32>().is_nan());
     }
 
     #[test]

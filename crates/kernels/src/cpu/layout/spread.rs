@@ -3,8 +3,8 @@
 use super::geometry::Geometry;
 use crate::cpu::memory::Aligned;
 
-/// Where the gradient of the convolution's result is written: `[row, channel, column, LANES]` with a border, so that the
-/// gradient of the input is a convolution again, or several. Distances in pixels.
+/// Where the gradient of the convolution's result is written: `[row, channel, column, LANES]` with a border, so that
+/// the gradient of the input is a convolution again, or several. Distances in pixels.
 #[derive(Clone, Copy)]
 pub(crate) struct Spread {
     pub channels: usize,

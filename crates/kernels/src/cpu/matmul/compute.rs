@@ -91,7 +91,7 @@ pub(crate) fn compute_all<const N: usize>(isa: Isa, products: [Product; N]) -> [
         // Every entry is in a part, which writes it.
         Recycled::any(product.size().iter().product())
     });
-    // Every thread gets a part of every product, so that it has what it wrote of the one for the next.
+    // A thread gets a part of every product that has as many, so that it has what it wrote of one for the next.
     let parts = products.iter().zip(&mut results).map(|(product, to)| {
         let parts: Vec<_> = product.parts(threads, to.as_mut_ptr()).collect();
         let count = parts.len();

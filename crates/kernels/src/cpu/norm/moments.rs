@@ -44,7 +44,8 @@ impl Batch {
     }
 
     /// What is found of the pieces of every image: by each thread of the images that it computes in other layers, too,
-    /// and so has in its cache. `of_image` writes for each piece of a plane `VALUES` rows with an entry for every channel.
+    /// and so has in its cache. `of_image` writes `VALUES` rows for each piece of a plane, with an entry for every
+    /// channel.
     pub(crate) fn each_image<T: Plain + Send + Sync, const VALUES: usize>(
         &self,
         of_image: impl Fn(usize, &mut [T]) + Sync + Send,
@@ -101,8 +102,8 @@ impl Task for ImageMoments<'_> {
     }
 }
 
-/// Joins the moments of all pieces of a few channels by the formula of Chan, Golub and LeVeque (1983), which subtracts no
-/// large numbers from each other; in plain loops that the compiler turns into vector instructions.
+/// Joins the moments of all pieces of a few channels by the formula of Chan, Golub and LeVeque (1983), which subtracts
+/// no large numbers from each other; in plain loops that the compiler turns into vector instructions.
 struct Join<'a> {
     batch: Batch,
     /// As [`ImageMoments`] leaves them.

@@ -49,7 +49,7 @@ impl Normalize<'_> {
     pub(crate) fn output(&self, x: &[f32]) -> Recycled {
         let Normalize { isa, batch, affine, activation } = *self;
         let mut y = Recycled::any(x.len());
-        let image = batch.channels * batch.plane;
+        let image = batch.image();
         let images = y.par_chunks_exact_mut(image).zip(x.par_chunks_exact(image));
         threads::for_each(images, |(y, x)| {
             isa.run(AffineImage { plane: batch.plane, x, y, affine, activation });
@@ -85,7 +85,7 @@ impl Normalize<'_> {
             sums.iter().zip(&affine.inverse_deviation).map(of_channel).collect();
         let (constants, plane) = (&constants[..], batch.plane);
         let mut dx = Recycled::any(x.len());
-        let image = batch.channels * plane;
+        let image = batch.image();
         threads::for_each(dx.par_chunks_exact_mut(image).enumerate(), |(index, dx)| {
             let (x, grad) = (&x[index * image..][..image], &grad[index * image..][..image]);
             isa.run(GradientImage { plane, x, grad, dx, affine, constants, activation });

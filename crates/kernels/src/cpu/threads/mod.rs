@@ -50,7 +50,7 @@ thread_local! {
 pub fn with_team<R>(f: impl FnOnce() -> R) -> R {
     if let Crew::Team(team) = CREW.get() {
         // SAFETY: as in `team`.
-        let _as_before = unsafe { &*team }.whole();
+        let _as_before = unsafe { &*team }.begin_loop();
         return f();
     }
     if cfg!(target_family = "wasm") || matches!(CREW.get(), Crew::Alone) {
@@ -62,9 +62,21 @@ pub fn with_team<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Says that a step of the loop within [`with_team`] has ended. Small steps take less time with one thread on some
-/// machines, and at some times: from the time of each step it is found out whether the helpers take part in the next ones,
-/// but for what is computed in a [`with_team`] within it. It changes no bit of the results, and does nothing elsewhere.
+/// Says that a step of the loop within [`with_team`] has ended: once for each step, on the thread of the loop.
+///
+/// Steps of less than 2 ms may take less time with one thread, on some machines and at some times: from the time of
+/// each it is found out whether the helpers take part in the next ones. A loop in a [`with_team`] of its own, such as
+/// an evaluation between two steps, has all threads. No bit of the results changes; elsewhere it does nothing.
+///
+/// ```
+/// # use selvedge_kernels::{end_of_step, with_team};
+/// with_team(|| {
+///     for step in 0..3 {
+///         // here forward pass, backward pass and optimizer
+///         end_of_step();
+///     }
+/// });
+/// ```
 pub fn end_of_step() {
     if let Crew::Team(team) = CREW.get() {
         // SAFETY: as in `team`.

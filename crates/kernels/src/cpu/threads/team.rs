@@ -39,8 +39,6 @@ pub(super) struct Team {
     begun: OnceCell<Begun>,
     jobs: Cell<u64>,
     pace: Cell<Pace>,
-    /// Whether the helpers take part whatever the pace of the steps.
-    whole: Cell<bool>,
     /// When the step before ended.
     last_step: Cell<Option<Instant>>,
 }
@@ -82,7 +80,7 @@ impl Team {
     /// How many threads may compute a kernel, with the one that has made the team: those of rayon's current pool, of which
     /// no more than this team's share of the cores; and one, while steps take less time so.
     pub(super) fn share(&self) -> usize {
-        if self.pace.get().is_alone() && !self.whole.get() {
+        if self.pace.get().is_alone() {
             return 1;
         }
         let Size { threads, cores } = *self.size();
@@ -90,15 +88,19 @@ impl Team {
         threads.min(cores / teams).max(1)
     }
 
-    /// Has the helpers take part until the result is dropped, in what is no step.
-    pub(super) fn whole(&self) -> impl Drop {
-        struct AsBefore<'a>(&'a Team, bool);
+    /// Begins a loop within the team's: its steps have a pace of their own until the result is dropped, and helpers before
+    /// there is one.
+    pub(super) fn begin_loop(&self) -> impl Drop {
+        struct AsBefore<'a>(&'a Team, Pace);
         impl Drop for AsBefore<'_> {
             fn drop(&mut self) {
-                self.0.whole.set(self.1);
+                self.0.pace.set(self.1);
+                // The time until the next step is that of the loop, too.
+                self.0.last_step.set(None);
             }
         }
-        AsBefore(self, self.whole.replace(true))
+        self.last_step.set(None);
+        AsBefore(self, self.pace.replace(Pace::default()))
     }
 
     /// Takes note of the time since the step before.

@@ -108,3 +108,31 @@ fn a_team_ends_with_its_loop_even_by_a_panic() {
     assert_eq!(*panic.downcast::<&str>().unwrap(), "in a step");
     assert!(matches!(CREW.get(), Crew::Pool));
 }
+
+#[test]
+fn one_thread_computes_steps_that_gain_nothing_from_others_but_all_compute_what_lies_between() {
+    within(2, || {
+        // The helpers begin with the first kernel.
+        for_each((0..8).into_par_iter(), |_: i32| ());
+        let step = |micros| {
+            std::thread::sleep(Duration::from_micros(micros));
+            end_of_step();
+        };
+        // Sleeps of a busy machine may be longer than they should: then the next trial decides.
+        let is_alone = (0..20_000).any(|_| {
+            step(if count() == 1 { 20 } else { 400 });
+            count() == 1
+        });
+        assert!(is_alone);
+        with_team(|| assert_eq!(count(), 2));
+        assert_eq!(count(), 1);
+        let panic = catch_unwind(AssertUnwindSafe(|| with_team(|| panic!("between two steps"))));
+        assert!(panic.is_err());
+        assert_eq!(count(), 1);
+    });
+    within(1, || {
+        for_each((0..8).into_par_iter(), |_: i32| ());
+        end_of_step();
+        assert_eq!(count(), 1);
+    });
+}

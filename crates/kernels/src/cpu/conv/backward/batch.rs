@@ -74,7 +74,7 @@ pub(crate) fn backward_by(
     Gradients {
         x: dx,
         weight: add(isa, weights, weight_len),
-        bias: add(isa, biases, g.out_channels),
+        bias: add(isa, biases, if wanted.bias { g.out_channels } else { 0 }),
     }
 }
 

@@ -83,10 +83,7 @@ unsafe fn phase_input_grad<S: Simd>(pass: &BackwardPass, phase: &Phase, scratch:
     let (x_row, y_row) = (pass.spread.row_len(lanes), g.upsampled[1] * lanes);
     let [row, column] =
         [phase.rows.origin(pass.spread.first[0]), phase.columns.origin(pass.spread.first[1])];
-    if phase.columns.count == 0 {
-        return;
-    }
-    let strip_rows = (STRIP_LEN / x_row).saturating_sub(g.kernel[0] - 1).max(1);
+    let strip_rows = (STRIP_LEN / x_row).saturating_sub(phase.rows.taps.max(1) - 1).max(1);
     // A strip's rows of the gradient stay in the cache while all blocks of channels pass over them.
     for (first, count) in even_pieces(phase.rows.count, strip_rows) {
         let rows = Rows {

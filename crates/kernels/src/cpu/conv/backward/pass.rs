@@ -22,7 +22,7 @@ pub(crate) struct Saved<'a> {
 pub(crate) struct Wanted {
     pub x: bool,
     pub weight: bool,
-    /// Some methods compute it anyway.
+    /// Products of planes compute it anyway.
     pub bias: bool,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct BackwardPass<'a> {
     pub offsets: Vec<usize>,
     /// Where the gradient of the convolution's result lies.
     pub spread: Spread,
-    /// What makes the gradient of the input of it.
+    /// How the gradient of the input is made of that.
     pub input_grad: Option<InputKernels>,
 }
 
@@ -56,7 +56,8 @@ pub(super) enum InputKernels {
     Winograd(TransformedKernels, [usize; 2]),
 }
 
-/// The inputs at a distance of a stride from each other: each depends on the same weights, and on neighbouring gradients.
+/// The inputs at a distance of a stride from each other: each depends on the same weights, and on neighbouring
+/// gradients.
 pub(super) struct Phase {
     pub kernels: PackedKernels,
     pub rows: Side,
@@ -69,30 +70,31 @@ pub(super) struct Side {
     /// The first input, and the number of them.
     pub first: usize,
     pub count: usize,
-    /// The first of the weights that they depend on, at a distance of a stride from each other, and how many there are.
+    /// The first of the weights that they depend on, a stride away from each other, and how many there are.
     tap: usize,
-    taps: usize,
+    pub taps: usize,
     /// The gradient that reaches the first input by the first of them: the others reach it from those before.
     last: usize,
 }
 
 impl Side {
-    /// Those of an axis, for each rest of the division by the stride.
+    /// Those of an axis: for each rest of the division by the stride that an input has.
     ///
-    /// Input i = s q + φ − p, for stride s and padding p, is the sum over t of weight φ + s t times gradient q − t.
+    /// With stride s and padding p, input i is the sum over t of weight φ + s t times gradient q − t, where q and φ
+    /// are quotient and rest of the division of i + p by s.
     fn all(g: &Geometry, axis: usize) -> Vec<Side> {
-        let (stride, padding, kernel) = (g.stride[axis], g.padding[axis], g.kernel[axis]);
-        let side = |tap: usize| {
-            let first = (tap + stride - padding % stride) % stride;
+        let (stride, padding, inputs) = (g.stride[axis], g.padding[axis], g.upsampled[axis]);
+        let side = |first: usize| {
+            let tap = (first + padding) % stride;
             Side {
                 first,
-                count: (g.upsampled[axis] + stride - 1 - first) / stride,
+                count: (inputs - first).div_ceil(stride),
                 tap,
-                taps: (kernel + stride - 1 - tap.min(kernel)) / stride,
-                last: (first + padding - tap) / stride,
+                taps: g.kernel[axis].saturating_sub(tap).div_ceil(stride),
+                last: (first + padding) / stride,
             }
         };
-        (0..stride).map(side).collect()
+        (0..stride.min(inputs)).map(side).collect()
     }
 
     /// Rows or columns of the border in front of the gradients that are read.
@@ -140,9 +142,9 @@ impl<'a> BackwardPass<'a> {
         self.g.is_plain() && self.saved.scale.is_none()
     }
 
-    /// The gradient of the input is the convolution of the output's gradient with the kernel turned by 180°; with a stride,
-    /// several convolutions, each with a part of the kernel. The border is as wide as they need it. Where it would have to be
-    /// negative, the first gradient that is read lies inside.
+    /// The gradient of the input is the convolution of the output's gradient with the kernel turned by 180°; with a
+    /// stride, several convolutions, each with a part of the kernel. The border is as wide as they need it. Where it
+    /// would have to be negative, the first gradient that is read lies inside.
     fn prepare_input_grad(&mut self, isa: Isa) {
         let g = self.g;
         let sides = [0, 1].map(|axis| Side::all(g, axis));
@@ -246,6 +248,7 @@ mod tests {
             (11, 5, 2, 4),
             (224, 7, 2, 3),
             (5, 5, 4, 0),
+            (3, 2, 1 << 40, 1),
         ] {
             let options = ConvBlockOptions {
                 stride: [stride, 1],
@@ -253,6 +256,8 @@ mod tests {
                 ..Default::default()
             };
             let g = Geometry::new([1, 1, size, 1], [1, 1, kernel, 1], &options);
+            let sides = Side::all(&g, 0);
+            assert!(sides.len() == stride.min(size) && sides.iter().all(|side| side.count > 0));
             let mut expected = vec![Vec::new(); size];
             for o in 0..g.conv[0] {
                 for k in 0..kernel {
@@ -261,7 +266,7 @@ mod tests {
                     input.into_iter().for_each(|i| expected[i].push((k, o)));
                 }
             }
-            let mut found = pairs(&g, &Side::all(&g, 0));
+            let mut found = pairs(&g, &sides);
             found.iter_mut().chain(&mut expected).for_each(|pairs| pairs.sort());
             assert_eq!(found, expected, "{size}, kernel {kernel}, stride {stride}");
         }

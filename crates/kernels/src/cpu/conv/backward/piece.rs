@@ -85,7 +85,10 @@ impl Task for BackwardPiece<'_> {
             }
         }
         // SAFETY: as above.
-        unsafe { Partial { weight: weight.finish::<S>(), bias: sum_lanes::<S>(&db) } }
+        unsafe {
+            let bias = if pass.wanted.bias { sum_lanes::<S>(&db) } else { Vec::new() };
+            Partial { weight: weight.finish::<S>(), bias }
+        }
     }
 }
 
@@ -137,6 +140,9 @@ impl Task for PixelSums<'_> {
     unsafe fn run<S: Simd>(self) {
         let (spread, [height, width]) = (&self.pass.spread, self.pass.g.conv);
         assert!(self.dy.len() >= spread.len(S::LANES));
+        for (axis, size) in [height, width].into_iter().enumerate() {
+            assert!(spread.first[axis] + size <= spread.plane[axis]);
+        }
         assert!(self.sums.len() >= spread.channels * S::LANES);
         let [first_row, first_column] = spread.first;
         for row in first_row..first_row + height {

@@ -153,7 +153,8 @@ fn results_are_the_same_bits_for_any_number_of_threads() {
     };
     let small = Case::new([70, 6, 4, 4], 5, [3, 3], options(1, 1, true, None)).by(Variant::F2x3);
     let large = Case::new([3, 9, 90, 200], 8, [3, 3], options(1, 1, true, None)).by(Variant::F4x3);
-    let cases = [&many, &few, &small, &large];
+    let strided = Case::new([70, 6, 9, 8], 5, [3, 3], options(2, 1, false, None));
+    let cases = [&many, &few, &small, &large, &strided];
     for (isa, case) in Isa::available().into_iter().flat_map(|isa| cases.map(|case| (isa, case))) {
         let run = |threads: usize| {
             on(threads, || {
@@ -173,11 +174,21 @@ fn results_are_the_same_bits_for_any_number_of_threads() {
 
 #[test]
 fn gradients_that_nobody_wants_are_left_out_and_change_no_other() {
-    let case = Case::new([5, 3, 7, 7], 4, [3, 3], options(2, 2, true, None));
-    for isa in Isa::available() {
+    // With an activation, and without one: then the gradient is that of the convolution.
+    let cases =
+        [true, false].map(|relu| Case::new([5, 3, 7, 7], 4, [3, 3], options(2, 2, relu, None)));
+    for (isa, case) in
+        Isa::available().into_iter().flat_map(|isa| cases.each_ref().map(|case| (isa, case)))
+    {
         let output = case.forward(isa, true);
-        let run = |x, weight| case.backward(isa, &output.argmax, Wanted { x, weight, bias: true });
+        let wanted =
+            |x, weight, bias| case.backward(isa, &output.argmax, Wanted { x, weight, bias });
+        let run = |x, weight| wanted(x, weight, true);
         let (all, only_x, only_weight) = (run(true, true), run(true, false), run(false, true));
+        let no_bias = wanted(true, true, false);
+        assert_eq!(no_bias.x[..], all.x[..]);
+        assert_eq!(no_bias.weight, all.weight);
+        assert!(no_bias.bias.is_empty());
         assert_eq!(only_x.x[..], all.x[..]);
         assert!(only_x.weight.is_empty());
         assert_eq!(only_weight.weight, all.weight);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::cpu::norm::moments::{PIECE, statistics};
+use crate::cpu::norm::moments::{CHANNELS, PIECE, statistics};
 use crate::cpu::test_values::random_values;
 use crate::cpu::threads::tests::on;
 use proptest::prelude::*;
@@ -125,15 +125,22 @@ fn planes_longer_than_a_piece_are_normalized_by_their_definition() {
 }
 
 #[test]
+fn channels_that_are_put_together_by_several_threads_are_normalized_by_their_definition() {
+    check(Batch { images: 3, channels: 2 * CHANNELS + 22, plane: 9 }, FusedActivation::None);
+    check(Batch { images: 2, channels: CHANNELS + 1, plane: PIECE + 3 }, FusedActivation::Relu);
+}
+
+#[test]
 fn results_are_the_same_bits_for_any_number_of_threads() {
-    let batch = Batch { images: 13, channels: 5, plane: 49 };
-    let (x, grad) = (random_values(13 * 5 * 49, 1), random_values(13 * 5 * 49, 2));
+    let batch = Batch { images: 13, channels: 2 * CHANNELS + 22, plane: 49 };
+    let len = batch.images * batch.image();
+    let (x, grad) = (random_values(len, 1), random_values(len, 2));
     let (gamma, beta) = parameters(batch);
     let isa = Isa::current();
     let run = |threads: usize| {
         on(threads, || {
             let statistics = statistics(isa, batch, &x);
-            let (mean, variance) = statistics.split_at(5);
+            let (mean, variance) = statistics.split_at(batch.channels);
             let of = Affine::new(&gamma, &beta, mean, variance, EPSILON);
             let pass = Normalize { isa, batch, affine: &of, activation: FusedActivation::Relu6 };
             let dx = pass.input_gradient(&x, &grad, &pass.gradient_sums(&x, &grad));
