@@ -14,7 +14,7 @@ use selvedge::report::{StepLog, write_evaluation};
 
 /// A ResNet-18 for small images learns CIFAR-10 by Adam in batches of 64 images, mirrored and cut at random: 45,000
 /// train, the first 5,000 validate, 10,000 test, and only those that train are changed. Ten epochs take two
-/// cores hours: stopped or killed, it goes on with `--resume`.
+/// cores an hour and more: stopped or killed, it goes on with `--resume`.
 #[derive(Parser)]
 struct Args {
     /// Channels of each layer whose maps are shown

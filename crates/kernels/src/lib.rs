@@ -48,7 +48,10 @@
 //! spread over the threads of [rayon](https://docs.rs/rayon)'s current pool; or, within [`with_team`], over as many
 //! that stay awake between the kernels of a step, which is worth most for small networks (two cores with AVX-512,
 //! two rounds: `mlp_relu` 1.5, `linear_autoencoder` 1.2, `cnn2_small` 1.1, larger ones 1.0 times as fast;
-//! `peer_step --team false` is without).
+//! `peer_step --team false` is without); and over one, while a loop that calls [`end_of_step`] is faster so.
+//!
+//! A stride makes the gradient of a convolution's input several convolutions, each for the inputs of one rest of the division by
+//! the stride, with a part of the kernel.
 //!
 //! Kernels of 3×3 and 5×5 pixels with stride 1 between many channels are computed by Winograd's method
 //! instead, F(2×2, 3×3), F(4×4, 3×3) or F(2×2, 5×5) (Lavin and Gray 2016, arXiv:1509.09308), where
@@ -112,35 +115,36 @@
 //! Zen 3 server (AVX2, 102 in registers) directly computed convolutions of 10 to 256 channels reach 75 to 90, and products
 //! of linear layers 78 to 97.
 //!
-//! Whole training steps on the two cores with AVX-512: images a second by the example `peer_step` times the operations of
-//! the networks' definitions (forward pass and both gradients, but for the gradient of the images). It was a busy hour of a
-//! shared server, in which they did 454 GFLOP/s in registers, and up to a fifth fewer images a second than in that of the
-//! README's table:
+//! Whole training steps on two cores of an EPYC (Zen 5) with AVX-512, which do 543 GFLOP/s in registers: images a second
+//! by the example `peer_step` times the operations of the networks' definitions (forward pass and both gradients, but for
+//! the gradient of the images); the mean of two runs.
 //!
 //! | network | MFLOP an image | GFLOP/s | share of the peak |
 //! |---|---:|---:|---:|
-//! | `cnn2_small` | 2.7 | 158 | 35 % |
-//! | `cnn2` | 9.6 | 217 | 48 % |
-//! | `cnn3` | 8.3 | 196 | 43 % |
-//! | `cnn5` | 42.9 | 288 | 63 % |
-//! | `conv_autoencoder` | 8.0 | 210 | 46 % |
-//! | `encoder_cnn` | 2.6 | 151 | 33 % |
-//! | `transfer_cnn` | 10.9 | 184 | 41 % |
-//! | `mnist_cnn` | 4.3 | 160 | 35 % |
-//! | `mnist_cnn2` | 67.6 | 302 | 67 % |
-//! | `mnist_cnn3` | 544 | 260 | 57 % |
-//! | `bn_cnn` | 88.5 | 177 | 39 % |
-//! | `fashion_cnn` | 240 | 236 | 52 % |
-//! | `mlp_relu` | 1.1 | 73 | 16 % |
-//! | `linear_autoencoder` | 4.3 | 138 | 30 % |
-//! | `resnet18_cifar` | 3,329 | 204 | 45 % |
-//! | `vgg16_features`, inference | 30,693 | 215 | 47 % |
+//! | `cnn2_small` | 2.7 | 335 | 62 % |
+//! | `cnn2` | 9.6 | 411 | 76 % |
+//! | `cnn3` | 8.3 | 399 | 73 % |
+//! | `cnn5` | 42.9 | 596 | 110 % |
+//! | `conv_autoencoder` | 8.0 | 334 | 62 % |
+//! | `encoder_cnn` | 2.6 | 282 | 52 % |
+//! | `transfer_cnn` | 10.9 | 327 | 60 % |
+//! | `mnist_cnn` | 4.3 | 366 | 67 % |
+//! | `mnist_cnn2` | 67.6 | 561 | 103 % |
+//! | `mnist_cnn3` | 544 | 574 | 106 % |
+//! | `bn_cnn` | 88.5 | 355 | 65 % |
+//! | `fashion_cnn` | 240 | 439 | 81 % |
+//! | `mlp_relu` | 1.1 | 231 | 43 % |
+//! | `linear_autoencoder` | 4.3 | 306 | 56 % |
+//! | `resnet18_cifar` | 3,329 | 487 | 90 % |
+//! | `vgg16_features`, inference | 30,693 | 462 | 85 % |
 //!
 //! What is left over: small networks wait for each other's threads, for some dozen operations a
-//! step; a third of a step of `mlp_relu` on one core is allocation, autodiff and small operations; results are put back
-//! into Burn's layout after each block, and packed again before the next; Adam passes over four arrays as large as the
-//! weights; and with many channels, tiles and their products go through the third-level cache. VGG-16 sees 8 images at
-//! once, which leave half of the lanes empty.
+//! step; a fifth of a step of `mlp_relu` on one core is allocation, autodiff and small operations, and what is left of it
+//! products near the peak; results are put back into Burn's layout after each block, and packed again before the next;
+//! Adam passes over four arrays as large as the weights; and with many channels, tiles and their products go through the
+//! third-level cache. VGG-16 sees 8 images at once, which leave half of the lanes empty. Of a step of `resnet18_cifar`
+//! 72 % is gradients of convolutions: products of tiles two fifths of those, the gradients of weights of strided and first
+//! layers, which are computed directly, a fifth.
 //!
 //! # Choosing instructions
 //!
