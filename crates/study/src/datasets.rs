@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use selvedge_data::transform::{GrayToRgb, Grayscale, Resize, augmented_set, flip_and_noise};
 use selvedge_data::{DataError, ImageDataset, PublishedSet, Source, Split, Transforms, View};
 
-use crate::config::{Also, Classes, DatasetConfig, Part};
+use crate::config::{Also, Classes, DatasetConfig, Part, Shares};
 
 /// Decides the noise of [`DatasetConfig::flip_and_noise`], and shares of [`DatasetConfig::split`]: these are the
 /// same for every trial.
@@ -69,16 +69,26 @@ impl Datasets {
     fn read(&self, config: &DatasetConfig) -> Result<Split, DataError> {
         let whole = self.whole(config)?;
         let subset = config.classes.as_ref().map(Classes::subset).transpose()?;
-        let mut split = match (&subset, config.split) {
-            (None, None) => whole.clone(),
-            (Some(subset), None) => whole.select(subset)?,
-            // The images that train and those that validate, before they were divided.
-            (None, Some(shares)) => {
-                whole.train.dataset().view().split_stratified_three(shares, SEED)?
-            }
-            (Some(subset), Some(shares)) => {
-                let all = whole.train.dataset().view().select(subset)?;
-                all.split_stratified_three(shares, SEED)?
+        let of_classes = match &subset {
+            Some(subset) => whole.select(subset)?,
+            None => whole.clone(),
+        };
+        let mut split = match config.split {
+            None => of_classes,
+            Some(shares) => {
+                // The images that train and those that validate, before they were divided.
+                let all = whole.train.dataset().view();
+                let all = match &subset {
+                    Some(subset) => all.select(subset)?,
+                    None => all,
+                };
+                match shares {
+                    Shares::KeepTest([train, _]) => {
+                        let Split { train, validation, .. } = all.split_stratified(train, SEED)?;
+                        Split::with_shared_images(train, validation, of_classes.test)?
+                    }
+                    Shares::DrawTest(shares) => all.split_stratified_three(shares, SEED)?,
+                }
             }
         };
         if !config.also.is_empty() {
@@ -227,5 +237,53 @@ mod tests {
         let config = DatasetConfig { name: "pairs".into(), image_size: None, ..config };
         let error = datasets.load(&config).unwrap_err().to_string();
         assert_eq!(error, "grey to RGB: expected images of 1 or 3 channels, found 2");
+    }
+
+    /// Two shares divide what the official split calls training and validation images; three all but the test
+    /// images, and take some of those as test images.
+    #[test]
+    fn two_shares_keep_the_test_images_and_three_draw_others() {
+        let set = |images: u8, first: u8| {
+            let pixels = (0..images).map(|i| first + i).collect();
+            let labels = (0..images).map(|i| u16::from(i % 2)).collect();
+            let classes = vec!["even".to_owned(), "odd".to_owned()];
+            ImageDataset::new("greys", pixels, [1, 1, 1], labels, classes).unwrap()
+        };
+        let official = set(20, 0).view().split_at(10).unwrap();
+        let test = set(6, 100).view();
+        let official = Split::new(official.train, official.validation, Some(test)).unwrap();
+        let datasets = Datasets::default().with("greys", official);
+        let parts = |text: &str| {
+            let study = format!("[base]\ndataset = {{ name = 'greys', {text} }}\n");
+            let study: crate::StudyConfig = study.parse().unwrap();
+            let data = datasets.load(&study.variants().unwrap()[0].trial.dataset).unwrap();
+            let pixels =
+                |view: &View| (0..view.len()).map(|i| view.image(i)[0]).collect::<Vec<u8>>();
+            let Split { train, validation, test, .. } = &data.split;
+            [pixels(train), pixels(validation), pixels(test.as_ref().unwrap())]
+        };
+        let [train, validation, test] = parts("split = [0.8, 0.2]");
+        assert_eq!([train.len(), validation.len()], [16, 4]);
+        assert_eq!(test, [100, 101, 102, 103, 104, 105]);
+        let mut all = [train, validation].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..20).collect::<Vec<u8>>());
+
+        let [.., test] = parts("split = [0.8, 0.2], classes = [1]");
+        assert_eq!(test, [101, 103, 105]);
+
+        let [.., test] = parts("split = [0.6, 0.2, 0.2]");
+        assert!(test.len() == 4 && test.iter().all(|&pixel| pixel < 20), "{test:?}");
+
+        for wrong in ["[0.8, 0.1]", "[1.0, 0.0]", "[1.2, -0.2]", "[0.5, 0.2, 0.2]"] {
+            let study = format!("[base]\ndataset = {{ name = 'mnist', split = {wrong} }}\n");
+            let error = study.parse::<crate::StudyConfig>().unwrap_err().to_string();
+            assert!(error.contains("must be shares above 0 that are 1 in all"), "{error}");
+        }
+        for wrong in ["[1.0]", "[0.25, 0.25, 0.25, 0.25]", "0.9"] {
+            let study = format!("[base]\ndataset = {{ name = 'mnist', split = {wrong} }}\n");
+            let error = study.parse::<crate::StudyConfig>().unwrap_err().to_string();
+            assert!(error.contains("two or three shares in brackets are expected"), "{error}");
+        }
     }
 }

@@ -27,10 +27,9 @@ pub struct DatasetConfig {
     /// Channels that images get, 1 or 3; those of a folder 3, if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
-    /// Shares that train, validate and test, drawn from the training images, stratified, always the same way; the
-    /// official split, or that of the folder, if left out.
+    /// How the images that train and validate are divided; the official split, or that of the folder, if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub split: Option<[f64; 3]>,
+    pub split: Option<Shares>,
     /// Share of the training images that train, above 0 and at most 1: stratified, and drawn by the seed of the
     /// trial. A smaller share is part of a larger one.
     pub fraction: f64,
@@ -65,6 +64,25 @@ impl Default for DatasetConfig {
 
 fn is_one(share: &f64) -> bool {
     *share == 1.0
+}
+
+/// Shares of the images that train and validate, 1 in all: stratified, and always drawn the same way.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "two or three shares in brackets are expected, such as [0.9, 0.1]")]
+pub enum Shares {
+    /// `[train, validate]`: those that were test images before still are.
+    KeepTest([f64; 2]),
+    /// `[train, validate, test]`: the test images that there were are not looked at.
+    DrawTest([f64; 3]),
+}
+
+impl Shares {
+    fn as_slice(&self) -> &[f64] {
+        match self {
+            Self::KeepTest(shares) => shares,
+            Self::DrawTest(shares) => shares,
+        }
+    }
 }
 
 /// Some classes of a data set.
@@ -162,14 +180,11 @@ impl DatasetConfig {
         if let Some(channels) = self.channels.filter(|channels| ![1, 3].contains(channels)) {
             return wrong("channels", channels.to_string(), "1 or 3");
         }
-        if let Some(parts) = self.split {
-            let sum: f64 = parts.iter().sum();
-            if !parts.iter().all(|&p| share(p)) || (sum - 1.0).abs() > 1e-9 {
-                return wrong(
-                    "split",
-                    format!("{parts:?}"),
-                    "three shares above 0 that are 1 in all",
-                );
+        if let Some(shares) = &self.split {
+            let shares = shares.as_slice();
+            let sum: f64 = shares.iter().sum();
+            if !shares.iter().all(|&p| share(p)) || (sum - 1.0).abs() > 1e-9 {
+                return wrong("split", format!("{shares:?}"), "shares above 0 that are 1 in all");
             }
         }
         Ok(())

@@ -50,7 +50,7 @@ mod trial;
 mod variants;
 mod vary;
 
-pub use dataset::{Also, Classes, DatasetConfig, Part, Subset};
+pub use dataset::{Also, Classes, DatasetConfig, Part, Shares, Subset};
 pub use error::ConfigError;
 pub use metric::Metric;
 pub use model::ModelConfig;
