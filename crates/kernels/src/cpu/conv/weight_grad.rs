@@ -162,13 +162,14 @@ impl<const OB: usize, const KB: usize> Task for Accumulate<'_, OB, KB> {
                 }
             }
             for o in 0..OB {
+                let dw = block.dw.wrapping_add(o * dw_channel);
+                if layout.add_lanes {
+                    S::add_sums(dw, acc[o]);
+                    continue;
+                }
                 for k in 0..KB {
-                    let dw = block.dw.wrapping_add(o * dw_channel + k * accumulator);
-                    if layout.add_lanes {
-                        *dw += S::sum(acc[o][k]);
-                    } else {
-                        S::store(dw, S::add(S::load(dw), acc[o][k]));
-                    }
+                    let dw = dw.wrapping_add(k * accumulator);
+                    S::store(dw, S::add(S::load(dw), acc[o][k]));
                 }
             }
         }

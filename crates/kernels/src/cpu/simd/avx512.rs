@@ -134,6 +134,19 @@ impl Simd for Avx512 {
         unsafe { _mm512_reduce_add_ps(v) }
     }
     #[inline(always)]
+    unsafe fn add_sums<const N: usize>(to: *mut f32, vectors: [Self::V; N]) {
+        unsafe {
+            for i in (0..N / 4 * 4).step_by(4) {
+                let four = [vectors[i], vectors[i + 1], vectors[i + 2], vectors[i + 3]];
+                let to = to.wrapping_add(i);
+                _mm_storeu_ps(to, _mm_add_ps(_mm_loadu_ps(to), sums_of_four(four)));
+            }
+            for i in N / 4 * 4..N {
+                *to.wrapping_add(i) += Self::sum(vectors[i]);
+            }
+        }
+    }
+    #[inline(always)]
     unsafe fn store_bytes(to: *mut u8, v: Self::V) {
         unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(round(v))) }
     }
@@ -150,5 +163,25 @@ impl Simd for Avx512 {
                 unsafe { transpose8(from, from_stride, to, to_stride) }
             }
         }
+    }
+}
+
+/// The sums of four vectors' lanes: halves, quarters, pairs and their elements are added, as
+/// `_mm512_reduce_add_ps` does it, but those of the four together.
+#[inline(always)]
+unsafe fn sums_of_four([a, b, c, d]: [__m512; 4]) -> __m128 {
+    unsafe {
+        let halves = |a, b| {
+            let (low, high) =
+                (_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xEE>(a, b));
+            _mm512_add_ps(low, high)
+        };
+        let (ab, cd) = (halves(a, b), halves(c, d));
+        let even = _mm512_shuffle_f32x4::<0x88>(ab, cd);
+        let quarters = _mm512_add_ps(even, _mm512_shuffle_f32x4::<0xDD>(ab, cd));
+        let pairs = _mm512_add_ps(quarters, _mm512_permute_ps::<0b0100_1110>(quarters));
+        let sums = _mm512_add_ps(pairs, _mm512_permute_ps::<0b1011_0001>(pairs));
+        let firsts = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
+        _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, sums))
     }
 }

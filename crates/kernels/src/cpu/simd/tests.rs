@@ -68,6 +68,15 @@ impl Task for EveryOperation {
                 "greater or NaN, right",
             );
             assert_eq!(S::sum(va), a.iter().sum::<f32>());
+            // Of numbers of which the order of additions decides the last bits.
+            let thirds: Vec<f32> = (0..7 * n).map(|i| 1.0 / (i as f32 * 7.7 + 0.3)).collect();
+            let vectors: [S::V; 7] = std::array::from_fn(|i| S::load(thirds[i * n..].as_ptr()));
+            let mut sums = [0.1; 8];
+            S::add_sums(sums.as_mut_ptr(), vectors);
+            for i in 0..7 {
+                assert_eq!(sums[i].to_bits(), (0.1 + S::sum(vectors[i])).to_bits(), "sum {i}");
+            }
+            assert_eq!(sums[7], 0.1);
             let codes: Vec<u8> = (0..n).map(|i| (255 - 7 * i) as u8).collect();
             let mut bytes = vec![0u8; n];
             let v = S::load_bytes(codes.as_ptr());

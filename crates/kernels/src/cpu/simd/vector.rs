@@ -49,6 +49,14 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn clamp(v: Self::V, low: Self::V, high: Self::V) -> Self::V;
     /// Sum of all lanes.
     unsafe fn sum(v: Self::V) -> f32;
+    /// Adds the sum of each vector's lanes to one of `N` elements, with the bits of [`sum`](Simd::sum).
+    #[inline(always)]
+    unsafe fn add_sums<const N: usize>(to: *mut f32, vectors: [Self::V; N]) {
+        for i in 0..N {
+            // SAFETY: the caller vouches for `N` elements, and for the processor.
+            unsafe { *to.wrapping_add(i) += Self::sum(vectors[i]) };
+        }
+    }
     /// Writes lanes that hold whole numbers from 0 to 255 as bytes.
     unsafe fn store_bytes(to: *mut u8, v: Self::V);
     /// Reads bytes as values from 0 to 255.
