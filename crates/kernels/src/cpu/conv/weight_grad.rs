@@ -38,6 +38,10 @@ const STRIP_LEN: usize = 6 * 1024;
 /// Pixels that a strip should at least have, so that loading and storing accumulators is little work.
 const STRIP_PIXELS: usize = 48;
 
+/// Elements of a strip's input that all channels pass over, before the next ones: they stay in a second-level cache of
+/// 512 KiB.
+const NEAR_LEN: usize = 48 * 1024;
+
 /// Adds to `dw`, `[out_channels, kernel offsets, LANES]` or, with the lanes added, `[out_channels,
 /// kernel offsets]`. `x` starts at the first pixel's first input, `dy` at the first pixel.
 ///
@@ -61,27 +65,35 @@ pub(crate) unsafe fn weight_grad<S: Simd>(layout: &Layout, x: &[f32], dy: &[f32]
     for (first, rows) in even_pieces(height, rows) {
         let x = x.as_ptr().wrapping_add(first * layout.x_step[0]);
         let dy = dy.as_ptr().wrapping_add(first * layout.dy_step[0]);
-        for (channel, channels) in even_pieces(layout.out_channels, S::BLOCK_C) {
-            let dy = dy.wrapping_add(channel * layout.dy_channel);
-            for (offset, count) in even_pieces(offsets, block_x::<S>(channels)) {
-                let block = Block {
-                    layout,
-                    rows,
-                    offsets: &layout.offsets[offset..][..count],
-                    x,
-                    dy,
-                    dw: dw.as_mut_ptr().wrapping_add((channel * offsets + offset) * accumulator),
-                };
-                // SAFETY: the assertions cover all rows, pixels, kernel offsets and channels.
-                unsafe {
-                    match channels {
-                        1 => block.each_count::<S, 1>(),
-                        2 => block.each_count::<S, 2>(),
-                        3 if S::BLOCK_C >= 3 => block.each_count::<S, 3>(),
-                        4 if S::BLOCK_C >= 4 => block.each_count::<S, 4>(),
-                        5 if S::BLOCK_C >= 5 => block.each_count::<S, 5>(),
-                        6 if S::BLOCK_C >= 6 => block.each_count::<S, 6>(),
-                        _ => unreachable!("a block has at most BLOCK_C channels"),
+        // Kernel offsets of which the strip's inputs stay in the second-level cache, while all channels pass over them.
+        let inputs = (rows * layout.x_step[0]).max(1);
+        let near = (offsets * NEAR_LEN / inputs).max(S::BLOCK_X);
+        for (from, near) in even_pieces(offsets, near) {
+            for (channel, channels) in even_pieces(layout.out_channels, S::BLOCK_C) {
+                let dy = dy.wrapping_add(channel * layout.dy_channel);
+                for (offset, count) in even_pieces(near, block_x::<S>(channels)) {
+                    let offset = from + offset;
+                    let block = Block {
+                        layout,
+                        rows,
+                        offsets: &layout.offsets[offset..][..count],
+                        x,
+                        dy,
+                        dw: dw
+                            .as_mut_ptr()
+                            .wrapping_add((channel * offsets + offset) * accumulator),
+                    };
+                    // SAFETY: the assertions cover all rows, pixels, kernel offsets and channels.
+                    unsafe {
+                        match channels {
+                            1 => block.each_count::<S, 1>(),
+                            2 => block.each_count::<S, 2>(),
+                            3 if S::BLOCK_C >= 3 => block.each_count::<S, 3>(),
+                            4 if S::BLOCK_C >= 4 => block.each_count::<S, 4>(),
+                            5 if S::BLOCK_C >= 5 => block.each_count::<S, 5>(),
+                            6 if S::BLOCK_C >= 6 => block.each_count::<S, 6>(),
+                            _ => unreachable!("a block has at most BLOCK_C channels"),
+                        }
                     }
                 }
             }
