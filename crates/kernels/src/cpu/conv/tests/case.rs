@@ -205,7 +205,7 @@ impl Case {
         let larger = match self.methods.forward {
             None => 1.0,
             Some(Variant::F2x3) => 4.0,
-            Some(Variant::F2x5 | Variant::F4x3) => 32.0,
+            Some(Variant::F4x3 | Variant::F2x5 | Variant::F4x5) => 32.0,
         };
         let tolerance = f64::from(f32::EPSILON) * (terms as f64 + 2.0) * larger;
         for (i, (&value, &expected)) in values.iter().zip(expected).enumerate() {

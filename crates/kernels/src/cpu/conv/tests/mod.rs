@@ -47,7 +47,7 @@ fn blocks_of_the_experiments_equal_the_oracle() {
 fn convolutions_by_winograds_method_equal_the_oracle() {
     let tiles = Some(PoolOptions::tiles(2));
     let overlapping = Some(PoolOptions { kernel: [3, 3], stride: [1, 2], padding: [1, 0] });
-    use Variant::{F2x3, F2x5, F4x3};
+    use Variant::{F2x3, F2x5, F4x3, F4x5};
     for isa in Isa::available() {
         for variant in [F2x3, F4x3] {
             // Several groups at once, of which the last is not full; one with more tiles than a chunk.
@@ -64,8 +64,16 @@ fn convolutions_by_winograds_method_equal_the_oracle() {
                 .by(variant)
                 .check(isa);
         }
-        Case::new([43, 5, 5, 7], 3, [5, 5], options(1, 2, true, None)).by(F2x5).check(isa);
-        Case::new([3, 2, 37, 18], 3, [5, 5], options(1, 1, false, tiles)).by(F2x5).check(isa);
+        for variant in [F2x5, F4x5] {
+            Case::new([43, 5, 5, 7], 3, [5, 5], options(1, 2, true, None)).by(variant).check(isa);
+            Case::new([3, 2, 37, 18], 3, [5, 5], options(1, 1, false, tiles))
+                .by(variant)
+                .check(isa);
+            // Runs of tiles as long as they may be, and strips of rows.
+            Case::new([2, 9, 90, 200], 8, [5, 5], options(1, 2, true, tiles))
+                .by(variant)
+                .check(isa);
+        }
     }
 }
 
@@ -106,9 +114,14 @@ fn sums_of_thousands_of_terms_lose_no_more_than_three_bits() {
 #[test]
 fn winograds_method_rounds_by_no_more_than_is_stated() {
     // The bounds are those of the crate's documentation. Errors grow with the root of the channels.
-    use Variant::{F2x3, F2x5, F4x3};
-    let methods =
-        [(3, None, 5e-7), (3, Some(F2x3), 2e-6), (3, Some(F4x3), 2e-5), (5, Some(F2x5), 2e-5)];
+    use Variant::{F2x3, F2x5, F4x3, F4x5};
+    let methods = [
+        (3, None, 5e-7),
+        (3, Some(F2x3), 2e-6),
+        (3, Some(F4x3), 2e-5),
+        (5, Some(F2x5), 2e-5),
+        (5, Some(F4x5), 2e-5),
+    ];
     for (kernel, variant, bound) in methods {
         for channels in [16, 64, 256] {
             let block = options(1, kernel / 2, false, None);
@@ -344,7 +357,8 @@ fn planes_cases() -> impl Strategy<Value = Case> {
 /// Blocks with stride 1 and a kernel that there is a variant for.
 fn winograd_cases() -> impl Strategy<Value = Case> {
     let sizes = (1usize..35, 1usize..6, 1usize..9, 1usize..14, 1usize..14);
-    let variants = prop_oneof![Just(Variant::F2x3), Just(Variant::F4x3), Just(Variant::F2x5)];
+    use Variant::{F2x3, F2x5, F4x3, F4x5};
+    let variants = prop_oneof![Just(F2x3), Just(F4x3), Just(F2x5), Just(F4x5)];
     let axis = (0usize..7, 1usize..4);
     let flags = (activations(), any::<bool>());
     (sizes, variants, axis.clone(), axis, flags, pools()).prop_filter_map(
@@ -357,7 +371,7 @@ fn winograd_cases() -> impl Strategy<Value = Case> {
                 pool,
                 ..Default::default()
             };
-            let kernel = if variant == Variant::F2x5 { [5, 5] } else { [3, 3] };
+            let kernel = if matches!(variant, F2x5 | F4x5) { [5, 5] } else { [3, 3] };
             options.output_size([height, width], kernel)?;
             let mut case = Case::new([batch, inputs, height, width], outputs, kernel, options);
             case.scale = scaled.then(|| random_values(batch * outputs, 5));

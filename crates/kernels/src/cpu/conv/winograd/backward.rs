@@ -115,6 +115,7 @@ impl WeightGradient {
                 Variant::F2x3 => S::enter(KernelGradients::<3, 4> { from, to }),
                 Variant::F4x3 => S::enter(KernelGradients::<3, 6> { from, to }),
                 Variant::F2x5 => S::enter(KernelGradients::<5, 6> { from, to }),
+                Variant::F4x5 => S::enter(KernelGradients::<5, 8> { from, to }),
             }
         }
         gradient

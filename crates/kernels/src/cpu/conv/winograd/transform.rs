@@ -1,6 +1,6 @@
 //! The transforms of a row of pixels, weights or results, as vectors.
 //!
-//! With the matrices Aᵀ, G and Bᵀ of Toom and Cook for the points 0, 1, −1 (2 and −2) and ∞, `M` results
+//! With the matrices Aᵀ, G and Bᵀ of Toom and Cook for the points 0, 1, −1 (2 and −2; 1/2 and −1/2) and ∞, `M` results
 //! of a correlation with `R` weights are Aᵀ[(G w) ⊙ (Bᵀ x)]: `T = M + R − 1` products instead of `M·R`.
 //! Applied to rows and columns, T² instead of M²R² (Lavin and Gray 2016, arXiv:1509.09308). The
 //! gradients need the transposed matrices A and Gᵀ alone.
@@ -33,6 +33,21 @@ pub(crate) unsafe fn input<S: Simd, const T: usize>(x: [S::V; T]) -> [S::V; T] {
             v[1] = S::add(x[1], x[2]);
             v[2] = S::sub(x[2], x[1]);
             v[3] = S::sub(x[3], x[1]);
+        } else if T == 8 {
+            v[0] = plus::<S>(S::sub(x[0], x[6]), 5.25, S::sub(x[4], x[2]));
+            let even = plus::<S>(S::add(x[2], x[6]), -4.25, x[4]);
+            let odd = plus::<S>(S::add(x[1], x[5]), -4.25, x[3]);
+            v[1] = S::add(even, odd);
+            v[2] = S::sub(even, odd);
+            let even = plus::<S>(plus::<S>(x[6], -1.25, x[4]), 0.25, x[2]);
+            let odd = plus::<S>(plus::<S>(x[5], -1.25, x[3]), 0.25, x[1]);
+            v[3] = plus::<S>(even, 2.0, odd);
+            v[4] = plus::<S>(even, -2.0, odd);
+            let even = plus::<S>(plus::<S>(x[6], -5.0, x[4]), 4.0, x[2]);
+            let odd = plus::<S>(plus::<S>(x[5], -5.0, x[3]), 4.0, x[1]);
+            v[5] = plus::<S>(even, 0.5, odd);
+            v[6] = plus::<S>(even, -0.5, odd);
+            v[7] = plus::<S>(S::sub(x[7], x[1]), 5.25, S::sub(x[3], x[5]));
         } else {
             v[0] = plus::<S>(plus::<S>(x[4], -5.0, x[2]), 4.0, x[0]);
             let (even, odd) = (plus::<S>(x[4], -4.0, x[2]), plus::<S>(x[3], -4.0, x[1]));
@@ -60,7 +75,7 @@ pub(crate) unsafe fn output<S: Simd, const M: usize, const T: usize>(m: [S::V; T
         let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
         y[0] = S::add(m[0], sum);
         y[1] = difference;
-        if T == 6 {
+        if T >= 6 {
             let (sum_2, difference_2) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
             y[0] = S::add(y[0], sum_2);
             y[1] = plus::<S>(y[1], 2.0, difference_2);
@@ -68,6 +83,13 @@ pub(crate) unsafe fn output<S: Simd, const M: usize, const T: usize>(m: [S::V; T
                 y[2] = plus::<S>(sum, 4.0, sum_2);
                 y[3] = plus::<S>(difference, 8.0, difference_2);
             }
+        }
+        if T == 8 {
+            let (sum_half, difference_half) = (S::add(m[5], m[6]), S::sub(m[5], m[6]));
+            y[0] = S::add(y[0], sum_half);
+            y[1] = plus::<S>(y[1], 0.5, difference_half);
+            y[2] = plus::<S>(y[2], 0.25, sum_half);
+            y[3] = plus::<S>(y[3], 0.125, difference_half);
         }
         y[M - 1] = S::add(y[M - 1], m[T - 1]);
         y
@@ -91,7 +113,7 @@ pub(super) unsafe fn gradient<S: Simd, const M: usize, const T: usize>(d: [S::V;
         };
         z[1] = S::add(even, odd);
         z[2] = S::sub(even, odd);
-        if T == 6 {
+        if T >= 6 {
             let (even, odd) = match M {
                 4 => (plus::<S>(d[0], 4.0, d[2]), plus::<S>(d[1], 4.0, d[3])),
                 _ => (d[0], d[1]),
@@ -99,22 +121,29 @@ pub(super) unsafe fn gradient<S: Simd, const M: usize, const T: usize>(d: [S::V;
             z[3] = plus::<S>(even, 2.0, odd);
             z[4] = plus::<S>(even, -2.0, odd);
         }
+        if T == 8 {
+            let (even, odd) = (plus::<S>(d[0], 0.25, d[2]), plus::<S>(d[1], 0.25, d[3]));
+            z[5] = plus::<S>(even, 0.5, odd);
+            z[6] = plus::<S>(even, -0.5, odd);
+        }
         z[T - 1] = d[M - 1];
         z
     }
 }
 
-/// G: row k holds the powers of point k, scaled so that Bᵀ needs whole numbers alone.
+/// G: row k holds the powers of point k, scaled so that Bᵀ needs few and short numbers alone.
 pub(super) const fn weight_matrix<const R: usize, const T: usize>() -> [[f32; R]; T] {
-    let points: [f64; 5] = [0.0, 1.0, -1.0, 2.0, -2.0];
-    let scales: [f64; 5] = match T {
-        4 => [1.0, 0.5, 0.5, 0.0, 0.0],
-        _ => [1.0 / 4.0, -1.0 / 6.0, -1.0 / 6.0, 1.0 / 24.0, 1.0 / 24.0],
+    let points: [f64; 7] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5];
+    // One for a point and its opposite.
+    let scales: [f64; 4] = match T {
+        4 => [1.0, 0.5, 0.0, 0.0],
+        6 => [1.0 / 4.0, -1.0 / 6.0, 1.0 / 24.0, 0.0],
+        _ => [1.0, -2.0 / 9.0, 1.0 / 90.0, 32.0 / 45.0],
     };
     let mut g = [[0.0; R]; T];
     let mut k = 0;
     while k < T - 1 {
-        let (mut power, mut j) = (scales[k], 0);
+        let (mut power, mut j) = (scales[k.div_ceil(2)], 0);
         while j < R {
             g[k][j] = power as f32;
             power *= points[k];
@@ -231,6 +260,7 @@ mod tests {
             isa.run(OneRow::<2, 3, 4>);
             isa.run(OneRow::<4, 3, 6>);
             isa.run(OneRow::<2, 5, 6>);
+            isa.run(OneRow::<4, 5, 8>);
         }
     }
 }

@@ -14,6 +14,8 @@ pub(crate) enum Variant {
     F4x3,
     /// F(2×2, 5×5): 36 products instead of 100.
     F2x5,
+    /// F(4×4, 5×5): 64 products instead of 400.
+    F4x5,
 }
 
 impl Variant {
@@ -21,7 +23,7 @@ impl Variant {
     pub(crate) fn results(self) -> usize {
         match self {
             Self::F2x3 | Self::F2x5 => 2,
-            Self::F4x3 => 4,
+            Self::F4x3 | Self::F4x5 => 4,
         }
     }
 
@@ -29,7 +31,7 @@ impl Variant {
     pub(super) fn kernel_side(self) -> usize {
         match self {
             Self::F2x3 | Self::F4x3 => 3,
-            Self::F2x5 => 5,
+            Self::F2x5 | Self::F4x5 => 5,
         }
     }
 
@@ -37,6 +39,15 @@ impl Variant {
     pub(crate) fn positions(self) -> usize {
         let side = self.results() + self.kernel_side() - 1;
         side * side
+    }
+
+    /// What an element of a transformed tile or kernel costs, where one of tiles of 6 × 6 costs so much: rows of eight
+    /// take three operations for each, shorter ones two.
+    pub(crate) fn transform_cost(self, usual: usize) -> usize {
+        match self {
+            Self::F4x5 => usual * 3 / 2,
+            _ => usual,
+        }
     }
 
     /// Tiles that are transformed before their products are taken, with so many channels on both
@@ -69,6 +80,7 @@ impl Variant {
                 Self::F2x3 => S::enter(InputTiles::<2, 4> { view, x, run, to }),
                 Self::F4x3 => S::enter(InputTiles::<4, 6> { view, x, run, to }),
                 Self::F2x5 => S::enter(InputTiles::<2, 6> { view, x, run, to }),
+                Self::F4x5 => S::enter(InputTiles::<4, 8> { view, x, run, to }),
             }
         }
     }
@@ -90,6 +102,7 @@ impl Variant {
                 Self::F2x3 => S::enter(OutputTiles::<2, 4> { view, y, bias, run, from }),
                 Self::F4x3 => S::enter(OutputTiles::<4, 6> { view, y, bias, run, from }),
                 Self::F2x5 => S::enter(OutputTiles::<2, 6> { view, y, bias, run, from }),
+                Self::F4x5 => S::enter(OutputTiles::<4, 8> { view, y, bias, run, from }),
             }
         }
     }
@@ -111,6 +124,7 @@ impl Variant {
                 Self::F2x3 => S::enter(GradientTiles::<2, 4> { view, dy, run, to }),
                 Self::F4x3 => S::enter(GradientTiles::<4, 6> { view, dy, run, to }),
                 Self::F2x5 => S::enter(GradientTiles::<2, 6> { view, dy, run, to }),
+                Self::F4x5 => S::enter(GradientTiles::<4, 8> { view, dy, run, to }),
             }
         }
     }
@@ -121,6 +135,7 @@ impl Variant {
             Self::F2x3 => weights::transform::<3, 4>(isa, weight, turned),
             Self::F4x3 => weights::transform::<3, 6>(isa, weight, turned),
             Self::F2x5 => weights::transform::<5, 6>(isa, weight, turned),
+            Self::F4x5 => weights::transform::<5, 8>(isa, weight, turned),
         }
     }
 }

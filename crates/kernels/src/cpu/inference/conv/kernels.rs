@@ -10,7 +10,7 @@ use crate::cpu::threads;
 /// What results of that size cost an image, in the time of a multiply-add of vectors.
 pub(super) fn cost(variant: Variant, g: &Geometry, size: [usize; 2], lanes: usize) -> u64 {
     let [inputs, outputs] = g.channels.map(|channels| channels.next_multiple_of(lanes));
-    let tile = inputs * outputs + TRANSFORM * (inputs + outputs);
+    let tile = inputs * outputs + variant.transform_cost(TRANSFORM) * (inputs + outputs);
     products(variant, size) * (tile / lanes) as u64
 }
 
@@ -23,7 +23,7 @@ fn products(variant: Variant, size: [usize; 2]) -> u64 {
 pub(super) fn fastest(g: &Geometry, size: [usize; 2], lanes: usize) -> Option<Variant> {
     let variants: &[Variant] = match (g.kernel, g.stride, g.dilation, g.groups) {
         ([3, 3], [1, 1], 1, 1) => &[Variant::F2x3, Variant::F4x3],
-        ([5, 5], [1, 1], 1, 1) => &[Variant::F2x5],
+        ([5, 5], [1, 1], 1, 1) => &[Variant::F2x5, Variant::F4x5],
         _ => return None,
     };
     if g.lanes != lanes {
@@ -41,7 +41,7 @@ pub(super) fn fastest(g: &Geometry, size: [usize; 2], lanes: usize) -> Option<Va
     let kernel = g.kernel[0] * g.kernel[1];
     let direct = (kernel * size[0] * size[1]) as u64 * pairs + read(kernel);
     let by_variant = |variant: &Variant| {
-        let transforms = (TRANSFORM * (inputs + outputs)) as u64;
+        let transforms = (variant.transform_cost(TRANSFORM) * (inputs + outputs)) as u64;
         products(*variant, size) * (pairs + transforms) + read(variant.positions())
     };
     let best = variants.iter().min_by_key(|variant| by_variant(variant))?;
@@ -75,6 +75,7 @@ impl Kernels {
             Variant::F2x3 => isa.run(PackAs::<3, 4>(task)),
             Variant::F4x3 => isa.run(PackAs::<3, 6>(task)),
             Variant::F2x5 => isa.run(PackAs::<5, 6>(task)),
+            Variant::F4x5 => isa.run(PackAs::<5, 8>(task)),
         });
         Kernels { variant, values, zeros: Held::zeros(isa.block_vectors() * lanes) }
     }

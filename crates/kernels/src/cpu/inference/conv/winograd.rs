@@ -90,6 +90,7 @@ impl Winograd<'_> {
             match variant {
                 Variant::F2x3 => isa.run(Input::<4> { layer: self, tiles, block }),
                 Variant::F4x3 | Variant::F2x5 => isa.run(Input::<6> { layer: self, tiles, block }),
+                Variant::F4x5 => isa.run(Input::<8> { layer: self, tiles, block }),
             }
         }
         for panel in panels {
@@ -102,6 +103,7 @@ impl Winograd<'_> {
                 Variant::F2x3 => isa.run(Output::<2, 4> { layer: self, tiles, block }),
                 Variant::F4x3 => isa.run(Output::<4, 6> { layer: self, tiles, block }),
                 Variant::F2x5 => isa.run(Output::<2, 6> { layer: self, tiles, block }),
+                Variant::F4x5 => isa.run(Output::<4, 8> { layer: self, tiles, block }),
             }
         }
     }
