@@ -9,6 +9,7 @@
 //! | [`linear`] | linear layer + ReLU |
 //! | [`linear_of_channels`] | the same behind channel dropout, with less work for channels that are zero |
 //! | [`batch_norm`], [`batch_norm_with`] | batch normalization + ReLU or ReLU6, while training and after it |
+//! | [`add`] | sum of two tensors + ReLU or ReLU6: the end of a residual block |
 //! | [`gelu`], [`relu6`] | functions of single values |
 //! | [`max_pool`] | max-pool, where it does not follow a convolution |
 //! | [`cross_entropy`] | log-softmax + negative log likelihood + mean of the batch |
@@ -198,6 +199,7 @@ pub use cpu::inference;
 #[cfg(feature = "flex")]
 pub use cpu::threads::{end_of_step, with_team};
 pub use device::is_cpu;
+pub use ops::{AddBackend, add};
 pub use ops::{BatchNormBackend, BatchNormOptions, BatchNormOutput, batch_norm};
 pub use ops::{BatchNormStatistics, batch_norm_with};
 pub use ops::{ConvBlockBackend, ConvBlockSettings, conv_block, conv_block_scaled};

@@ -30,6 +30,7 @@ macro_rules! compose_on_other_backends {
     };
 }
 
+pub(crate) mod add;
 pub(crate) mod batch_norm;
 pub(crate) mod conv_block;
 mod conv_transpose_block;
@@ -40,6 +41,7 @@ pub(crate) mod max_pool;
 mod options;
 pub(crate) mod pointwise;
 
+pub use add::{AddBackend, add};
 pub use batch_norm::{
     BatchNormBackend, BatchNormOptions, BatchNormOutput, BatchNormStatistics, batch_norm,
     batch_norm_with,

@@ -1,6 +1,7 @@
 //! A pass layer by layer in which outputs can be replaced.
 
 use burn::tensor::Tensor;
+use selvedge_kernels::FusedActivation;
 
 use crate::network::sequence::Sequence;
 use crate::network::step::Params;
@@ -22,7 +23,8 @@ pub(super) fn walk(
         let y = match node.params {
             Params::Paths(paths) => {
                 let inner = format!("{path}.");
-                paths.run(x, |layers, x| walk(layers, x, &inner, replace))
+                let none = FusedActivation::None;
+                paths.run(x, none, |layers, x| walk(layers, x, &inner, replace))
             }
             _ => node.run_hooked(x, &path, &mut |_, _| {}),
         };

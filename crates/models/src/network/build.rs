@@ -20,7 +20,8 @@ impl Core {
         let [channels, ..] = input.as_images();
         let layer = layer.clone();
         if let Some(paths) = Paths::new(&layer.op, input, sampler, device) {
-            return Self::Paths(Built { module: Box::new(paths), layer });
+            let paths = Built { module: Box::new(paths), layer };
+            return Self::Paths { paths, activation: FusedActivation::None };
         }
         match layer.op {
             Op::Conv2d { out_channels, kernel, stride, padding, bias, dilation, groups } => {

@@ -48,10 +48,10 @@ fn folded(sequence: Sequence) -> Sequence {
             continue;
         }
         layer.core = match layer.core {
-            Core::Paths(Built { layer, module }) => {
+            Core::Paths { paths: Built { layer, module }, activation } => {
                 let module = Box::new(module.each(folded));
                 let op = module.renewed(&layer.op);
-                Core::Paths(Built { layer: Layer { op, ..layer }, module })
+                Core::Paths { paths: Built { layer: Layer { op, ..layer }, module }, activation }
             }
             core => core,
         };

@@ -66,7 +66,7 @@ impl Node<'_> {
             Params::Linear(linear) => Features(linear.forward(x.into_features())),
             Params::Paths(paths) => {
                 let inner = format!("{path}.");
-                paths.run(x, |path, x| path.run_hooked(x, &inner, hook))
+                paths.run(x, FusedActivation::None, |path, x| path.run_hooked(x, &inner, hook))
             }
             Params::None(plain) => plain.run_in_burn(x, &mut None),
         }

@@ -2,6 +2,7 @@
 
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor};
 use burn::tensor::{Device, Tensor};
+use selvedge_kernels::{FusedActivation, add};
 
 use super::initialization::Sampler;
 use super::sequence::Sequence;
@@ -45,16 +46,29 @@ impl Paths {
         Some(Self { before, branches, join })
     }
 
-    /// The output, of which `run` computes a sequence.
+    /// Whether the output is a sum, with which an activation can be computed.
+    pub fn is_sum(&self) -> bool {
+        self.join == Join::Sum
+    }
+
+    /// The output, of which `run` computes a sequence; the activation is that of a sum.
     pub fn run(
         &self,
         input: Activation,
+        activation: FusedActivation,
         mut run: impl FnMut(&Sequence, Activation) -> Activation,
     ) -> Activation {
         let x = run(&self.before, input);
-        let ends: Vec<_> = self.branches.iter().map(|path| run(path, x.clone())).collect();
+        let mut ends: Vec<_> = self.branches.iter().map(|path| run(path, x.clone())).collect();
         match self.join {
-            Join::Sum => ends.into_iter().reduce(sum).expect("a residual block has two paths"),
+            Join::Sum => {
+                let last = ends.pop().expect("a residual block has two paths");
+                let none = FusedActivation::None;
+                match ends.into_iter().reduce(|a, b| sum(a, b, none)) {
+                    Some(others) => sum(others, last, activation),
+                    None => last,
+                }
+            }
             Join::Concat => concat(ends),
             Join::Gate => ends.into_iter().fold(x, product),
         }
@@ -83,8 +97,8 @@ impl Paths {
     }
 }
 
-fn sum(a: Activation, b: Activation) -> Activation {
-    pair(a, b, |a, b| a + b, |a, b| a + b)
+fn sum(a: Activation, b: Activation, activation: FusedActivation) -> Activation {
+    pair(a, b, |a, b| add(a, b, activation), |a, b| add(a, b, activation))
 }
 
 /// The product of two of the same shape, or of images and a number a channel.

@@ -39,6 +39,8 @@ pub(super) fn plan(layers: impl IntoIterator<Item = Step>) -> Vec<Step> {
 fn absorbs(core: &mut Core, plain: Plain) -> bool {
     let joins = |done: &mut bool| !std::mem::replace(done, true);
     match (core, plain) {
+        // What multiplies or joins paths is no sum.
+        (Core::Paths { paths, .. }, _) if !paths.module.is_sum() => false,
         // ReLU is the same once or twice, but a step computes it once.
         (Core::Decoder { options, .. }, Plain::RELU) => joins(&mut options.relu),
         (Core::Linear { relu, .. }, Plain::RELU) => joins(relu),
@@ -47,7 +49,8 @@ fn absorbs(core: &mut Core, plain: Plain) -> bool {
         (
             Core::Conv { options: ConvBlockOptions { activation, .. }, .. }
             | Core::GroupedConv { activation, .. }
-            | Core::Norm { activation, .. },
+            | Core::Norm { activation, .. }
+            | Core::Paths { activation, .. },
             Plain::Pointwise(Pointwise::Relu | Pointwise::Relu6),
         ) => {
             let joins = *activation == FusedActivation::None;
@@ -157,6 +160,15 @@ mod tests {
             "relu4",
         ];
         assert_eq!(groups(&net), expected);
+    }
+
+    #[test]
+    fn an_activation_joins_the_sum_of_a_residual_block_but_no_other_paths() {
+        let net = Architecture::new("a", [2, 9, 9]);
+        let net = net.residual("sum", |main| main.conv("conv1", 2, 3, 1), |shortcut| shortcut);
+        let net = net.relu().relu();
+        let net = net.squeeze_excite("product", 1, Op::Relu, Op::Sigmoid);
+        assert_eq!(groups(&net.relu()), ["sum relu1", "relu2", "product", "relu3"]);
     }
 
     #[test]

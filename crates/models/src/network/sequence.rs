@@ -51,7 +51,7 @@ impl Sequence {
         for step in &mut self.steps {
             match &mut step.core {
                 Core::Norm { norm, .. } => change(&mut norm.module),
-                Core::Paths(paths) => {
+                Core::Paths { paths, .. } => {
                     paths.module.sequences_mut().for_each(|path| path.change_norms(change));
                 }
                 _ => {}

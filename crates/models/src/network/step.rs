@@ -70,8 +70,8 @@ pub(crate) enum Core {
     GroupNorm(Built<GroupNorm>),
     /// A normalization over the channels of a pixel, or over features.
     LayerNorm(Built<LayerNorm>),
-    /// A block of several paths.
-    Paths(Built<Box<Paths>>),
+    /// A block of several paths, with the activation that follows the sum of them.
+    Paths { paths: Built<Box<Paths>>, activation: FusedActivation },
     /// A layer without parameters, on its own.
     Plain(Built<Plain>),
 }
@@ -137,7 +137,9 @@ impl Step {
             Core::Norm { norm, activation } => norm.module.run(x, *activation),
             Core::GroupNorm(norm) => group_norm(&norm.module, x),
             Core::LayerNorm(norm) => layer_norm(&norm.module, x),
-            Core::Paths(paths) => paths.module.run(x, |path, x| path.run(x, rng)),
+            Core::Paths { paths, activation } => {
+                paths.module.run(x, *activation, |path, x| path.run(x, rng))
+            }
             Core::Plain(plain) => plain.module.run(x, rng),
         }
     }
@@ -169,7 +171,7 @@ impl Core {
             Self::Norm { norm, .. } => &norm.layer,
             Self::GroupNorm(norm) => &norm.layer,
             Self::LayerNorm(norm) => &norm.layer,
-            Self::Paths(paths) => &paths.layer,
+            Self::Paths { paths, .. } => &paths.layer,
             Self::Plain(plain) => &plain.layer,
         }
     }
@@ -184,7 +186,7 @@ impl Core {
             Self::Norm { norm, .. } => Params::BatchNorm(&norm.module),
             Self::GroupNorm(norm) => Params::GroupNorm(&norm.module),
             Self::LayerNorm(norm) => Params::LayerNorm(&norm.module),
-            Self::Paths(paths) => Params::Paths(&paths.module),
+            Self::Paths { paths, .. } => Params::Paths(&paths.module),
             Self::Plain(plain) => Params::None(plain.module),
         }
     }
@@ -207,11 +209,10 @@ impl Core {
             Self::GroupedConv { conv, .. } => {
                 Self::GroupedConv { conv, activation: FusedActivation::None }
             }
-            Self::GroupedDecoder(_)
-            | Self::GroupNorm(_)
-            | Self::LayerNorm(_)
-            | Self::Paths(_)
-            | Self::Plain(_) => self,
+            Self::Paths { paths, .. } => Self::Paths { paths, activation: FusedActivation::None },
+            Self::GroupedDecoder(_) | Self::GroupNorm(_) | Self::LayerNorm(_) | Self::Plain(_) => {
+                self
+            }
         }
     }
 }
@@ -306,10 +307,13 @@ macro_rules! each {
             }
             Core::GroupNorm(norm) => Core::GroupNorm(norm.map(|$m| $call)),
             Core::LayerNorm(norm) => Core::LayerNorm(norm.map(|$m| $call)),
-            Core::Paths(paths) => Core::Paths(paths.map(|paths| {
-                let $m = *paths;
-                Box::new($call)
-            })),
+            Core::Paths { paths, activation } => {
+                let change = |paths: Box<Paths>| {
+                    let $m = *paths;
+                    Box::new($call)
+                };
+                Core::Paths { paths: paths.map(change), activation }
+            }
             Core::Plain(plain) => Core::Plain(plain),
         }
     };
@@ -335,7 +339,7 @@ impl Module for Step {
             Core::Norm { norm, .. } => norm.module.collect_devices(devices),
             Core::GroupNorm(norm) => norm.module.collect_devices(devices),
             Core::LayerNorm(norm) => norm.module.collect_devices(devices),
-            Core::Paths(paths) => paths.module.collect_devices(devices),
+            Core::Paths { paths, .. } => paths.module.collect_devices(devices),
             Core::Plain(_) => devices,
         }
     }
@@ -373,7 +377,7 @@ impl Module for Step {
             Core::Norm { norm, .. } => norm.module.visit(visitor),
             Core::GroupNorm(norm) => norm.module.visit(visitor),
             Core::LayerNorm(norm) => norm.module.visit(visitor),
-            Core::Paths(paths) => paths.module.visit(visitor),
+            Core::Paths { paths, .. } => paths.module.visit(visitor),
             Core::Plain(_) => {}
         }
         visitor.exit_module(name, CONTAINER);

@@ -1,6 +1,7 @@
 //! The operations on Burn's flex tensors: which cases the kernels cover, what is kept for the backward
 //! pass, and which gradients are registered.
 
+mod add;
 mod batch_norm;
 mod conv_block;
 mod cross_entropy;

@@ -40,6 +40,14 @@ pub(crate) fn values(isa: Isa, function: impl Function, x: &[f32]) -> Recycled {
     y
 }
 
+/// The function of every sum of two terms.
+pub(crate) fn sums(isa: Isa, function: impl Function, [a, b]: [&[f32]; 2]) -> Recycled {
+    let mut y = Recycled::any(a.len());
+    let pieces = y.par_chunks_mut(PIECE).zip(a.par_chunks(PIECE)).zip(b.par_chunks(PIECE));
+    threads::for_each(pieces, |((y, a), b)| isa.run(Sums { function, a, b, y }));
+    y
+}
+
 /// The gradient of every value for those of the results.
 pub(crate) fn gradients(isa: Isa, function: impl Function, x: &[f32], grad: &[f32]) -> Recycled {
     let mut dx = Recycled::any(x.len());
@@ -61,6 +69,24 @@ impl<F: Function> Task for Values<'_, F> {
     unsafe fn run<S: Simd>(self) {
         for i in 0..self.y.len().min(self.x.len()) {
             self.y[i] = self.function.value(self.x[i]);
+        }
+    }
+}
+
+struct Sums<'a, F> {
+    function: F,
+    a: &'a [f32],
+    b: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl<F: Function> Task for Sums<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        for i in 0..self.y.len().min(self.a.len()).min(self.b.len()) {
+            self.y[i] = self.function.value(self.a[i] + self.b[i]);
         }
     }
 }
