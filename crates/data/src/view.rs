@@ -241,6 +241,20 @@ impl View {
         }
     }
 
+    /// The images of both, in the order of their data set; `None` if that is not one. Their classes are the same.
+    pub(crate) fn merged(&self, other: &View) -> Option<Self> {
+        if !self.dataset.is(&other.dataset) {
+            return None;
+        }
+        let both = [self, other].into_iter();
+        let both =
+            both.flat_map(|view| view.indices.iter().copied().zip(view.labels.iter().copied()));
+        let mut both: Vec<(u32, u16)> = both.collect();
+        both.sort_by_key(|(index, _)| *index);
+        let (indices, labels): (Vec<_>, Vec<_>) = both.into_iter().unzip();
+        Some(Self { indices: indices.into(), labels: labels.into(), ..self.clone() })
+    }
+
     /// The images at positions known to be in the view.
     pub(crate) fn at(&self, positions: impl Iterator<Item = usize>) -> Self {
         let (indices, labels): (Vec<_>, Vec<_>) =

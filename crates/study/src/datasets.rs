@@ -76,12 +76,7 @@ impl Datasets {
         let mut split = match config.split {
             None => of_classes,
             Some(shares) => {
-                // The images that train and those that validate, before they were divided.
-                let all = whole.train.dataset().view();
-                let all = match &subset {
-                    Some(subset) => all.select(subset)?,
-                    None => all,
-                };
+                let all = of_classes.train_and_validation()?;
                 match shares {
                     Shares::KeepTest([train, _]) => {
                         let Split { train, validation, .. } = all.split_stratified(train, SEED)?;
@@ -194,6 +189,7 @@ pub(crate) fn checksum(split: &Split) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use selvedge_data::ClassSubset;
 
     #[test]
     fn images_of_any_source_have_the_size_and_the_channels_that_are_asked_for() {
@@ -274,6 +270,24 @@ mod tests {
 
         let [.., test] = parts("split = [0.6, 0.2, 0.2]");
         assert!(test.len() == 4 && test.iter().all(|&pixel| pixel < 20), "{test:?}");
+
+        // Of a split of one data set, of two of its three classes, that leaves an image out.
+        let set = set(21, 0).view().take(&(0..20).collect::<Vec<_>>()).unwrap();
+        let odd = ClassSubset::new("odd", [1]).unwrap();
+        let split = set.split_stratified_three([0.5, 0.25, 0.25], 1).unwrap().select(&odd).unwrap();
+        let pixels = |view: &View| (0..view.len()).map(|i| view.image(i)[0]).collect::<Vec<u8>>();
+        let test = pixels(split.test().unwrap());
+        let others = [pixels(&split.train), pixels(&split.validation)].concat().len();
+        let datasets = Datasets::default().with("odd", split);
+        let config = DatasetConfig {
+            name: "odd".into(),
+            split: Some(Shares::KeepTest([0.8, 0.2])),
+            ..DatasetConfig::default()
+        };
+        let again = &datasets.load(&config).unwrap().split;
+        assert_eq!(pixels(again.test().unwrap()), test);
+        assert_eq!(again.classes(), ["odd"]);
+        assert_eq!(again.train.len() + again.validation.len(), others);
 
         for wrong in ["[0.8, 0.1]", "[1.0, 0.0]", "[1.2, -0.2]", "[0.5, 0.2, 0.2]"] {
             let study = format!("[base]\ndataset = {{ name = 'mnist', split = {wrong} }}\n");

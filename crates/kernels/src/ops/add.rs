@@ -37,8 +37,8 @@ pub(crate) fn compose<B: Backend>(
 
 compose_on_other_backends!(AddBackend);
 
-/// The activation of `a + b`: the end of a residual block (K. He et al., *Deep residual learning for image recognition*,
-/// 2016).
+/// The activation of `a + b`: the end of a residual block (K. He et al., *Deep residual learning for image
+/// recognition*, 2016).
 ///
 /// On the flex device, in `f32`, it takes one pass, and its gradient, which is the same for both, another; everywhere
 /// else Burn's operations compute it. The result has the shape of `a` and `b`, which may be any.

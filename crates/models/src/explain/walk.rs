@@ -10,7 +10,7 @@ use crate::{Activation, Layer};
 /// What a pass does with the output of a layer, given the layer's path: what it returns goes on in its place.
 pub(super) type Replace<'a> = &'a mut dyn FnMut(&str, &Layer, Activation) -> Activation;
 
-/// The output without dropout, each layer computed alone by Burn's own operations and given to `replace`. The layers
+/// The output without dropout, each layer computed alone and given to `replace`. The layers
 /// of a block come before the block.
 pub(super) fn walk(
     layers: &Sequence,

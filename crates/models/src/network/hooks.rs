@@ -12,7 +12,7 @@ pub(super) type Hook<'a> = &'a mut dyn FnMut(&str, &Activation);
 
 impl Network {
     /// As [`forward`](Self::forward), showing `hook` the path and the output of every layer in the
-    /// order in which they are computed. Each is computed alone, by Burn's own operations.
+    /// order in which they are computed. Each is computed alone.
     ///
     /// # Panics
     ///
@@ -54,7 +54,7 @@ impl Sequence {
 }
 
 impl Node<'_> {
-    /// The output of the layer at `path` alone, by Burn's own operations.
+    /// The output of the layer at `path` alone, without what steps compute with it.
     pub fn run_hooked(self, x: Activation, path: &str, hook: Hook<'_>) -> Activation {
         use Activation::{Features, Images};
         match self.params {
@@ -69,6 +69,34 @@ impl Node<'_> {
                 paths.run(x, FusedActivation::None, |path, x| path.run_hooked(x, &inner, hook))
             }
             Params::None(plain) => plain.run_in_burn(x, &mut None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::{Architecture, Initialization};
+
+    #[test]
+    fn the_sum_of_a_residual_block_is_shown_as_it_is_before_its_activation() {
+        let net = Architecture::new("a", [1, 2, 2]);
+        let net = net.residual("sum", |main| main, |shortcut| shortcut).relu().flatten();
+        let network = net.init(Initialization::PyTorch, 0, &Device::flex()).unwrap();
+        let images = Tensor::<4>::from_data([[[[-1.0, 2.0], [3.0, -4.0]]]], &Device::flex());
+        let mut shown = Vec::new();
+        let output = network.forward_hooked(images.clone(), |path, output| {
+            let values = output.clone().into_features().into_data().try_to_vec::<f32>().unwrap();
+            shown.push((path.to_owned(), values));
+        });
+        let (sum, relu) = (vec![-2.0, 4.0, 6.0, -8.0], vec![0.0, 4.0, 6.0, 0.0]);
+        let expected = [("sum", sum), ("relu1", relu.clone()), ("flatten1", relu.clone())];
+        assert_eq!(shown, expected.map(|(path, values)| (path.to_owned(), values)));
+        // In steps the output is the same.
+        for output in [output, network.forward(images)] {
+            assert_eq!(output.into_data().try_to_vec::<f32>().unwrap(), relu);
         }
     }
 }

@@ -208,6 +208,8 @@ mod tests {
             .batch_norm("bn2")
             .relu()
             .relu()
+            .residual("sum", |main| main, |shortcut| shortcut)
+            .relu()
             .flatten()
             .linear("fc1", 5)
             .relu()
@@ -220,8 +222,9 @@ mod tests {
             "conv2",
             "bn2 relu3",
             "relu4",
+            "sum relu5",
             "flatten1",
-            "fc1 relu5",
+            "fc1 relu6",
             "fc2",
         ];
         assert_eq!(groups(&net), expected);
@@ -235,9 +238,9 @@ mod tests {
                     && dropout.is_none()
             }
             Core::Linear { relu, .. } => !relu,
-            Core::Norm { activation, .. } | Core::GroupedConv { activation, .. } => {
-                *activation == FusedActivation::None
-            }
+            Core::Norm { activation, .. }
+            | Core::GroupedConv { activation, .. }
+            | Core::Paths { activation, .. } => *activation == FusedActivation::None,
             _ => true,
         };
         assert!(single.iter().all(alone));

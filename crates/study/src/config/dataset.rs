@@ -70,9 +70,9 @@ fn is_one(share: &f64) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "two or three shares in brackets are expected, such as [0.9, 0.1]")]
 pub enum Shares {
-    /// `[train, validate]`: those that were test images before still are.
+    /// `[train, validate]`: the test images, if there are any, stay what they are.
     KeepTest([f64; 2]),
-    /// `[train, validate, test]`: the test images that there were are not looked at.
+    /// `[train, validate, test]`: test images that there were before are not looked at.
     DrawTest([f64; 3]),
 }
 

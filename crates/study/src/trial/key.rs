@@ -19,8 +19,8 @@ fn unusual(settings: Table) -> Table {
     settings.into_iter().filter(|(key, value)| usual.get(key) != Some(value)).collect()
 }
 
-/// Another number makes every finished trial count for nothing: it rises when the same settings no longer give the
-/// same bits.
+/// Another number makes every finished trial count for nothing: it rises when the same settings give other results by
+/// more than the last bits of a kernel, which are not those of another processor either.
 const NUMERICS: u32 = 1;
 
 /// A trial that can be run: its settings, its images and its networks were checked.

@@ -67,7 +67,8 @@ pub(crate) unsafe fn weight_grad<S: Simd>(layout: &Layout, x: &[f32], dy: &[f32]
         let dy = dy.as_ptr().wrapping_add(first * layout.dy_step[0]);
         // Kernel offsets of which the strip's inputs stay in the second-level cache, while all channels pass over them.
         let inputs = (rows * layout.x_step[0]).max(1);
-        let near = (offsets * NEAR_LEN / inputs).max(S::BLOCK_X);
+        let near = offsets.saturating_mul(NEAR_LEN) / inputs;
+        let near = near.max(S::BLOCK_X);
         for (from, near) in even_pieces(offsets, near) {
             for (channel, channels) in even_pieces(layout.out_channels, S::BLOCK_C) {
                 let dy = dy.wrapping_add(channel * layout.dy_channel);

@@ -42,7 +42,7 @@ impl Variant {
     }
 
     /// What an element of a transformed tile or kernel costs, where one of tiles of 6 × 6 costs so much: rows of eight
-    /// take three operations for each, shorter ones two.
+    /// take three operations for each, rows of six two.
     pub(crate) fn transform_cost(self, usual: usize) -> usize {
         match self {
             Self::F4x5 => usual * 3 / 2,
