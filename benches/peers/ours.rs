@@ -80,9 +80,13 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let parameters: usize = trained.sum();
 
     let images = images(args.batch, architecture.input, &device);
-    let mut step: Box<dyn FnMut() -> Tensor<1>> = if inference {
+    let mut step: Box<dyn FnMut() -> Tensor<1>> = if inference && args.fused {
+        // As features of a trunk are computed.
+        let network = network.for_inference();
+        Box::new(move || network.forward(images.clone()).mean())
+    } else if inference {
         let network = network.valid();
-        Box::new(move || forward(&network, images.clone(), args.fused).mean())
+        Box::new(move || forward(&network, images.clone(), false).mean())
     } else {
         let autoencoder = args.network.contains("autoencoder");
         let classes = architecture.output_shape().map(Shape::size)?;

@@ -20,6 +20,7 @@ pub(crate) fn forward(isa: Isa, g: &Geometry, inputs: Inputs, with_argmax: bool)
     if !with_argmax && Methods::im2col_is_faster(g, isa.lanes()) {
         return Output { values: im2col::forward(isa, g, inputs), argmax: Recycled::any(0) };
     }
+    let isa = isa.for_images(g.batch);
     forward_by(isa, (g, Methods::of(g, isa.lanes())), inputs, with_argmax)
 }
 

@@ -80,6 +80,16 @@ impl Isa {
         *CURRENT.get_or_init(|| Isa::choose(std::env::var("SELVEDGE_SIMD").ok().as_deref()))
     }
 
+    /// The instruction set for so many images, one in each lane: that of shorter vectors, if one of them has room for all.
+    /// Half of a longer one would be computed for nothing, and moved through memory.
+    pub(crate) fn for_images(self, images: usize) -> Isa {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 if images <= Avx2::LANES => Isa::Avx2,
+            _ => self,
+        }
+    }
+
     /// Lanes of a vector.
     pub(crate) fn lanes(self) -> usize {
         match self {

@@ -103,3 +103,16 @@ fn vectors_of_every_available_set_do_what_scalars_do() {
         isa.run(EveryOperation);
     }
 }
+
+#[test]
+fn images_of_which_a_shorter_vector_has_room_for_all_get_one() {
+    for isa in Isa::available() {
+        for images in 1..=40 {
+            let chosen = isa.for_images(images);
+            assert!(chosen.lanes() <= isa.lanes());
+            assert_eq!(images.div_ceil(chosen.lanes()), images.div_ceil(isa.lanes()));
+            let is_shorter = isa.lanes() == 16 && images <= 8;
+            assert_eq!(chosen.lanes(), if is_shorter { 8 } else { isa.lanes() }, "{images}");
+        }
+    }
+}

@@ -34,6 +34,8 @@ pub(crate) fn backward(
     if Methods::planes_are_faster(g, isa.lanes()) && planes::can_compute(g, saved.scale, true) {
         return planes::backward(isa, g, saved, grad, wanted);
     }
+    // As the forward pass, whose argmax lies as it was written.
+    let isa = isa.for_images(g.batch);
     backward_by(isa, (g, Methods::of(g, isa.lanes())), saved, grad, wanted)
 }
 
