@@ -168,8 +168,13 @@ impl Simd for Avx512 {
 
 /// The sums of four vectors' lanes: halves, quarters, pairs and their elements are added, as
 /// `_mm512_reduce_add_ps` does it, but those of the four together.
+///
+/// # Safety
+///
+/// The processor has AVX-512.
 #[inline(always)]
 unsafe fn sums_of_four([a, b, c, d]: [__m512; 4]) -> __m128 {
+    // SAFETY: the caller's promise.
     unsafe {
         let halves = |a, b| {
             let (low, high) =
