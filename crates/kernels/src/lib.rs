@@ -137,15 +137,14 @@
 //! | `mlp_relu` | 1.1 | 231 | 43 % |
 //! | `linear_autoencoder` | 4.3 | 306 | 56 % |
 //! | `resnet18_cifar` | 3,329 | 539 | 99 % |
-//! | `vgg16_features`, inference | 30,693 | 462 | 85 % |
 //!
 //! What is left over: small networks wait for each other's threads, for some dozen operations a
 //! step; a fifth of a step of `mlp_relu` on one core is allocation, autodiff and small operations, and what is left of it
 //! products near the peak; results are put back into Burn's layout after each block, and packed again before the next;
 //! Adam passes over four arrays as large as the weights; and with many channels, tiles and their products go through the
-//! third-level cache. VGG-16 sees 8 images at once, which leave half of the lanes empty. Of a step of `resnet18_cifar`
-//! 72 % is gradients of convolutions: products of tiles two fifths of those, the gradients of weights of strided and first
-//! layers, which are computed directly, a fifth.
+//! third-level cache. Of a step of `resnet18_cifar` more than half is gradients of
+//! convolutions and a fifth their forward pass; the rest is batch normalization, transforms of kernels, Adam, operations of
+//! Burn's own, and waiting.
 //!
 //! # Choosing instructions
 //!
