@@ -1,6 +1,6 @@
 use crate::dataset::shared_positions;
 use crate::error::Repr;
-use crate::{ClassSubset, DataError, ImageDataset, View, fraction};
+use crate::{ClassSubset, DataError, View, fraction};
 
 /// Training, validation and test images of one task, no image in two of them: nothing is evaluated on
 /// what it was trained on.
@@ -88,31 +88,6 @@ impl Split {
     /// If there are none.
     pub fn test(&self) -> Result<&View, DataError> {
         self.test.as_ref().ok_or_else(|| Repr::NoTestImages.into())
-    }
-
-    /// The images that train and those that validate, to be divided in another way: those of one data set in its order,
-    /// those of two as a new data set, with a copy of the pixels.
-    ///
-    /// ```
-    /// use selvedge_data::ImageDataset;
-    ///
-    /// let classes = vec!["all".to_owned()];
-    /// let images = ImageDataset::new("t", vec![1, 2, 3, 4], [1, 1, 1], vec![0; 4], classes)?;
-    /// let split = images.view().split_stratified_three([0.5, 0.25, 0.25], 0)?;
-    /// assert_eq!(split.train_and_validation()?.len(), 3);
-    /// # Ok::<(), selvedge_data::DataError>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// If they are of two data sets that together are too large.
-    pub fn train_and_validation(&self) -> Result<View, DataError> {
-        let Self { train, validation, .. } = self;
-        if let Some(both) = train.merged(validation) {
-            return Ok(both);
-        }
-        let name = train.dataset().name();
-        Ok(ImageDataset::joined(name, &[train, validation], train.classes())?.view())
     }
 
     /// The names of the classes; a label is a position in this list.

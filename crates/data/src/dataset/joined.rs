@@ -1,5 +1,5 @@
 use super::ImageDataset;
-use crate::{DataError, DataErrorKind, View};
+use crate::{DataError, DataErrorKind, Split, View};
 
 impl ImageDataset {
     /// The images of several views, one view after the other, as a data set called `name`: for what learns without
@@ -50,6 +50,33 @@ impl ImageDataset {
             }
         }
         Self::new(name, pixels, shape, labels, classes.to_vec())
+    }
+}
+
+impl Split {
+    /// The images that train and those that validate, to be divided in another way: those of one data set in its order,
+    /// those of two as a new data set, with a copy of the pixels.
+    ///
+    /// ```
+    /// use selvedge_data::ImageDataset;
+    ///
+    /// let classes = vec!["all".to_owned()];
+    /// let images = ImageDataset::new("t", vec![1, 2, 3, 4], [1, 1, 1], vec![0; 4], classes)?;
+    /// let split = images.view().split_stratified_three([0.5, 0.25, 0.25], 0)?;
+    /// assert_eq!(split.train_and_validation()?.len(), 3);
+    /// # Ok::<(), selvedge_data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If they are of two data sets that together are too large.
+    pub fn train_and_validation(&self) -> Result<View, DataError> {
+        let Self { train, validation, .. } = self;
+        if let Some(both) = train.merged(validation) {
+            return Ok(both);
+        }
+        let name = train.dataset().name();
+        Ok(ImageDataset::joined(name, &[train, validation], train.classes())?.view())
     }
 }
 

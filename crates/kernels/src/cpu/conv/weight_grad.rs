@@ -85,17 +85,7 @@ pub(crate) unsafe fn weight_grad<S: Simd>(layout: &Layout, x: &[f32], dy: &[f32]
                             .wrapping_add((channel * offsets + offset) * accumulator),
                     };
                     // SAFETY: the assertions cover all rows, pixels, kernel offsets and channels.
-                    unsafe {
-                        match channels {
-                            1 => block.each_count::<S, 1>(),
-                            2 => block.each_count::<S, 2>(),
-                            3 if S::BLOCK_C >= 3 => block.each_count::<S, 3>(),
-                            4 if S::BLOCK_C >= 4 => block.each_count::<S, 4>(),
-                            5 if S::BLOCK_C >= 5 => block.each_count::<S, 5>(),
-                            6 if S::BLOCK_C >= 6 => block.each_count::<S, 6>(),
-                            _ => unreachable!("a block has at most BLOCK_C channels"),
-                        }
-                    }
+                    unsafe { block.each_channels::<S>(channels) };
                 }
             }
         }
@@ -114,6 +104,25 @@ struct Block<'a> {
 }
 
 impl Block<'_> {
+    /// # Safety
+    ///
+    /// As for [`Accumulate`].
+    #[inline(always)]
+    unsafe fn each_channels<S: Simd>(&self, channels: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match channels {
+                1 => self.each_count::<S, 1>(),
+                2 => self.each_count::<S, 2>(),
+                3 if S::BLOCK_C >= 3 => self.each_count::<S, 3>(),
+                4 if S::BLOCK_C >= 4 => self.each_count::<S, 4>(),
+                5 if S::BLOCK_C >= 5 => self.each_count::<S, 5>(),
+                6 if S::BLOCK_C >= 6 => self.each_count::<S, 6>(),
+                _ => unreachable!("a block has at most BLOCK_C channels"),
+            }
+        }
+    }
+
     /// # Safety
     ///
     /// As for [`Accumulate`].

@@ -41,19 +41,31 @@ pub(crate) fn values(isa: Isa, function: impl Function, x: &[f32]) -> Recycled {
 }
 
 /// The function of every sum of two terms.
-pub(crate) fn sums(isa: Isa, function: impl Function, [a, b]: [&[f32]; 2]) -> Recycled {
-    let mut y = Recycled::any(a.len());
-    let pieces = y.par_chunks_mut(PIECE).zip(a.par_chunks(PIECE)).zip(b.par_chunks(PIECE));
-    threads::for_each(pieces, |((y, a), b)| isa.run(Sums { function, a, b, y }));
-    y
+pub(crate) fn sums(isa: Isa, function: impl Function, terms: [&[f32]; 2]) -> Recycled {
+    pairs(
+        isa,
+        #[inline(always)]
+        move |a, b| function.value(a + b),
+        terms,
+    )
 }
 
 /// The gradient of every value for those of the results.
 pub(crate) fn gradients(isa: Isa, function: impl Function, x: &[f32], grad: &[f32]) -> Recycled {
-    let mut dx = Recycled::any(x.len());
-    let pieces = dx.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).zip(grad.par_chunks(PIECE));
-    threads::for_each(pieces, |((dx, x), grad)| isa.run(Gradients { function, x, grad, dx }));
-    dx
+    pairs(
+        isa,
+        #[inline(always)]
+        move |x, grad| function.gradient(x, grad),
+        [x, grad],
+    )
+}
+
+/// What `of` makes of every two values.
+fn pairs(isa: Isa, of: impl Fn(f32, f32) -> f32 + Copy + Sync, [a, b]: [&[f32]; 2]) -> Recycled {
+    let mut to = Recycled::any(a.len());
+    let pieces = to.par_chunks_mut(PIECE).zip(a.par_chunks(PIECE)).zip(b.par_chunks(PIECE));
+    threads::for_each(pieces, |((to, a), b)| isa.run(Pairs { of, a, b, to }));
+    to
 }
 
 struct Values<'a, F> {
@@ -73,38 +85,20 @@ impl<F: Function> Task for Values<'_, F> {
     }
 }
 
-struct Sums<'a, F> {
-    function: F,
+struct Pairs<'a, F> {
+    of: F,
     a: &'a [f32],
     b: &'a [f32],
-    y: &'a mut [f32],
+    to: &'a mut [f32],
 }
 
-impl<F: Function> Task for Sums<'_, F> {
+impl<F: Fn(f32, f32) -> f32> Task for Pairs<'_, F> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        for i in 0..self.y.len().min(self.a.len()).min(self.b.len()) {
-            self.y[i] = self.function.value(self.a[i] + self.b[i]);
-        }
-    }
-}
-
-struct Gradients<'a, F> {
-    function: F,
-    x: &'a [f32],
-    grad: &'a [f32],
-    dx: &'a mut [f32],
-}
-
-impl<F: Function> Task for Gradients<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        for i in 0..self.dx.len().min(self.x.len()).min(self.grad.len()) {
-            self.dx[i] = self.function.gradient(self.x[i], self.grad[i]);
+        for i in 0..self.to.len().min(self.a.len()).min(self.b.len()) {
+            self.to[i] = (self.of)(self.a[i], self.b[i]);
         }
     }
 }
