@@ -99,11 +99,16 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             let net = network.take().expect("put back below");
             let output = forward(&net, images.clone(), args.fused);
             let loss = match (autoencoder, args.fused) {
-                (true, _) => (output - images.clone().flatten(1, 3)).square().mean(),
-                (_, true) => {
+                (true, true) => {
+                    let loss =
+                        selvedge::train::mean_squared_error(output, images.clone().flatten(1, 3));
+                    loss.expect("as many outputs as pixels")
+                }
+                (true, false) => (output - images.clone().flatten(1, 3)).square().mean(),
+                (false, true) => {
                     selvedge::train::cross_entropy(output, &targets).expect("known classes")
                 }
-                (_, false) => {
+                (false, false) => {
                     let loss = CrossEntropyLossConfig::new().init(&output.device());
                     loss.forward(output, labels.clone())
                 }

@@ -13,6 +13,7 @@
 //! | [`gelu`], [`relu6`] | functions of single values |
 //! | [`max_pool`] | max-pool, where it does not follow a convolution |
 //! | [`cross_entropy`] | log-softmax + negative log likelihood + mean of the batch |
+//! | [`mean_squared_error`] | difference + square + mean |
 //! | [`inference`] | a whole network that only predicts, as one program |
 //! | [`AdamOptions`], [`SgdOptions`], [`RmsPropOptions`] | Adam, AdamW, SGD and RMSprop in one pass over memory |
 //!
@@ -209,6 +210,7 @@ pub use ops::{CrossEntropyBackend, cross_entropy};
 pub use ops::{DepthwiseConvBackend, DepthwiseConvOptions, FusedActivation, depthwise_conv};
 pub use ops::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
 pub use ops::{MaxPoolBackend, max_pool};
+pub use ops::{MeanSquaredErrorBackend, mean_squared_error};
 pub use ops::{Pointwise, PointwiseBackend, gelu, relu6, without_tiny_gradients};
 pub use optim::{AdamOptions, FusedAdam};
 pub use optim::{FusedRmsProp, FusedRmsPropState, RmsPropOptions};

@@ -38,6 +38,7 @@ pub(crate) mod cross_entropy;
 pub(crate) mod depthwise_conv;
 pub(crate) mod linear;
 pub(crate) mod max_pool;
+pub(crate) mod mean_squared_error;
 mod options;
 pub(crate) mod pointwise;
 
@@ -52,6 +53,7 @@ pub use cross_entropy::{CrossEntropyBackend, cross_entropy};
 pub use depthwise_conv::{DepthwiseConvBackend, DepthwiseConvOptions, depthwise_conv};
 pub use linear::{LinearBlockBackend, LinearSettings, linear, linear_of_channels};
 pub use max_pool::{MaxPoolBackend, max_pool};
+pub use mean_squared_error::{MeanSquaredErrorBackend, mean_squared_error};
 #[cfg(test)]
 pub(crate) use options::options;
 pub use options::{ConvBlockOptions, FusedActivation, PoolOptions};

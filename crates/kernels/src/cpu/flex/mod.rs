@@ -8,5 +8,6 @@ mod cross_entropy;
 mod depthwise_conv;
 mod linear;
 mod max_pool;
+mod mean_squared_error;
 mod pointwise;
 mod tensor;

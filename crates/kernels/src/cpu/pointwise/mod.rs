@@ -60,8 +60,12 @@ pub(crate) fn gradients(isa: Isa, function: impl Function, x: &[f32], grad: &[f3
     )
 }
 
-/// What `of` makes of every two values.
-fn pairs(isa: Isa, of: impl Fn(f32, f32) -> f32 + Copy + Sync, [a, b]: [&[f32]; 2]) -> Recycled {
+/// What `of` makes of every two values. It is `#[inline(always)]`.
+pub(crate) fn pairs(
+    isa: Isa,
+    of: impl Fn(f32, f32) -> f32 + Copy + Sync,
+    [a, b]: [&[f32]; 2],
+) -> Recycled {
     let mut to = Recycled::any(a.len());
     let pieces = to.par_chunks_mut(PIECE).zip(a.par_chunks(PIECE)).zip(b.par_chunks(PIECE));
     threads::for_each(pieces, |((to, a), b)| isa.run(Pairs { of, a, b, to }));

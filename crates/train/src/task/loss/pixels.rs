@@ -34,10 +34,7 @@ impl PixelLoss {
     pub fn mean(&self, outputs: Tensor<2>, targets: Tensor<2>) -> Result<Tensor<1>, TrainError> {
         check_targets(&outputs.dims(), &targets.dims())?;
         Ok(match self {
-            Self::Mse => {
-                let error = outputs - targets;
-                (error.clone() * error).mean()
-            }
+            Self::Mse => selvedge_kernels::mean_squared_error(outputs, targets),
             Self::BinaryCrossEntropy => {
                 let absent = targets.clone().neg() + 1.0;
                 let complement = outputs.clone().neg() + 1.0;
