@@ -47,6 +47,11 @@ fn row(epoch: usize) -> EpochRow {
 
 /// Starts a run of which so many epochs are complete.
 fn start(observer: &mut dyn Observer, complete: usize, folder: Option<&Path>) {
+    tell(complete, folder, |run| observer.run_started(run).unwrap());
+}
+
+/// Tells of a run of which so many epochs are complete.
+fn tell(complete: usize, folder: Option<&Path>, what: impl FnOnce(&RunStarted)) {
     let settings = [
         ("optimizer.name", "adam"),
         ("learning_rate", "0.125"),
@@ -69,7 +74,7 @@ fn start(observer: &mut dyn Observer, complete: usize, folder: Option<&Path>) {
         config: "[optimizer]\nname = \"adam\"\n",
         settings: &settings.map(|(name, value)| (name.into(), value.into())),
     };
-    observer.run_started(&run).unwrap();
+    what(&run);
 }
 
 fn epoch(observer: &mut dyn Observer, epoch: usize) {
@@ -192,6 +197,47 @@ fn a_run_that_is_killed_and_carried_on_is_shown_as_if_it_had_never_stopped() {
         })
     );
     assert_eq!(hparams("session_end_info")["sessionEndInfo"]["status"], "STATUS_SUCCESS");
+}
+
+#[test]
+fn an_epoch_whose_run_was_killed_between_checkpoint_and_events_is_shown_once_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut killed = TensorBoard::new();
+    start(&mut killed, 0, Some(folder));
+    epoch(&mut killed, 1);
+    // Written again later: what the first file says of epoch 2 is not shown any more.
+    epoch(&mut killed, 2);
+    start(&mut TensorBoard::new(), 1, Some(folder));
+    // Killed with the checkpoint of epoch 2 on the disk.
+    let mut resumed = TensorBoard::new();
+    start(&mut resumed, 2, Some(folder));
+    epoch(&mut resumed, 3);
+    // And with that of epoch 4, the last one: what is complete is told of it again and again.
+    for _ in 0..2 {
+        tell(4, Some(folder), |run| TensorBoard::new().run_found_complete(run).unwrap());
+    }
+    let files = files(folder);
+    let curves: Vec<_> = files.iter().map(|file| curve(file, "validation/loss")).collect();
+    let expected =
+        [vec![(3, 2.0), (6, 1.0)], vec![], vec![(6, 1.0), (9, 2.0 / 3.0)], vec![(12, 0.5)]];
+    assert_eq!(curves, expected);
+    assert_eq!(curve(&files[2], "epoch"), [(6, 2.0), (9, 3.0)]);
+    assert_eq!(curve(&files[3], "learning_rate"), [(12, 0.125)]);
+
+    let Some((read, _)) = read_with_tensorboard(folder) else { return };
+    let events = read["scalars"]["validation/loss"].as_array().unwrap();
+    assert_eq!(events.iter().map(|event| &event[0]).collect::<Vec<_>>(), [3, 6, 9, 12]);
+}
+
+#[test]
+fn a_run_that_was_not_shown_before_has_no_point_made_up_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    // Of epoch 2 it is not known which step was its last: the checkpoint may be a later one.
+    start(&mut TensorBoard::new(), 2, Some(folder.path()));
+    tell(2, Some(folder.path()), |run| TensorBoard::new().run_found_complete(run).unwrap());
+    let [file] = &files(folder.path())[..] else { panic!("not one file") };
+    assert_eq!(curve(file, "epoch"), []);
 }
 
 #[test]

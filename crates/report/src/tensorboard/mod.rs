@@ -34,6 +34,7 @@ mod observer;
 mod proto;
 mod record;
 mod writer;
+mod written;
 
 pub use error::EventError;
 pub use hparams::{HParam, RunStatus};

@@ -1,9 +1,11 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use selvedge_train::{
-    EndReason, EpochDone, Observer, ObserverError, RunEnded, RunStarted, StepDone, StepInterval,
+    EndReason, EpochDone, EpochRow, Observer, ObserverError, RunEnded, RunStarted, StepDone,
+    StepInterval,
 };
 
+use super::written::{self, EPOCH};
 use super::{EventError, EventOptions, EventWriter, HParam, RunStatus};
 
 /// Seconds between two points of a curve within an epoch, unless it is said otherwise.
@@ -19,7 +21,8 @@ const SECONDS: f64 = 30.0;
 /// | text, hparams | the settings of the run |
 ///
 /// Steps are those of the optimizer. A run that goes on from a checkpoint adds a file to the folder;
-/// what was written after the checkpoint is replaced by what is written now.
+/// what was written after the checkpoint is replaced by what is written now. A run that was killed right after a
+/// checkpoint has its point of that epoch then, too, but for its histograms and images a second, which are lost.
 ///
 /// ```
 /// use selvedge_report::TensorBoard;
@@ -105,6 +108,7 @@ impl Observer for TensorBoard {
         // Events of the checkpoint's own step stay; without a checkpoint there is nothing to keep.
         let first_step = if step == 0 { 0 } else { step + 1 };
         let options = EventOptions { first_step: Some(first_step), ..EventOptions::default() };
+        let missing = missing_epoch(folder, run)?;
         let mut events = EventWriter::with_options(folder, &options)?;
         let chosen = run.settings.iter().filter(|(name, _)| is_chosen(name));
         let mut settings: Vec<_> =
@@ -121,8 +125,17 @@ impl Observer for TensorBoard {
         for Pixels(tag, shape, pixels) in &self.pictures {
             events.image(tag, step, *shape, pixels)?;
         }
+        if let Some(row) = missing {
+            epoch(&mut events, row, step)?;
+        }
         self.events = Some(events);
         Ok(())
+    }
+
+    fn run_found_complete(&mut self, run: &RunStarted<'_>) -> Result<(), ObserverError> {
+        let Some(folder) = self.folder.as_deref().or(run.folder) else { return Ok(()) };
+        let Some(row) = missing_epoch(folder, run)? else { return Ok(()) };
+        Ok(epoch(&mut EventWriter::create(folder)?, row, run.step as u64)?)
     }
 
     fn step(&mut self, done: &StepDone<'_>) -> Result<(), ObserverError> {
@@ -138,15 +151,8 @@ impl Observer for TensorBoard {
     fn epoch(&mut self, done: &EpochDone<'_>) -> Result<(), ObserverError> {
         let Some(events) = &mut self.events else { return Ok(()) };
         let (row, step) = (done.row, done.step as u64);
-        let parts = [("train", Some(&row.train)), ("validation", row.validation.as_ref())];
-        for (part, values) in parts {
-            for (column, value) in row.columns.iter().zip(values.into_iter().flatten()) {
-                events.scalar(&format!("{part}/{column}"), step, *value)?;
-            }
-        }
-        events.scalar("learning_rate", step, row.learning_rate)?;
+        epoch(events, row, step)?;
         events.scalar("images_per_second", step, done.images_per_second)?;
-        events.scalar("epoch", step, row.epoch as f64)?;
         if self.histogram_epochs > 0 && row.epoch.is_multiple_of(self.histogram_epochs) {
             let gradients = done.tensors.gradients();
             // Without a gradient a tensor is frozen, or a statistic: its histogram says nothing new.
@@ -172,6 +178,32 @@ impl Observer for TensorBoard {
         }
         Ok(())
     }
+}
+
+/// What was measured in an epoch.
+fn epoch(events: &mut EventWriter, row: &EpochRow, step: u64) -> Result<(), EventError> {
+    let parts = [("train", Some(&row.train)), ("validation", row.validation.as_ref())];
+    for (part, values) in parts {
+        for (column, value) in row.columns.iter().zip(values.into_iter().flatten()) {
+            events.scalar(&format!("{part}/{column}"), step, *value)?;
+        }
+    }
+    events.scalar("learning_rate", step, row.learning_rate)?;
+    // The last one: where it is, the others are.
+    events.scalar(EPOCH, step, row.epoch as f64)
+}
+
+/// The last epoch, if the run was killed between its checkpoint and its events: those of the epoch before are there.
+fn missing_epoch<'a>(
+    folder: &Path,
+    run: &RunStarted<'a>,
+) -> Result<Option<&'a EpochRow>, EventError> {
+    let Some(last) = run.rows.last() else { return Ok(None) };
+    let shown =
+        written::epochs(folder).map_err(|error| EventError::Read { path: folder.into(), error })?;
+    let Some(shown) = shown else { return Ok(None) };
+    let is_next = shown.last().map_or(1, |epoch| epoch + 1) == last.epoch;
+    Ok(is_next.then_some(last))
 }
 
 /// The tags that a run is judged by, those of validation first.

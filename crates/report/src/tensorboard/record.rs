@@ -37,6 +37,20 @@ pub(super) fn record(data: &[u8]) -> Vec<u8> {
     [&length[..], &masked(&length), data, &masked(data)].concat()
 }
 
+/// The data of the whole records at the beginning of a file. What a kill left of one ends them.
+pub(super) fn records(file: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = file;
+    std::iter::from_fn(move || {
+        let (length, after) = rest.split_first_chunk::<8>()?;
+        let (check, after) = after.split_first_chunk::<4>()?;
+        let size = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+        let (data, after) = after.split_at_checked(size)?;
+        let (check_of_data, after) = after.split_first_chunk::<4>()?;
+        rest = after;
+        (*check == masked(length) && *check_of_data == masked(data)).then_some(data)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +72,23 @@ mod tests {
         let expected = "0800000000000000ff86240f73656c7665646765c6bbcaee";
         let hex: String = record(b"selvedge").iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, expected);
+    }
+
+    #[test]
+    fn whole_records_are_read_back_up_to_one_that_is_torn_or_damaged() {
+        let file = [record(b"one"), record(b""), record(b"three")].concat();
+        let read = |file: &[u8]| records(file).map(<[u8]>::to_vec).collect::<Vec<_>>();
+        assert_eq!(read(&file), [&b"one"[..], b"", b"three"]);
+        // 12 bytes before the data of each, and 4 behind it.
+        for (bytes, whole) in [(0, 0), (18, 0), (19, 1), (34, 1), (35, 2), (file.len() - 1, 2)] {
+            assert_eq!(read(&file[..bytes]).len(), whole, "{bytes} bytes");
+        }
+        let damaged = |at: usize| {
+            let mut file = file.clone();
+            file[at] ^= 1;
+            read(&file).len()
+        };
+        // In a length, in data; and a length of half the memory there is.
+        assert_eq!([damaged(0), damaged(7), damaged(13), damaged(48)], [0, 0, 0, 2]);
     }
 }

@@ -273,6 +273,23 @@ fn new_file(folder: &Path) -> io::Result<(PathBuf, File, bool)> {
     }
 }
 
+/// The event files of a folder in the order in which TensorBoard reads them; none, if there is no folder.
+pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(files),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if seconds_of(&entry.file_name().to_string_lossy()).is_some() {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// The seconds in the name of an event file.
 fn seconds_of(name: &str) -> Option<u64> {
     let digits = name.strip_prefix(PREFIX)?.split('.').next()?;
