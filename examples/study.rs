@@ -54,6 +54,7 @@ fn study(args: &Args) -> Result<(), Box<dyn Error>> {
     }
     let name = args.file.file_stem().unwrap_or_default().to_string_lossy();
     if let Some(script) = args.emit.script(&name) {
+        args.emit.check_data(&study, args.common.source())?;
         return Ok(cli::print(&script)?);
     }
     let name = if args.quick { format!("runs/{name}_quick") } else { format!("runs/{name}") };

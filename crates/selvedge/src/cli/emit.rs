@@ -3,7 +3,10 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use selvedge_data::{DataError, Source};
 use selvedge_report::command_line;
+use selvedge_study::{DatasetConfig, Datasets, StudyConfig};
+use selvedge_train::Progress;
 
 use super::at_least_one;
 
@@ -40,6 +43,28 @@ impl EmitArgs {
         Some(self.script_of(self.emit?, name, &program, &without_own(&arguments)))
     }
 
+    /// Warns if the images that the study begins with are not on this machine where a worker looks for them: each would
+    /// download them, or end where it may not.
+    ///
+    /// # Errors
+    ///
+    /// If the settings of the study contradict each other.
+    pub fn check_data(
+        &self,
+        study: &StudyConfig,
+        source: Source,
+    ) -> Result<(), selvedge_study::ConfigError> {
+        if let (Some(variant), Some(_)) = (study.variants()?.first(), self.emit)
+            && let Err(error) = load(&variant.trial.dataset, source)
+        {
+            Progress::message(&format!(
+                "warning: a worker in this folder has to download the data, if it may: {error}\n\
+                 --data-path FOLDER names a folder that all workers see"
+            ));
+        }
+        Ok(())
+    }
+
     fn script_of(
         &self,
         engine: Engine,
@@ -69,7 +94,8 @@ impl EmitArgs {
         let command = command_line("srun", command);
         format!(
             "#!/bin/bash
-# Workers of one study, from a folder that all nodes see: `sbatch` this file there.
+# Workers of one study, from a folder that all nodes see: `sbatch` this file there. What stands behind its name is
+# added to their command: `sbatch THIS_FILE seeds=12`.
 #SBATCH --job-name=selvedge-{name}
 #SBATCH --array=1-{workers}
 #SBATCH --ntasks=1
@@ -83,7 +109,7 @@ impl EmitArgs {
 export RAYON_NUM_THREADS=$SLURM_CPUS_PER_TASK
 # Since Slurm 22.05 srun asks for one core, unless this says otherwise.
 export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
-{command}
+{command} \"$@\"
 status=$?
 # 143: it was told to stop, and goes on where it was.
 if [ $status -eq 143 ]; then
@@ -167,6 +193,10 @@ sys.exit(any(ray.get([worker.remote() for _ in range({workers})])))
     }
 }
 
+fn load(dataset: &DatasetConfig, source: Source) -> Result<(), DataError> {
+    Datasets::new(source.without_download()).load(dataset).map(drop)
+}
+
 /// The arguments without those that ask for a script.
 fn without_own(arguments: &[String]) -> Vec<String> {
     let own = ["--emit", "--workers", "--cores"];
@@ -210,7 +240,7 @@ mod tests {
     fn the_command_of_a_worker_is_that_of_the_user_without_the_request_for_a_script() {
         let slurm = script("slurm");
         assert!(
-            slurm.contains("\nsrun /opt/study a.toml 'seed=range(0,6)' --store /shared/s\n"),
+            slurm.contains("\nsrun /opt/study a.toml 'seed=range(0,6)' --store /shared/s \"$@\"\n"),
             "{slurm}"
         );
         assert!(

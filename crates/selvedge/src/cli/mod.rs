@@ -72,8 +72,8 @@ pub struct Common {
     /// that works of cuda, wgpu, flex and ndarray; several share each step, as cuda:0,cuda:1
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub device: String,
-    /// Folder that holds the data set, and no other [default: $SELVEDGE_DATA, else datasets/ of the
-    /// workspace, the user's cache folder, Debian's package, a download]
+    /// Folder that holds the data set, and no other [default: $SELVEDGE_DATA, else datasets/ here
+    /// or above, the user's cache folder, Debian's package, a download]
     #[arg(long, value_name = "FOLDER")]
     pub data_path: Option<PathBuf>,
 }

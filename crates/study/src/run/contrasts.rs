@@ -98,7 +98,7 @@ impl StudyResults {
         };
         let (arms, places) = (width(|c| &c.arm, 3), width(|c| &c.at, 2));
         let mut text = format!(
-            "{} {column}, each beside \"{first}\":\n{:arms$}  {:places$}  {:>8}  {:>8}  {:>10}  {:>20}  {:>6}  {:>8}\n",
+            "{} {column}, each beside \"{first}\":\n{:arms$}  {:places$}  {:>8}  {:>8}  {:>10}  {:>20}  {:>6}  {:>10}\n",
             part.name(),
             "arm",
             "at",
@@ -107,7 +107,7 @@ impl StudyResults {
             "difference",
             "95 % interval",
             "p",
-            "adjusted"
+            "adjusted p"
         );
         for c in &contrasts {
             let interval = c.interval.map_or("–".into(), |interval| unit.interval(&interval));
@@ -115,7 +115,7 @@ impl StudyResults {
                 (c.means.map(|mean| unit.value(mean)), unit.signed(c.difference));
             let _ = writeln!(
                 text,
-                "{:arms$}  {:places$}  {a:>8}  {b:>8}  {difference:>10}  {interval:>20}  {:>6.3}  {:>8.3}",
+                "{:arms$}  {:places$}  {a:>8}  {b:>8}  {difference:>10}  {interval:>20}  {:>6.3}  {:>10.3}",
                 c.arm, c.at, c.p, c.adjusted_p
             );
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use selvedge_files::{Output, OutputError};
 use serde::Serialize;
 
+use super::report::are;
 use super::table::{Row, Table};
 use super::{Contrast, StudyResults};
 use crate::config::Part;
@@ -95,6 +96,13 @@ impl StudyResults {
         let mut text = if self.study.is_quick { format!("{QUICK}\n\n") } else { String::new() };
         if !self.study.question.is_empty() {
             text += &format!("{}\n\n", crate::config::printable(&self.study.question));
+        }
+        if !self.complete() {
+            let unfinished = table.rows.iter().map(|row| row.unfinished).sum::<usize>();
+            let missing = are(unfinished.saturating_add(self.untried()), "trial");
+            text += &format!(
+                "{missing} not finished, or not known here to be: the table is of the others.\n\n"
+            );
         }
         text += &table.text();
         for (part, column) in [(Part::Test, "accuracy"), (Part::Test, "loss")] {

@@ -40,9 +40,8 @@ pub(super) enum Event<'a> {
 impl StudyProgress {
     pub fn new(progress: &Progress) -> Self {
         let bar = matches!(progress, Progress::Bar(_)).then(|| {
-            let style =
-                ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len} trials · {msg}")
-                    .expect("the template is constant");
+            let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len} trials{msg}")
+                .expect("the template is constant");
             let bar = ProgressBar::new(0).with_style(style);
             bar.with_prefix(progress.label().to_owned())
         });
@@ -102,7 +101,7 @@ impl StudyProgress {
             }
             None if self.lines && is_end => {
                 told.iter().for_each(|told| Progress::message(told));
-                Progress::message(&format!("{done}/{total} trials · {line}"));
+                Progress::message(&format!("{done}/{total} trials{line}"));
             }
             None => {}
         }
@@ -114,13 +113,15 @@ impl StudyProgress {
 }
 
 impl State {
+    /// What is behind the number of trials, each part with a dot before it.
     fn line(&self) -> String {
-        let mut parts = vec![format!("{} running", self.running)];
+        let mut parts = vec![String::new()];
         for (count, what) in [
+            (self.running, "running"),
             (self.failed, "failed"),
             (self.diverged, "diverged"),
             (self.pruned, "pruned"),
-            (self.found, "were finished"),
+            (self.found, "found finished"),
         ] {
             if count > 0 {
                 parts.push(format!("{count} {what}"));

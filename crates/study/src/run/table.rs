@@ -204,11 +204,16 @@ impl Table {
         for column in &columns {
             let _ = write!(text, "  {:>18}", format!("test {}", column.replace('_', " ")));
         }
-        let _ = writeln!(text, "  {:>10}  {:>22}  {:>6}", "difference", "95 % interval", "p");
+        let _ = writeln!(text, "  {:>10}  {:>22}  {:>10}", "difference", "95 % interval", self.p());
         for (at, row) in self.rows.iter().enumerate() {
             text += &self.line(at, row, &columns, width);
         }
         text
+    }
+
+    /// What the column of p is called: it is adjusted where there is more than one comparison.
+    fn p(&self) -> &'static str {
+        if self.pairs().count() > 1 { "adjusted p" } else { "p" }
     }
 
     fn line(&self, at: usize, row: &Row, columns: &[&str], width: usize) -> String {
@@ -229,7 +234,7 @@ impl Table {
             Some(c) => {
                 let (difference, interval) =
                     (unit.signed(c.difference), unit.interval(&c.interval));
-                let _ = write!(line, "  {difference:>10}  {interval:>22}  {:>6.3}", c.p_step_down);
+                let _ = write!(line, "  {difference:>10}  {interval:>22}  {:>10.3}", c.p_step_down);
             }
             None => {}
         }
@@ -243,7 +248,8 @@ impl Table {
     pub fn answer(&self) -> String {
         let Some(best) = self.best() else { return "No trial has come to a value.".into() };
         let value = Unit::of_loss(self.less_is_better).shown(best.metric.as_ref());
-        let mut text = format!("Best: {}, {} {value}", best.name, self.metric);
+        let so_far = if self.rows.iter().any(|row| row.unfinished > 0) { " so far" } else { "" };
+        let mut text = format!("Best{so_far}: {}, {} {value}", best.name, self.metric);
         if let Some((name, summary)) = best.test.iter().rfind(|(name, _)| name == "accuracy") {
             let _ = write!(text, ", test {name} {}", Unit::of(name).shown(Some(summary)));
         }
@@ -263,7 +269,20 @@ impl Table {
         }
         let others = self.pairs().count();
         match self.pairs().max() {
-            None => return text,
+            None => {
+                let with_value = self.rows.iter().filter(|row| row.metric.is_some()).count();
+                match (with_value, self.seeds) {
+                    (..2, _) => {}
+                    (_, 1) => {
+                        let _ = write!(
+                            text,
+                            " One seed is too few to tell a difference from chance: {SMALLEST_SEEDS} are the fewest."
+                        );
+                    }
+                    _ => text += " None of the others has two seeds in common with the reference.",
+                }
+                return text;
+            }
             Some(pairs) if pairs < SMALLEST_SEEDS => {
                 let _ = write!(
                     text,
@@ -290,10 +309,15 @@ impl Table {
                 let more = names.len().saturating_sub(5);
                 let more = if more > 0 { format!("; and {more} more") } else { String::new() };
                 let _ = write!(text, " Not shown to differ from {reference}: {shown}{more}.");
-                let told = others - names.len();
-                if told > 0 {
-                    let _ =
-                        write!(text, " The differences of the other {told} are more than chance.");
+                match others - names.len() {
+                    0 => {}
+                    1 => text += " The difference of the other one is more than chance.",
+                    told => {
+                        let _ = write!(
+                            text,
+                            " The differences of the other {told} are more than chance."
+                        );
+                    }
                 }
             }
         }

@@ -59,13 +59,14 @@ impl StudyResults {
         let width = arms.iter().map(|arm| arm.variant.chars().count()).max().unwrap_or(0);
         let mut text =
             format!("the best of each, by {}, beside that of \"{}\":\n", table.metric, first.arm);
+        let p = if arms.len() > 2 { "adjusted p" } else { "p" };
         for arm in &arms {
             let value = unit.shown(arm.row.metric.as_ref());
             let _ = write!(text, "{:width$}  {value:>18}", arm.variant);
             if let Some(c) = &arm.comparison {
                 let (difference, interval) =
                     (unit.signed(c.difference), unit.interval(&c.interval));
-                let _ = write!(text, "  {difference:>10}  {interval}  p {:.3}", c.p_step_down);
+                let _ = write!(text, "  {difference:>10}  {interval}  {p} {:.3}", c.p_step_down);
             }
             text.push('\n');
         }

@@ -220,10 +220,22 @@ fn a_number_and_an_answer_say_which_seeds_are_missing() {
     assert!(number("b").markdown.ends_with(" (2 of 3 seeds)"), "{}", number("b").markdown);
     assert_eq!(number("c").markdown, "– (0 of 3 seeds)");
     let both = content(&results, "answer; number value=test.loss only=b").markdown;
-    assert!(both.starts_with("Best: a, ") && !both.contains('\n'), "{both}");
+    assert!(both.starts_with("Best so far: a, ") && !both.contains('\n'), "{both}");
     assert!(both.contains(" 4 of 9 trials are not finished yet. "), "{both}");
+    let text = results.text();
+    assert!(text.contains("4 trials are not finished, or not known here to be: "), "{text}");
     let planned = Block::read("s.toml missing=planned; number value=test.loss only=b").unwrap();
     assert!(!planned.content(&results).unwrap().markdown.contains("seeds"));
+}
+
+#[test]
+fn one_seed_or_none_in_common_with_the_reference_is_said_to_tell_nothing() {
+    let answer = |finished| arms(finished).table().answer();
+    assert!(
+        answer([3, 1, 0])
+            .ends_with(" None of the others has two seeds in common with the reference.")
+    );
+    assert!(!answer([3, 0, 0]).contains("in common"), "there is nothing to compare");
 }
 
 #[test]

@@ -7,7 +7,7 @@ pub(in super::super) use crate::config::{adjusted_for, count};
 use crate::statistics::SMALLEST_SEEDS;
 
 /// "1 trial is", "3 trials are".
-pub(super) fn are(n: usize, what: &str) -> String {
+pub(in super::super) fn are(n: usize, what: &str) -> String {
     format!("{} {}", count(n, what), if n == 1 { "is" } else { "are" })
 }
 
