@@ -64,9 +64,9 @@ pub use variants::Variant;
 pub use vary::{Dimension, Range, Values};
 
 pub(crate) use error::printable;
-pub(crate) use outline::adjusted_for;
 #[cfg(feature = "plot")]
 pub(crate) use outline::count;
+pub(crate) use outline::{adjusted_for, are};
 pub(crate) use search::GENERATION;
 pub(crate) use variants::shown;
 #[cfg(feature = "plot")]

@@ -132,6 +132,11 @@ pub(crate) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
+/// "1 trial is", "3 trials are".
+pub(crate) fn are(n: usize, what: &str) -> String {
+    format!("{} {}", count(n, what), if n == 1 { "is" } else { "are" })
+}
+
 /// For how many comparisons p is adjusted, in words: that of those with enough seeds for one another, that of the others
 /// for all.
 pub(crate) fn adjusted_for(pairs: impl Iterator<Item = usize>) -> String {

@@ -5,10 +5,9 @@ use std::path::Path;
 use selvedge_files::{Output, OutputError};
 use serde::Serialize;
 
-use super::report::are;
 use super::table::{Row, Table};
 use super::{Contrast, StudyResults};
-use crate::config::Part;
+use crate::config::{Part, are};
 use crate::trial::Ending;
 
 /// The files that [`StudyResults::write`] makes.

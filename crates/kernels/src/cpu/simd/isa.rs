@@ -82,6 +82,7 @@ impl Isa {
 
     /// The instruction set for so many images, one in each lane: that of shorter vectors, if one of them has room for all.
     /// Half of a longer one would be computed for nothing, and moved through memory.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "one length alone"))]
     pub(crate) fn for_images(self, images: usize) -> Isa {
         match self {
             #[cfg(target_arch = "x86_64")]

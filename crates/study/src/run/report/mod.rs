@@ -20,7 +20,7 @@ use super::files::QUICK;
 use super::unit::Unit;
 pub(super) use figures::{capital, mistakes, runs, sum};
 use inside::Inside;
-pub(super) use text::{adjusted_for, are, count, listed, too_few};
+pub(super) use text::{adjusted_for, count, listed, too_few};
 
 /// The files beside the page: those that a study does not have are removed.
 const FIGURES: [&str; 18] = [

@@ -3,13 +3,8 @@
 use toml::Value;
 
 use crate::config::{Dimension, Values};
-pub(in super::super) use crate::config::{adjusted_for, count};
+pub(in super::super) use crate::config::{adjusted_for, are, count};
 use crate::statistics::SMALLEST_SEEDS;
-
-/// "1 trial is", "3 trials are".
-pub(in super::super) fn are(n: usize, what: &str) -> String {
-    format!("{} {}", count(n, what), if n == 1 { "is" } else { "are" })
-}
 
 /// "a, b and c"
 pub(in super::super) fn listed(names: &[String]) -> String {
