@@ -70,6 +70,7 @@ fn tell(complete: usize, folder: Option<&Path>, what: impl FnOnce(&RunStarted)) 
         columns: COLUMNS,
         rows: &(1..=complete).map(row).collect::<Vec<_>>(),
         step: STEPS * complete,
+        batch: 0,
         folder,
         config: "[optimizer]\nname = \"adam\"\n",
         settings: &settings.map(|(name, value)| (name.into(), value.into())),
@@ -121,6 +122,7 @@ fn files(folder: &Path) -> Vec<Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> = entries
         .filter(|path| path.file_name().unwrap().to_string_lossy().contains("tfevents"))
+        .filter(|path| path.is_file())
         .collect();
     paths.sort();
     paths.into_iter().map(|path| fs::read(path).unwrap()).collect()
@@ -224,10 +226,41 @@ fn an_epoch_whose_run_was_killed_between_checkpoint_and_events_is_shown_once_it_
     assert_eq!(curves, expected);
     assert_eq!(curve(&files[2], "epoch"), [(6, 2.0), (9, 3.0)]);
     assert_eq!(curve(&files[3], "learning_rate"), [(12, 0.125)]);
+    assert!(files[3].windows(16).any(|bytes| bytes == b"session_end_info"), "it has ended");
 
     let Some((read, _)) = read_with_tensorboard(folder) else { return };
     let events = read["scalars"]["validation/loss"].as_array().unwrap();
     assert_eq!(events.iter().map(|event| &event[0]).collect::<Vec<_>>(), [3, 6, 9, 12]);
+}
+
+#[test]
+fn an_epoch_is_shown_whole_or_not_at_all_and_never_at_a_step_that_is_not_its_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut killed = TensorBoard::new().histograms_every(0);
+    start(&mut killed, 0, Some(folder));
+    epoch(&mut killed, 1);
+    epoch(&mut killed, 2);
+    let name = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let whole = fs::read(&name).unwrap();
+    assert_eq!(curve(&whole, "train/loss"), [(3, 1.0), (6, 0.5)]);
+    // Nothing but the last event can have been cut.
+    for cut in [1, 60, 150] {
+        fs::write(&name, &whole[..whole.len() - cut]).unwrap();
+        assert_eq!(curve(&whole[..whole.len() - cut], "train/loss"), [(3, 1.0)], "{cut}");
+    }
+    // The run went on without being shown, and was stopped within the third epoch.
+    tell(2, Some(folder), |run| {
+        let within = RunStarted { step: run.step + 1, batch: 1, ..*run };
+        TensorBoard::new().run_started(&within).unwrap();
+    });
+    let all: Vec<_> = files(folder).iter().flat_map(|file| curve(file, "epoch")).collect();
+    assert_eq!(all, [(3, 1.0)]);
+    // What looks like an event file and is none disturbs nothing.
+    fs::create_dir(folder.join("events.out.tfevents.1000000000.folder")).unwrap();
+    start(&mut TensorBoard::new(), 2, Some(folder));
+    let last = curve(files(folder).last().unwrap(), "epoch");
+    assert_eq!(last, [(6, 2.0)]);
 }
 
 #[test]
@@ -270,6 +303,7 @@ fn a_run_without_a_folder_is_refused_before_it_begins() {
         columns: COLUMNS,
         rows: &[],
         step: 0,
+        batch: 0,
         folder: None,
         config: "",
         settings: &[],

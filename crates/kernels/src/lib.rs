@@ -147,11 +147,11 @@
 //! convolutions and a fifth their forward pass; the rest is batch normalization, transforms of kernels, Adam, operations of
 //! Burn's own, and waiting.
 //!
-//! Tried without a gain: gradients of linear layers and steps of Adam shared among threads by the columns of the weights, as
-//! the forward pass shares them, so that each thread reads what it has written (`linear_autoencoder` 0.7 times as fast where
-//! two cores were far from each other: rows of a kilobyte in turns belong to the caches of both); by their rows (no
-//! difference); products in blocks of twelve rows and two vectors of AVX-512, whose panels fit the first-level cache, instead
-//! of six rows and four (0.98 times as fast); small results kept on the list, too (1 %).
+//! Tried without a gain: gradients of linear layers and steps of Adam shared among threads by the columns of the
+//! weights, as the forward pass shares them, so that each thread reads what it has written (`linear_autoencoder` 0.7
+//! times as fast where two cores were far from each other: rows of a kilobyte in turns belong to the caches of both);
+//! by their rows (no difference); products in blocks of twelve rows and two vectors of AVX-512, whose panels fit the
+//! first-level cache, instead of six rows and four (0.98 times as fast); small results kept on the list, too (1 %).
 //!
 //! # Choosing instructions
 //!

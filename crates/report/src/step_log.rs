@@ -179,6 +179,7 @@ mod tests {
             columns: Metrics::COLUMNS,
             rows: &[],
             step,
+            batch: 0,
             folder: Some(folder),
             config: "",
             settings: &[],

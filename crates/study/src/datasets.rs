@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use selvedge_data::transform::{GrayToRgb, Grayscale, Resize, augmented_set, flip_and_noise};
-use selvedge_data::{DataError, ImageDataset, PublishedSet, Source, Split, Transforms, View};
+use selvedge_data::{
+    DataError, DataErrorKind, ImageDataset, PublishedSet, Source, Split, Transforms, View,
+};
 
 use crate::config::{Also, Classes, DatasetConfig, Part, Shares};
 
@@ -64,6 +66,23 @@ impl Datasets {
         let data = Arc::new(LoadedData { checksum: checksum(&split), split });
         loaded.insert(key, data.clone());
         Ok(data)
+    }
+
+    /// Looks for the images that a trial is to have, and reads none of them.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be found.
+    pub fn locate(&self, config: &DatasetConfig) -> Result<(), DataError> {
+        match &config.folder {
+            Some(folder) if folder.is_dir() => Ok(()),
+            Some(folder) => {
+                let message = format!("there is no folder {}", folder.display());
+                Err(DataError::new(DataErrorKind::NotFound, message))
+            }
+            None if self.known.contains_key(&config.name) => Ok(()),
+            None => PublishedSet::named(&config.name)?.locate(&self.source),
+        }
     }
 
     fn read(&self, config: &DatasetConfig) -> Result<Split, DataError> {

@@ -135,6 +135,8 @@ pub struct RunStarted<'a> {
     pub rows: &'a [EpochRow],
     /// Steps of the optimizer before: 0, unless the run is resumed.
     pub step: usize,
+    /// Batches of the next epoch before: 0, unless the run is resumed within one.
+    pub batch: usize,
     /// The folder of the run, if it has one.
     pub folder: Option<&'a Path>,
     /// All settings as TOML, as `config.toml` in a run folder has them.

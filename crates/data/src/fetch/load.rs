@@ -13,6 +13,16 @@ use crate::published::{PublishedFile, PublishedPart, PublishedSet, idx_shape};
 use crate::{DataError, DataErrorKind, Dataset, ImageDataset, ImageLayout};
 
 impl PublishedSet {
+    /// Looks for the files as [`load`](Self::load) does, and reads none of them; what is missing is downloaded, unless the
+    /// source has [no download](Source::without_download).
+    ///
+    /// # Errors
+    ///
+    /// If they are not found or cannot be downloaded.
+    pub fn locate(&self, source: &Source) -> Result<(), DataError> {
+        find(source, self).map(drop)
+    }
+
     /// Finds the files as the source says and reads them.
     ///
     /// The content must be the published one, by its SHA-256, wherever the files are found. A modified

@@ -12,14 +12,6 @@ pub enum EventError {
         /// What the operating system said.
         error: std::io::Error,
     },
-    /// The event files of a run that is carried on cannot be read.
-    #[error("cannot read the event files in {}: {error}", path.display())]
-    Read {
-        /// The folder.
-        path: PathBuf,
-        /// What the operating system said.
-        error: std::io::Error,
-    },
     /// The image is none.
     #[error("cannot write the image `{tag}` for TensorBoard: {reason}")]
     Image {

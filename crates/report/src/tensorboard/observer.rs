@@ -108,7 +108,7 @@ impl Observer for TensorBoard {
         // Events of the checkpoint's own step stay; without a checkpoint there is nothing to keep.
         let first_step = if step == 0 { 0 } else { step + 1 };
         let options = EventOptions { first_step: Some(first_step), ..EventOptions::default() };
-        let missing = missing_epoch(folder, run)?;
+        let missing = missing_epoch(folder, run);
         let mut events = EventWriter::with_options(folder, &options)?;
         let chosen = run.settings.iter().filter(|(name, _)| is_chosen(name));
         let mut settings: Vec<_> =
@@ -126,7 +126,7 @@ impl Observer for TensorBoard {
             events.image(tag, step, *shape, pixels)?;
         }
         if let Some(row) = missing {
-            epoch(&mut events, row, step)?;
+            epoch(&mut events, row, step, None)?;
         }
         self.events = Some(events);
         Ok(())
@@ -134,8 +134,12 @@ impl Observer for TensorBoard {
 
     fn run_found_complete(&mut self, run: &RunStarted<'_>) -> Result<(), ObserverError> {
         let Some(folder) = self.folder.as_deref().or(run.folder) else { return Ok(()) };
-        let Some(row) = missing_epoch(folder, run)? else { return Ok(()) };
-        Ok(epoch(&mut EventWriter::create(folder)?, row, run.step as u64)?)
+        let Some(row) = missing_epoch(folder, run) else { return Ok(()) };
+        let mut events = EventWriter::create(folder)?;
+        epoch(&mut events, row, run.step as u64, None)?;
+        let losses = row.train.iter().chain(row.validation.iter().flatten());
+        let is_finite = losses.copied().all(f64::is_finite);
+        Ok(events.end(if is_finite { RunStatus::Success } else { RunStatus::Failure })?)
     }
 
     fn step(&mut self, done: &StepDone<'_>) -> Result<(), ObserverError> {
@@ -151,8 +155,7 @@ impl Observer for TensorBoard {
     fn epoch(&mut self, done: &EpochDone<'_>) -> Result<(), ObserverError> {
         let Some(events) = &mut self.events else { return Ok(()) };
         let (row, step) = (done.row, done.step as u64);
-        epoch(events, row, step)?;
-        events.scalar("images_per_second", step, done.images_per_second)?;
+        epoch(events, row, step, Some(done.images_per_second))?;
         if self.histogram_epochs > 0 && row.epoch.is_multiple_of(self.histogram_epochs) {
             let gradients = done.tensors.gradients();
             // Without a gradient a tensor is frozen, or a statistic: its histogram says nothing new.
@@ -180,30 +183,32 @@ impl Observer for TensorBoard {
     }
 }
 
-/// What was measured in an epoch.
-fn epoch(events: &mut EventWriter, row: &EpochRow, step: u64) -> Result<(), EventError> {
-    let parts = [("train", Some(&row.train)), ("validation", row.validation.as_ref())];
-    for (part, values) in parts {
+/// What was measured in an epoch, in one event: a kill leaves all of it or nothing.
+fn epoch(
+    events: &mut EventWriter,
+    row: &EpochRow,
+    step: u64,
+    images_per_second: Option<f64>,
+) -> Result<(), EventError> {
+    let mut points = Vec::new();
+    for (part, values) in [("train", Some(&row.train)), ("validation", row.validation.as_ref())] {
         for (column, value) in row.columns.iter().zip(values.into_iter().flatten()) {
-            events.scalar(&format!("{part}/{column}"), step, *value)?;
+            points.push((format!("{part}/{column}"), *value));
         }
     }
-    events.scalar("learning_rate", step, row.learning_rate)?;
-    // The last one: where it is, the others are.
-    events.scalar(EPOCH, step, row.epoch as f64)
+    points.push(("learning_rate".into(), row.learning_rate));
+    points.extend(images_per_second.map(|speed| ("images_per_second".into(), speed)));
+    points.push((EPOCH.into(), row.epoch as f64));
+    events.scalars(step, points.iter().map(|(tag, value)| (tag.as_str(), *value)))
 }
 
 /// The last epoch, if the run was killed between its checkpoint and its events: those of the epoch before are there.
-fn missing_epoch<'a>(
-    folder: &Path,
-    run: &RunStarted<'a>,
-) -> Result<Option<&'a EpochRow>, EventError> {
-    let Some(last) = run.rows.last() else { return Ok(None) };
-    let shown =
-        written::epochs(folder).map_err(|error| EventError::Read { path: folder.into(), error })?;
-    let Some(shown) = shown else { return Ok(None) };
+fn missing_epoch<'a>(folder: &Path, run: &RunStarted<'a>) -> Option<&'a EpochRow> {
+    // Within the next epoch nobody knows any more which step was the last of this one.
+    let last = run.rows.last().filter(|_| run.batch == 0)?;
+    let shown = written::epochs(folder)?;
     let is_next = shown.last().map_or(1, |epoch| epoch + 1) == last.epoch;
-    Ok(is_next.then_some(last))
+    is_next.then_some(last)
 }
 
 /// The tags that a run is judged by, those of validation first.

@@ -1,5 +1,7 @@
 //! Records of a `TFRecord` file.
 
+use std::io::Read;
+
 /// The polynomial of CRC-32C (Castagnoli; RFC 3720, B.4), its bits in reverse.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
@@ -37,17 +39,21 @@ pub(super) fn record(data: &[u8]) -> Vec<u8> {
     [&length[..], &masked(&length), data, &masked(data)].concat()
 }
 
-/// The data of the whole records at the beginning of a file. What a kill left of one ends them.
-pub(super) fn records(file: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = file;
+/// The data of the whole records at the beginning of a file. What a kill left of one ends them, as does an error.
+pub(super) fn records(mut file: impl Read) -> impl Iterator<Item = Vec<u8>> {
     std::iter::from_fn(move || {
-        let (length, after) = rest.split_first_chunk::<8>()?;
-        let (check, after) = after.split_first_chunk::<4>()?;
-        let size = usize::try_from(u64::from_le_bytes(*length)).ok()?;
-        let (data, after) = after.split_at_checked(size)?;
-        let (check_of_data, after) = after.split_first_chunk::<4>()?;
-        rest = after;
-        (*check == masked(length) && *check_of_data == masked(data)).then_some(data)
+        let mut exact = |count: u64| {
+            let mut bytes = Vec::new();
+            // However large the count is, there is no more memory than the file has bytes.
+            file.by_ref().take(count).read_to_end(&mut bytes).ok()?;
+            (bytes.len() as u64 == count).then_some(bytes)
+        };
+        let length = exact(8)?;
+        if exact(4)? != masked(&length) {
+            return None;
+        }
+        let data = exact(u64::from_le_bytes(length.try_into().ok()?))?;
+        (exact(4)? == masked(&data)).then_some(data)
     })
 }
 
@@ -77,7 +83,7 @@ mod tests {
     #[test]
     fn whole_records_are_read_back_up_to_one_that_is_torn_or_damaged() {
         let file = [record(b"one"), record(b""), record(b"three")].concat();
-        let read = |file: &[u8]| records(file).map(<[u8]>::to_vec).collect::<Vec<_>>();
+        let read = |file: &[u8]| records(file).collect::<Vec<_>>();
         assert_eq!(read(&file), [&b"one"[..], b"", b"three"]);
         // 12 bytes before the data of each, and 4 behind it.
         for (bytes, whole) in [(0, 0), (18, 0), (19, 1), (34, 1), (35, 2), (file.len() - 1, 2)] {
@@ -88,7 +94,7 @@ mod tests {
             file[at] ^= 1;
             read(&file).len()
         };
-        // In a length, in data; and a length of half the memory there is.
+        // In a length, which becomes huge with its last byte; in the data of the first, and in those of the last.
         assert_eq!([damaged(0), damaged(7), damaged(13), damaged(48)], [0, 0, 0, 2]);
     }
 }

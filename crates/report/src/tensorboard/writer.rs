@@ -107,6 +107,24 @@ impl EventWriter {
         self.summary(step, vec![Value { tag: tag.into(), simple_value, ..Value::default() }])
     }
 
+    /// Points of several curves, all of which are written or none.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError::Write`] if the file cannot be written.
+    pub fn scalars<'a>(
+        &mut self,
+        step: u64,
+        points: impl IntoIterator<Item = (&'a str, f64)>,
+    ) -> Result<(), EventError> {
+        let value = |(tag, value): (&str, f64)| Value {
+            tag: tag.into(),
+            simple_value: Some(value as f32),
+            ..Value::default()
+        };
+        self.summary(step, points.into_iter().map(value).collect())
+    }
+
     /// How `values` are distributed, in the buckets of TensorFlow: their limits are powers of 1.1.
     /// Values that are not finite are left out.
     ///

@@ -1,7 +1,8 @@
 //! What older event files of a folder show.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use prost::Message;
@@ -13,18 +14,15 @@ use super::writer::files;
 /// The tag of the number of an epoch.
 pub(super) const EPOCH: &str = "epoch";
 
-/// The epochs whose points the files in `folder` show, or `None` if there are no files: those that a run wrote again from a
-/// checkpoint on count once.
-pub(super) fn epochs(folder: &Path) -> io::Result<Option<Vec<usize>>> {
-    let files = files(folder)?;
-    if files.is_empty() {
-        return Ok(None);
-    }
+/// The epochs whose points the files in `folder` show, or `None` if there are no files: those that a run wrote
+/// again from a checkpoint on count once. A file that cannot be read shows nothing.
+pub(super) fn epochs(folder: &Path) -> Option<Vec<usize>> {
+    let files = files(folder).ok().filter(|files| !files.is_empty())?;
     let mut shown = BTreeMap::new();
-    for path in files {
-        for data in records(&std::fs::read(path)?) {
+    for file in files.into_iter().filter_map(|path| File::open(path).ok()) {
+        for data in records(BufReader::new(file)) {
             // A file of somebody else's may hold what is no event.
-            let Ok(Event { step, summary, session_log, .. }) = Event::decode(data) else {
+            let Ok(Event { step, summary, session_log, .. }) = Event::decode(&data[..]) else {
                 continue;
             };
             if session_log.is_some_and(|log| log.status == proto::START) {
@@ -37,5 +35,5 @@ pub(super) fn epochs(folder: &Path) -> io::Result<Option<Vec<usize>>> {
             }
         }
     }
-    Ok(Some(shown.into_values().collect()))
+    Some(shown.into_values().collect())
 }

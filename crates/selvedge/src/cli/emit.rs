@@ -1,11 +1,12 @@
 //! Scripts that hand the workers of a study to what gives out machines.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use selvedge_data::{DataError, Source};
+use selvedge_data::{DataErrorKind, Source};
 use selvedge_report::command_line;
-use selvedge_study::{DatasetConfig, Datasets, StudyConfig};
+use selvedge_study::{Datasets, StudyConfig, StudyError};
 use selvedge_train::Progress;
 
 use super::at_least_one;
@@ -43,23 +44,21 @@ impl EmitArgs {
         Some(self.script_of(self.emit?, name, &program, &without_own(&arguments)))
     }
 
-    /// Warns if the images that the study begins with are not on this machine where a worker looks for them: each would
-    /// download them, or end where it may not.
+    /// Warns of each data set of the study that is not found here without a download, and where workers will not know of
+    /// the folder that `SELVEDGE_DATA` names here.
     ///
     /// # Errors
     ///
-    /// If the settings of the study contradict each other.
-    pub fn check_data(
-        &self,
-        study: &StudyConfig,
-        source: Source,
-    ) -> Result<(), selvedge_study::ConfigError> {
-        if let (Some(variant), Some(_)) = (study.variants()?.first(), self.emit)
-            && let Err(error) = load(&variant.trial.dataset, source)
-        {
+    /// If the settings of the study contradict each other, or a data set has no such name.
+    pub fn check_data(&self, study: &StudyConfig, source: Source) -> Result<(), StudyError> {
+        missing_data(study, source)?.iter().for_each(|missing| {
+            Progress::message(&format!("warning: workers may not find the data: {missing}"));
+        });
+        let travels = matches!(self.emit, None | Some(Engine::Slurm));
+        if !travels && std::env::var_os(Source::VARIABLE).is_some() {
             Progress::message(&format!(
-                "warning: a worker in this folder has to download the data, if it may: {error}\n\
-                 --data-path FOLDER names a folder that all workers see"
+                "warning: the workers' environment has no {} unless it is set there",
+                Source::VARIABLE
             ));
         }
         Ok(())
@@ -193,8 +192,22 @@ sys.exit(any(ray.get([worker.remote() for _ in range({workers})])))
     }
 }
 
-fn load(dataset: &DatasetConfig, source: Source) -> Result<(), DataError> {
-    Datasets::new(source.without_download()).load(dataset).map(drop)
+/// What is said of each data set of the study that is not found without a download.
+fn missing_data(study: &StudyConfig, source: Source) -> Result<BTreeSet<String>, StudyError> {
+    let datasets = Datasets::new(source.without_download());
+    let mut missing = BTreeSet::new();
+    for variant in study.variants()? {
+        let before = variant.trial.pretrain.as_ref().map(|pretrain| &pretrain.trial.dataset);
+        for dataset in before.into_iter().chain([&variant.trial.dataset]) {
+            match datasets.locate(dataset) {
+                Err(error) if error.kind() == DataErrorKind::NotFound => {
+                    missing.insert(error.to_string());
+                }
+                looked_for => looked_for?,
+            }
+        }
+    }
+    Ok(missing)
 }
 
 /// The arguments without those that ask for a script.
@@ -252,6 +265,24 @@ mod tests {
             let command = r#"["/opt/study","a.toml","seed=range(0,6)","--store","/shared/s"]"#;
             assert!(text.contains(command) && text.contains("20"), "{text}");
         }
+    }
+
+    #[test]
+    fn each_data_set_that_is_not_here_is_named_once_and_an_unknown_one_is_refused() {
+        let empty = tempfile::tempdir().unwrap();
+        let missing = |text: &str| {
+            let study = text.parse::<StudyConfig>().unwrap();
+            missing_data(&study, Source::folder(empty.path()))
+        };
+        let vary = "[vary]\ndataset = ['mnist', 'fashion_mnist', 'mnist[0,1]']\nepochs = [1, 2]\n";
+        let found: Vec<_> = missing(vary).unwrap().into_iter().collect();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found.iter().all(|line| line.contains("train-images")), "{found:?}");
+        let folder = "[base]\ndataset = { folder = '/no/such/folder' }\n[vary]\nepochs = [1]\n";
+        let found = missing(folder).unwrap().pop_first().unwrap();
+        assert_eq!(found, "there is no folder /no/such/folder");
+        let unknown = missing("[base]\ndataset = 'no_such_set'\n[vary]\nepochs = [1]\n");
+        assert!(unknown.unwrap_err().to_string().contains("no_such_set"));
     }
 
     #[test]

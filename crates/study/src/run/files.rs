@@ -100,7 +100,7 @@ impl StudyResults {
             let unfinished = table.rows.iter().map(|row| row.unfinished).sum::<usize>();
             let missing = are(unfinished.saturating_add(self.untried()), "trial");
             text += &format!(
-                "{missing} not finished, or not known here to be: the table is of the others.\n\n"
+                "{missing} not finished, or the results are not here yet: the table shows the rest.\n\n"
             );
         }
         text += &table.text();

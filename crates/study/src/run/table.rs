@@ -257,6 +257,7 @@ impl Table {
         let missing = |row: &&Row| row.metric.is_some() && row.missing() > 0;
         match self.rows.iter().filter(missing).count() {
             0 => {}
+            _ if best.missing() > 0 => text += " No variant has a value of all its trials.",
             1 => {
                 text += " One variant has trials without a value: it stands behind those that are whole."
             }

@@ -101,6 +101,7 @@ impl Watch {
             columns: T::Score::COLUMNS,
             rows: &rows,
             step: state.step,
+            batch: state.batch,
             folder,
             config: &config,
             settings: &settings.flat(),

@@ -35,7 +35,7 @@ fn forward(values: &[FlexTensor; 2]) -> FlexTensor {
 struct MeanSquaredErrorBackward;
 
 impl Backward<Flex, 2> for MeanSquaredErrorBackward {
-    /// Outputs and targets, shared: their difference takes less time than to read it would.
+    /// Outputs and targets, shared. To subtract them again takes less time than to read the difference from memory.
     type State = [FlexTensor; 2];
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {

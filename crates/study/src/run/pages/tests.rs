@@ -223,7 +223,10 @@ fn a_number_and_an_answer_say_which_seeds_are_missing() {
     assert!(both.starts_with("Best so far: a, ") && !both.contains('\n'), "{both}");
     assert!(both.contains(" 4 of 9 trials are not finished yet. "), "{both}");
     let text = results.text();
-    assert!(text.contains("4 trials are not finished, or not known here to be: "), "{text}");
+    assert!(
+        text.contains("4 trials are not finished, or the results are not here yet: "),
+        "{text}"
+    );
     let planned = Block::read("s.toml missing=planned; number value=test.loss only=b").unwrap();
     assert!(!planned.content(&results).unwrap().markdown.contains("seeds"));
 }
@@ -236,6 +239,10 @@ fn one_seed_or_none_in_common_with_the_reference_is_said_to_tell_nothing() {
             .ends_with(" None of the others has two seeds in common with the reference.")
     );
     assert!(!answer([3, 0, 0]).contains("in common"), "there is nothing to compare");
+    let text = STUDY.replace("seeds = 2", "seeds = 1");
+    let one = run(tempfile::tempdir().unwrap().path(), &text).table();
+    let told = " One seed is too few to tell a difference from chance: 6 are the fewest.";
+    assert!(one.answer().ends_with(told), "{}", one.answer());
 }
 
 #[test]
