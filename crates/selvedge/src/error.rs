@@ -1,7 +1,7 @@
 use selvedge_data::DataError;
 use selvedge_files::OutputError;
 use selvedge_models::ModelError;
-use selvedge_study::StudyError;
+use selvedge_study::{ConfigError, StudyError};
 use selvedge_train::TrainError;
 
 use crate::device::DeviceError;
@@ -60,6 +60,12 @@ macro_rules! from_boxed {
 }
 
 from_boxed!(ModelError => Model, TrainError => Train, StudyError => Study);
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        StudyError::from(error).into()
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use selvedge_data::{DataErrorKind, Source};
 use selvedge_report::command_line;
-use selvedge_study::{Datasets, StudyConfig, StudyError};
+use selvedge_study::{Datasets, StudyConfig};
 use selvedge_train::Progress;
 
 use super::at_least_one;
@@ -50,7 +50,7 @@ impl EmitArgs {
     /// # Errors
     ///
     /// If the settings of the study contradict each other, or a data set has no such name.
-    pub fn check_data(&self, study: &StudyConfig, source: Source) -> Result<(), StudyError> {
+    pub fn check_data(&self, study: &StudyConfig, source: Source) -> Result<(), crate::Error> {
         missing_data(study, source)?.iter().for_each(|missing| {
             Progress::message(&format!("warning: workers may not find the data: {missing}"));
         });
@@ -193,7 +193,7 @@ sys.exit(any(ray.get([worker.remote() for _ in range({workers})])))
 }
 
 /// What is said of each data set of the study that is not found without a download.
-fn missing_data(study: &StudyConfig, source: Source) -> Result<BTreeSet<String>, StudyError> {
+fn missing_data(study: &StudyConfig, source: Source) -> Result<BTreeSet<String>, crate::Error> {
     let datasets = Datasets::new(source.without_download());
     let mut missing = BTreeSet::new();
     for variant in study.variants()? {
