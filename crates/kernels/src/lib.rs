@@ -127,7 +127,7 @@
 //! | `cnn2` | 9.6 | 411 | 76 % |
 //! | `cnn3` | 8.3 | 399 | 73 % |
 //! | `cnn5` | 42.9 | 596 | 110 % |
-//! | `conv_autoencoder` | 8.0 | 333 | 61 % |
+//! | `conv_autoencoder` | 8.0 | 444 | 82 % |
 //! | `encoder_cnn` | 2.6 | 282 | 52 % |
 //! | `transfer_cnn` | 10.9 | 327 | 60 % |
 //! | `mnist_cnn` | 4.3 | 366 | 67 % |
@@ -136,7 +136,7 @@
 //! | `bn_cnn` | 88.5 | 355 | 65 % |
 //! | `fashion_cnn` | 240 | 653 | 120 % |
 //! | `mlp_relu` | 1.1 | 231 | 43 % |
-//! | `linear_autoencoder` | 4.3 | 306 | 56 % |
+//! | `linear_autoencoder` | 4.3 | 234 | 43 % |
 //! | `resnet18_cifar` | 3,329 | 539 | 99 % |
 //!
 //! What is left over: small networks wait for each other's threads, for some dozen operations a
