@@ -19,6 +19,9 @@ use connect::{LARGE, SMALL, in_short, is_passing};
 /// How long a bucket that does not answer is asked again.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// The same before anything was answered: the address may be a wrong one.
+const PATIENCE_TO_OPEN: Duration = Duration::from_secs(30);
+
 /// How many requests are under way at once, where many objects are read.
 const AT_ONCE: usize = 32;
 
@@ -82,9 +85,19 @@ impl BucketStore {
             runtime: Builder::new_multi_thread().worker_threads(1).enable_all().build()?,
             running: tempfile::Builder::new().prefix("selvedge-").tempdir()?,
         };
-        // A bucket that is not there is told at once, and not after a trial.
-        let listed = shared.bucket.list_with_delimiter(Some(&shared.prefix));
-        shared.runtime.block_on(listed).map_err(|error| connect::named(address, &error))?;
+        // A bucket that is not there is told before the first trial: at once if a server says so, and where none answers,
+        // which may be about to be started again, after a while.
+        let begin = Instant::now();
+        loop {
+            let listed = shared.bucket.list_with_delimiter(Some(&shared.prefix));
+            match shared.runtime.block_on(listed) {
+                Ok(_) => break,
+                Err(error) if is_passing(&error) && begin.elapsed() < PATIENCE_TO_OPEN => {
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+                Err(error) => return Err(connect::named(address, &error)),
+            }
+        }
         Ok(Self { shared: Arc::new(shared), patience: PATIENCE, interrupt: Arc::new(|| false) })
     }
 
