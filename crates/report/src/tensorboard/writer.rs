@@ -103,11 +103,10 @@ impl EventWriter {
     ///
     /// [`EventError::Write`] if the file cannot be written.
     pub fn scalar(&mut self, tag: &str, step: u64, value: f64) -> Result<(), EventError> {
-        let simple_value = Some(value as f32);
-        self.summary(step, vec![Value { tag: tag.into(), simple_value, ..Value::default() }])
+        self.scalars(step, [(tag, value)])
     }
 
-    /// Points of several curves, all of which are written or none.
+    /// Points of several curves, as of [`scalar`](Self::scalar), all of which are written or none.
     ///
     /// # Errors
     ///
@@ -273,10 +272,7 @@ fn since_1970() -> std::time::Duration {
 /// there are no others: TensorBoard reads them in the order of their names.
 fn new_file(folder: &Path) -> io::Result<(PathBuf, File, bool)> {
     fs::create_dir_all(folder)?;
-    let mut latest = None;
-    for entry in fs::read_dir(folder)? {
-        latest = latest.max(seconds_of(&entry?.file_name().to_string_lossy()));
-    }
+    let latest = files(folder)?.iter().filter_map(|path| seconds_of(path)).max();
     let next = latest.map_or(0, |seconds| seconds + 1);
     let (host, process) = (host(), std::process::id());
     let number = BEGUN.fetch_add(1, Ordering::Relaxed);
@@ -299,17 +295,16 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
         entries => entries?,
     };
     for entry in entries {
-        let entry = entry?;
-        if seconds_of(&entry.file_name().to_string_lossy()).is_some() {
-            files.push(entry.path());
-        }
+        files.push(entry?.path());
     }
+    files.retain(|path| seconds_of(path).is_some());
     files.sort();
     Ok(files)
 }
 
 /// The seconds in the name of an event file.
-fn seconds_of(name: &str) -> Option<u64> {
+fn seconds_of(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_string_lossy();
     let digits = name.strip_prefix(PREFIX)?.split('.').next()?;
     digits.parse().ok().filter(|seconds| *seconds < u64::from(u32::MAX))
 }

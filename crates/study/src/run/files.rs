@@ -97,8 +97,7 @@ impl StudyResults {
             text += &format!("{}\n\n", crate::config::printable(&self.study.question));
         }
         if !self.complete() {
-            let unfinished = table.rows.iter().map(|row| row.unfinished).sum::<usize>();
-            let missing = are(unfinished.saturating_add(self.untried()), "trial");
+            let missing = are(self.unfinished(table), "trial");
             text += &format!(
                 "{missing} not finished, or the results are not here yet: the table shows the rest.\n\n"
             );

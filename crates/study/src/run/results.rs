@@ -1,5 +1,6 @@
 use serde::Serialize;
 
+use super::table::Table;
 use super::work::Done;
 use crate::config::{Variant, shown};
 use crate::trial::Plan;
@@ -108,6 +109,12 @@ impl StudyResults {
         let own = self.untried.iter().filter(|(arm, _)| has(arm));
         let trials = own.map(|(_, variants)| variants.saturating_mul(self.study.seeds.len()));
         trials.fold(0, usize::saturating_add)
+    }
+
+    /// How many trials are not finished: those of the rows of the table, and those that a search may still try.
+    pub(super) fn unfinished(&self, table: &Table) -> usize {
+        let known: usize = table.rows.iter().map(|row| row.unfinished).sum();
+        known.saturating_add(self.untried())
     }
 
     /// All trials of the variants that are finished.

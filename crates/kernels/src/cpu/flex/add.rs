@@ -6,16 +6,11 @@ use burn::backend::autodiff::{
     ops::{Backward, Ops, OpsKind},
 };
 use burn::backend::{Autodiff, Flex, TensorMetadata, flex::FlexTensor, tensor::FloatTensor};
-use burn::tensor::DType;
 
-use super::tensor::{elements, recycled};
+use super::tensor::{are_pairs, elements, recycled};
 use crate::cpu::pointwise::{Relu, Relu6, Steady, gradients, sums};
 use crate::cpu::simd::Isa;
 use crate::ops::{AddBackend, FusedActivation, add::compose};
-
-fn is_covered(a: &FlexTensor, b: &FlexTensor) -> bool {
-    [a.dtype(), b.dtype()] == [DType::F32; 2] && a.shape() == b.shape()
-}
 
 fn run(a: FlexTensor, b: FlexTensor, activation: FusedActivation) -> FlexTensor {
     let (isa, shape) = (Isa::current(), a.shape());
@@ -58,7 +53,7 @@ impl AddBackend for Flex {
         b: FloatTensor<Self>,
         activation: FusedActivation,
     ) -> FloatTensor<Self> {
-        match is_covered(&a, &b) {
+        match are_pairs(&a, &b) {
             true => run(a, b, activation),
             false => compose::<Self>(a, b, activation),
         }
@@ -71,7 +66,7 @@ impl<C: CheckpointStrategy> AddBackend for Autodiff<Flex, C> {
         b: FloatTensor<Self>,
         activation: FusedActivation,
     ) -> FloatTensor<Self> {
-        if !is_covered(a.primitive(), b.primitive()) {
+        if !are_pairs(a.primitive(), b.primitive()) {
             return compose::<Self>(a, b, activation);
         }
         let nodes = [a.node(), b.node()];

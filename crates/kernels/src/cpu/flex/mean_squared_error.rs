@@ -7,17 +7,14 @@ use burn::backend::autodiff::{
 };
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Autodiff, Flex, TensorMetadata, flex::FlexTensor, tensor::FloatTensor};
-use burn::tensor::DType;
 
-use super::tensor::{elements, recycled};
+use super::tensor::{are_pairs, elements, recycled};
 use crate::cpu::pointwise::pairs;
 use crate::cpu::simd::Isa;
 use crate::ops::{MeanSquaredErrorBackend, mean_squared_error::compose};
 
 fn is_covered(outputs: &FlexTensor, targets: &FlexTensor) -> bool {
-    [outputs.dtype(), targets.dtype()] == [DType::F32; 2]
-        && outputs.shape() == targets.shape()
-        && outputs.shape().num_elements() > 0
+    are_pairs(outputs, targets) && outputs.shape().num_elements() > 0
 }
 
 /// The loss of contiguous `[outputs, targets]`. The mean is Burn's, so that it has its bits.

@@ -133,9 +133,8 @@ impl<'a> Report<'a> {
         let is_quick = self.results.study.is_quick;
         let mut text = if is_quick { format!("{QUICK} ") } else { String::new() };
         if !self.results.complete() {
-            let missing = sum(|row| row.unfinished).saturating_add(self.results.untried());
-            text +=
-                &format!("The study is not finished: {} missing. ", text::are(missing, "trial"));
+            let missing = text::are(self.results.unfinished(&self.table), "trial");
+            text += &format!("The study is not finished: {missing} missing. ");
         }
         let failed = sum(|row| row.failed);
         if failed > 0 {
