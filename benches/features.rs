@@ -7,7 +7,7 @@ use selvedge::burn::optim::GradientsParams;
 use selvedge::burn::tensor::{Int, TensorData};
 use selvedge::models::Vgg;
 use selvedge::prelude::*;
-use selvedge::train::cross_entropy;
+use selvedge::train::{cross_entropy, with_team};
 
 fn features(c: &mut Criterion) {
     let device = selvedge::device::open("auto").expect("a device is compiled in");
@@ -19,10 +19,10 @@ fn features(c: &mut Criterion) {
 
     let batch = trunk.architecture().inference_batch().expect("a known network");
     let images = images(batch, [3, 224, 224], &device);
-    let trunk = trunk.valid();
+    let trunk = trunk.for_inference();
     group.throughput(Throughput::Elements(batch as u64));
     group.bench_function(format!("vgg16 trunk/{batch}"), |b| {
-        b.iter(|| trunk.forward(images.clone()).into_data());
+        with_team(|| b.iter(|| trunk.forward(images.clone()).into_data()));
     });
     step(&mut group, "vgg16 head", head, 100);
     let small = TransferCnn::new(10).architecture();
@@ -50,14 +50,15 @@ fn step(
     let mut optimizer = OptimizerConfig::adam().init(0.0).expect("known settings");
     group.throughput(Throughput::Elements(batch as u64));
     group.bench_function(format!("{name}/{batch}"), |b| {
-        b.iter(|| {
+        let step = || {
             let network = model.take().expect("put back below");
             let loss =
                 cross_entropy(network.forward(images.clone()), &targets).expect("known classes");
             let gradients = GradientsParams::from_grads(loss.backward(), &network);
             model = Some(optimizer.step(1e-3, network, gradients));
             loss.into_scalar::<f32>()
-        });
+        };
+        with_team(|| b.iter(step));
     });
 }
 

@@ -8,7 +8,7 @@ use selvedge::burn::optim::GradientsParams;
 use selvedge::burn::tensor::{Int, TensorData};
 use selvedge::models::{Shape, named};
 use selvedge::prelude::*;
-use selvedge::train::cross_entropy;
+use selvedge::train::{cross_entropy, end_of_step, mean_squared_error, with_team};
 
 /// An optimizer and its settings.
 #[derive(Clone, Copy)]
@@ -28,7 +28,7 @@ const fn sgd(momentum: f64) -> OptimizerConfig {
     OptimizerConfig::sgd(momentum)
 }
 
-const TRAINED: [(&str, usize, Rule); 15] = [
+const TRAINED: [(&str, usize, Rule); 17] = [
     ("cnn2_small", 128, ADAM),
     ("cnn2", 256, ADAM),
     ("cnn3", 256, ADAM),
@@ -44,6 +44,8 @@ const TRAINED: [(&str, usize, Rule); 15] = [
     ("mlp_relu", 32, SGD),
     ("linear_autoencoder", 100, ADAM),
     ("resnet18_cifar", 64, ADAM),
+    ("airbench93", 1024, ADAM),
+    ("airbench94", 1024, ADAM),
 ];
 
 fn train_step(c: &mut Criterion) {
@@ -68,7 +70,8 @@ fn bench<S: FnMut() -> f32>(
     let mut step = None;
     group.bench_function(format!("{name}/{batch}"), |b| {
         let step = step.get_or_insert_with(&build);
-        b.iter(step);
+        // As in `fit`.
+        with_team(|| b.iter(step));
     });
     group.finish();
 }
@@ -89,11 +92,13 @@ fn training(name: &str, batch: usize, rule: Rule, device: &Device) -> impl FnMut
         let network = model.take().expect("put back below");
         let output = network.forward(images.clone());
         let loss = match autoencoder {
-            true => (output - images.clone().flatten(1, 3)).square().mean(),
+            true => mean_squared_error(output, images.clone().flatten(1, 3))
+                .expect("as many outputs as pixels"),
             false => cross_entropy(output, &targets).expect("known classes"),
         };
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         model = Some(optimizer.step(rule.learning_rate, network, gradients));
+        end_of_step();
         loss.into_scalar()
     }
 }
@@ -103,8 +108,8 @@ fn vgg16_features(batch: usize, device: &Device) -> impl FnMut() -> f32 + use<> 
     let mut architecture = named("vgg16").expect("a network of the catalog");
     architecture.layers.retain(|layer| layer.name.starts_with("features."));
     let images = images(batch, architecture.input, device);
-    let network =
-        architecture.init(Initialization::PyTorch, 0, device).expect("a sound network").valid();
+    let network = architecture.init(Initialization::PyTorch, 0, device).expect("a sound network");
+    let network = network.for_inference();
     move || network.forward(images.clone()).mean().into_scalar()
 }
 

@@ -15,7 +15,6 @@ use selvedge::cli;
 use selvedge::models::onnx::OnnxExport;
 use selvedge::models::{catalog, named};
 use selvedge::prelude::*;
-use selvedge::train::with_team;
 
 use pixels::pixels;
 
@@ -34,6 +33,12 @@ struct Args {
     /// Calls are timed for at least this long
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
+    /// At least so many, however long they take
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    calls: u64,
+    /// Call a bundle, from bytes to classes and probabilities, as a program does that answers one request after the other
+    #[arg(long)]
+    bundle: bool,
     /// Write the network to this file instead
     #[arg(long, value_name = "FILE")]
     onnx: Option<PathBuf>,
@@ -54,35 +59,47 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     if let Some(path) = &args.onnx {
         return Ok(OnnxExport::new(&network).save(path)?);
     }
-    let folded = network.for_inference();
     let [channels, height, width] = architecture.input;
     let shape = [args.batch, channels, height, width];
     let pixels = pixels(shape);
-    let call = || -> Vec<f32> {
+    if args.bundle {
+        let classes = (0..architecture.output_shape()?.size()).map(|i| i.to_string()).collect();
+        let bundle = Bundle::from_parts(network, classes, vec![0.0], vec![1.0]);
+        let pixels: Vec<u8> = pixels.iter().map(|pixel| (256.0 * pixel) as u8).collect();
+        bundle.check()?;
+        return timed(args, || {
+            let predictions = bundle.predict(&pixels).expect("the bundle has been checked");
+            predictions.into_iter().flat_map(|prediction| prediction.probabilities).collect()
+        });
+    }
+    let folded = network.for_inference();
+    let call = || {
         let images = Tensor::from_data(TensorData::new(pixels.clone(), shape), &device);
-        folded.forward(images).into_data().try_to_vec().expect("outputs are f32")
+        folded.forward(images).into_data().try_to_vec::<f32>().expect("outputs are f32")
     };
-    with_team(|| {
-        let first = call();
-        (1..args.warmup).for_each(|_| _ = call());
-        let (start, mut seconds) = (Instant::now(), Vec::new());
-        while seconds.is_empty() || start.elapsed().as_secs_f64() < args.seconds {
-            let begun = Instant::now();
-            call();
-            seconds.push(begun.elapsed().as_secs_f64());
-        }
-        let rate = (seconds.len() * args.batch) as f64 / seconds.iter().sum::<f64>();
-        seconds.sort_by(f64::total_cmp);
-        let quantile = |q: f64| 1e3 * seconds[((seconds.len() - 1) as f64 * q).round() as usize];
-        // Of the first image alone: a number that other programs can be held to.
-        let outputs = &first[..first.len() / args.batch];
-        let size =
-            (outputs.iter().map(|y| f64::from(y * y)).sum::<f64>() / outputs.len() as f64).sqrt();
-        cli::print(&format!(
-            "{{\"size\": {size:e}, \"median_ms\": {:.4}, \"p99_ms\": {:.4}, \"images_per_second\": {rate:.2}}}\n",
-            quantile(0.5),
-            quantile(0.99),
-        ))
-    })?;
-    Ok(())
+    timed(args, call)
+}
+
+/// Times calls that give all outputs, and prints a line of JSON.
+fn timed(args: &Args, call: impl Fn() -> Vec<f32>) -> Result<(), Box<dyn Error>> {
+    let first = call();
+    (1..args.warmup).for_each(|_| _ = call());
+    let (start, mut seconds) = (Instant::now(), Vec::new());
+    while (seconds.len() as u64) < args.calls || start.elapsed().as_secs_f64() < args.seconds {
+        let begun = Instant::now();
+        call();
+        seconds.push(begun.elapsed().as_secs_f64());
+    }
+    let rate = (seconds.len() * args.batch) as f64 / seconds.iter().sum::<f64>();
+    seconds.sort_by(f64::total_cmp);
+    let quantile = |q: f64| 1e3 * seconds[((seconds.len() - 1) as f64 * q).round() as usize];
+    // Of the first image alone: a number that other programs can be held to.
+    let outputs = &first[..first.len() / args.batch];
+    let size =
+        (outputs.iter().map(|y| f64::from(y * y)).sum::<f64>() / outputs.len() as f64).sqrt();
+    Ok(cli::print(&format!(
+        "{{\"size\": {size:e}, \"median_ms\": {:.4}, \"p99_ms\": {:.4}, \"images_per_second\": {rate:.2}}}\n",
+        quantile(0.5),
+        quantile(0.99),
+    ))?)
 }

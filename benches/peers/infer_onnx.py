@@ -10,7 +10,8 @@ import numpy
 
 from networks import uniform
 
-PROGRAMS = ["onnxruntime", "openvino"]
+# With its hint for throughput OpenVINO takes several requests at a time, here of one thread each.
+PROGRAMS = ["onnxruntime", "openvino", "openvino_requests"]
 
 
 def with_onnxruntime(args):
@@ -20,10 +21,10 @@ def with_onnxruntime(args):
     options.intra_op_num_threads = args.threads
     session = onnxruntime.InferenceSession(args.file, options, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
-    return given.shape[1:], lambda images: session.run(None, {given.name: images})[0]
+    return given.shape[1:], lambda images: session.run(None, {given.name: images})[0], 1
 
 
-def with_openvino(args):
+def compiled_by_openvino(args, hint):
     import openvino
 
     core = openvino.Core()
@@ -32,10 +33,32 @@ def with_openvino(args):
     shape = [side.get_length() for side in shape]
     # Fixed, as a program that knows its batches would have it.
     model.reshape([args.batch, *shape])
-    settings = {"INFERENCE_NUM_THREADS": args.threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = core.compile_model(model, "CPU", settings)
+    settings = {"INFERENCE_NUM_THREADS": args.threads, "PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": "f32"}
+    return shape, core.compile_model(model, "CPU", settings)
+
+
+def with_openvino(args):
+    shape, compiled = compiled_by_openvino(args, "LATENCY")
     request = compiled.create_infer_request()
-    return shape, lambda images: request.infer([images])[0]
+    return shape, lambda images: request.infer([images])[0], 1
+
+
+def with_openvino_requests(args):
+    import openvino
+
+    shape, compiled = compiled_by_openvino(args, "THROUGHPUT")
+    queue = openvino.AsyncInferQueue(compiled)
+    outputs = []
+    queue.set_callback(lambda request, _: outputs.append(request.get_output_tensor().data))
+
+    def call(images):
+        outputs.clear()
+        for _ in range(len(queue)):
+            queue.start_async([images])
+        queue.wait_all()
+        return outputs[0]
+
+    return shape, call, len(queue)
 
 
 def main():
@@ -46,20 +69,22 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--warmup", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--calls", type=int, default=100, help="at least so many, however long they take")
     args = parser.parse_args()
-    shape, call = globals()[f"with_{args.program}"](args)
+    # The call, and how many batches it takes at once.
+    shape, call, batches = globals()[f"with_{args.program}"](args)
     shape = (args.batch, *shape)
     images = uniform(0, math.prod(shape)).astype(numpy.float32).reshape(shape)
     first = numpy.array(call(images)[0], dtype=numpy.float64)
     for _ in range(1, args.warmup):
         call(images)
     start, seconds = time.perf_counter(), []
-    while not seconds or time.perf_counter() - start < args.seconds:
+    while len(seconds) < args.calls or time.perf_counter() - start < args.seconds:
         begun = time.perf_counter()
         call(images)
         seconds.append(time.perf_counter() - begun)
-    median, p99 = (1e3 * float(numpy.quantile(seconds, q)) for q in (0.5, 0.99))
-    rate = len(seconds) * args.batch / sum(seconds)
+    median, p99 = (1e3 * float(numpy.quantile(seconds, q, method="nearest")) for q in (0.5, 0.99))
+    rate = len(seconds) * args.batch * batches / sum(seconds)
     size = float(numpy.sqrt((first**2).mean()))
     print(json.dumps({"size": size, "median_ms": median, "p99_ms": p99, "images_per_second": rate}))
 

@@ -210,8 +210,9 @@ impl Bundle {
         };
         let class = logits.iter().enumerate().fold(0, larger);
         let exp = |logit: &f32| f64::from(*logit - logits[class]).exp();
-        let sum: f64 = logits.iter().map(exp).sum();
-        let probabilities = logits.iter().map(|logit| (exp(logit) / sum) as f32).collect();
+        let exponentials: Vec<f64> = logits.iter().map(exp).collect();
+        let sum: f64 = exponentials.iter().sum();
+        let probabilities = exponentials.iter().map(|e| (e / sum) as f32).collect();
         Ok(Prediction { class, name: self.classes[class].clone(), probabilities })
     }
 }

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use kuva::render::render::{Scene, TextAnchor};
 
 use super::inset::{Inset, Raster, compose_with};
-use super::page::{shorten, text_at, text_width};
+use super::page::{shorten, text_at, text_width, words};
 use super::picture::{Picture, PlotError};
 use super::sheet::SheetImage;
 use super::style::{INK, MUTED, PAPER, Rgb, SUBTITLE, TICK, least_width, series};
@@ -221,15 +221,15 @@ fn scale(scene: &mut Scene, insets: &mut Vec<Inset>, left: f64) {
 /// A name in at most two lines of whole words, each no wider than a column.
 fn in_lines(name: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in name.split_whitespace() {
+    for word in words(name) {
         let fits = |line: &String| text_width(&format!("{line} {word}"), TICK) <= COLUMN - 4.0;
         let is_last = lines.len() == NAME_LINES;
         match lines.last_mut() {
             Some(line) if is_last || fits(line) => {
                 line.push(' ');
-                line.push_str(word);
+                line.push_str(&word);
             }
-            _ => lines.push(word.into()),
+            _ => lines.push(word),
         }
     }
     lines.iter().map(|line| shorten(line, TICK, COLUMN - 4.0)).collect()

@@ -160,6 +160,24 @@ fn as_long_as_fits(
     cut(lengths.partition_point(|kept| text_width(&cut(*kept), size) <= limit))
 }
 
+/// The words of a text, between which a line may end: `93.1 ± 0.2 %` is one of them.
+pub(super) fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut belongs_to_next = false;
+    for word in text.split_whitespace() {
+        let is_unit = word.starts_with(['%', '±']);
+        match words.last_mut() {
+            Some(last) if is_unit || belongs_to_next => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => words.push(word.into()),
+        }
+        belongs_to_next = word == "±";
+    }
+    words
+}
+
 /// The text in lines of whole words, as [`plain`] text; a word that is wider than a line is broken.
 fn wrap(text: &str, size: u32, limit: f64) -> Vec<String> {
     let fits = |line: &str| text_width(&plain(line), size) <= limit;
@@ -172,9 +190,9 @@ fn wrap(text: &str, size: u32, limit: f64) -> Vec<String> {
             false => lines.push(text.into()),
         }
     };
-    for word in text.split_whitespace() {
-        match fits(word) {
-            true => add(word, " "),
+    for word in words(text) {
+        match fits(&word) {
+            true => add(&word, " "),
             false => word.chars().for_each(|c| add(&c.to_string(), "")),
         }
     }
@@ -204,6 +222,13 @@ mod tests {
         let lines = wrap(&text, TITLE, 350.0);
         assert!(lines.len() > 1 && lines.iter().all(|line| text_width(line, TITLE) <= 350.0));
         assert_eq!(lines.join(" "), text.trim());
+    }
+
+    #[test]
+    fn a_figure_stays_in_one_line_with_its_spread_and_its_unit() {
+        assert_eq!(words("with 93.1 ± 0.2 %, of  5 %"), ["with", "93.1 ± 0.2 %,", "of", "5 %"]);
+        assert!(words(" ").is_empty());
+        assert_eq!(words("% ±"), ["% ±"]);
     }
 
     #[test]

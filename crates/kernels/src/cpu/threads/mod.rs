@@ -42,6 +42,8 @@ thread_local! {
 /// many as rayon's current pool has, or fewer where several threads do this at the same time, so that they share the
 /// cores of the machine. It is meant for loops over steps or batches, and changes no bit of their results.
 ///
+/// The others sleep once `f` has ended. The process keeps one set of them for the next call.
+///
 /// ```
 /// # use selvedge_kernels::with_team;
 /// let sum = with_team(|| (1..=10).sum::<u32>()); // here the loop over all steps
@@ -57,9 +59,12 @@ pub fn with_team<R>(f: impl FnOnce() -> R) -> R {
         return f();
     }
     // It begins with the first kernel that is worth several threads: on a GPU there is none.
-    let team = Team::default();
-    let _as_before = entered(Crew::Team(&raw const team));
-    f()
+    let team = Team::rested();
+    let as_before = entered(Crew::Team(&raw const team));
+    let result = f();
+    drop(as_before);
+    team.rest();
+    result
 }
 
 /// Says that a step of the loop within [`with_team`] has ended: once for each step, on the thread of the loop.

@@ -6,7 +6,7 @@ use std::hint::spin_loop;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle, available_parallelism, yield_now};
 use std::time::{Duration, Instant};
 
@@ -29,13 +29,18 @@ type Job = dyn Fn(usize) + Sync;
 
 const NOTHING: &Job = &|_| ();
 
-/// The teams that have begun. They share the cores.
+/// The teams that have begun, but for the one that rests. They share the cores.
 static TEAMS: AtomicUsize = AtomicUsize::new(0);
 
-/// Helpers of the thread that has made it.
+/// A team that nobody uses now: a call that takes 10 µs, such as one image of a small network, is not to wait for threads
+/// to begin and to end, which takes 80. One is enough for whoever makes one such call after the other.
+static RESTING: Mutex<Option<Team>> = Mutex::new(None);
+
+/// Helpers of the thread that is in [`with_team`](super::with_team), one such call after the other.
 #[derive(Default)]
 pub(super) struct Team {
-    size: OnceCell<Size>,
+    /// The most threads that it may ever have.
+    threads: OnceCell<usize>,
     begun: OnceCell<Begun>,
     jobs: Cell<u64>,
     pace: Cell<Pace>,
@@ -43,11 +48,25 @@ pub(super) struct Team {
     last_step: Cell<Option<Instant>>,
 }
 
-struct Size {
-    /// The most threads that it may ever have.
-    threads: usize,
-    /// Those that it shares with other teams.
-    cores: usize,
+/// The cores that all teams share. To ask the system for them takes longer than many a network.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    // Tests are to have as many threads as they ask for, whatever runs beside them.
+    let of_this_machine = || match cfg!(test) {
+        true => usize::MAX,
+        false => available_parallelism().map_or(1, NonZero::get),
+    };
+    *CORES.get_or_init(of_this_machine)
+}
+
+/// The threads that a team of this thread may have.
+fn most_threads() -> usize {
+    rayon::current_num_threads().min(cores())
+}
+
+/// The team that rests; a panic elsewhere leaves it whole.
+fn resting() -> MutexGuard<'static, Option<Team>> {
+    RESTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Begun {
@@ -77,15 +96,41 @@ unsafe impl Send for Post {}
 unsafe impl Sync for Post {}
 
 impl Team {
+    /// The team that rests, if it has the size that a new one would have; or a new one.
+    pub(super) fn rested() -> Self {
+        let Some(team) = resting().take() else { return Team::default() };
+        // It is dropped as one of them.
+        TEAMS.fetch_add(1, Ordering::Relaxed);
+        match team.threads() == most_threads() {
+            true => team,
+            false => Team::default(),
+        }
+    }
+
+    /// Keeps the helpers for the next team, or lets them go.
+    pub(super) fn rest(self) {
+        // Miri takes threads that have not ended for a fault.
+        if self.begun.get().is_none() || cfg!(miri) {
+            return;
+        }
+        self.pace.take();
+        self.last_step.take();
+        let mut resting = resting();
+        if resting.is_none() {
+            TEAMS.fetch_sub(1, Ordering::Relaxed);
+            *resting = Some(self);
+        }
+        // Else it is dropped, which waits for its helpers: parameters are, after the lock.
+    }
+
     /// How many threads may compute a kernel, with the one that has made the team: those of rayon's current pool, of which
     /// no more than this team's share of the cores; and one, while steps take less time so.
     pub(super) fn share(&self) -> usize {
         if self.pace.get().is_alone() {
             return 1;
         }
-        let Size { threads, cores } = *self.size();
         let teams = TEAMS.load(Ordering::Relaxed) + usize::from(self.begun.get().is_none());
-        threads.min(cores / teams).max(1)
+        self.threads().min(cores() / teams).max(1)
     }
 
     /// Begins a loop within the team's: its steps have a pace of their own until the result is dropped, and helpers before
@@ -117,16 +162,8 @@ impl Team {
         }
     }
 
-    fn size(&self) -> &Size {
-        self.size.get_or_init(|| {
-            // Tests are to have as many threads as they ask for, whatever runs beside them.
-            let cores = if cfg!(test) {
-                usize::MAX
-            } else {
-                available_parallelism().map_or(1, NonZero::get)
-            };
-            Size { threads: rayon::current_num_threads().min(cores), cores }
-        })
+    fn threads(&self) -> usize {
+        *self.threads.get_or_init(most_threads)
     }
 
     /// Calls `job` on this thread with 0, and on up to `threads - 1` helpers with their numbers, and returns when all are
@@ -136,7 +173,7 @@ impl Team {
     ///
     /// If `job` does, on any of the threads.
     pub(super) fn run(&self, threads: usize, job: &(dyn Fn(usize) + Sync)) {
-        let Begun { post, helpers } = self.begun.get_or_init(|| Begun::new(self.size().threads));
+        let Begun { post, helpers } = self.begun.get_or_init(|| Begun::new(self.threads()));
         let number = self.jobs.get() + 1;
         self.jobs.set(number);
         // SAFETY: the lifetime alone is changed. No helper calls it after `Closed` is dropped, below. Nobody reads it now.

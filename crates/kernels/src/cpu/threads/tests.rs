@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -135,4 +135,32 @@ fn one_thread_computes_steps_that_gain_nothing_from_others_but_all_compute_what_
         end_of_step();
         assert_eq!(count(), 1);
     });
+}
+
+#[test]
+fn helpers_rest_from_one_loop_to_the_next_of_the_same_size() {
+    let helpers_of = |threads| {
+        let ids = Mutex::new(HashSet::new());
+        within(threads, || {
+            for _ in 0..20 {
+                for_each((0..8).into_par_iter(), |_: i32| {
+                    std::thread::sleep(Duration::from_micros(200));
+                    let thread = std::thread::current();
+                    let is_helper = thread.name().is_some_and(|name| name.starts_with("kernels-"));
+                    ids.lock().unwrap().extend(is_helper.then(|| thread.id()));
+                });
+            }
+        });
+        ids.into_inner().unwrap()
+    };
+    // Other tests may take them meanwhile. No two threads of a process have the same number.
+    let rested = (0..200).any(|_| !helpers_of(3).is_disjoint(&helpers_of(3)));
+    assert!(rested || cfg!(miri));
+    for threads in [3, 1, 2, 3] {
+        assert!(helpers_of(threads).len() < threads, "{threads}");
+    }
+    // A loop that is left by a panic leaves nothing to the next one.
+    let run = || within(2, || for_each((0..8).into_par_iter(), |_: i32| panic!("a kernel")));
+    assert!(catch_unwind(run).is_err());
+    within(2, || assert_eq!(map((0..8_usize).into_par_iter(), |i| i), [0, 1, 2, 3, 4, 5, 6, 7]));
 }
