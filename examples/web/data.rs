@@ -1,7 +1,7 @@
 //! The images of the page: those to train on, and those to try.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use selvedge::data::{IdxArray, IdxData};
 use selvedge::files::write;
@@ -11,8 +11,16 @@ use serde_json::json;
 /// How many images the page trains on, and tests on: 5 MB.
 const IMAGES: [usize; 2] = [10_000, 2_000];
 
-/// Writes the images to train on and those to try, and the list of all.
-pub fn write_all(out: &Path, bundle: &str, split: &Split) -> Result<(), Box<dyn Error>> {
+/// Pictures to try, as the page lists them.
+pub type Samples = Vec<serde_json::Value>;
+
+/// Writes the images to train on, and the list of all that the page reads.
+pub fn write_all(
+    out: &Path,
+    bundle: &str,
+    samples: Samples,
+    split: &Split,
+) -> Result<(), Box<dyn Error>> {
     let test = split.test()?;
     let mut files = serde_json::Map::new();
     for (view, count, part) in [(&split.train, IMAGES[0], "train"), (test, IMAGES[1], "test")] {
@@ -32,24 +40,58 @@ pub fn write_all(out: &Path, bundle: &str, split: &Split) -> Result<(), Box<dyn 
     }
     let text = "A small network learns from 10,000 images of Fashion-MNIST, here on this device, and is \
                 tested on 2,000 others.";
-    let samples = samples(out, test)?;
     let data = json!({ "text": text, "classes": test.classes(), "files": files });
     let site = json!({ "bundle": bundle, "samples": samples, "data": data });
     write(out.join("site.json"), serde_json::to_string_pretty(&site)?)?;
     Ok(())
 }
 
-/// The first test image of every class, as PNG.
-fn samples(out: &Path, test: &View) -> Result<Vec<serde_json::Value>, Box<dyn Error>> {
+/// The first test image of every class of a network, as PNG; none if it has a class that they have not.
+pub fn samples(out: &Path, test: &View, classes: &[String]) -> Result<Samples, Box<dyn Error>> {
     let [_, height, width] = test.shape();
-    let mut samples = Vec::new();
-    for (class, name) in test.classes().iter().enumerate() {
+    let known: Vec<_> =
+        classes.iter().filter_map(|name| test.classes().iter().position(|c| c == name)).collect();
+    if known.len() < classes.len() {
+        return Ok(Samples::new());
+    }
+    let mut samples = Samples::new();
+    for (class, name) in known.into_iter().zip(classes) {
         let first = (0..test.len()).find(|i| usize::from(test.label(*i)) == class);
         let Some(first) = first else { continue };
-        let file = PathBuf::from(format!("sample-{class}.png"));
+        let file = format!("sample-{class}.png");
         let pixels = test.image(first).to_vec();
         let image = image::GrayImage::from_raw(width as u32, height as u32, pixels);
         image.ok_or("an image of another size")?.save(out.join(&file))?;
+        samples.push(json!({ "file": file, "class": name }));
+    }
+    Ok(samples)
+}
+
+/// A picture of one's own, to try.
+pub struct Picture {
+    name: String,
+    ending: String,
+    bytes: Vec<u8>,
+}
+
+impl Picture {
+    /// Reads a file, which has to be a picture.
+    pub fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
+        let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let bytes = std::fs::read(path).map_err(|error| told(&error))?;
+        image::load_from_memory(&bytes).map_err(|error| told(&error))?;
+        let [name, ending] = [path.file_stem(), path.extension()]
+            .map(|part| part.unwrap_or_default().to_string_lossy().into_owned());
+        Ok(Self { name, ending, bytes })
+    }
+}
+
+/// The same of pictures of one's own, which are called by their files.
+pub fn own_samples(out: &Path, pictures: &[Picture]) -> Result<Samples, Box<dyn Error>> {
+    let mut samples = Samples::new();
+    for (i, Picture { name, ending, bytes }) in pictures.iter().enumerate() {
+        let file = format!("sample-{i}.{ending}");
+        write(out.join(&file), bytes)?;
         samples.push(json!({ "file": file, "class": name }));
     }
     Ok(samples)

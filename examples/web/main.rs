@@ -28,6 +28,10 @@ struct Args {
     /// Fashion-MNIST now, unless the folder has them]
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
+    /// A picture to try, beside where visitors draw: once for each [default: test images of Fashion-MNIST, if the network
+    /// has no other classes than those]
+    #[arg(long, value_name = "FILE")]
+    sample: Vec<PathBuf>,
     /// Epochs of that training
     #[arg(long, default_value = "4", conflicts_with = "bundle")]
     epochs: NonZeroUsize,
@@ -35,7 +39,7 @@ struct Args {
     #[arg(long)]
     build_only: bool,
     /// Serve the page that is in the folder, without making it
-    #[arg(long, conflicts_with_all = ["build_only", "bundle", "epochs"])]
+    #[arg(long, conflicts_with_all = ["build_only", "bundle", "sample", "epochs"])]
     serve_only: bool,
     /// The address to serve at: 0.0.0.0 for telephones in the same network
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
@@ -54,6 +58,8 @@ fn main() -> ExitCode {
 fn page(args: &Args) -> Result<(), Box<dyn Error>> {
     if !args.serve_only {
         // Known before three minutes of compiling.
+        let pictures = args.sample.iter().map(|path| data::Picture::read(path));
+        let pictures = pictures.collect::<Result<Vec<_>, _>>()?;
         let folder = args.out.display();
         std::fs::create_dir_all(&args.out).map_err(|e| format!("cannot make {folder}: {e}"))?;
         wasm::build(&args.out)?;
@@ -62,7 +68,11 @@ fn page(args: &Args) -> Result<(), Box<dyn Error>> {
         let (context, _) = args.common.context("training the page's network")?;
         let bundle =
             site::bundle(&args.out, args.bundle.as_deref(), &split, args.epochs, &context)?;
-        data::write_all(&args.out, &bundle, &split)?;
+        let samples = match pictures.is_empty() {
+            true => data::samples(&args.out, split.test()?, &bundle.classes)?,
+            false => data::own_samples(&args.out, &pictures)?,
+        };
+        data::write_all(&args.out, bundle.file, samples, &split)?;
         let folder = args.out.display();
         cli::print(&format!("the page is in {folder}: any file server can serve it\n"))?;
     }

@@ -27,24 +27,31 @@ pub fn fashion_mnist(source: &Source) -> Result<Split, Box<dyn Error>> {
     Ok(FASHION_MNIST.load(source)?.split_official()?)
 }
 
-/// The name of the file of the network that the page begins with: the given one, or one that learns now, unless
-/// it is there.
+/// The network that the page begins with.
+pub struct First {
+    /// Its file in the folder of the page.
+    pub file: &'static str,
+    /// Its classes.
+    pub classes: Vec<String>,
+}
+
+/// Puts the network that the page begins with into its folder: the given one, or one that learns now, unless it is there.
 pub fn bundle(
     out: &Path,
     given: Option<&Path>,
     split: &Split,
     epochs: NonZeroUsize,
     context: &Context,
-) -> Result<String, Box<dyn Error>> {
-    let name = "network.safetensors";
+) -> Result<First, Box<dyn Error>> {
+    let file = "network.safetensors";
     if let Some(given) = given {
         // Read before it is written: it may be the file of the folder itself.
         let bytes = fs::read(given).map_err(|e| format!("cannot read {}: {e}", given.display()))?;
-        Bundle::load(given, &context.device)?;
-        selvedge::files::write(out.join(name), &bytes)?;
-        return Ok(name.into());
+        let classes = Bundle::load(given, &context.device)?.classes().to_vec();
+        selvedge::files::write(out.join(file), &bytes)?;
+        return Ok(First { file, classes });
     }
-    let (name, path) = ("fashion.safetensors", out.join("fashion.safetensors"));
+    let (file, path) = ("fashion.safetensors", out.join("fashion.safetensors"));
     if !path.is_file() {
         let network = Cnn::cnn2_small(10).architecture();
         let network = network.init(Initialization::PyTorch, 0, &context.device)?;
@@ -56,5 +63,5 @@ pub fn bundle(
         cli::print(&format!("the page's network knows {accuracy:.2} % of the test images\n"))?;
         Bundle::new(fitted.model, &data).save(&path)?;
     }
-    Ok(name.into())
+    Ok(First { file, classes: split.classes().to_vec() })
 }

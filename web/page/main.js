@@ -412,7 +412,9 @@ async function start() {
   const bundle = await fetched(site.bundle);
   await client.ready;
   await useNetwork(bundle, site.bundle);
-  await useSample(site.samples[0].file);
+  if (site.samples.length > 0) {
+    await useSample(site.samples[0].file);
+  }
   new Training(module, site, tell, useNetwork);
   document.documentElement.dataset.ready = "true";
 }
