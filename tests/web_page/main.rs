@@ -140,6 +140,18 @@ fn drawing_with_the_mouse_or_the_keyboard_alone_is_answered_and_looked_into() {
 }
 
 #[test]
+fn a_page_with_no_pictures_to_try_begins_with_an_empty_one() {
+    let Some(site) = Site::new() else { return };
+    site.without_samples();
+    let mut page = site.open([1280, 900]);
+    assert_eq!(page.js("document.querySelectorAll('#samples button').length"), 0);
+    let before = probabilities(&mut page);
+    page.give_file("file", &site.file("picture.png", &png(&test_images(), 3)));
+    next_answer(&mut page, &before);
+    assert!(page.faults().is_empty(), "{:?}", page.faults());
+}
+
+#[test]
 fn a_camera_is_answered_live_until_it_is_stopped() {
     let Some(site) = Site::new() else { return };
     let mut page = site.open([1280, 900]);

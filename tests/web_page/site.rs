@@ -75,6 +75,15 @@ impl Site {
         page
     }
 
+    /// Takes the pictures to try from the page, as that of a network of no clothes has none.
+    pub fn without_samples(&self) {
+        let path = self.folder.path().join("site.json");
+        let mut site: serde_json::Value =
+            serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        site["samples"] = json!([]);
+        fs::write(path, site.to_string()).unwrap();
+    }
+
     pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.folder.path().join(name);
         fs::write(&path, content).unwrap();
