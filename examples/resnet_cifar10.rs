@@ -18,8 +18,8 @@ use selvedge::report::{StepLog, write_evaluation};
 #[derive(Parser)]
 struct Args {
     /// Channels of each layer whose maps are shown
-    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u8).range(1..=16))]
-    channels: u8,
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=512))]
+    channels: u16,
     #[command(flatten)]
     fit: cli::FitArgs,
     #[command(flatten)]

@@ -5,18 +5,22 @@ use kuva::render::render::{Scene, TextAnchor};
 use selvedge_data::View;
 
 use super::inset::{Inset, Raster, compose_with};
+use super::number::number;
 use super::page::{plain, shorten, text_at, text_width};
 use super::picture::{Picture, PlotError};
 use super::sheet::SheetImage;
 use super::style::{INK, LABEL, MUTED, Rgb, TICK, least_width, viridis};
 
-/// Most images, layers, and channels of each.
+/// Most images, layers, and maps: a picture of more is larger than most programs open.
 const MOST_IMAGES: usize = 20;
 const MOST_LAYERS: usize = 20;
-const MOST_CHANNELS: usize = 16;
+const MOST_MAPS: usize = 2048;
+/// Maps side by side, at most: the other channels of a layer stand in rows below them.
+const ACROSS: usize = 16;
 /// The channels that are drawn, unless it is said otherwise.
 const CHANNELS: usize = 6;
-/// Sides of the image and of a map: of one image alone, and where there are several.
+/// Sides of the image and of a map: of one image alone, and where there are several. Where the channels of a layer take
+/// several rows, maps are small.
 const LARGE: [f64; 2] = [128.0, 84.0];
 const SMALL: [f64; 2] = [64.0, 64.0];
 /// Between maps.
@@ -26,6 +30,8 @@ const BESIDE: f64 = 22.0;
 /// The line that names a layer, and the numbers of the channels below it.
 const NAME: f64 = 22.0;
 const NUMBERS: f64 = 16.0;
+/// From a row of a layer to the numbers of its next row.
+const ROWS: f64 = 4.0;
 /// From one line of text to the next.
 const LINE: f64 = 16.0;
 /// Between the rows of one layer and of the next.
@@ -42,7 +48,7 @@ const SCALE: f64 = 76.0;
 ///
 /// The scale begins at 0, or at the least value if that is negative, and ends at the largest, of all that is drawn of
 /// the layer for any of the images: two maps of a layer can be compared, and so can those of two images. A bar shows
-/// its ends.
+/// its ends. A layer with more than 16 channels has them in rows of 16.
 ///
 /// ```
 /// use selvedge_report::plot::{FeatureMaps, LayerMaps, SheetImage};
@@ -62,7 +68,7 @@ pub struct FeatureMaps<'a> {
     pub images: Vec<SheetImage<'a>>,
     /// The layers in their order: 1 to 20.
     pub layers: Vec<LayerMaps>,
-    /// The first so many channels of each layer are drawn, as far as it has them: 1 to 16.
+    /// The first so many channels of each layer are drawn, as far as it has them: 1 or more. `usize::MAX` is all of them.
     pub channels: usize,
 }
 
@@ -104,20 +110,22 @@ impl<'a> FeatureMaps<'a> {
     ///
     /// # Errors
     ///
-    /// [`PlotError::Data`] if there is no such image; no images, layers or channels, or too many; a layer whose values
-    /// are not as many as its shape says, not for all images, or not finite; and as [`sheet`](super::sheet) for an
-    /// image.
+    /// [`PlotError::Data`] if there is no such image; no images, layers or channels; too many images or layers, or more
+    /// than 2,048 maps; a layer whose values are not as many as its shape says, not for all images, or not finite; and as
+    /// [`sheet`](super::sheet) for an image.
     pub fn picture_of(
         &self,
         image: usize,
         title: &str,
         subtitle: Option<&str>,
     ) -> Result<Picture, PlotError> {
-        self.check()?;
+        self.check(1)?;
         let shown = self.images.get(image).ok_or_else(|| {
             refused(format!("there is no image {image} of {}", self.images.len()))
         })?;
-        let [side, map] = LARGE;
+        let rows_of_small = self.widest() > ACROSS;
+        let (side, map) = (LARGE[0], if rows_of_small { SMALL[1] } else { LARGE[1] });
+        let before = if rows_of_small { "" } else { "channel " };
         let mut drawing = Drawing::new(self, title, side + BESIDE, map);
         drawing.image(shown, image, (0.0, NAME + NUMBERS), side)?;
         for (i, line) in shown.caption.iter().enumerate() {
@@ -129,11 +137,12 @@ impl<'a> FeatureMaps<'a> {
         }
         let mut top = 0.0;
         for layer in &self.layers {
-            let scale = layer.scale(self.channels);
-            top = drawing.heading(layer, top, self.channels, "channel ");
-            drawing.bar(scale, (top, map));
-            drawing.maps(layer, image, top, scale);
-            top += map + BETWEEN;
+            let shown = Shown::of(layer, self.channels);
+            top = drawing.heading(&shown, top);
+            let rows = shown.count.div_ceil(drawing.columns).min(2) as f64;
+            let bar = (top + NUMBERS, rows * (map + NUMBERS + ROWS) - NUMBERS - ROWS);
+            drawing.bar(shown.scale, bar);
+            top = drawing.maps(&shown, image, top, Some(before)) + BETWEEN;
         }
         Ok(drawing.finish(title, subtitle, top))
     }
@@ -144,37 +153,44 @@ impl<'a> FeatureMaps<'a> {
     ///
     /// As [`picture_of`](Self::picture_of).
     pub fn picture(&self, title: &str, subtitle: Option<&str>) -> Result<Picture, PlotError> {
-        self.check()?;
+        self.check(self.images.len())?;
         let [side, map] = SMALL;
         let mut drawing = Drawing::new(self, title, LABELS + side + BESIDE, map);
         let mut top = 0.0;
         for layer in &self.layers {
-            let scale = layer.scale(self.channels);
-            top = drawing.heading(layer, top, self.channels, "");
-            // As high as two rows, where there are so many.
-            let rows = self.images.len().min(2) as f64;
-            drawing.bar(scale, (top, rows * (map + GAP) - GAP));
+            let shown = Shown::of(layer, self.channels);
+            let rows = shown.count.div_ceil(drawing.columns);
+            top = drawing.heading(&shown, top);
+            // As high as two rows, where there are so many. Rows of one image have their numbers between them.
+            let (two, gap) = match rows {
+                1 => (self.images.len().min(2) as f64, GAP),
+                _ => (2.0, NUMBERS + ROWS),
+            };
+            drawing.bar(shown.scale, (top + NUMBERS, two * (map + gap) - gap));
             for (i, image) in self.images.iter().enumerate() {
+                let numbers = (i == 0 || rows > 1).then_some("");
+                let first = top + if numbers.is_some() { NUMBERS } else { 0.0 };
                 let name = image.caption.first().map_or("", String::as_str);
-                let middle = top + side / 2.0 + 0.36 * f64::from(TICK);
+                let middle = first + side / 2.0 + 0.36 * f64::from(TICK);
                 let text = shorten(name, TICK, LABELS - 8.0);
                 drawing.text(&text, (LABELS - 8.0, middle), TICK, INK, TextAnchor::End);
-                drawing.image(image, i, (LABELS, top), side)?;
-                drawing.maps(layer, i, top, scale);
-                top += map + GAP;
+                drawing.image(image, i, (LABELS, first), side)?;
+                top = drawing.maps(&shown, i, top, numbers) + GAP;
             }
             top += BETWEEN;
         }
         Ok(drawing.finish(title, subtitle, top))
     }
 
-    fn check(&self) -> Result<(), PlotError> {
+    /// Refuses what cannot be drawn, `drawn` images of it.
+    fn check(&self, drawn: usize) -> Result<(), PlotError> {
         let images = self.images.len();
-        for (what, count, most) in [
-            ("images", images, MOST_IMAGES),
-            ("layers", self.layers.len(), MOST_LAYERS),
-            ("channels a layer", self.channels, MOST_CHANNELS),
-        ] {
+        if self.channels == 0 {
+            return Err(refused("expected 1 channel a layer or more, got 0".into()));
+        }
+        for (what, count, most) in
+            [("images", images, MOST_IMAGES), ("layers", self.layers.len(), MOST_LAYERS)]
+        {
             if !(1..=most).contains(&count) {
                 return Err(refused(format!("expected 1 to {most} {what}, got {count}")));
             }
@@ -193,11 +209,17 @@ impl<'a> FeatureMaps<'a> {
                 return Err(refused(format!("{name} has values that are not finite")));
             }
         }
-        Ok(())
+        let channels: usize = self.layers.iter().map(|layer| layer.shown(self.channels)).sum();
+        match drawn.saturating_mul(channels) {
+            0..=MOST_MAPS => Ok(()),
+            maps => Err(refused(format!(
+                "expected at most {MOST_MAPS} maps, got {maps}: take fewer channels or layers"
+            ))),
+        }
     }
 
     /// The most channels that a layer shows.
-    fn columns(&self) -> usize {
+    fn widest(&self) -> usize {
         self.layers.iter().map(|layer| layer.shown(self.channels)).max().unwrap_or(0)
     }
 }
@@ -239,11 +261,24 @@ impl LayerMaps {
     }
 }
 
+/// A layer, the number of its channels that are drawn, and the ends of their scale.
+struct Shown<'a> {
+    layer: &'a LayerMaps,
+    count: usize,
+    scale: (f32, f32),
+}
+
+impl<'a> Shown<'a> {
+    fn of(layer: &'a LayerMaps, channels: usize) -> Self {
+        Self { layer, count: layer.shown(channels), scale: layer.scale(channels) }
+    }
+}
+
 /// What has been drawn so far.
 struct Drawing {
     scene: Scene,
     insets: Vec<Inset>,
-    /// Left end of the maps, the side of one, and how many are in a row.
+    /// Left end of the maps, the side of one, and how many are in a row at most.
     left: f64,
     map: f64,
     columns: usize,
@@ -252,7 +287,7 @@ struct Drawing {
 impl Drawing {
     /// Nothing yet, with room for the maps and the headings of all layers.
     fn new(maps: &FeatureMaps<'_>, title: &str, left: f64, map: f64) -> Self {
-        let columns = maps.columns();
+        let columns = maps.widest().min(ACROSS);
         let headings = maps.layers.iter().map(|layer| layer.heading(maps.channels));
         let headings = headings.map(|text| text_width(&plain(&text), LABEL)).fold(0.0, f64::max);
         let room = (columns as f64 * (map + GAP) + SCALE).max(headings.min(LONGEST) + 2.0);
@@ -279,42 +314,47 @@ impl Drawing {
         Ok(())
     }
 
-    /// Writes the name of a layer, the size of its maps and the numbers of its channels; gives where the maps begin.
-    fn heading(&mut self, layer: &LayerMaps, top: f64, channels: usize, before: &str) -> f64 {
-        let text = shorten(&layer.heading(channels), LABEL, self.scene.width - self.left);
+    /// Writes the name of a layer and the size of its maps; gives where its rows begin.
+    fn heading(&mut self, shown: &Shown<'_>, top: f64) -> f64 {
+        let text = shorten(&shown.layer.heading(shown.count), LABEL, self.scene.width - self.left);
         self.text(&text, (self.left, top + 15.0), LABEL, INK, TextAnchor::Start);
-        for channel in 0..layer.shown(channels) {
-            let middle = self.column(channel) + self.map / 2.0;
-            let at = (middle, top + NAME + NUMBERS - 5.0);
-            self.text(&format!("{before}{channel}"), at, TICK, MUTED, TextAnchor::Middle);
-        }
-        top + NAME + NUMBERS
+        top + NAME
     }
 
     fn column(&self, channel: usize) -> f64 {
         self.left + channel as f64 * (self.map + GAP)
     }
 
-    /// Draws the maps of an image.
-    fn maps(&mut self, layer: &LayerMaps, image: usize, top: f64, (low, high): (f32, f32)) {
-        let [_, _, height, width] = layer.shape;
-        for channel in 0..layer.shown(self.columns) {
-            let (low, range) = (f64::from(low), f64::from(high) - f64::from(low));
-            let share = |value: &f32| match range > 0.0 {
-                true => (f64::from(*value) - low) / range,
+    /// Draws the maps of an image, above each its number behind a word if one is given; gives where the last row ends.
+    fn maps(&mut self, shown: &Shown<'_>, image: usize, top: f64, numbers: Option<&str>) -> f64 {
+        let [_, _, height, width] = shown.layer.shape;
+        let (low, high) = (f64::from(shown.scale.0), f64::from(shown.scale.1));
+        let above = if numbers.is_some() { NUMBERS } else { 0.0 };
+        for channel in 0..shown.count {
+            let row = (channel / self.columns) as f64;
+            let at = (
+                self.column(channel % self.columns),
+                top + above + row * (self.map + above + ROWS),
+            );
+            if let Some(before) = numbers {
+                let middle = (at.0 + self.map / 2.0, at.1 - 5.0);
+                self.text(&format!("{before}{channel}"), middle, TICK, MUTED, TextAnchor::Middle);
+            }
+            let share = |value: &f32| match high > low {
+                true => (f64::from(*value) - low) / (high - low),
                 false => 0.0,
             };
-            let steps = layer.map(image, channel).iter().map(|v| (255.0 * share(v)).round() as u8);
-            let steps: Vec<u8> = steps.collect();
+            let values = shown.layer.map(image, channel).iter();
+            let steps: Vec<u8> = values.map(|v| (255.0 * share(v)).round() as u8).collect();
             let raster = Raster::new(&steps, [1, height, width], pixels(self.map));
             let mut raster = raster.expect("a map has as many values as its shape says");
             for pixel in raster.rgb.chunks_exact_mut(3) {
                 let (red, green, blue) = viridis(f64::from(pixel[0]) / 255.0);
                 pixel.copy_from_slice(&[red, green, blue]);
             }
-            let at = (self.column(channel), top);
             self.insets.push(Inset::filling(raster, at, self.map));
         }
+        top + shown.count.div_ceil(self.columns) as f64 * (self.map + above + ROWS) - ROWS
     }
 
     /// Draws the colours of a scale behind the maps, with the numbers of its ends.
@@ -341,25 +381,6 @@ impl Drawing {
 /// Pixels along the longer side of what is drawn: those of a PNG.
 fn pixels(side: f64) -> usize {
     2 * side as usize
-}
-
-/// A number with three digits that count.
-fn number(value: f32) -> String {
-    let value = f64::from(value);
-    if value == 0.0 {
-        return "0".into();
-    }
-    let size = value.abs().log10().floor();
-    match size {
-        -3.0..=4.0 => {
-            let text = format!("{value:.*}", (2.0 - size).max(0.0) as usize);
-            match text.contains('.') {
-                true => text.trim_end_matches('0').trim_end_matches('.').into(),
-                false => text,
-            }
-        }
-        _ => format!("{value:.1e}"),
-    }
 }
 
 fn refused(reason: String) -> PlotError {

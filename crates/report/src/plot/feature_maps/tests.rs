@@ -61,6 +61,32 @@ fn maps_of_any_size_are_drawn_at_one_size_and_nothing_is_clipped() {
 }
 
 #[test]
+fn all_channels_of_a_layer_are_drawn_in_rows_of_sixteen_on_one_scale() {
+    let layers = vec![
+        layer("relu1", [2, 40, 3, 3], |i| (i % 9) as f32),
+        layer("relu2", [2, 5, 3, 3], |i| i as f32),
+    ];
+    let images = vec![image("coat"), image("bag")];
+    let maps = FeatureMaps { images, layers, channels: usize::MAX };
+    let one = maps.picture_of(0, "Title", Some("below")).unwrap();
+    let both = maps.picture("Title", Some("below")).unwrap();
+    for (picture, images) in [(&one, 1), (&both, 2)] {
+        let svg = picture.to_svg();
+        assert!(svg.contains(">relu1: 40 channels, 3 × 3<"));
+        // The numbers of a layer of several rows stand above each of them, of one row above its first.
+        assert_eq!(svg.matches(">39<").count(), images);
+        assert_eq!(svg.matches(">4<").count(), 1 + images);
+        assert!(Pixels::new(picture).border_is_clear());
+    }
+    let maps = one.insets.iter().filter(|inset| inset.size == (SMALL[1], SMALL[1]));
+    let tops: Vec<f64> = maps.map(|inset| inset.at.1).collect();
+    assert_eq!(tops.len(), 45);
+    let rows: Vec<usize> = tops.chunk_by(|a, b| a == b).map(<[f64]>::len).collect();
+    assert_eq!(rows, [16, 16, 8, 5]);
+    assert!(tops.is_sorted());
+}
+
+#[test]
 fn maps_that_are_0_everywhere_have_the_darkest_colour() {
     let maps = FeatureMaps {
         images: vec![image("coat")],
@@ -89,8 +115,12 @@ fn what_cannot_be_drawn_is_refused_on_one_line() {
     assert_eq!(message(none), "expected 1 to 20 images, got 0");
     let many = FeatureMaps { layers: vec![layer("a", [1; 4], |_| 0.0); 21], ..good() };
     assert_eq!(message(many), "expected 1 to 20 layers, got 21");
-    let wide = FeatureMaps { channels: 17, ..good() };
-    assert_eq!(message(wide), "expected 1 to 16 channels a layer, got 17");
+    let none = FeatureMaps { channels: 0, ..good() };
+    assert_eq!(message(none), "expected 1 channel a layer or more, got 0");
+    let layers = vec![layer("a", [1, 1025, 1, 1], |_| 0.0); 2];
+    let many = FeatureMaps { layers, channels: usize::MAX, ..good() };
+    let told = "expected at most 2048 maps, got 2050: take fewer channels or layers";
+    assert_eq!(message(many), told);
     let with = |shape, values| {
         let layers = vec![LayerMaps { name: "a\n\u{1b}".into(), shape, values }];
         message(FeatureMaps { layers, ..good() })
@@ -107,21 +137,4 @@ fn what_cannot_be_drawn_is_refused_on_one_line() {
     let damaged = SheetImage { shape: [2, 1, 2], ..image("coat") };
     let damaged = FeatureMaps { images: vec![damaged], ..good() };
     assert_eq!(message(damaged), "image 0 has 4 values for the shape [2, 1, 2]");
-}
-
-#[test]
-fn three_digits_of_a_number_count() {
-    for (value, text) in [
-        (0.0, "0"),
-        (1.0, "1"),
-        (0.012_345, "0.0123"),
-        (-2.5, "-2.5"),
-        (12.345, "12.3"),
-        (1234.5, "1234"),
-        (100.0, "100"),
-        (3e9, "3.0e9"),
-        (2e-5, "2.0e-5"),
-    ] {
-        assert_eq!(number(value), text);
-    }
 }
