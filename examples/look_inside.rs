@@ -9,7 +9,7 @@ use selvedge::cli;
 use selvedge::files::Output;
 use selvedge::prelude::*;
 use selvedge::report::command_line;
-use selvedge::report::looking::{Look, LookedAt, PICTURES, Reference, class_of};
+use selvedge::report::looking::{LookedAt, PICTURES, Reference};
 
 /// Looks inside the classifier of a bundle: which pixels of images matter by eight methods, what its layers make of them,
 /// what its first filters look for. Writes a page, `look.html`, and its pictures as SVG and PNG into a folder: `sheet` is
@@ -21,23 +21,10 @@ struct Args {
     /// Files of images of any size and colour: 1 to 50
     #[arg(required = true)]
     images: Vec<PathBuf>,
-    /// The class that is explained, by its name or number [default: the one that is predicted]
-    #[arg(long)]
-    class: Option<String>,
-    /// The layer of Grad-CAM [default: the last one with maps]
-    #[arg(long)]
-    layer: Option<String>,
-    /// With images that excite the classes
-    #[arg(long)]
-    excite: bool,
-    /// With an image that excites a filter, and what the filter of that number makes of the first image in every layer
-    #[arg(long, value_name = "LAYER:NUMBER")]
-    filter: Option<String>,
-    /// With images changed by FGSM and PGD, each pixel by at most this share of its range: above 0, at most 1
-    #[arg(long, value_name = "EPSILON")]
-    attack: Option<f64>,
-    /// A published data set of the same classes: with the training images that the network takes for the nearest, a t-SNE map, and the
-    /// accuracy on corrupted test images
+    #[command(flatten)]
+    look: cli::LookArgs,
+    /// A published data set of the same classes: with the training images that the network takes for the nearest, maps of
+    /// them by t-SNE and by principal components, and the accuracy on corrupted test images
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
     /// How many images of it are looked at: 4 or more
@@ -61,14 +48,11 @@ fn main() -> ExitCode {
 fn look(args: &Args) -> Result<(), Box<dyn Error>> {
     let (context, _) = args.common.context("look inside")?;
     let bundle = Bundle::load(&args.bundle, &context.device)?;
-    let class = args.class.as_deref().map(|class| class_of(&bundle, class)).transpose()?;
     let pixels = cli::read_images(&bundle, &args.images)?.into_iter();
     let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let images = args.images.iter().zip(pixels);
     let images = images.map(|(path, pixels)| LookedAt { name: name(path), pixels }).collect();
-    let look = Look::new(&bundle, images).with_class(class).with_layer(args.layer.clone());
-    let look = look.with_stop(context.stop.clone()).with_filter(args.filter.as_deref())?;
-    let look = look.with_excitation(args.excite).with_attack(args.attack)?;
+    let look = args.look.look(&bundle, images)?.with_stop(context.stop.clone());
     // A data set that does not fit is refused before anything is computed.
     let data = args.dataset.as_deref().map(|name| reference(args, &bundle, name)).transpose()?;
     let mut seen = look.compute()?;

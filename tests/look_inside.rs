@@ -153,6 +153,20 @@ fn a_class_is_given_by_its_name_or_its_number_and_a_layer_by_its_path() {
 }
 
 #[test]
+fn all_maps_of_a_layer_are_drawn_and_what_excites_begins_with_the_image() {
+    let files = Files::new();
+    let arguments = ["--maps", "relu2,conv1", "--channels", "all", "--excite-from-image"];
+    let output = files.look(&[&["good.safetensors", "grey.png"], &arguments[..]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = |name| String::from_utf8(read(&files.path("runs/look_inside"), name)).unwrap();
+    let maps = text("maps.svg");
+    assert!(maps.contains(">relu2: 8 channels, ") && maps.contains(">conv1: 4 channels, "));
+    // The image, and of each layer its bar and its maps.
+    assert_eq!(maps.matches("<image ").count(), 1 + 1 + 8 + 1 + 4);
+    assert!(text("excited.svg").contains("by gradient ascent from grey.png"));
+}
+
+#[test]
 fn images_that_are_none_are_refused_with_their_name_and_nothing_is_written() {
     let files = Files::new();
     for (name, bytes) in [
@@ -185,6 +199,9 @@ fn layers_and_classes_that_are_not_there_are_refused_with_those_that_are() {
     let names = "its layers are conv1, relu1, pool1, conv2, relu2, pool2, flatten1, fc1";
     refuses(&["--layer", "conv3"], &["`tiny` has no layer named `conv3`", names]);
     refuses(&["--layer", "fc1"], &["it gives features, not maps"]);
+    refuses(&["--maps", "relu1,conv3"], &["`tiny` has no layer named `conv3`", names]);
+    refuses(&["--maps", "fc1"], &["layer `fc1` of `tiny`: it gives features, not maps"]);
+    refuses(&["--channels", "0"], &["'0'", "it is a number from 1 on, or `all`"]);
     refuses(&["--layer", "\u{1b}[2J"], &["no layer named `\\u{1b}[2J`"]);
     let classes = "but must be 0 to 2, or one of bag, coat, shirt";
     refuses(&["--class", "3"], &["class is 3, ", classes]);

@@ -67,16 +67,28 @@ impl Method {
         classes: &[usize],
         layer: Option<&str>,
     ) -> Result<Tensor<4>, ModelError> {
+        self.maps_and_error(network, images, classes, layer).map(|(maps, _)| maps)
+    }
+
+    /// The same with how far the sums of integrated gradients are off the differences of the logits, at most.
+    pub(super) fn maps_and_error(
+        self,
+        network: &Network,
+        images: Tensor<4>,
+        classes: &[usize],
+        layer: Option<&str>,
+    ) -> Result<(Tensor<4>, Option<f64>), ModelError> {
         let [_, _, height, width] = images.dims();
-        match self {
+        let maps = match self {
+            Self::IntegratedGradients => {
+                let settings = IntegratedGradients::default();
+                let (maps, error) = integrated_gradients(network, images, classes, &settings)?;
+                return Ok((maps, Some(error)));
+            }
             Self::Saliency => saliency(network, images, classes).map(largest_over_channels),
             Self::InputXGradient => input_x_gradient(network, images, classes),
             Self::SmoothGrad => smooth_grad(network, images, classes, SmoothGrad::default())
                 .map(largest_over_channels),
-            Self::IntegratedGradients => {
-                let settings = IntegratedGradients::default();
-                integrated_gradients(network, images, classes, &settings).map(|(maps, _)| maps)
-            }
             Self::GuidedBackprop => guided_backprop(network, images, classes),
             Self::GradCam => upsample(grad_cam(network, images, classes, layer)?, [height, width]),
             Self::GradCamPlusPlus => {
@@ -89,7 +101,8 @@ impl Method {
                 let settings = Occlusion { window, stride, baseline: 0.0 };
                 occlusion(network, images, classes, settings)
             }
-        }
+        };
+        maps.map(|maps| (maps, None))
     }
 
     /// Whether the error says that the method is not for this network, rather than that something is wrong. `by_name`: a

@@ -19,7 +19,10 @@
 //! ```
 
 mod alike;
+mod drawn;
 mod error;
+mod filters;
+mod look;
 mod method;
 mod misled;
 mod names;
@@ -27,32 +30,37 @@ mod page;
 mod reference;
 mod through;
 
-use burn::tensor::Tensor;
-use selvedge_models::explain::{
-    Maximization, Maximized, PixelRange, Target, first_filters, maximize_activation,
-};
-use selvedge_models::{Bundle, ModelError, Prediction};
-use selvedge_train::{Robustness, Stop};
+use selvedge_models::explain::{Maximized, Target};
+use selvedge_models::{Bundle, Prediction};
+use selvedge_train::Robustness;
 
-use crate::plot::{ContactSheet, LayerMaps, MethodMaps, Picture, SheetImage, pixels};
+use crate::plot::{ContactSheet, LayerMaps, MethodMaps, Picture, SheetImage};
 
 pub use alike::Alike;
 pub use error::LookError;
+use filters::Filters;
+pub use look::Look;
 pub use method::Method;
 use misled::Misled;
 pub use names::class_of;
-use names::cut;
 pub use reference::Reference;
 use through::Through;
 
-/// The names of all pictures that [`Seen::pictures`] can have: the contact sheet, the nearest images, the t-SNE map, the
-/// maps of the first image, one filter through all layers, the first filters, what excites the classes, images changed by
+/// The names of all pictures that [`Seen::pictures`] can have: the contact sheet, the nearest images, the maps of a
+/// data set by t-SNE and by principal components, the maps of the first image, one filter through all layers, the first filters, what excites the classes, images changed by
 /// attacks, and the accuracy on corrupted images.
-pub const PICTURES: [&str; 9] =
-    ["sheet", "neighbors", "tsne", "maps", "through", "filters", "excited", "misled", "robustness"];
-
-/// Most images that are looked at together.
-const MOST_IMAGES: usize = 50;
+pub const PICTURES: [&str; 10] = [
+    "sheet",
+    "neighbors",
+    "tsne",
+    "pca",
+    "maps",
+    "through",
+    "filters",
+    "excited",
+    "misled",
+    "robustness",
+];
 
 /// An image as the network takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,19 +69,6 @@ pub struct LookedAt {
     pub name: String,
     /// `[channel, row, column]`, row-major, in the shape of the network's input.
     pub pixels: Vec<u8>,
-}
-
-/// What is asked of a classifier.
-#[derive(Clone, Debug)]
-pub struct Look<'a> {
-    bundle: &'a Bundle,
-    images: Vec<LookedAt>,
-    class: Option<usize>,
-    layer: Option<String>,
-    excite: bool,
-    filter: Option<Target>,
-    epsilon: Option<f64>,
-    stop: Stop,
 }
 
 /// What was found.
@@ -85,11 +80,21 @@ pub struct Seen<'a> {
     /// The class that is explained, of each image.
     classes: Vec<usize>,
     methods: Vec<MethodMaps>,
+    /// How far integrated gradients are off the difference of the logits, if they are shown.
+    completeness: Option<f64>,
     layers: Vec<LayerMaps>,
+    /// How many convolutions there are, if it is some of them whose maps are shown.
+    convolutions: Option<usize>,
+    /// Channels of a layer that are shown, at most.
+    channels: usize,
     /// Of the first image.
     through: Option<Through>,
-    filters: Option<(String, Vec<Vec<u8>>, [usize; 3])>,
+    filters: Option<Filters>,
     excited: Vec<(String, Vec<Maximized>)>,
+    /// The classes that there were to excite.
+    to_excite: usize,
+    /// Whether it began with the first image.
+    from_image: bool,
     /// The filter among them.
     filter: Option<Target>,
     misled: Option<Misled>,
@@ -99,179 +104,6 @@ pub struct Seen<'a> {
     /// What is not shown, and why.
     notes: Vec<String>,
 }
-
-impl<'a> Look<'a> {
-    /// At 1 to 50 images, for the class that is predicted of each.
-    pub fn new(bundle: &'a Bundle, images: Vec<LookedAt>) -> Self {
-        Self {
-            bundle,
-            images,
-            class: None,
-            layer: None,
-            excite: false,
-            filter: None,
-            epsilon: None,
-            stop: Stop::default(),
-        }
-    }
-
-    /// The same, for one class of all images.
-    #[must_use]
-    pub fn with_class(self, class: Option<usize>) -> Self {
-        Self { class, ..self }
-    }
-
-    /// The same, with Grad-CAM of the layer at a path instead of the last one with maps.
-    #[must_use]
-    pub fn with_layer(self, layer: Option<String>) -> Self {
-        Self { layer, ..self }
-    }
-
-    /// The same, with images that excite the classes that are explained, 40 passes for each; or without.
-    #[must_use]
-    pub fn with_excitation(self, excite: bool) -> Self {
-        Self { excite, ..self }
-    }
-
-    /// The same, with images that excite a filter, given as the path of its layer and its number from 0: `conv3:1`; and with
-    /// what the filter of that number makes of the first image in every layer.
-    ///
-    /// # Errors
-    ///
-    /// [`LookError::Model`] for a text that is not both.
-    pub fn with_filter(self, filter: Option<&str>) -> Result<Self, LookError> {
-        let target = |text: &str| {
-            let parts = text.rsplit_once(':').filter(|(layer, _)| !layer.is_empty());
-            let channel = parts.and_then(|(_, channel)| channel.parse().ok());
-            match (parts, channel) {
-                (Some((layer, _)), Some(channel)) => {
-                    Ok(Target::Channel { layer: layer.into(), channel })
-                }
-                _ => {
-                    let expected = "a layer and a number, such as conv1:0".into();
-                    Err(ModelError::Setting { name: "filter", value: cut(text), expected })
-                }
-            }
-        };
-        Ok(Self { filter: filter.map(target).transpose()?, ..self })
-    }
-
-    /// The same, with images that are changed by at most `epsilon` of a pixel's range so that another class is predicted,
-    /// by FGSM and PGD.
-    ///
-    /// # Errors
-    ///
-    /// [`LookError::Model`] if it is not above 0, or above 1, which is the whole range.
-    pub fn with_attack(self, epsilon: Option<f64>) -> Result<Self, LookError> {
-        if let Some(wrong) = epsilon.filter(|epsilon| !(*epsilon > 0.0 && *epsilon <= 1.0)) {
-            let (name, value, expected) = ("epsilon", wrong.to_string(), "above 0 and at most 1");
-            return Err(ModelError::Setting { name, value, expected: expected.into() }.into());
-        }
-        Ok(Self { epsilon, ..self })
-    }
-
-    /// The same, ended by `stop` after the method or picture that is being computed.
-    #[must_use]
-    pub fn with_stop(self, stop: Stop) -> Self {
-        Self { stop, ..self }
-    }
-
-    fn unless_stopped(&self) -> Result<(), LookError> {
-        match self.stop.is_requested() {
-            true => Err(LookError::Stopped),
-            false => Ok(()),
-        }
-    }
-
-    /// Computes all that is shown.
-    ///
-    /// # Errors
-    ///
-    /// [`LookError::Model`] for no images or more than 50, for images of another size than the network's, a class or layer
-    /// that the network does not have, and weights that are NaN or infinite. [`LookError::Stopped`] if the stop was
-    /// requested.
-    pub fn compute(self) -> Result<Seen<'a>, LookError> {
-        let count = self.images.len();
-        if !(1..=MOST_IMAGES).contains(&count) {
-            let expected = "1 to 50".into();
-            let value = count.to_string();
-            return Err(
-                ModelError::Setting { name: "the number of images", value, expected }.into()
-            );
-        }
-        let (network, mut notes) = (self.bundle.network(), Vec::new());
-        let bytes: Vec<u8> = self.images.iter().flat_map(|image| &image.pixels).copied().collect();
-        let images = self.bundle.normalized(&bytes)?;
-        let predicted = selvedge_models::explain::predicted(network, images.clone())?;
-        let classes = self.class.map_or(predicted.clone(), |class| vec![class; count]);
-        let predictions = self.bundle.predict(&bytes)?;
-        let mut methods = Vec::new();
-        for method in Method::ALL {
-            self.unless_stopped()?;
-            match method.maps(network, images.clone(), &classes, self.layer.as_deref()) {
-                Ok(maps) => methods.push(MethodMaps::new(method.name(), maps)),
-                // A layer that was asked for by name is not there.
-                Err(error) if !method.may_not_fit(&error, self.layer.is_some()) => {
-                    return Err(error.into());
-                }
-                Err(error) => notes.push(format!("{} is not shown: {error}", method.name())),
-            }
-        }
-        let architecture = network.architecture();
-        let behind = architecture.convolutions().into_iter().map(|(_, shown)| shown);
-        let shown: Vec<String> = spread(behind.collect(), MOST_LAYERS);
-        let first = images.clone().narrow(0, 0, count.min(page::MOST_WITH_MAPS)).inner();
-        let maps = plain(network).feature_maps(&shown, first)?;
-        let layers = maps.into_iter().map(|(name, maps)| LayerMaps::new(name, maps)).collect();
-        let filters = first_filters(network).ok().map(|(layer, weight)| filters(layer, weight));
-        let mut excited = Vec::new();
-        let range = Some(PixelRange::normalized(self.bundle.mean(), self.bundle.std()));
-        let settings = Maximization { range, ..Maximization::default() };
-        let of_classes = if self.excite { distinct(&classes, MOST_EXCITED) } else { Vec::new() };
-        for target in of_classes.into_iter().map(Target::Class).chain(self.filter.clone()) {
-            self.unless_stopped()?;
-            let name = match &target {
-                Target::Class(class) => self.bundle.classes()[*class].clone(),
-                Target::Channel { channel, .. } => format!("filter {channel}"),
-            };
-            excited.push((name, maximize_activation(network, None, &target, &settings)?));
-        }
-        self.unless_stopped()?;
-        let mislead = |epsilon| Misled::compute(self.bundle, images.clone(), &predicted, epsilon);
-        let misled = self.epsilon.map(mislead).transpose()?;
-        let mut through = None;
-        if let Some(Target::Channel { channel, .. }) = &self.filter {
-            match Through::of(network, images.clone().narrow(0, 0, 1), *channel) {
-                Ok(found) => through = Some(found),
-                // A linear layer may have more of them than any convolution.
-                Err(error) => {
-                    notes.push(format!("filter {channel} of every layer is not shown: {error}"))
-                }
-            }
-        }
-        Ok(Seen {
-            bundle: self.bundle,
-            images: self.images,
-            predictions,
-            classes,
-            methods,
-            layers,
-            through,
-            filters,
-            excited,
-            filter: self.filter,
-            misled,
-            alike: None,
-            robustness: None,
-            notes,
-        })
-    }
-}
-
-/// Layers whose maps are shown, filters, and classes that are excited, at most.
-const MOST_LAYERS: usize = 6;
-const MOST_FILTERS: usize = 40;
-const MOST_EXCITED: usize = 4;
 
 impl Seen<'_> {
     /// What the network makes of each image.
@@ -306,9 +138,44 @@ impl Seen<'_> {
         let images = self.shown();
         let sheet = ContactSheet { images, methods: self.methods.clone() };
         let name = &self.bundle.network().architecture().name;
-        let unsigned = "saliency and SmoothGrad are sizes without a sign";
-        let subtitle = format!("{name}, {}; {unsigned}", self.asked());
-        Ok(sheet.picture("Which pixels matter?", Some(&subtitle))?)
+        let mut subtitle = format!("{name}, {}", self.asked());
+        subtitle += "; saliency and SmoothGrad are sizes without a sign";
+        if let Some(error) = self.completeness {
+            let within = least_above(error);
+            subtitle += &format!(
+                "; integrated gradients add up to the difference of the logits within {within}"
+            );
+        }
+        let title = format!("Which pixels matter? {}", self.taken_for());
+        Ok(sheet.picture(&title, Some(&subtitle))?)
+    }
+
+    /// What is predicted of the images: of a few each, of more how many classes they have.
+    fn taken_for(&self) -> String {
+        let sure = |p: &Prediction| {
+            format!("for {} with {:.1} %", p.name, 100.0 * p.probabilities[p.class])
+        };
+        let each = |(image, prediction): (&LookedAt, &Prediction)| {
+            let name: String = image.name.chars().take(MOST_OF_A_NAME).collect();
+            format!("{name} {}", sure(prediction))
+        };
+        match &self.predictions[..] {
+            [one] => format!("It is taken {}", sure(one)),
+            few if few.len() <= MOST_TOLD => {
+                let each: Vec<String> = self.images.iter().zip(few).map(each).collect();
+                format!("It takes {}", each.join(", "))
+            }
+            many => {
+                let mut classes: Vec<usize> = many.iter().map(|p| p.class).collect();
+                classes.sort_unstable();
+                classes.dedup();
+                let of = match classes[..] {
+                    [_] => "all for one class".to_owned(),
+                    _ => format!("for {} classes", classes.len()),
+                };
+                format!("It takes the {} images {of}", many.len())
+            }
+        }
     }
 
     /// Which class is explained, in words.
@@ -340,11 +207,18 @@ impl Seen<'_> {
     }
 }
 
-/// The network on the plain device, as in inference.
-fn plain(network: &selvedge_models::Network) -> selvedge_models::Network {
-    use burn::module::Module;
+/// Images of which a title says what they are taken for, and the characters of their names that it has room for.
+const MOST_TOLD: usize = 3;
+const MOST_OF_A_NAME: usize = 30;
 
-    network.valid()
+/// The least number of one digit that counts that is not below an error: 0.004 of 0.0034.
+fn least_above(error: f64) -> String {
+    if error <= 0.0 {
+        return "0".into();
+    }
+    let digits = (-error.log10().floor()).max(0.0);
+    let scale = 10f64.powf(digits);
+    format!("{:.*}", digits as usize, (error * scale).ceil() / scale)
 }
 
 /// At most `most` of the items, evenly from the first to the last.
@@ -355,32 +229,6 @@ fn spread<T: Clone>(items: Vec<T>, most: usize) -> Vec<T> {
         }
         _ => items,
     }
-}
-
-/// The classes without repetitions, in the order in which they come.
-fn distinct(classes: &[usize], most: usize) -> Vec<usize> {
-    let mut found: Vec<usize> = Vec::new();
-    for class in classes {
-        if !found.contains(class) && found.len() < most {
-            found.push(*class);
-        }
-    }
-    found
-}
-
-/// Filters as grey or coloured images with one scale for all, 0 in the middle.
-fn filters(layer: String, weight: Tensor<4>) -> (String, Vec<Vec<u8>>, [usize; 3]) {
-    let [count, channels, height, width] = weight.dims();
-    // Of other numbers of channels than pictures have, their mean.
-    let (weight, channels) = match channels {
-        1 | 3 => (weight, channels),
-        _ => (weight.mean_dim(1), 1),
-    };
-    let largest = weight.clone().abs().max().into_scalar::<f32>().max(f32::MIN_POSITIVE);
-    let all = pixels(weight / (2.0 * largest) + 0.5);
-    let size = channels * height * width;
-    let images = all.chunks(size).take(count.min(MOST_FILTERS)).map(<[u8]>::to_vec).collect();
-    (layer, images, [channels, height, width])
 }
 
 #[cfg(test)]

@@ -1,21 +1,12 @@
-use selvedge_models::explain::{Maximized, Target};
 use selvedge_train::Robustness;
 
+use super::drawn::MOST_WITH_MAPS;
 use super::{LookError, Seen};
 use crate::html::{Block, Cell, Figure, Page, Row, Section, Table};
-use crate::plot::{
-    FeatureMaps, ImageRow, ImageRows, ImageValues, MeanCurves, Picture, SheetImage, grid,
-    robustness_curves,
-};
+use crate::plot::{MeanCurves, Picture, robustness_curves};
 
 /// Classes of an image that are told.
 const TOLD: usize = 3;
-/// Images whose maps are computed and drawn.
-pub(super) const MOST_WITH_MAPS: usize = 4;
-/// Channels of a layer that are drawn.
-const CHANNELS: usize = 8;
-/// Filters side by side.
-const ACROSS: usize = 10;
 
 impl Seen<'_> {
     /// A page that needs no other file: predictions, the contact sheet, maps, filters and whatever else was computed.
@@ -38,14 +29,21 @@ impl Seen<'_> {
         if let Some(alike) = &self.alike {
             let alternative =
                 "Every image with the nearest images beside it, named by their classes.";
-            let nearest = Figure::new(&alike.neighbors(&self.shown())?, "", alternative);
+            let nearest = alike.neighbors(&self.shown(), &self.predictions)?;
+            let mut section = Section::new("What it takes for alike");
+            section = section.with(Figure::new(&nearest, "", alternative));
             let alternative =
                 "A map in which images with like features lie close, coloured by class.";
-            let section = Section::new("What it takes for alike").with(nearest);
-            page = page.with(match (alike.map()?, alike.note()) {
+            section = match (alike.tsne()?, alike.note()) {
                 (Some(map), _) => section.with(Figure::new(&map, "", alternative)),
                 (None, note) => section.with(Block::Note(note.unwrap_or_default().into())),
-            });
+            };
+            if let Some(map) = alike.pca()? {
+                let alternative =
+                    "The images along the first two principal components, coloured by class.";
+                section = section.with(Figure::new(&map, "", alternative));
+            }
+            page = page.with(section);
         }
         if !self.layers.is_empty() {
             let mut section = Section::new("What its layers make of an image");
@@ -53,6 +51,11 @@ impl Seen<'_> {
                 let caption = format!("The maps of {}", self.images[image].name);
                 let alternative = format!("{caption}: a row of channels for each layer.");
                 section = section.with(Figure::new(&self.maps(image)?, caption, alternative));
+            }
+            if self.images.len() > MOST_WITH_MAPS {
+                let count = self.images.len();
+                let note = format!("Of the {count} images the first {MOST_WITH_MAPS} are shown.");
+                section = section.with(Block::Note(note));
             }
             page = page.with(section);
         }
@@ -69,7 +72,7 @@ impl Seen<'_> {
         }
         if let Some(picture) = self.excited_picture()? {
             let alternative =
-                "From noise to an image that excites a class or a filter, a row for each.";
+                "Step by step to an image that excites a class or a filter, a row for each.";
             let section = Section::new("What excites it");
             page = page.with(section.with(Figure::new(&picture, "", alternative)));
         }
@@ -97,8 +100,9 @@ impl Seen<'_> {
     pub fn pictures(&self) -> Result<Vec<(&'static str, Picture)>, LookError> {
         let mut pictures = vec![("sheet", self.sheet()?)];
         if let Some(alike) = &self.alike {
-            pictures.push(("neighbors", alike.neighbors(&self.shown())?));
-            pictures.extend(alike.map()?.map(|map| ("tsne", map)));
+            pictures.push(("neighbors", alike.neighbors(&self.shown(), &self.predictions)?));
+            pictures.extend(alike.tsne()?.map(|map| ("tsne", map)));
+            pictures.extend(alike.pca()?.map(|map| ("pca", map)));
         }
         if !self.layers.is_empty() {
             pictures.push(("maps", self.maps(0)?));
@@ -157,83 +161,6 @@ impl Seen<'_> {
             section = section.with(Block::Note(notes.join(". ")));
         }
         Ok(section)
-    }
-
-    /// The maps of one of the first images.
-    pub(super) fn maps(&self, image: usize) -> Result<Picture, LookError> {
-        let mut images = self.shown();
-        images.truncate(MOST_WITH_MAPS);
-        let maps = FeatureMaps { images, layers: self.layers.clone(), channels: CHANNELS };
-        let title = format!("What do the layers make of {}?", self.images[image].name);
-        Ok(maps.picture_of(image, &title, None)?)
-    }
-
-    /// The first filters, if there is a convolution.
-    pub(super) fn filters_picture(&self) -> Result<Option<Picture>, LookError> {
-        let Some((layer, filters, shape)) = &self.filters else { return Ok(None) };
-        let images: Vec<SheetImage<'_>> = filters
-            .iter()
-            .enumerate()
-            .map(|(i, pixels)| SheetImage { pixels, shape: *shape, caption: vec![i.to_string()] })
-            .collect();
-        let title = format!("What do the first filters look for? The weight of {layer}");
-        let subtitle = "one scale for all: 0 is the grey in the middle";
-        Ok(Some(grid(&title, Some(subtitle), ACROSS, &images)?))
-    }
-
-    /// The images that excite classes, if that was asked for.
-    pub(super) fn excited_picture(&self) -> Result<Option<Picture>, LookError> {
-        let Some((_, first)) = self.excited.first() else { return Ok(None) };
-        let labels = first.iter().map(|picture| format!("step {}", picture.step)).collect();
-        let of_target = |(name, pictures): &(String, Vec<Maximized>)| {
-            let pixels = pictures.iter().flat_map(|picture: &Maximized| {
-                super::misled::pixels(self.bundle, picture.images.clone())
-            });
-            (name.clone(), pixels.collect())
-        };
-        let rows: Vec<(String, Vec<u8>)> = self.excited.iter().map(of_target).collect();
-        let rows = rows.iter().map(|(name, values)| ImageRow {
-            name: name.clone(),
-            values: ImageValues::Bytes(values),
-        });
-        let shape = self.bundle.network().architecture().input;
-        let rows = ImageRows { shape, labels, rows: rows.collect(), across: first.len() };
-        let title = "Which images excite the network the most?";
-        let mut subtitle = String::from("from noise, by gradient ascent");
-        if let Some(Target::Channel { layer, channel }) = &self.filter {
-            subtitle += &format!("; filter {channel} of {layer}");
-        }
-        Ok(Some(rows.picture(title, Some(&subtitle))?))
-    }
-
-    /// The images as they are and changed, with what is predicted, if that was asked for.
-    pub(super) fn misled_picture(&self) -> Result<Option<Picture>, LookError> {
-        let Some(misled) = &self.misled else { return Ok(None) };
-        let classes = self.bundle.classes();
-        let mut images = Vec::new();
-        for (i, shown) in self.shown().into_iter().enumerate() {
-            let (shape, size) = (shown.shape, shown.pixels.len());
-            images.push(shown);
-            for way in &misled.ways {
-                let (class, probability) = way.predicted[i];
-                let line = format!("{}, {:.1} %", classes[class], 100.0 * probability);
-                let pixels = &way.pixels[i * size..(i + 1) * size];
-                images.push(SheetImage { pixels, shape, caption: vec![way.name.into(), line] });
-            }
-        }
-        let still = |way: &super::misled::Way| {
-            let pairs = way.predicted.iter().zip(&self.predictions);
-            pairs.filter(|((class, _), before)| *class == before.class).count()
-        };
-        let [signed, stepped] = [0, 1].map(|i| still(&misled.ways[i]));
-        let count = self.images.len();
-        let title = format!(
-            "What does it take to mislead it? {signed} of {count} images keep their class under FGSM, {stepped} under PGD"
-        );
-        let subtitle = format!("no pixel changes by more than {} of its range", misled.epsilon);
-        // As many images as there is room for stand side by side.
-        let across = if count > 1 { 6 } else { 3 };
-        Ok(Some(grid(&title, Some(&subtitle), across, &images)?))
     }
 }
 

@@ -2,8 +2,9 @@ use burn::tensor::{Device, TensorData};
 use selvedge_data::transform::Corruption;
 use selvedge_data::{ImageDataset, Normalization, View};
 use selvedge_models::{Airbench, Architecture, Initialization, Mlp, Op, Shape, state};
-use selvedge_train::{Context, RobustnessRow};
+use selvedge_train::{Context, RobustnessRow, Stop};
 
+use super::look::distinct;
 use super::*;
 
 fn bundle(net: Architecture) -> Bundle {
@@ -40,6 +41,14 @@ fn refused(look: Look<'_>) -> String {
     let message = look.compute().unwrap_err().to_string();
     assert!(message.len() < 250 && !message.contains('\n'), "{message}");
     message
+}
+
+/// What is written on a picture, whose lines are broken between words.
+fn texts(picture: &Picture) -> String {
+    let svg = picture.to_svg();
+    let texts = svg.split('>').skip(1).filter_map(|part| part.split_once('<'));
+    let texts = texts.map(|(text, _)| text.trim()).filter(|text| !text.is_empty());
+    texts.collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -117,14 +126,21 @@ fn fifty_images_are_looked_at_and_the_first_of_them_drawn_where_there_is_no_room
     let seen = seen.compared(&data, &Context::new(&Device::flex())).unwrap();
     assert_eq!(seen.alike.as_ref().unwrap().found().len(), 50);
     let pictures = seen.pictures().unwrap();
-    let names = ["sheet", "neighbors", "tsne", "maps", "filters", "misled", "robustness"];
+    let names = ["sheet", "neighbors", "tsne", "pca", "maps", "filters", "misled", "robustness"];
     assert!(pictures.iter().map(|(name, _)| *name).eq(names));
     let svg = pictures[1].1.to_svg();
     assert_eq!(svg.matches("<image ").count(), 20 * 7);
-    assert!(svg.contains("The first 20 of 50") && svg.contains("among 7 training images of few"));
+    let told = texts(&pictures[1].1);
+    assert!(told.contains("among 7 training images of few; the first 20 of 50 images"), "{told}");
+    assert!(told.contains(" of 120 neighbours have the predicted class"), "{told}");
+    let told = texts(&pictures[2].1);
+    assert!(told.contains("t-SNE of 7 training images of few; "), "{told}");
+    let told = texts(&pictures[3].1);
+    assert!(told.contains("first principal component: ") && told.contains(" of 7 images lie"));
     let page = seen.page("").unwrap().to_html();
     assert!(page.contains("Of 7 test images of few ") && page.contains("The maps of image 3"));
     assert!(!page.contains("The maps of image 4"));
+    assert!(page.contains("Of the 50 images the first 4 are shown."));
 }
 
 #[test]
@@ -267,7 +283,55 @@ fn of_many_names_some_are_taken_evenly_and_classes_once() {
     let names = |count: usize| (0..count).map(|i| i.to_string()).collect::<Vec<_>>();
     assert_eq!(spread(names(3), 6), ["0", "1", "2"]);
     assert_eq!(spread(names(16), 6), ["0", "3", "6", "9", "12", "15"]);
-    assert_eq!(distinct(&[4, 1, 4, 2, 1, 0], 3), [4, 1, 2]);
+    assert_eq!(distinct(&[4, 1, 4, 2, 1, 0]), [4, 1, 2, 0]);
+}
+
+#[test]
+fn titles_have_an_answer_and_subtitles_say_what_is_left_out() {
+    let net = Architecture::new("wide", [1, 12, 12]).conv("conv0", 48, 3, 1).relu();
+    let net = (1..8).fold(net, |net, i| net.conv(&format!("conv{i}"), 3, 3, 1).relu());
+    let bundle = bundle(net.flatten().linear("fc", 3));
+    let seen = Look::new(&bundle, images(1)).with_excitation(true).compute().unwrap();
+    let class = seen.predictions()[0].name.clone();
+    let pictures = seen.pictures().unwrap();
+    let svg = |name: &str| texts(&pictures.iter().find(|(found, _)| *found == name).unwrap().1);
+    let class = class.replace('<', "&lt;").replace('>', "&gt;");
+    for (name, text) in [
+        ("sheet", format!("Which pixels matter? It is taken for {class} with ")),
+        ("sheet", "integrated gradients add up to the difference of the logits within 0".into()),
+        ("filters", "the first 40 of 48 filters; one scale".into()),
+        ("maps", "behind 6 of 8 convolutions, from the first to the last; each layer has".into()),
+        ("maps", "8 of 48 channels".into()),
+        ("excited", format!("In 40 steps it goes for {class} from ")),
+        ("excited", "by gradient ascent from noise, on the logit of a class".into()),
+    ] {
+        assert!(svg(name).contains(&text), "{text}: {}", svg(name));
+    }
+    assert_eq!(least_above(0.0034), "0.004");
+    assert_eq!(least_above(2.1), "3");
+    assert_eq!(least_above(0.0), "0");
+}
+
+#[test]
+fn all_channels_of_layers_by_name_are_drawn_and_what_excites_begins_with_the_image() {
+    let bundle = bundle(small());
+    let look = Look::new(&bundle, images(1)).with_channels(None);
+    let look = look.with_maps(["relu2", "conv1"].map(String::from).to_vec());
+    let seen = look.with_excitation(true).with_excitation_from_image(true).compute().unwrap();
+    let names: Vec<&str> = seen.layers.iter().map(|layer| layer.name.as_str()).collect();
+    assert_eq!(names, ["relu2", "conv1"]);
+    // The image, and of each layer its bar and all maps.
+    assert_eq!(seen.maps(0).unwrap().to_svg().matches("<image ").count(), 1 + 1 + 6 + 1 + 4);
+    let start = misled::pixels(&bundle, seen.excited[0].1[0].images.clone());
+    assert_eq!(start, seen.images[0].pixels);
+    let svg = seen.excited_picture().unwrap().unwrap().to_svg();
+    assert!(svg.contains("by gradient ascent from image 0"), "{svg}");
+
+    let named = |names: Vec<String>| refused(Look::new(&bundle, images(1)).with_maps(names));
+    assert!(named(vec!["relu9".into()]).starts_with("`small` has no layer named `relu9`; its"));
+    assert_eq!(named(vec!["fc1".into()]), "layer `fc1` of `small`: it gives features, not maps");
+    let told = named(vec!["relu1".into(); 21]);
+    assert_eq!(told, "the number of layers whose maps are shown is 21, but must be at most 20");
 }
 
 #[test]

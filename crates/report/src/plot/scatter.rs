@@ -3,17 +3,20 @@
 use kuva::plot::legend::{LegendEntry, LegendShape};
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::color::Color;
-use kuva::render::render::{PathData, Primitive, Scene};
+use kuva::render::render::{PathData, Primitive, Scene, TextAnchor};
 
 use super::inset::{Inset, Raster, compose_below};
+use super::page::{shorten, text_at};
 use super::panel::extent;
 use super::picture::{Picture, PlotError};
 use super::sheet::SheetImage;
-use super::style::{COLORS, GRID, PAPER, Rgb, css, series};
+use super::style::{COLORS, GRID, INK, PAPER, Rgb, TICK, css, series};
 
 /// Width and height of the plane, and its border.
 const SIDE: [f64; 2] = [772.0, 640.0];
 const BORDER: f64 = 22.0;
+/// Room for the name of an axis, which lies outside.
+const NAMED: f64 = 20.0;
 /// Half the size of a point.
 const POINT: f64 = 3.2;
 /// The side of an image as a point, with its frame, and the frame's width.
@@ -28,13 +31,13 @@ const MOST: usize = 20_000;
 /// components, in the colours of their classes; with images in frames of these colours where there is room for them.
 ///
 /// Classes from the eighth on have the same colours again, but are squares, and from the fifteenth on triangles. The axes
-/// have no numbers: of such a map it counts which points lie together.
+/// have no numbers: of such a map it counts which points lie together. They may have names.
 ///
 /// ```
 /// use selvedge_report::plot::Scatter;
 ///
 /// let classes = ["bag", "coat"].map(String::from);
-/// let scatter = Scatter { points: &[[0.0, 1.0], [2.0, 5.0]], labels: &[0, 1], classes: &classes };
+/// let scatter = Scatter { points: &[[0.0, 1.0], [2.0, 5.0]], labels: &[0, 1], classes: &classes, axes: None };
 /// let picture = scatter.picture("Do classes lie apart?", None, &[])?;
 /// assert!(picture.to_svg().contains("coat"));
 /// # Ok::<(), selvedge_report::plot::PlotError>(())
@@ -47,6 +50,8 @@ pub struct Scatter<'a> {
     pub labels: &'a [u16],
     /// Their names: at most 21.
     pub classes: &'a [String],
+    /// What stands below the plane, and at its left, if anything: what the axes are.
+    pub axes: Option<[&'a str; 2]>,
 }
 
 impl Scatter<'_> {
@@ -68,16 +73,25 @@ impl Scatter<'_> {
     ) -> Result<Picture, PlotError> {
         self.check(images)?;
         let mut scene = Scene::new(SIDE[0], SIDE[1]);
+        let ([left, top], [width, height]) = self.plane();
         scene.add(Primitive::Rect {
-            x: 0.5,
-            y: 0.5,
-            width: SIDE[0] - 1.0,
-            height: SIDE[1] - 1.0,
+            x: left + 0.5,
+            y: top + 0.5,
+            width: width - 1.0,
+            height: height - 1.0,
             fill: css(PAPER).into(),
             stroke: Some(css(GRID).into()),
             stroke_width: Some(1.0),
             opacity: None,
         });
+        if let Some([below, beside]) = self.axes {
+            let at = (left + width / 2.0, SIDE[1] - 4.0);
+            let text = shorten(below, TICK, width);
+            scene.add(text_at(&text, at, TICK, INK, TextAnchor::Middle));
+            let at = (12.0, top + height / 2.0);
+            let text = shorten(beside, TICK, height);
+            scene.add(upwards(text_at(&text, at, TICK, INK, TextAnchor::Middle)));
+        }
         let places = self.places();
         for (&at, &label) in places.iter().zip(self.labels) {
             scene.add(point(at, usize::from(label)));
@@ -108,25 +122,36 @@ impl Scatter<'_> {
         Ok(compose_below((title, subtitle), legend.collect(), scene, insets))
     }
 
+    /// The corner at the left top of the plane, its width and its height.
+    fn plane(&self) -> ([f64; 2], [f64; 2]) {
+        match self.axes {
+            Some(_) => ([NAMED, 0.0], SIDE.map(|side| side - NAMED)),
+            None => ([0.0, 0.0], SIDE),
+        }
+    }
+
     /// Where each point lies on the picture; both axes have the same scale.
     fn places(&self) -> Vec<(f64, f64)> {
         let ends = [0, 1].map(|axis| {
             let values: Vec<f64> = self.points.iter().map(|point| point[axis]).collect();
             extent(&values).unwrap_or((0.0, 0.0))
         });
-        let room = |axis: usize| SIDE[axis] - 2.0 * BORDER;
+        let (corner, sides) = self.plane();
+        let room = |axis: usize| sides[axis] - 2.0 * BORDER;
         let scale = |axis: usize| room(axis) / (ends[axis].1 - ends[axis].0);
         let scale = match scale(0).min(scale(1)) {
             scale if scale.is_finite() => scale,
             // All points are one.
             _ => 0.0,
         };
-        let place = |axis: usize, value: f64| {
-            let middle = ends[axis].0 / 2.0 + ends[axis].1 / 2.0;
-            SIDE[axis] / 2.0 + (value - middle) * scale
-        };
+        let from_middle =
+            |axis: usize, value: f64| (value - (ends[axis].0 / 2.0 + ends[axis].1 / 2.0)) * scale;
+        let middle = |axis: usize| corner[axis] + sides[axis] / 2.0;
         // Upwards is more.
-        self.points.iter().map(|point| (place(0, point[0]), SIDE[1] - place(1, point[1]))).collect()
+        let place = |point: &[f64; 2]| {
+            (middle(0) + from_middle(0, point[0]), middle(1) - from_middle(1, point[1]))
+        };
+        self.points.iter().map(place).collect()
     }
 
     fn check(&self, images: &[SheetImage<'_>]) -> Result<(), PlotError> {
@@ -155,6 +180,16 @@ impl Scatter<'_> {
             Some(at) => Err(refused(format!("point {at} is NaN, infinite or too large"))),
             None => Ok(()),
         }
+    }
+}
+
+/// A text turned so that it reads upwards.
+fn upwards(text: Primitive) -> Primitive {
+    match text {
+        Primitive::Text { x, y, content, size, anchor, bold, color, .. } => {
+            Primitive::Text { x, y, content, size, anchor, rotate: Some(-90.0), bold, color }
+        }
+        other => other,
     }
 }
 
@@ -230,7 +265,7 @@ mod tests {
     fn points_lie_as_far_apart_as_they_are_with_upwards_as_more() {
         let classes = names(1);
         let points = [[0.0, 0.0], [4.0, 0.0], [0.0, 2.0], [4.0, 4.0]];
-        let scatter = Scatter { points: &points, labels: &[0; 4], classes: &classes };
+        let scatter = Scatter { points: &points, labels: &[0; 4], classes: &classes, axes: None };
         let places = scatter.places();
         assert_eq!(places[1].0 - places[0].0, 2.0 * (places[0].1 - places[2].1));
         assert!(places[3].1 < places[2].1 && places[1].1 == places[0].1);
@@ -242,7 +277,8 @@ mod tests {
     fn images_have_frames_of_their_class_and_do_not_cover_each_other() {
         let classes = names(15);
         let points = [[0.0, 0.0], [0.001, 0.0], [1.0, 1.0], [2.0, 0.5]];
-        let scatter = Scatter { points: &points, labels: &[0, 1, 8, 14], classes: &classes };
+        let labels = &[0, 1, 8, 14];
+        let scatter = Scatter { points: &points, labels, classes: &classes, axes: None };
         let image = SheetImage { pixels: &[255; 28 * 20], shape: [1, 28, 20], caption: vec![] };
         let images = vec![image; 4];
         let picture = scatter.picture("Apart?", Some("t-SNE"), &images).unwrap();
@@ -260,10 +296,25 @@ mod tests {
     }
 
     #[test]
+    fn the_names_of_the_axes_stand_outside_the_plane() {
+        let classes = names(2);
+        let points = [[0.0, 0.0], [4.0, 4.0]];
+        let axes = Some(["the first component: 41.2 %", "the second component: 9.0 %"]);
+        let scatter = Scatter { points: &points, labels: &[0, 1], classes: &classes, axes };
+        let places = scatter.places();
+        assert!(places.iter().all(|(x, y)| *x >= NAMED && *y <= SIDE[1] - NAMED));
+        let picture = scatter.picture("Apart?", None, &[]).unwrap();
+        let svg = picture.to_svg();
+        assert!(svg.contains("first component: 41.2 %") && svg.contains("rotate(-90"), "{svg}");
+        assert!(Pixels::new(&picture).border_is_clear());
+    }
+
+    #[test]
     fn what_cannot_be_drawn_is_refused_on_one_line() {
         let classes = names(22);
         let told = |points: &[[f64; 2]], labels: &[u16], classes: &[String]| {
-            let error = Scatter { points, labels, classes }.picture("", None, &[]).unwrap_err();
+            let scatter = Scatter { points, labels, classes, axes: None };
+            let error = scatter.picture("", None, &[]).unwrap_err();
             error.to_string().strip_prefix("cannot draw the points: ").unwrap().to_owned()
         };
         assert_eq!(told(&[], &[], &classes[..1]), "expected 1 to 20000 points, got 0");

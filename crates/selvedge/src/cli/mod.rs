@@ -25,6 +25,8 @@ mod fine_tuning;
 mod fit;
 #[cfg(feature = "images")]
 mod images;
+#[cfg(feature = "plot")]
+mod look;
 mod memory;
 mod network;
 #[cfg(feature = "images")]
@@ -42,6 +44,8 @@ pub use fine_tuning::{FineTuneArgs, Pretrained, PretrainedArgs};
 pub use fit::FitArgs;
 #[cfg(feature = "images")]
 pub use images::{ChosenImages, ImageArgs, ImageNormalization, ResizeMode};
+#[cfg(feature = "plot")]
+pub use look::{LookArgs, MapChannels};
 pub use memory::MemoryArgs;
 pub use network::{Channels, NetworkArgs, WeightArgs, WeightFormat, non_finite};
 #[cfg(feature = "images")]
