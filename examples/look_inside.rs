@@ -11,9 +11,9 @@ use selvedge::prelude::*;
 use selvedge::report::command_line;
 use selvedge::report::looking::{LookedAt, PICTURES, Reference};
 
-/// Looks inside the classifier of a bundle: which pixels of images matter by eight methods, what its layers make of them,
-/// what its first filters look for. Writes a page, `look.html`, and its pictures as SVG and PNG into a folder: `sheet` is
-/// the contact sheet.
+/// Looks inside the classifier of a bundle: which pixels of images matter by eight methods, what its layers make of
+/// them, what its first filters look for. Writes a page, `look.html`, and its pictures as SVG and PNG into a folder:
+/// `sheet` is the contact sheet.
 #[derive(Parser)]
 struct Args {
     /// The file of the network, as `train`, `finetune` and `predict` have it
@@ -23,8 +23,8 @@ struct Args {
     images: Vec<PathBuf>,
     #[command(flatten)]
     look: cli::LookArgs,
-    /// A published data set of the same classes: with the training images that the network takes for the nearest, maps of
-    /// them by t-SNE and by principal components, and the accuracy on corrupted test images
+    /// A published data set of the same classes: with the training images that the network takes for the nearest, maps
+    /// of them by t-SNE and by principal components, and the accuracy on corrupted test images
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
     /// How many images of it are looked at: 4 or more

@@ -13,8 +13,8 @@ const MOST_ON_MAP: usize = 600;
 /// Images that are drawn with their neighbours, at most: there is no room for more on one picture.
 const MOST_WITH_NEIGHBORS: usize = 20;
 
-/// The images of a data set that a network takes for alike: the nearest to each image that is looked at, and two maps of
-/// them all, by t-SNE and by principal components, all by the features that reach the last layer with weights.
+/// The images of a data set that a network takes for alike: the nearest to each image that is looked at, and two maps
+/// of them all, by t-SNE and by principal components, all by the features that reach the last layer with weights.
 #[derive(Debug)]
 pub struct Alike {
     searched: View,
@@ -90,7 +90,8 @@ impl Alike {
         &self.found
     }
 
-    /// The first images, each with its neighbours, and how many of these have the class that is predicted of their image.
+    /// The first images, each with its neighbours, and how many of these have the class that is predicted of their
+    /// image.
     pub(super) fn neighbors(
         &self,
         images: &[SheetImage<'_>],
@@ -222,8 +223,8 @@ fn to_host(features: Tensor<2>) -> Vec<f32> {
     features.into_data().iter::<f32>().collect()
 }
 
-/// The network up to its head: what stands behind that, such as a scale of the logits, changes no features. Of a network
-/// without a linear layer, up to its last layer.
+/// The network up to its head: what stands behind that, such as a scale of the logits, changes no features. Of a
+/// network without a linear layer, up to its last layer.
 pub(super) fn trunk(network: &Network) -> Result<Network, ModelError> {
     use burn::module::Module;
 

@@ -19,7 +19,8 @@ pub(super) struct Filters {
 }
 
 impl Filters {
-    /// Grey or coloured images with one scale for all, 0 in the middle, of a weight `[filters, channels, rows, columns]`.
+    /// Grey or coloured images with one scale for all, 0 in the middle, of a weight `[filters, channels, rows,
+    /// columns]`.
     pub fn of(layer: String, weight: Tensor<4>) -> Self {
         let [count, channels, height, width] = weight.dims();
         // Of other numbers of channels than pictures have, their mean.

@@ -14,7 +14,7 @@ use super::misled::Misled;
 use super::names::cut;
 use super::through::Through;
 use super::{LookError, LookedAt, Method, Seen, spread};
-use crate::plot::{LayerMaps, MethodMaps};
+use crate::plot::{LayerMaps, MethodMaps, require_fewer};
 
 /// Most images that are looked at together.
 const MOST_IMAGES: usize = 50;
@@ -83,21 +83,22 @@ impl<'a> Look<'a> {
         Self { from_image, ..self }
     }
 
-    /// The same, with the maps of the layers at these paths; of none, those behind up to six convolutions, from the first to
-    /// the last.
+    /// The same, with the maps of the layers at these paths; of none, those behind up to six convolutions, from the
+    /// first to the last.
     #[must_use]
     pub fn with_maps(self, maps: Vec<String>) -> Self {
         Self { maps, ..self }
     }
 
-    /// The same, with so many channels of each of these layers, as far as it has them, instead of 8; `None` is all of them.
+    /// The same, with so many channels of each of these layers, as far as it has them, instead of 8; `None` is all of
+    /// them.
     #[must_use]
     pub fn with_channels(self, channels: Option<usize>) -> Self {
         Self { channels: channels.unwrap_or(usize::MAX), ..self }
     }
 
-    /// The same, with images that excite a filter, given as the path of its layer and its number from 0: `conv3:1`; and with
-    /// what the filter of that number makes of the first image in every layer.
+    /// The same, with images that excite a filter, given as the path of its layer and its number from 0: `conv3:1`; and
+    /// with what the filter of that number makes of the first image in every layer.
     ///
     /// # Errors
     ///
@@ -119,8 +120,8 @@ impl<'a> Look<'a> {
         Ok(Self { filter: filter.map(target).transpose()?, ..self })
     }
 
-    /// The same, with images that are changed by at most `epsilon` of a pixel's range so that another class is predicted,
-    /// by FGSM and PGD.
+    /// The same, with images that are changed by at most `epsilon` of a pixel's range so that another class is
+    /// predicted, by FGSM and PGD.
     ///
     /// # Errors
     ///
@@ -150,9 +151,10 @@ impl<'a> Look<'a> {
     ///
     /// # Errors
     ///
-    /// [`LookError::Model`] for no images or more than 50, for images of another size than the network's, a class or layer
-    /// that the network does not have, more than 20 layers whose maps are asked for, and weights that are NaN or infinite. [`LookError::Stopped`] if the stop was
-    /// requested.
+    /// [`LookError::Model`] for no images or more than 50, for images of another size than the network's, a class or
+    /// layer that the network does not have, more than 20 layers whose maps are asked for, and weights that are NaN or
+    /// infinite. [`LookError::Plot`] for no channels of them, and for more than 2,048 maps. [`LookError::Stopped`] if
+    /// the stop was requested.
     pub fn compute(self) -> Result<Seen<'a>, LookError> {
         let count = self.images.len();
         if !(1..=MOST_IMAGES).contains(&count) {
@@ -241,22 +243,31 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// The maps of the first images at the layers that were asked for, or behind some convolutions: then also how many there
-    /// are.
+    /// The maps of the first images at the layers that were asked for, or behind some convolutions: then also how many
+    /// there are.
     fn layers(&self, images: Tensor<4>) -> Result<(Vec<LayerMaps>, Option<usize>), LookError> {
         let network = self.bundle.network();
         let (shown, convolutions) = match &self.maps[..] {
             [] => {
                 let all = network.architecture().convolutions();
                 let count = all.len();
-                let behind = all.into_iter().map(|(_, shown)| shown).collect();
-                (spread(behind, MOST_LAYERS), Some(count))
+                (spread(all, MOST_LAYERS), Some(count))
             }
-            named => (named.to_vec(), None),
+            named => (named.iter().map(|path| (path.clone(), path.clone())).collect(), None),
         };
         let first = images.narrow(0, 0, self.images.len().min(MOST_WITH_MAPS)).inner();
-        let maps = network.valid().feature_maps(&shown, first)?.into_iter();
-        Ok((maps.map(|(name, maps)| LayerMaps::new(name, maps)).collect(), convolutions))
+        let paths: Vec<&String> = shown.iter().map(|(_, path)| path).collect();
+        let maps = network.valid().feature_maps(&paths, first)?.into_iter().zip(&shown);
+        let layers = maps.map(|((path, maps), (convolution, _))| match *convolution == path {
+            true => LayerMaps::new(path, maps),
+            // An activation behind a block may not tell where it stands.
+            false => LayerMaps::new(format!("{convolution}, after {path}"), maps),
+        });
+        let layers: Vec<LayerMaps> = layers.collect();
+        if !layers.is_empty() {
+            require_fewer(&layers, self.channels, 1)?;
+        }
+        Ok((layers, convolutions))
     }
 }
 

@@ -1,5 +1,5 @@
-//! What a trained classifier sees in images: which pixels matter by every method that fits it, its maps and filters, what
-//! excites its classes, and the images that it takes for alike.
+//! What a trained classifier sees in images: which pixels matter by every method that fits it, its maps and filters,
+//! what excites its classes, and the images that it takes for alike.
 //!
 //! ```
 //! use burn::tensor::Device;
@@ -47,8 +47,8 @@ pub use reference::Reference;
 use through::Through;
 
 /// The names of all pictures that [`Seen::pictures`] can have: the contact sheet, the nearest images, the maps of a
-/// data set by t-SNE and by principal components, the maps of the first image, one filter through all layers, the first filters, what excites the classes, images changed by
-/// attacks, and the accuracy on corrupted images.
+/// data set by t-SNE and by principal components, the maps of the first image, one filter through all layers, the first
+/// filters, what excites the classes, images changed by attacks, and the accuracy on corrupted images.
 pub const PICTURES: [&str; 10] = [
     "sheet",
     "neighbors",
@@ -123,7 +123,8 @@ impl Seen<'_> {
         Self { alike: Some(alike), ..self }
     }
 
-    /// The same with its accuracy on corrupted images. `measured` says which, such as `2000 test images of fashion_mnist`.
+    /// The same with its accuracy on corrupted images. `measured` says which, such as `2000 test images of
+    /// fashion_mnist`.
     #[must_use]
     pub fn with_robustness(self, robustness: Robustness, measured: impl Into<String>) -> Self {
         Self { robustness: Some((robustness, measured.into())), ..self }

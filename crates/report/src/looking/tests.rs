@@ -301,7 +301,7 @@ fn titles_have_an_answer_and_subtitles_say_what_is_left_out() {
         ("sheet", "integrated gradients add up to the difference of the logits within 0".into()),
         ("filters", "the first 40 of 48 filters; one scale".into()),
         ("maps", "behind 6 of 8 convolutions, from the first to the last; each layer has".into()),
-        ("maps", "8 of 48 channels".into()),
+        ("maps", "conv0, after relu1: 8 of 48 channels".into()),
         ("excited", format!("In 40 steps it goes for {class} from ")),
         ("excited", "by gradient ascent from noise, on the logit of a class".into()),
     ] {
@@ -330,6 +330,8 @@ fn all_channels_of_layers_by_name_are_drawn_and_what_excites_begins_with_the_ima
     let named = |names: Vec<String>| refused(Look::new(&bundle, images(1)).with_maps(names));
     assert!(named(vec!["relu9".into()]).starts_with("`small` has no layer named `relu9`; its"));
     assert_eq!(named(vec!["fc1".into()]), "layer `fc1` of `small`: it gives features, not maps");
+    let told = refused(Look::new(&bundle, images(1)).with_channels(Some(0)));
+    assert!(told.ends_with("expected 1 channel a layer or more, got 0"), "{told}");
     let told = named(vec!["relu1".into(); 21]);
     assert_eq!(told, "the number of layers whose maps are shown is 21, but must be at most 20");
 }

@@ -73,8 +73,8 @@ impl Through {
     }
 }
 
-/// Names of layers that there is room for, and of which no two are the same. What all of them have in common is left out,
-/// first the part that the paths of blocks begin with, then the word that they end with: `3.project` of
+/// Names of layers that there is room for, and of which no two are the same. What all of them have in common is left
+/// out, first the part that the paths of blocks begin with, then the word that they end with: `3.project` of
 /// `_blocks.3._project_conv`. What is still too long keeps its block and its end.
 fn labels(paths: &[&str]) -> Vec<String> {
     let part = |part: &str| part.trim_matches('_').to_owned();

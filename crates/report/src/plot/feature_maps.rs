@@ -68,7 +68,8 @@ pub struct FeatureMaps<'a> {
     pub images: Vec<SheetImage<'a>>,
     /// The layers in their order: 1 to 20.
     pub layers: Vec<LayerMaps>,
-    /// The first so many channels of each layer are drawn, as far as it has them: 1 or more. `usize::MAX` is all of them.
+    /// The first so many channels of each layer are drawn, as far as it has them: 1 or more. `usize::MAX` is all of
+    /// them.
     pub channels: usize,
 }
 
@@ -111,8 +112,8 @@ impl<'a> FeatureMaps<'a> {
     /// # Errors
     ///
     /// [`PlotError::Data`] if there is no such image; no images, layers or channels; too many images or layers, or more
-    /// than 2,048 maps; a layer whose values are not as many as its shape says, not for all images, or not finite; and as
-    /// [`sheet`](super::sheet) for an image.
+    /// than 2,048 maps; a layer whose values are not as many as its shape says, not for all images, or not finite; and
+    /// as [`sheet`](super::sheet) for an image.
     pub fn picture_of(
         &self,
         image: usize,
@@ -185,9 +186,6 @@ impl<'a> FeatureMaps<'a> {
     /// Refuses what cannot be drawn, `drawn` images of it.
     fn check(&self, drawn: usize) -> Result<(), PlotError> {
         let images = self.images.len();
-        if self.channels == 0 {
-            return Err(refused("expected 1 channel a layer or more, got 0".into()));
-        }
         for (what, count, most) in
             [("images", images, MOST_IMAGES), ("layers", self.layers.len(), MOST_LAYERS)]
         {
@@ -209,18 +207,28 @@ impl<'a> FeatureMaps<'a> {
                 return Err(refused(format!("{name} has values that are not finite")));
             }
         }
-        let channels: usize = self.layers.iter().map(|layer| layer.shown(self.channels)).sum();
-        match drawn.saturating_mul(channels) {
-            0..=MOST_MAPS => Ok(()),
-            maps => Err(refused(format!(
-                "expected at most {MOST_MAPS} maps, got {maps}: take fewer channels or layers"
-            ))),
-        }
+        require_fewer(&self.layers, self.channels, drawn)
     }
 
     /// The most channels that a layer shows.
     fn widest(&self) -> usize {
         self.layers.iter().map(|layer| layer.shown(self.channels)).max().unwrap_or(0)
+    }
+}
+
+/// `Ok` if so many channels of each layer can be drawn, for so many images.
+pub(crate) fn require_fewer(
+    layers: &[LayerMaps],
+    channels: usize,
+    images: usize,
+) -> Result<(), PlotError> {
+    let maps = layers.iter().map(|layer| layer.shown(channels)).sum::<usize>();
+    match maps.saturating_mul(images) {
+        0 => Err(refused("expected 1 channel a layer or more, got 0".into())),
+        1..=MOST_MAPS => Ok(()),
+        maps => Err(refused(format!(
+            "expected at most {MOST_MAPS} maps, got {maps}: take fewer channels or layers"
+        ))),
     }
 }
 

@@ -30,8 +30,8 @@ const MOST: usize = 20_000;
 /// Points in a plane, such as those of a [`TsneMap`](selvedge_train::features::TsneMap) or the first two principal
 /// components, in the colours of their classes; with images in frames of these colours where there is room for them.
 ///
-/// Classes from the eighth on have the same colours again, but are squares, and from the fifteenth on triangles. The axes
-/// have no numbers: of such a map it counts which points lie together. They may have names.
+/// Classes from the eighth on have the same colours again, but are squares, and from the fifteenth on triangles. The
+/// axes have no numbers: of such a map it counts which points lie together. They may have names.
 ///
 /// ```
 /// use selvedge_report::plot::Scatter;
@@ -58,13 +58,14 @@ impl Scatter<'_> {
     /// Most classes that colour and marker tell apart.
     pub const MOST_CLASSES: usize = 3 * COLORS;
 
-    /// Draws the points. `images` are those of the first points, or none: one is drawn at its point if it does not cover
-    /// one that is drawn already. Their captions are not.
+    /// Draws the points. `images` are those of the first points, or none: one is drawn at its point if it does not
+    /// cover one that is drawn already. Their captions are not.
     ///
     /// # Errors
     ///
-    /// [`PlotError::Data`] if there are no points or classes, or too many; not as many labels as points, more images than
-    /// points, a label without a class, or a point that is not finite; and as [`sheet`](super::sheet) for an image.
+    /// [`PlotError::Data`] if there are no points or classes, or too many; not as many labels as points, more images
+    /// than points, a label without a class, or a point that is not finite; and as [`sheet`](super::sheet) for an
+    /// image.
     pub fn picture(
         &self,
         title: &str,
