@@ -12,6 +12,10 @@
 //! | what image excites a filter, a unit or a class the most | [`maximize_activation`] | `maximize` |
 //! | what the first filters look for, and one filter through all layers | [`first_filters`], [`filter_through_layers`] | `filters` |
 //! | how little has to change for another class | [`fgsm`], [`pgd`] | `attack` |
+//! | what a layer makes of an image | [`Network::feature_maps`](crate::Network::feature_maps) | `network` |
+//! | which images are alike to the network | `features::{Tsne, Pca}`, `Features::nearest` | `selvedge-train` |
+//! | how much noise, blur and the like it bears | `robustness` | `selvedge-train` |
+//! | all of it at once, as pictures and as a page | `looking` | `selvedge-report` |
 //!
 //! Every function takes any [`Network`](crate::Network), trained or not, on a plain or a training device, with frozen
 //! parameters or without, and leaves it as it is. It is computed as in inference: without dropout, and with the

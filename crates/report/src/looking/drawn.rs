@@ -77,7 +77,7 @@ impl Seen<'_> {
         let grown: Vec<String> = grown.collect();
         let steps = first.last().map_or(0, |picture| picture.step);
         let title = format!(
-            "Which images excite the network the most? In {steps} steps it goes for {}",
+            "Which images excite the network the most? In {steps} steps: {}",
             grown.join(", ")
         );
         let start = if self.from_image { self.images[0].name.as_str() } else { "noise" };

@@ -302,7 +302,7 @@ fn titles_have_an_answer_and_subtitles_say_what_is_left_out() {
         ("filters", "the first 40 of 48 filters; one scale".into()),
         ("maps", "behind 6 of 8 convolutions, from the first to the last; each layer has".into()),
         ("maps", "conv0, after relu1: 8 of 48 channels".into()),
-        ("excited", format!("In 40 steps it goes for {class} from ")),
+        ("excited", format!("In 40 steps: {class} from ")),
         ("excited", "by gradient ascent from noise, on the logit of a class".into()),
     ] {
         assert!(svg(name).contains(&text), "{text}: {}", svg(name));
