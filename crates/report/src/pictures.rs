@@ -110,7 +110,41 @@ impl Run {
 
     fn save(&self) -> Result<(), PlotError> {
         let name = Some(self.label.as_str()).filter(|label| !label.is_empty());
-        let picture = plot::rows("Training and validation", name, &self.rows);
-        picture.save_as(&self.folder, "results")
+        plot::rows(&title(&self.rows), name, &self.rows).save_as(&self.folder, "results")
+    }
+}
+
+/// The question that the picture answers, and the answer as far as it is known.
+fn title(rows: &[EpochRow]) -> String {
+    let mut title = "How does it learn?".to_owned();
+    if let Some(best) = plot::best(rows) {
+        title += &format!(" The validation loss is the lowest after epoch {}", best.epoch);
+        if let Some(accuracy) = best.validation_value("accuracy") {
+            title += &format!(", with {:.2} % right", 100.0 * accuracy);
+        }
+    }
+    title
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_title_has_the_epoch_of_lowest_validation_loss_and_what_was_right_then() {
+        let row = |epoch, loss, accuracy| EpochRow {
+            columns: &["loss", "accuracy"],
+            epoch,
+            train: vec![1.0, 0.5],
+            validation: Some(vec![loss, accuracy]),
+            learning_rate: 0.1,
+            seconds: 1.0,
+        };
+        let rows = [row(1, 0.9, 0.7), row(2, 0.5, 0.8125), row(3, 0.6, 0.9)];
+        let found = "How does it learn? The validation loss is the lowest after epoch 2, with 81.25 % right";
+        assert_eq!(title(&rows), found);
+        let not_validated = rows.map(|row| EpochRow { validation: None, ..row });
+        assert_eq!(title(&not_validated), "How does it learn?");
+        assert_eq!(title(&[]), "How does it learn?");
     }
 }

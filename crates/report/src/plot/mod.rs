@@ -98,6 +98,7 @@ pub use one_vs_rest::one_vs_rest;
 pub use picture::{Picture, PlotError};
 pub use reliability::reliability;
 pub use robustness::robustness_curves;
+pub(crate) use rows::best;
 pub use rows::rows;
 pub use scatter::Scatter;
 pub use sheet::{SheetImage, first_of_each_class, grid, predicted_images, sheet, worst_images};

@@ -28,6 +28,7 @@ fn panel(rows: &[EpochRow], column: usize, name: &'static str) -> Panel {
     let (y_label, limits, unit) = match name {
         "accuracy" => ("accuracy (%)", (0.0, 100.0), 100.0),
         "loss" => (name, (0.0, f64::INFINITY), 1.0),
+        "macro_f1" => ("macro F1", (0.0, 1.0), 1.0),
         _ => (name, (f64::NEG_INFINITY, f64::INFINITY), 1.0),
     };
     let point = |row: &EpochRow, values: &[f64]| (row.epoch as f64, unit * values[column]);
@@ -41,7 +42,7 @@ fn panel(rows: &[EpochRow], column: usize, name: &'static str) -> Panel {
 }
 
 /// The first epoch of lowest validation loss that can be drawn.
-fn best(rows: &[EpochRow]) -> Option<&EpochRow> {
+pub(crate) fn best(rows: &[EpochRow]) -> Option<&EpochRow> {
     let loss = |row: &EpochRow| {
         let first = row.columns.first()?;
         let loss = row.validation_value("loss").or_else(|| row.validation_value(first));
