@@ -9,7 +9,7 @@ use selvedge::cli;
 use selvedge::files::Output;
 use selvedge::prelude::*;
 use selvedge::report::command_line;
-use selvedge::report::looking::{LookedAt, PICTURES, Reference};
+use selvedge::report::looking::{LookError, LookedAt, PICTURES, Reference};
 
 /// Looks inside the classifier of a bundle: which pixels of images matter by eight methods, what its layers make of
 /// them, what its first filters look for. Writes a page, `look.html`, and its pictures as SVG and PNG into a folder:
@@ -55,6 +55,7 @@ fn look(args: &Args) -> Result<(), Box<dyn Error>> {
     let look = args.look.look(&bundle, images)?.with_stop(context.stop.clone());
     // A data set that does not fit is refused before anything is computed.
     let data = args.dataset.as_deref().map(|name| reference(args, &bundle, name)).transpose()?;
+    let output = Output::new(&args.folder)?;
     let mut seen = look.compute()?;
     if let Some(data) = &data {
         seen = seen.compared(data, &context)?;
@@ -64,10 +65,12 @@ fn look(args: &Args) -> Result<(), Box<dyn Error>> {
     }
     let command = command_line("look_inside", std::env::args().skip(1));
     let (pictures, page) = (seen.pictures()?, seen.page(&command)?.to_html());
-    let output = Output::new(&args.folder)?;
     let files = PICTURES.iter().flat_map(|name| [format!("{name}.svg"), format!("{name}.png")]);
     let files: Vec<String> = files.chain(["look.html".into()]).collect();
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    if context.stop.is_requested() {
+        return Err(LookError::Stopped.into());
+    }
     output.replace(&files, |new| {
         pictures.iter().try_for_each(|(name, picture)| picture.save_as(new.folder(), name))?;
         Ok::<(), selvedge::Error>(new.write("look.html", &page)?)

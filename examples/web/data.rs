@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
+use image::ImageDecoder;
 use selvedge::data::{IdxArray, IdxData};
 use selvedge::files::write;
 use selvedge::prelude::*;
@@ -67,31 +68,56 @@ pub fn samples(out: &Path, test: &View, classes: &[String]) -> Result<Samples, B
     Ok(samples)
 }
 
+/// Pixels of the longer side of a picture to try: the page shows it small, and no network here takes more.
+const MOST_PIXELS: u32 = 512;
+
 /// A picture of one's own, to try.
 pub struct Picture {
     name: String,
-    ending: String,
-    bytes: Vec<u8>,
+    image: image::DynamicImage,
 }
 
 impl Picture {
-    /// Reads a file, which has to be a picture.
+    /// Reads a file, which has to be a picture. What cameras write beside the pixels, such as the place, is left out.
     pub fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
-        let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-        let bytes = std::fs::read(path).map_err(|error| told(&error))?;
-        image::load_from_memory(&bytes).map_err(|error| told(&error))?;
-        let [name, ending] = [path.file_stem(), path.extension()]
-            .map(|part| part.unwrap_or_default().to_string_lossy().into_owned());
-        Ok(Self { name, ending, bytes })
+        let image = decoded(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let image = match image.width().max(image.height()) > MOST_PIXELS {
+            true => image.thumbnail(MOST_PIXELS, MOST_PIXELS),
+            false => image,
+        };
+        Ok(Self { name, image })
     }
+}
+
+/// The right way up.
+fn decoded(path: &Path) -> image::ImageResult<image::DynamicImage> {
+    let reader = image::ImageReader::open(path)?.with_guessed_format()?;
+    let mut decoder = reader.into_decoder()?;
+    let orientation = decoder.orientation()?;
+    let mut image = image::DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+/// Removes the pictures to try of the page that was there before.
+pub fn remove_samples(out: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(out)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("sample-") {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The same of pictures of one's own, which are called by their files.
 pub fn own_samples(out: &Path, pictures: &[Picture]) -> Result<Samples, Box<dyn Error>> {
     let mut samples = Samples::new();
-    for (i, Picture { name, ending, bytes }) in pictures.iter().enumerate() {
-        let file = format!("sample-{i}.{ending}");
-        write(out.join(&file), bytes)?;
+    for (i, Picture { name, image }) in pictures.iter().enumerate() {
+        let file = format!("sample-{i}.png");
+        image.save(out.join(&file))?;
         samples.push(json!({ "file": file, "class": name }));
     }
     Ok(samples)

@@ -68,6 +68,7 @@ fn page(args: &Args) -> Result<(), Box<dyn Error>> {
         let (context, _) = args.common.context("training the page's network")?;
         let bundle =
             site::bundle(&args.out, args.bundle.as_deref(), &split, args.epochs, &context)?;
+        data::remove_samples(&args.out)?;
         let samples = match pictures.is_empty() {
             true => data::samples(&args.out, split.test()?, &bundle.classes)?,
             false => data::own_samples(&args.out, &pictures)?,

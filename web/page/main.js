@@ -401,10 +401,9 @@ function listen() {
 }
 
 async function start() {
-  const [site, code] = await Promise.all([
-    fetched("site.json").then((bytes) => JSON.parse(new TextDecoder().decode(bytes))),
-    fetched("selvedge.wasm.gz").then(compiled),
-  ]);
+  const parsed = (bytes) => JSON.parse(new TextDecoder().decode(bytes));
+  const parts = [fetched("site.json").then(parsed), fetched("selvedge.wasm.gz").then(compiled)];
+  const [site, code] = await Promise.all(parts);
   module = code;
   connect();
   listSamples(site.samples);
@@ -412,9 +411,7 @@ async function start() {
   const bundle = await fetched(site.bundle);
   await client.ready;
   await useNetwork(bundle, site.bundle);
-  if (site.samples.length > 0) {
-    await useSample(site.samples[0].file);
-  }
+  await (site.samples.length > 0 && useSample(site.samples[0].file));
   new Training(module, site, tell, useNetwork);
   document.documentElement.dataset.ready = "true";
 }

@@ -67,7 +67,9 @@ impl Alike {
             Features::from_values(values, features.shape(), labels, view.classes().to_vec())?;
         let found = features.nearest(&images, count, Distance::Cosine)?;
         let maps = match left_out(view) {
-            Some(reason) => Err(format!("the t-SNE map is not shown: {reason}")),
+            Some(reason) => Err(format!(
+                "the maps by t-SNE and by principal components are not shown: {reason}"
+            )),
             None => Ok(Maps::of(&features)?),
         };
         let source = format!("{} images", view.len());

@@ -3,7 +3,8 @@
 use selvedge_models::explain::{Maximized, Target};
 
 use super::filters::Filters;
-use super::{LookError, Seen};
+use super::names::short;
+use super::{Excited, LookError, Seen};
 use crate::plot::{
     FeatureMaps, ImageRow, ImageRows, ImageValues, Picture, SheetImage, grid, number,
 };
@@ -32,7 +33,8 @@ impl Seen<'_> {
         };
         let subtitle = format!("{shown}; each layer has one scale");
         let maps = FeatureMaps { images, layers, channels };
-        let title = format!("What do the layers make of {}?", self.images[image].name);
+        let name = short(&self.images[image].name);
+        let title = format!("What do the layers make of {name}?");
         Ok(maps.picture_of(image, &title, Some(&subtitle))?)
     }
 
@@ -56,7 +58,7 @@ impl Seen<'_> {
     pub(super) fn excited_picture(&self) -> Result<Option<Picture>, LookError> {
         let Some((_, first)) = self.excited.first() else { return Ok(None) };
         let labels = first.iter().map(|picture| format!("step {}", picture.step)).collect();
-        let of_target = |(name, pictures): &(String, Vec<Maximized>)| {
+        let of_target = |(name, pictures): &Excited| {
             let pixels = pictures.iter().flat_map(|picture: &Maximized| {
                 super::misled::pixels(self.bundle, picture.images.clone())
             });
@@ -80,7 +82,7 @@ impl Seen<'_> {
             "Which images excite the network the most? In {steps} steps: {}",
             grown.join(", ")
         );
-        let start = if self.from_image { self.images[0].name.as_str() } else { "noise" };
+        let start = if self.from_image { short(&self.images[0].name) } else { "noise".into() };
         let mut subtitle = format!("by gradient ascent from {start}");
         let classes = self.excited.len() - usize::from(self.filter.is_some());
         if classes > 0 {

@@ -13,7 +13,7 @@ use super::filters::Filters;
 use super::misled::Misled;
 use super::names::cut;
 use super::through::Through;
-use super::{LookError, LookedAt, Method, Seen, spread};
+use super::{Excited, LookError, LookedAt, Method, Seen, spread};
 use crate::plot::{LayerMaps, MethodMaps, require_fewer};
 
 /// Most images that are looked at together.
@@ -158,13 +158,14 @@ impl<'a> Look<'a> {
     pub fn compute(self) -> Result<Seen<'a>, LookError> {
         let count = self.images.len();
         if !(1..=MOST_IMAGES).contains(&count) {
-            let expected = "1 to 50".into();
+            let expected = format!("1 to {MOST_IMAGES}").into();
             let value = count.to_string();
             let name = "the number of images";
             return Err(ModelError::Setting { name, value, expected }.into());
         }
         if self.maps.len() > MOST_NAMED {
-            let (value, expected) = (self.maps.len().to_string(), "at most 20".into());
+            let value = self.maps.len().to_string();
+            let expected = format!("at most {MOST_NAMED}").into();
             let name = "the number of layers whose maps are shown";
             return Err(ModelError::Setting { name, value, expected }.into());
         }
@@ -175,6 +176,17 @@ impl<'a> Look<'a> {
         let classes = self.class.map_or(predicted.clone(), |class| vec![class; count]);
         let predictions = self.bundle.predict(&bytes)?;
         let (layers, convolutions) = self.layers(images.clone())?;
+        // First of what takes long: a filter that is not there is told at once.
+        let through = match self.through(images.clone()) {
+            Some(Ok(found)) => Some(found),
+            // A linear layer may have more of them than any convolution.
+            Some(Err(error)) => {
+                notes.push(format!("the filter of every layer is not shown: {error}"));
+                None
+            }
+            None => None,
+        };
+        let (excited, to_excite) = self.excited(images.clone(), &classes)?;
         let (mut methods, mut completeness) = (Vec::new(), None);
         for method in Method::ALL {
             self.unless_stopped()?;
@@ -192,34 +204,10 @@ impl<'a> Look<'a> {
             }
         }
         let filters = first_filters(network).ok().map(|(layer, weight)| Filters::of(layer, weight));
-        let mut excited = Vec::new();
-        let range = Some(PixelRange::normalized(self.bundle.mean(), self.bundle.std()));
-        let settings = Maximization { range, ..Maximization::default() };
-        let mut of_classes = if self.excite { distinct(&classes) } else { Vec::new() };
-        let to_excite = of_classes.len();
-        of_classes.truncate(MOST_EXCITED);
-        for target in of_classes.into_iter().map(Target::Class).chain(self.filter.clone()) {
-            self.unless_stopped()?;
-            let name = match &target {
-                Target::Class(class) => self.bundle.classes()[*class].clone(),
-                Target::Channel { channel, .. } => format!("filter {channel}"),
-            };
-            let start = self.from_image.then(|| images.clone().narrow(0, 0, 1));
-            excited.push((name, maximize_activation(network, start, &target, &settings)?));
-        }
         self.unless_stopped()?;
         let mislead = |epsilon| Misled::compute(self.bundle, images.clone(), &predicted, epsilon);
         let misled = self.epsilon.map(mislead).transpose()?;
-        let mut through = None;
-        if let Some(Target::Channel { channel, .. }) = &self.filter {
-            match Through::of(network, images.clone().narrow(0, 0, 1), *channel) {
-                Ok(found) => through = Some(found),
-                // A linear layer may have more of them than any convolution.
-                Err(error) => {
-                    notes.push(format!("filter {channel} of every layer is not shown: {error}"))
-                }
-            }
-        }
+        self.unless_stopped()?;
         Ok(Seen {
             bundle: self.bundle,
             images: self.images,
@@ -243,6 +231,41 @@ impl<'a> Look<'a> {
         })
     }
 
+    /// Images that excite the filter and some of the classes, by their names; and how many classes there are.
+    fn excited(
+        &self,
+        images: Tensor<4>,
+        classes: &[usize],
+    ) -> Result<(Vec<Excited>, usize), LookError> {
+        let (network, mut excited) = (self.bundle.network(), Vec::new());
+        let range = Some(PixelRange::normalized(self.bundle.mean(), self.bundle.std()));
+        let settings = Maximization { range, ..Maximization::default() };
+        let start = self.from_image.then(|| images.narrow(0, 0, 1));
+        let mut excite = |name: String, target: &Target| {
+            self.unless_stopped()?;
+            excited.push((name, maximize_activation(network, start.clone(), target, &settings)?));
+            Ok::<(), LookError>(())
+        };
+        if let Some(target @ Target::Channel { channel, .. }) = &self.filter {
+            excite(format!("filter {channel}"), target)?;
+        }
+        let mut of_classes = if self.excite { distinct(classes) } else { Vec::new() };
+        let count = of_classes.len();
+        of_classes.truncate(MOST_EXCITED);
+        for class in of_classes {
+            excite(self.bundle.classes()[class].clone(), &Target::Class(class))?;
+        }
+        // It is drawn below the classes.
+        excited.rotate_left(usize::from(self.filter.is_some()));
+        Ok((excited, count))
+    }
+
+    /// What the filter of that number makes of the first image in every layer, if one was asked for.
+    fn through(&self, images: Tensor<4>) -> Option<Result<Through, ModelError>> {
+        let Some(Target::Channel { channel, .. }) = &self.filter else { return None };
+        Some(Through::of(self.bundle.network(), images.narrow(0, 0, 1), *channel))
+    }
+
     /// The maps of the first images at the layers that were asked for, or behind some convolutions: then also how many
     /// there are.
     fn layers(&self, images: Tensor<4>) -> Result<(Vec<LayerMaps>, Option<usize>), LookError> {
@@ -253,7 +276,15 @@ impl<'a> Look<'a> {
                 let count = all.len();
                 (spread(all, MOST_LAYERS), Some(count))
             }
-            named => (named.iter().map(|path| (path.clone(), path.clone())).collect(), None),
+            named => {
+                let mut paths: Vec<&String> = Vec::new();
+                for path in named {
+                    if !paths.contains(&path) {
+                        paths.push(path);
+                    }
+                }
+                (paths.into_iter().map(|path| (path.clone(), path.clone())).collect(), None)
+            }
         };
         let first = images.narrow(0, 0, self.images.len().min(MOST_WITH_MAPS)).inner();
         let paths: Vec<&String> = shown.iter().map(|(_, path)| path).collect();

@@ -90,7 +90,7 @@ pub struct Seen<'a> {
     /// Of the first image.
     through: Option<Through>,
     filters: Option<Filters>,
-    excited: Vec<(String, Vec<Maximized>)>,
+    excited: Vec<Excited>,
     /// The classes that there were to excite.
     to_excite: usize,
     /// Whether it began with the first image.
@@ -157,8 +157,7 @@ impl Seen<'_> {
             format!("for {} with {:.1} %", p.name, 100.0 * p.probabilities[p.class])
         };
         let each = |(image, prediction): (&LookedAt, &Prediction)| {
-            let name: String = image.name.chars().take(MOST_OF_A_NAME).collect();
-            format!("{name} {}", sure(prediction))
+            format!("{} {}", names::short(&image.name), sure(prediction))
         };
         match &self.predictions[..] {
             [one] => format!("It is taken {}", sure(one)),
@@ -208,18 +207,21 @@ impl Seen<'_> {
     }
 }
 
-/// Images of which a title says what they are taken for, and the characters of their names that it has room for.
+/// The images on the way to what excites something the most, with its name.
+type Excited = (String, Vec<Maximized>);
+
+/// Images of which a title says what they are taken for.
 const MOST_TOLD: usize = 3;
-const MOST_OF_A_NAME: usize = 30;
 
 /// The least number of one digit that counts that is not below an error: 0.004 of 0.0034.
 fn least_above(error: f64) -> String {
     if error <= 0.0 {
         return "0".into();
     }
-    let digits = (-error.log10().floor()).max(0.0);
-    let scale = 10f64.powf(digits);
-    format!("{:.*}", digits as usize, (error * scale).ceil() / scale)
+    let digits = |value: f64| (-value.log10().floor()).max(0.0);
+    let scale = 10f64.powf(digits(error));
+    let above = (error * scale).ceil() / scale;
+    format!("{above:.*}", digits(above) as usize)
 }
 
 /// At most `most` of the items, evenly from the first to the last.

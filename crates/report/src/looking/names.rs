@@ -54,3 +54,27 @@ fn listed(classes: &[String]) -> String {
 pub(super) fn cut(text: &str) -> String {
     text.chars().take(40).flat_map(char::escape_debug).collect()
 }
+
+/// A name in a title: of a long one its start and its end, which tell it from others.
+pub(super) fn short(name: &str) -> String {
+    const ENDS: [usize; 2] = [16, 13];
+    let characters: Vec<char> = name.chars().collect();
+    if characters.len() <= ENDS[0] + 1 + ENDS[1] {
+        return name.to_owned();
+    }
+    let [start, end] = [&characters[..ENDS[0]], &characters[characters.len() - ENDS[1]..]];
+    start.iter().chain(&['…']).chain(end).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_keeps_both_ends() {
+        assert_eq!(short("coat.png"), "coat.png");
+        let long = short("a_photograph_of_the_harbour_at_night_2.png");
+        assert_eq!(long, "a_photograph_of_…t_night_2.png");
+        assert_eq!(long.chars().count(), 30);
+    }
+}

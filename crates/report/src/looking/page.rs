@@ -1,6 +1,7 @@
 use selvedge_train::Robustness;
 
 use super::drawn::MOST_WITH_MAPS;
+use super::names::short;
 use super::{LookError, Seen};
 use crate::html::{Block, Cell, Figure, Page, Row, Section, Table};
 use crate::plot::{MeanCurves, Picture, robustness_curves};
@@ -61,7 +62,7 @@ impl Seen<'_> {
         }
         if let Some(through) = &self.through {
             let alternative = "A map for each convolution, from the first to the last.";
-            let picture = through.picture(&self.images[0].name)?;
+            let picture = through.picture(&short(&self.images[0].name))?;
             let section = Section::new("What a filter makes of an image in every layer");
             page = page.with(section.with(Figure::new(&picture, "", alternative)));
         }
@@ -108,7 +109,7 @@ impl Seen<'_> {
             pictures.push(("maps", self.maps(0)?));
         }
         if let Some(through) = &self.through {
-            pictures.push(("through", through.picture(&self.images[0].name)?));
+            pictures.push(("through", through.picture(&short(&self.images[0].name))?));
         }
         pictures.extend(self.filters_picture()?.map(|picture| ("filters", picture)));
         pictures.extend(self.excited_picture()?.map(|picture| ("excited", picture)));

@@ -156,7 +156,7 @@ fn a_map_that_cannot_be_drawn_is_left_out_and_told() {
         let data = (&view, &normalization());
         let alike = Alike::search(&bundle, &seen, data, 6, &context).unwrap();
         let seen = seen.with_alike(alike);
-        let told = format!("the t-SNE map is not shown: {reason}");
+        let told = format!("the maps by t-SNE and by principal components are not shown: {reason}");
         assert_eq!(seen.notes(), [told.as_str()]);
         assert!(seen.pictures().unwrap().iter().all(|(name, _)| *name != "tsne"));
         assert_eq!(seen.page("").unwrap().to_html().matches(&told).count(), 1);
@@ -296,9 +296,10 @@ fn titles_have_an_answer_and_subtitles_say_what_is_left_out() {
     let pictures = seen.pictures().unwrap();
     let svg = |name: &str| texts(&pictures.iter().find(|(found, _)| *found == name).unwrap().1);
     let class = class.replace('<', "&lt;").replace('>', "&gt;");
+    let within = least_above(seen.completeness.unwrap());
     for (name, text) in [
         ("sheet", format!("Which pixels matter? It is taken for {class} with ")),
-        ("sheet", "integrated gradients add up to the difference of the logits within 0".into()),
+        ("sheet", format!("add up to the difference of the logits within {within}")),
         ("filters", "the first 40 of 48 filters; one scale".into()),
         ("maps", "behind 6 of 8 convolutions, from the first to the last; each layer has".into()),
         ("maps", "conv0, after relu1: 8 of 48 channels".into()),
@@ -308,6 +309,7 @@ fn titles_have_an_answer_and_subtitles_say_what_is_left_out() {
         assert!(svg(name).contains(&text), "{text}: {}", svg(name));
     }
     assert_eq!(least_above(0.0034), "0.004");
+    assert_eq!(least_above(0.095), "0.1");
     assert_eq!(least_above(2.1), "3");
     assert_eq!(least_above(0.0), "0");
 }

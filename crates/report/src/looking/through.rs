@@ -10,8 +10,9 @@ use crate::plot::{Picture, PlotError, SheetImage, grid, pixels};
 const MOST: usize = 70;
 /// Maps side by side, at least and at most: a few maps do not become larger than a quarter of the row.
 const ACROSS: [usize; 2] = [4, 7];
-/// Characters below one of them.
+/// Characters below one of them, and of those at least so many for the end of a path.
 const ROOM: usize = 14;
+const LEAST_END: usize = 5;
 
 /// The maps of the filter of one number, layer by layer.
 #[derive(Debug)]
@@ -125,8 +126,8 @@ fn fitted(name: &[String]) -> String {
     let before = &name[..name.len() - 1];
     let block = before.iter().rposition(is_number).map_or(0, |last| last + 1);
     let mut start: String = name[..block].join(".");
-    // Half of the room is left for the end.
-    start = start.chars().skip(start.chars().count().saturating_sub(ROOM / 2)).collect();
+    start =
+        start.chars().skip(start.chars().count().saturating_sub(ROOM - 1 - LEAST_END)).collect();
     let left = ROOM - 1 - start.chars().count();
     let rest: Vec<char> = name[block..].join(".").chars().collect();
     let end: String = rest[rest.len().saturating_sub(left)..].iter().collect();
@@ -163,7 +164,7 @@ mod tests {
     #[test]
     fn a_label_that_is_still_too_long_has_its_block_and_its_end() {
         let found = labels(&["layer1.0.downsample.0", "layer1.0.conv1", "layer10.11.downsample.0"]);
-        assert_eq!(found, ["ayer1.0…mple.0", "layer1.0.conv1", "er10.11…mple.0"]);
+        assert_eq!(found, ["layer1.0…ple.0", "layer1.0.conv1", "yer10.11…ple.0"]);
     }
 
     #[test]

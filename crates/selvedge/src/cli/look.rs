@@ -21,7 +21,7 @@ pub struct LookArgs {
     /// With images that excite the classes
     #[arg(long)]
     pub excite: bool,
-    /// The same, from the first image instead of from noise
+    /// The same, each class, and the filter of `--filter`, from the first image instead of from noise
     #[arg(long)]
     pub excite_from_image: bool,
     /// With an image that excites a filter, and what the filter of that number makes of the first image in every layer
@@ -64,7 +64,7 @@ impl FromStr for MapChannels {
         match (text, text.parse()) {
             ("all", _) => Ok(Self(None)),
             (_, Ok(count)) if count > 0 => Ok(Self(Some(count))),
-            _ => Err("it is a number from 1 on, or `all`".into()),
+            _ => Err(format!("expected a number of 1 to {}, or `all`", usize::MAX)),
         }
     }
 }

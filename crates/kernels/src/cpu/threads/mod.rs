@@ -59,12 +59,9 @@ pub fn with_team<R>(f: impl FnOnce() -> R) -> R {
         return f();
     }
     // It begins with the first kernel that is worth several threads: on a GPU there is none.
-    let team = Team::rested();
-    let as_before = entered(Crew::Team(&raw const team));
-    let result = f();
-    drop(as_before);
-    team.rest();
-    result
+    let team = Team::default();
+    let _as_before = entered(Crew::Team(&raw const team));
+    f()
 }
 
 /// Says that a step of the loop within [`with_team`] has ended: once for each step, on the thread of the loop.

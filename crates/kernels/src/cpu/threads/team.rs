@@ -29,20 +29,19 @@ type Job = dyn Fn(usize) + Sync;
 
 const NOTHING: &Job = &|_| ();
 
-/// The teams that have begun, but for the one that rests. They share the cores.
+/// The teams that have begun. They share the cores.
 static TEAMS: AtomicUsize = AtomicUsize::new(0);
 
-/// A team that nobody uses now: a call that takes 10 µs, such as one image of a small network, is not to wait for threads
-/// to begin and to end, which takes 80. One is enough for whoever makes one such call after the other.
-static RESTING: Mutex<Option<Team>> = Mutex::new(None);
+/// Helpers that no team uses now: a call that takes 10 µs, such as one image of a small network, is not to wait for threads
+/// to begin and to end, which takes 80. Those of one team are enough for whoever makes one such call after the other.
+static RESTING: Mutex<Option<Begun>> = Mutex::new(None);
 
-/// Helpers of the thread that is in [`with_team`](super::with_team), one such call after the other.
+/// What computes the kernels of one call of [`with_team`](super::with_team).
 #[derive(Default)]
 pub(super) struct Team {
     /// The most threads that it may ever have.
     threads: OnceCell<usize>,
     begun: OnceCell<Begun>,
-    jobs: Cell<u64>,
     pace: Cell<Pace>,
     /// When the step before ended.
     last_step: Cell<Option<Instant>>,
@@ -59,19 +58,17 @@ fn cores() -> usize {
     *CORES.get_or_init(of_this_machine)
 }
 
-/// The threads that a team of this thread may have.
-fn most_threads() -> usize {
-    rayon::current_num_threads().min(cores())
-}
-
-/// The team that rests; a panic elsewhere leaves it whole.
-fn resting() -> MutexGuard<'static, Option<Team>> {
+/// The helpers that rest; a panic elsewhere leaves them whole.
+fn resting() -> MutexGuard<'static, Option<Begun>> {
     RESTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Helpers, and what they are given to do.
 struct Begun {
     post: Arc<Post>,
     helpers: Vec<Helper>,
+    /// The jobs so far. A helper knows the last one that it has seen by its number.
+    jobs: Cell<u64>,
 }
 
 struct Helper {
@@ -96,33 +93,6 @@ unsafe impl Send for Post {}
 unsafe impl Sync for Post {}
 
 impl Team {
-    /// The team that rests, if it has the size that a new one would have; or a new one.
-    pub(super) fn rested() -> Self {
-        let Some(team) = resting().take() else { return Team::default() };
-        // It is dropped as one of them.
-        TEAMS.fetch_add(1, Ordering::Relaxed);
-        match team.threads() == most_threads() {
-            true => team,
-            false => Team::default(),
-        }
-    }
-
-    /// Keeps the helpers for the next team, or lets them go.
-    pub(super) fn rest(self) {
-        // Miri takes threads that have not ended for a fault.
-        if self.begun.get().is_none() || cfg!(miri) {
-            return;
-        }
-        self.pace.take();
-        self.last_step.take();
-        let mut resting = resting();
-        if resting.is_none() {
-            TEAMS.fetch_sub(1, Ordering::Relaxed);
-            *resting = Some(self);
-        }
-        // Else it is dropped, which waits for its helpers: parameters are, after the lock.
-    }
-
     /// How many threads may compute a kernel, with the one that has made the team: those of rayon's current pool, of which
     /// no more than this team's share of the cores; and one, while steps take less time so.
     pub(super) fn share(&self) -> usize {
@@ -163,7 +133,7 @@ impl Team {
     }
 
     fn threads(&self) -> usize {
-        *self.threads.get_or_init(most_threads)
+        *self.threads.get_or_init(|| rayon::current_num_threads().min(cores()))
     }
 
     /// Calls `job` on this thread with 0, and on up to `threads - 1` helpers with their numbers, and returns when all are
@@ -173,9 +143,10 @@ impl Team {
     ///
     /// If `job` does, on any of the threads.
     pub(super) fn run(&self, threads: usize, job: &(dyn Fn(usize) + Sync)) {
-        let Begun { post, helpers } = self.begun.get_or_init(|| Begun::new(self.threads()));
-        let number = self.jobs.get() + 1;
-        self.jobs.set(number);
+        let begun = self.begun.get_or_init(|| Begun::rested_or_new(self.threads()));
+        let Begun { post, helpers, jobs } = begun;
+        let number = jobs.get() + 1;
+        jobs.set(number);
         // SAFETY: the lifetime alone is changed. No helper calls it after `Closed` is dropped, below. Nobody reads it now.
         unsafe {
             *post.job.get() =
@@ -200,10 +171,32 @@ impl Team {
     }
 }
 
+impl Drop for Team {
+    /// Lets the helpers rest, or end.
+    fn drop(&mut self) {
+        let Some(begun) = self.begun.take() else { return };
+        TEAMS.fetch_sub(1, Ordering::Relaxed);
+        // Miri takes threads that have not ended for a fault.
+        if !cfg!(miri) {
+            let before = resting().replace(begun);
+            // Not under the lock: it waits for its helpers.
+            drop(before);
+        }
+    }
+}
+
 impl Begun {
+    /// The helpers that rest, if they are as many as there would be else; or new ones.
+    fn rested_or_new(threads: usize) -> Self {
+        TEAMS.fetch_add(1, Ordering::Relaxed);
+        let resting = resting().take();
+        resting
+            .filter(|begun| begun.helpers.len() + 1 == threads)
+            .unwrap_or_else(|| Self::new(threads))
+    }
+
     /// Helpers, with which there are so many threads: fewer, if the system gives no more.
     fn new(threads: usize) -> Self {
-        TEAMS.fetch_add(1, Ordering::Relaxed);
         let post = Arc::new(Post {
             state: AtomicU64::new(0),
             wanted: AtomicUsize::new(0),
@@ -219,13 +212,12 @@ impl Begun {
             Some(Helper { thread, asleep })
         });
         let helpers = helpers.collect();
-        Begun { post, helpers }
+        Begun { post, helpers, jobs: Cell::new(0) }
     }
 }
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        TEAMS.fetch_sub(1, Ordering::Relaxed);
         self.post.end.store(true, Ordering::SeqCst);
         for Helper { thread, .. } in self.helpers.drain(..) {
             thread.thread().unpark();
