@@ -201,7 +201,7 @@ fn layers_and_classes_that_are_not_there_are_refused_with_those_that_are() {
     refuses(&["--layer", "fc1"], &["it gives features, not maps"]);
     refuses(&["--maps", "relu1,conv3"], &["`tiny` has no layer named `conv3`", names]);
     refuses(&["--maps", "fc1"], &["layer `fc1` of `tiny`: it gives features, not maps"]);
-    refuses(&["--channels", "0"], &["'0'", "it is a number from 1 on, or `all`"]);
+    refuses(&["--channels", "0"], &["'0'", "expected 1 to 65535, or `all`"]);
     refuses(&["--layer", "\u{1b}[2J"], &["no layer named `\\u{1b}[2J`"]);
     let classes = "but must be 0 to 2, or one of bag, coat, shirt";
     refuses(&["--class", "3"], &["class is 3, ", classes]);

@@ -61,10 +61,10 @@ impl FromStr for MapChannels {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match (text, text.parse()) {
+        match (text, text.parse::<u16>()) {
             ("all", _) => Ok(Self(None)),
-            (_, Ok(count)) if count > 0 => Ok(Self(Some(count))),
-            _ => Err(format!("expected a number of 1 to {}, or `all`", usize::MAX)),
+            (_, Ok(count)) if count > 0 => Ok(Self(Some(count.into()))),
+            _ => Err(format!("expected 1 to {}, or `all`", u16::MAX)),
         }
     }
 }
