@@ -14,7 +14,7 @@ use super::misled::Misled;
 use super::names::cut;
 use super::through::Through;
 use super::{Excited, LookError, LookedAt, Method, Seen, spread};
-use crate::plot::{LayerMaps, MethodMaps, require_fewer};
+use crate::plot::{LayerMaps, MethodMaps, require_drawable};
 
 /// Most images that are looked at together.
 const MOST_IMAGES: usize = 50;
@@ -177,15 +177,11 @@ impl<'a> Look<'a> {
         let predictions = self.bundle.predict(&bytes)?;
         let (layers, convolutions) = self.layers(images.clone())?;
         // First of what takes long: a filter that is not there is told at once.
-        let through = match self.through(images.clone()) {
-            Some(Ok(found)) => Some(found),
+        let through = self.through(images.clone()).unwrap_or_else(|error| {
             // A linear layer may have more of them than any convolution.
-            Some(Err(error)) => {
-                notes.push(format!("the filter of every layer is not shown: {error}"));
-                None
-            }
-            None => None,
-        };
+            notes.push(format!("the filter of every layer is not shown: {error}"));
+            None
+        });
         let (excited, to_excite) = self.excited(images.clone(), &classes)?;
         let (mut methods, mut completeness) = (Vec::new(), None);
         for method in Method::ALL {
@@ -261,9 +257,9 @@ impl<'a> Look<'a> {
     }
 
     /// What the filter of that number makes of the first image in every layer, if one was asked for.
-    fn through(&self, images: Tensor<4>) -> Option<Result<Through, ModelError>> {
-        let Some(Target::Channel { channel, .. }) = &self.filter else { return None };
-        Some(Through::of(self.bundle.network(), images.narrow(0, 0, 1), *channel))
+    fn through(&self, images: Tensor<4>) -> Result<Option<Through>, ModelError> {
+        let Some(Target::Channel { channel, .. }) = &self.filter else { return Ok(None) };
+        Through::of(self.bundle.network(), images.narrow(0, 0, 1), *channel).map(Some)
     }
 
     /// The maps of the first images at the layers that were asked for, or behind some convolutions: then also how many
@@ -277,13 +273,8 @@ impl<'a> Look<'a> {
                 (spread(all, MOST_LAYERS), Some(count))
             }
             named => {
-                let mut paths: Vec<&String> = Vec::new();
-                for path in named {
-                    if !paths.contains(&path) {
-                        paths.push(path);
-                    }
-                }
-                (paths.into_iter().map(|path| (path.clone(), path.clone())).collect(), None)
+                let paths = distinct(named).into_iter();
+                (paths.map(|path| (path.clone(), path)).collect(), None)
             }
         };
         let first = images.narrow(0, 0, self.images.len().min(MOST_WITH_MAPS)).inner();
@@ -296,18 +287,18 @@ impl<'a> Look<'a> {
         });
         let layers: Vec<LayerMaps> = layers.collect();
         if !layers.is_empty() {
-            require_fewer(&layers, self.channels, 1)?;
+            require_drawable(&layers, self.channels, 1)?;
         }
         Ok((layers, convolutions))
     }
 }
 
-/// The classes without repetitions, in the order in which they come.
-pub(super) fn distinct(classes: &[usize]) -> Vec<usize> {
-    let mut found: Vec<usize> = Vec::new();
-    for class in classes {
-        if !found.contains(class) {
-            found.push(*class);
+/// The items without repetitions, in the order in which they come.
+pub(super) fn distinct<T: Clone + PartialEq>(items: &[T]) -> Vec<T> {
+    let mut found: Vec<T> = Vec::new();
+    for item in items {
+        if !found.contains(item) {
+            found.push(item.clone());
         }
     }
     found

@@ -207,7 +207,7 @@ impl<'a> FeatureMaps<'a> {
                 return Err(refused(format!("{name} has values that are not finite")));
             }
         }
-        require_fewer(&self.layers, self.channels, drawn)
+        require_drawable(&self.layers, self.channels, drawn)
     }
 
     /// The most channels that a layer shows.
@@ -217,7 +217,7 @@ impl<'a> FeatureMaps<'a> {
 }
 
 /// `Ok` if so many channels of each layer can be drawn, for so many images.
-pub(crate) fn require_fewer(
+pub(crate) fn require_drawable(
     layers: &[LayerMaps],
     channels: usize,
     images: usize,

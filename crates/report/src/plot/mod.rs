@@ -83,7 +83,7 @@ pub use confusion::{MOST_CLASSES, confusion};
 pub(crate) use confusion::{per_cent, shares};
 pub use contact_sheet::{ContactSheet, MethodMaps};
 pub use curve::{CurvePoint, CurveSeries, curve};
-pub(crate) use feature_maps::require_fewer;
+pub(crate) use feature_maps::require_drawable;
 pub use feature_maps::{FeatureMaps, LayerMaps};
 pub use history::history;
 pub use image_rows::{ImageRow, ImageRows, ImageValues, pixels};
