@@ -29,6 +29,15 @@ pub enum StudyError {
         /// The parameters of the target that have no counterpart of their shape.
         unfit: Vec<String>,
     },
+    /// Parameters are to begin with weights that do not fit them, and not to learn.
+    #[error(
+        "{} would stay as chance drew {}: what is frozen is missing in the weights, or of another shape there",
+        first(unfit), if unfit.len() == 1 { "it" } else { "them" }
+    )]
+    FrozenUnfit {
+        /// Their names.
+        unfit: Vec<String>,
+    },
     /// The settings of a study are wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -84,5 +93,14 @@ impl StudyError {
             error @ Self::Train(_) => study.blame_variant(variant, "transforms", &error).into(),
             error => study.blame_variant(variant, "model", &error).into(),
         }
+    }
+}
+
+/// The first name, and how many more there are.
+fn first(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [name] => name.clone(),
+        [name, more @ ..] => format!("{name} and {} more", more.len()),
     }
 }

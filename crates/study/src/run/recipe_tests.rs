@@ -1,8 +1,10 @@
 //! Settings of recipes: a first layer that whitens, and test images in several views.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use selvedge_models::{Architecture, Conv};
+use burn::tensor::Device;
+use selvedge_models::weights::{self, InputChannels, LoadOptions};
+use selvedge_models::{Architecture, Conv, Initialization};
 
 use super::tests::{bits, datasets, run};
 use super::*;
@@ -82,4 +84,51 @@ fn an_autoencoder_has_no_views() {
         "[base]\ntask = 'reconstruct'\nmodel = 'linear_autoencoder'\ntest_time = { flips = true }";
     let error = text.parse::<crate::StudyConfig>().unwrap_err().to_string();
     assert!(error.contains("test_time: a classifier alone"), "{error}");
+}
+
+/// A file of weights of a network as `study`'s, for images of so many channels, with a first kernel of this size.
+fn weights_file(folder: &Path, channels: usize, kernel: usize) -> PathBuf {
+    let net = Architecture::new("net", [channels, 6, 6]).layer("first", Conv::new(8, kernel));
+    let network = net.relu().flatten().linear("fc", 2);
+    let network = network.init(Initialization::PyTorch, 3, &Device::flex()).unwrap();
+    let path = folder.join(format!("{channels}_{kernel}.safetensors"));
+    network.save_safetensors(&path).unwrap();
+    path
+}
+
+/// Settings of a trial that begins with all of a file but the head, and leaves the first layer as it is.
+fn frozen(weights: &Path) -> String {
+    format!("pretrain = {{ weights = '{}' }}\nfreeze = 'first.*'", weights.display())
+}
+
+#[test]
+fn weights_for_colour_images_are_summed_over_the_channels_for_grey_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let coloured = weights_file(dir.path(), 3, 2);
+    let summed = dir.path().join("summed.safetensors");
+    let options =
+        LoadOptions { partial: true, input_channels: InputChannels::Sum, ..LoadOptions::default() };
+    let net = Architecture::new("net", [1, 6, 6]).layer("first", Conv::new(8, 2));
+    let net = net.relu().flatten().linear("fc", 2);
+    let drawn = net.init(Initialization::PyTorch, 3, &Device::flex()).unwrap();
+    let by_hand = weights::inspect(&coloured).unwrap().load_with(drawn, &options).unwrap().0;
+    by_hand.save_safetensors(&summed).unwrap();
+    let with = |store: &str, weights: &Path| {
+        run(&dir.path().join(store), &study(dir.path(), &frozen(weights)))
+    };
+    let (coloured, summed) = (with("a", &coloured), with("b", &summed));
+    assert_eq!(scores(&coloured, Part::Validation), scores(&summed, Part::Validation));
+}
+
+#[test]
+fn a_frozen_layer_that_the_weights_do_not_fit_is_refused_before_anything_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = weights_file(dir.path(), 1, 3);
+    let store = Arc::new(FolderStore::open(dir.path().join("store")).unwrap());
+    let study = study(dir.path(), &frozen(&other)).parse().unwrap();
+    let (datasets, context) = (datasets(), super::tests::context());
+    let error = Runner::new(store, &datasets, "flex").run(&study, &context).unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains("first.weight would stay as chance drew it"), "{message}");
+    assert!(!dir.path().join("store/trials").exists());
 }

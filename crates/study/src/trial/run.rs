@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use selvedge_data::{BatchLoader, View};
-use selvedge_models::weights::inspect;
+use selvedge_models::weights::{InputChannels, LoadOptions, inspect};
 use selvedge_models::{Bundle, Model, ModelError, Network};
 use selvedge_train::{
     ClassificationLoss, Classify, Context, Divergence, EpochRecord, EpochRow, FitConfig, FitData,
@@ -136,30 +136,50 @@ pub(super) fn first_network(
         let loader = BatchLoader::new(train, some.len().max(1), &normalization, device)?;
         network = network.whiten(layer, loader.gather(&some)?.images, WHITENING_EPSILON)?;
     }
+    let mut unfit = Vec::new();
     if let Some(pretraining) = &config.pretrain {
         let of_file;
         let source = match (&plan.pretrained, weights) {
             (Some(Weights::File(file)), _) => {
-                of_file = from_file(file.path(), &network, device)?;
+                (of_file, unfit) = from_file(file.path(), &network, device)?;
                 &of_file
             }
             (_, Some(weights)) => weights,
             _ => unreachable!("a trial that needs weights is run after the one that has them"),
         };
-        network = network.transfer_from(source, &pretraining.keep)?.0;
+        let (carried_over, report) = network.transfer_from(source, &pretraining.keep)?;
+        unfit.retain(|name| report.copied.contains(name));
+        unfit.extend(report.unfit);
+        network = carried_over;
     }
     if let Some(pattern) = &config.freeze {
         network = network.freeze(pattern)?;
+        // They would stay as chance drew them, and the result would say nothing about the weights.
+        let (frozen, whitened) = (network.frozen(), config.whiten.as_deref());
+        let layer = |name: &str| name.rsplit_once('.').map(|(layer, _)| layer.to_owned());
+        unfit.retain(|name| frozen.contains(name) && layer(name).as_deref() != whitened);
+        if !unfit.is_empty() {
+            return Err(StudyError::FrozenUnfit { unfit });
+        }
     }
     Ok(network)
 }
 
-/// The network of a bundle; of any other file of weights `network` with what fits of it.
-fn from_file(path: &Path, network: &Network, device: &Device) -> Result<Network, ModelError> {
-    match Bundle::load(path, device) {
-        Ok(bundle) => Ok(bundle.into_network()),
-        Err(_) => Ok(inspect(path)?.load_partial_into(network.clone())?.0),
+/// The network of a bundle; of any other file of weights `network` with what fits of it, and the names of what does not.
+/// For images of other channels the first convolution has the sum over those of the file.
+fn from_file(
+    path: &Path,
+    network: &Network,
+    device: &Device,
+) -> Result<(Network, Vec<String>), ModelError> {
+    if let Ok(bundle) = Bundle::load(path, device) {
+        return Ok((bundle.into_network(), Vec::new()));
     }
+    let options =
+        LoadOptions { partial: true, input_channels: InputChannels::Sum, ..LoadOptions::default() };
+    let (network, report) = inspect(path)?.load_with(network.clone(), &options)?;
+    let shapes = report.shapes.into_iter().map(|(name, ..)| name);
+    Ok((network, report.missing.into_iter().chain(shapes).collect()))
 }
 
 /// A training, whatever the task.
