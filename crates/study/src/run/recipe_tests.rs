@@ -1,4 +1,4 @@
-//! Settings of recipes: a first layer that whitens, and test images in several views.
+//! Settings of recipes: a first layer that whitens, test images in several views, and weights of a file.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,15 @@ use super::*;
 use crate::config::Part;
 use crate::store::FolderStore;
 
+/// A network for images of so many channels, with a first kernel of this size.
+fn net(channels: usize, kernel: usize) -> Architecture {
+    let net = Architecture::new("net", [channels, 6, 6]).layer("first", Conv::new(8, kernel));
+    net.relu().flatten().linear("fc", 2)
+}
+
 /// A study of a network whose first layer could whiten images of 6 × 6, `more` among its settings.
 fn study(folder: &Path, more: &str) -> String {
-    let net = Architecture::new("net", [1, 6, 6]).layer("first", Conv::new(8, 2)).relu();
-    let net = serde_json::to_string(&net.flatten().linear("fc", 2)).unwrap();
+    let net = serde_json::to_string(&net(1, 2)).unwrap();
     let path = folder.join("net.json");
     std::fs::write(&path, net).unwrap();
     format!(
@@ -86,11 +91,9 @@ fn an_autoencoder_has_no_views() {
     assert!(error.contains("test_time: a classifier alone"), "{error}");
 }
 
-/// A file of weights of a network as `study`'s, for images of so many channels, with a first kernel of this size.
+/// A file of the weights of such a network.
 fn weights_file(folder: &Path, channels: usize, kernel: usize) -> PathBuf {
-    let net = Architecture::new("net", [channels, 6, 6]).layer("first", Conv::new(8, kernel));
-    let network = net.relu().flatten().linear("fc", 2);
-    let network = network.init(Initialization::PyTorch, 3, &Device::flex()).unwrap();
+    let network = net(channels, kernel).init(Initialization::PyTorch, 3, &Device::flex()).unwrap();
     let path = folder.join(format!("{channels}_{kernel}.safetensors"));
     network.save_safetensors(&path).unwrap();
     path
@@ -108,9 +111,7 @@ fn weights_for_colour_images_are_summed_over_the_channels_for_grey_ones() {
     let summed = dir.path().join("summed.safetensors");
     let options =
         LoadOptions { partial: true, input_channels: InputChannels::Sum, ..LoadOptions::default() };
-    let net = Architecture::new("net", [1, 6, 6]).layer("first", Conv::new(8, 2));
-    let net = net.relu().flatten().linear("fc", 2);
-    let drawn = net.init(Initialization::PyTorch, 3, &Device::flex()).unwrap();
+    let drawn = net(1, 2).init(Initialization::PyTorch, 3, &Device::flex()).unwrap();
     let by_hand = weights::inspect(&coloured).unwrap().load_with(drawn, &options).unwrap().0;
     by_hand.save_safetensors(&summed).unwrap();
     let with = |store: &str, weights: &Path| {
