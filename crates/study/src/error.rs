@@ -31,8 +31,8 @@ pub enum StudyError {
     },
     /// Parameters are to begin with weights that do not fit them, and not to learn.
     #[error(
-        "{} would stay as chance drew {}: what is frozen is missing in the weights, or of another shape there",
-        first(unfit), if unfit.len() == 1 { "it" } else { "them" }
+        "{} would stay as before any training: what is frozen is missing in the weights, or of another shape there",
+        first(unfit)
     )]
     FrozenUnfit {
         /// Their names.

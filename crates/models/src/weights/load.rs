@@ -89,6 +89,21 @@ impl WeightFile<'_> {
         self.fill(network, plan)
     }
 
+    /// What [`load_with`](Self::load_with) would take, told by names and shapes alone: no values are read.
+    ///
+    /// # Errors
+    ///
+    /// As [`load_with`](Self::load_with), but for what only values show, and as [`Architecture::shapes`].
+    pub fn preview(
+        &self,
+        architecture: &Architecture,
+        options: &LoadOptions,
+    ) -> Result<LoadReport, ModelError> {
+        architecture.shapes()?;
+        let names = self.names_for(options)?;
+        Ok(self.plan(architecture, names.as_ref(), options, None)?.report)
+    }
+
     /// Builds `architecture` on `device` with the weights of the file. A file for another number of classes
     /// gives all but the head, which is drawn from the seed of `options` in PyTorch's way. Also says what was
     /// taken.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use selvedge_models::weights::{self, InputChannels, LoadOptions};
-use selvedge_models::{Architecture, Conv, Initialization};
+use selvedge_models::{Architecture, Bundle, Conv, Initialization, state};
 
 use super::tests::{bits, datasets, run};
 use super::*;
@@ -108,6 +108,11 @@ fn frozen(weights: &Path) -> String {
 fn weights_for_colour_images_are_summed_over_the_channels_for_grey_ones() {
     let dir = tempfile::tempdir().unwrap();
     let coloured = weights_file(dir.path(), 3, 2);
+    // The same network as a training leaves it.
+    let bundle = dir.path().join("bundle.safetensors");
+    let network = net(3, 2).init(Initialization::PyTorch, 3, &Device::flex()).unwrap();
+    let classes = vec!["left".into(), "right".into()];
+    Bundle::from_parts(network, classes, vec![0.5; 3], vec![0.5; 3]).save(&bundle).unwrap();
     let summed = dir.path().join("summed.safetensors");
     let options =
         LoadOptions { partial: true, input_channels: InputChannels::Sum, ..LoadOptions::default() };
@@ -117,19 +122,61 @@ fn weights_for_colour_images_are_summed_over_the_channels_for_grey_ones() {
     let with = |store: &str, weights: &Path| {
         run(&dir.path().join(store), &study(dir.path(), &frozen(weights)))
     };
-    let (coloured, summed) = (with("a", &coloured), with("b", &summed));
-    assert_eq!(scores(&coloured, Part::Validation), scores(&summed, Part::Validation));
+    let [expected, of_file, of_bundle] =
+        [("a", &summed), ("b", &coloured), ("c", &bundle)].map(|(store, file)| with(store, file));
+    for results in [of_file, of_bundle] {
+        assert_eq!(scores(&results, Part::Validation), scores(&expected, Part::Validation));
+    }
+}
+
+/// Why this study is refused; nothing was run.
+fn refused(folder: &Path, study: &str) -> String {
+    let store = Arc::new(FolderStore::open(folder.join("refused")).unwrap());
+    let (datasets, context, study) = (datasets(), super::tests::context(), study.parse().unwrap());
+    let error = Runner::new(store, &datasets, "flex").run(&study, &context).unwrap_err();
+    assert!(!folder.join("refused/trials").exists());
+    error.to_string()
 }
 
 #[test]
 fn a_frozen_layer_that_the_weights_do_not_fit_is_refused_before_anything_runs() {
     let dir = tempfile::tempdir().unwrap();
-    let other = weights_file(dir.path(), 1, 3);
-    let store = Arc::new(FolderStore::open(dir.path().join("store")).unwrap());
-    let study = study(dir.path(), &frozen(&other)).parse().unwrap();
-    let (datasets, context) = (datasets(), super::tests::context());
-    let error = Runner::new(store, &datasets, "flex").run(&study, &context).unwrap_err();
-    let message = error.to_string();
-    assert!(message.contains("first.weight would stay as chance drew it"), "{message}");
-    assert!(!dir.path().join("store/trials").exists());
+    let frozen = frozen(&weights_file(dir.path(), 1, 3));
+    let message = refused(dir.path(), &study(dir.path(), &frozen));
+    assert!(message.contains("first.weight would stay as before any training"), "{message}");
+    // The same in a training before the one before.
+    let nested = format!("pretrain = {{ pretrain = {{ {} }} }}", frozen.replace('\n', ", "));
+    let message = refused(dir.path(), &study(dir.path(), &nested));
+    assert!(message.contains("first.weight would stay as before any training"), "{message}");
+}
+
+#[test]
+fn weights_that_give_nothing_of_what_is_carried_over_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let weights = weights_file(dir.path(), 1, 3);
+    let keep = format!("pretrain = {{ weights = '{}', keep = 'first.weight' }}", weights.display());
+    let message = refused(dir.path(), &study(dir.path(), &keep));
+    assert!(message.contains("nothing of") && message.contains("1_3.safetensors"), "{message}");
+}
+
+#[test]
+fn running_statistics_of_a_frozen_layer_that_are_not_in_the_weights_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let net =
+        Architecture::new("net", [1, 6, 6]).layer("first", Conv::new(8, 2)).batch_norm("norm");
+    let net = net.relu().flatten().linear("fc", 2);
+    let mut state = state::read(&net.init(Initialization::PyTorch, 3, &Device::flex()).unwrap());
+    state.retain(|name, _| !name.contains("running"));
+    let weights = dir.path().join("weights.safetensors");
+    weights::save_state(&weights, &state).unwrap();
+    let with = |freeze: &str| {
+        let pretrain = format!("pretrain = {{ weights = '{}' }}", weights.display());
+        let study = study(dir.path(), &format!("{pretrain}\nfreeze = '{freeze}'"));
+        std::fs::write(dir.path().join("net.json"), serde_json::to_string(&net).unwrap()).unwrap();
+        study
+    };
+    let message = refused(dir.path(), &with("norm.*"));
+    assert!(message.contains("norm.running_mean and 1 more would stay"), "{message}");
+    // With a scale that learns, the layer learns its statistics as well.
+    run(&dir.path().join("store"), &with("first.*, norm.bias"));
 }

@@ -83,7 +83,7 @@ impl Plan {
                     let plan = Self::new(&pretraining.trial, seed, datasets, device)?;
                     Weights::Trial(Box::new(Self { is_needed: true, ..plan }))
                 }
-                Some(path) => Weights::File(WeightsFile::find(path, datasets)?),
+                Some(path) => Weights::File(WeightsFile::find(path, &network, datasets)?),
             }),
         };
         let mut plan = Self {
@@ -114,6 +114,9 @@ impl Plan {
     /// Whether the weights that it begins with fit, and the parameters are there that do not learn. Nothing is read but
     /// names and shapes, unless the weights are in a file.
     pub fn check(&self, device: &Device) -> Result<(), StudyError> {
+        if let Some(before) = self.before() {
+            before.check(device)?;
+        }
         let Self { config, .. } = self;
         if config.pretrain.is_none() && config.freeze.is_none() && config.whiten.is_none() {
             return Ok(());
@@ -159,7 +162,7 @@ impl Plan {
         let weights = match &self.pretrained {
             None => "chance",
             Some(Weights::Trial(plan)) => &plan.key,
-            Some(Weights::File(file)) => &file.sha256,
+            Some(Weights::File(file)) => &file.key,
         };
         let settings = unusual(self.config.to_table()).to_string();
         hash_of(&[

@@ -1,10 +1,9 @@
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Device;
 use selvedge_data::{BatchLoader, View};
-use selvedge_models::weights::{InputChannels, LoadOptions, inspect};
+use selvedge_models::state::parameters;
 use selvedge_models::{Bundle, Model, ModelError, Network};
 use selvedge_train::{
     ClassificationLoss, Classify, Context, Divergence, EpochRecord, EpochRow, FitConfig, FitData,
@@ -139,25 +138,40 @@ pub(super) fn first_network(
     let mut unfit = Vec::new();
     if let Some(pretraining) = &config.pretrain {
         let of_file;
+        let mut taken = None;
         let source = match (&plan.pretrained, weights) {
             (Some(Weights::File(file)), _) => {
-                (of_file, unfit) = from_file(file.path(), &network, device)?;
+                let (filled, names) = file.load_into(network.clone())?;
+                taken = Some(names);
+                of_file = filled;
                 &of_file
             }
             (_, Some(weights)) => weights,
             _ => unreachable!("a trial that needs weights is run after the one that has them"),
         };
         let (carried_over, report) = network.transfer_from(source, &pretraining.keep)?;
-        unfit.retain(|name| report.copied.contains(name));
-        unfit.extend(report.unfit);
+        unfit = report.unfit;
+        if let Some(taken) = taken {
+            // What is not in the file was copied from what chance drew.
+            let (from_file, drawn): (Vec<_>, Vec<_>) =
+                report.copied.into_iter().partition(|name| taken.contains(name));
+            unfit.extend(drawn);
+            if from_file.is_empty() {
+                let source_name = pretraining.weights.iter().map(|path| path.display().to_string());
+                return Err(StudyError::Model(ModelError::NothingFits {
+                    architecture: carried_over.architecture().name.clone(),
+                    source_name: source_name.collect(),
+                    unfit,
+                }));
+            }
+        }
         network = carried_over;
     }
     if let Some(pattern) = &config.freeze {
         network = network.freeze(pattern)?;
+        let whitened = config.whiten.as_deref();
+        unfit.retain(|name| layer(name) != whitened && is_settled(&network, name));
         // They would stay as chance drew them, and the result would say nothing about the weights.
-        let (frozen, whitened) = (network.frozen(), config.whiten.as_deref());
-        let layer = |name: &str| name.rsplit_once('.').map(|(layer, _)| layer.to_owned());
-        unfit.retain(|name| frozen.contains(name) && layer(name).as_deref() != whitened);
         if !unfit.is_empty() {
             return Err(StudyError::FrozenUnfit { unfit });
         }
@@ -165,21 +179,21 @@ pub(super) fn first_network(
     Ok(network)
 }
 
-/// The network of a bundle; of any other file of weights `network` with what fits of it, and the names of what does not.
-/// For images of other channels the first convolution has the sum over those of the file.
-fn from_file(
-    path: &Path,
-    network: &Network,
-    device: &Device,
-) -> Result<(Network, Vec<String>), ModelError> {
-    if let Ok(bundle) = Bundle::load(path, device) {
-        return Ok((bundle.into_network(), Vec::new()));
+/// The layer of a tensor of this name.
+fn layer(name: &str) -> Option<&str> {
+    name.rsplit_once('.').map(|(layer, _)| layer)
+}
+
+/// Whether training leaves a tensor as it is: a parameter that is frozen, or the running statistics of a layer all
+/// parameters of which are.
+fn is_settled(network: &Network, name: &str) -> bool {
+    let all = parameters(network);
+    if let Some(own) = all.iter().find(|parameter| parameter.name == name) {
+        return !own.trainable;
     }
-    let options =
-        LoadOptions { partial: true, input_channels: InputChannels::Sum, ..LoadOptions::default() };
-    let (network, report) = inspect(path)?.load_with(network.clone(), &options)?;
-    let shapes = report.shapes.into_iter().map(|(name, ..)| name);
-    Ok((network, report.missing.into_iter().chain(shapes).collect()))
+    let mut beside =
+        all.iter().filter(|parameter| layer(&parameter.name) == layer(name)).peekable();
+    beside.peek().is_some() && beside.all(|parameter| !parameter.trainable)
 }
 
 /// A training, whatever the task.
