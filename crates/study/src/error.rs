@@ -29,7 +29,7 @@ pub enum StudyError {
         /// The parameters of the target that have no counterpart of their shape.
         unfit: Vec<String>,
     },
-    /// Parameters are to begin with weights that do not fit them, and not to learn.
+    /// Parameters or running statistics are to begin with weights that do not fit them, and not to learn.
     #[error(
         "{} would stay as before any training: what is frozen is missing in the weights, or of another shape there",
         first(unfit)

@@ -15,11 +15,12 @@ pub(super) struct Conversion {
     shape: Vec<usize>,
 }
 
-/// The layer that takes the channels of the images: the first, if it is a convolution. Layers without
-/// parameters may stand before it.
+/// The layer that takes the channels of the images, all at a time: the first, if it is a convolution without groups.
+/// Layers without parameters may stand before it.
 pub(super) fn input_layer(architecture: &Architecture) -> Option<&str> {
     let first = architecture.layers.iter().find(|layer| !layer.op.is_plain())?;
-    matches!(first.op, Op::Conv2d { .. }).then_some(first.name.as_str())
+    // With groups a weight has fewer channels than the images.
+    matches!(first.op, Op::Conv2d { groups: 1, .. }).then_some(first.name.as_str())
 }
 
 impl Conversion {
@@ -73,6 +74,7 @@ impl Conversion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Conv;
 
     fn converted(how: InputChannels, values: &[f32], from: [usize; 4], to: [usize; 4]) -> Vec<f32> {
         let conversion = Conversion::new(how, &from, &to).unwrap();
@@ -93,6 +95,13 @@ mod tests {
         assert_eq!(converted(Sum, &one, [1, 1, 1, 2], [1, 3, 1, 2]), expected);
         let expected = [3.0, 6.0, 3.0, 6.0, 3.0, 6.0];
         assert_eq!(converted(Mean, &one, [1, 1, 1, 2], [1, 3, 1, 2]), expected);
+    }
+
+    #[test]
+    fn a_first_convolution_with_groups_is_left_alone() {
+        let net = |conv| Architecture::new("net", [3, 4, 4]).layer("first", conv);
+        assert_eq!(input_layer(&net(Conv::new(6, 3))), Some("first"));
+        assert_eq!(input_layer(&net(Conv::new(6, 3).groups(3))), None);
     }
 
     #[test]
