@@ -34,6 +34,15 @@ fn scores(results: &StudyResults, part: Part) -> (f64, f64) {
     (trial.scores[&part]["loss"], trial.scores[&part]["accuracy"])
 }
 
+/// Why this study is refused; nothing was run.
+fn refused(folder: &Path, study: &str) -> String {
+    let store = Arc::new(FolderStore::open(folder.join("refused")).unwrap());
+    let (datasets, context, study) = (datasets(), super::tests::context(), study.parse().unwrap());
+    let error = Runner::new(store, &datasets, "flex").run(&study, &context).unwrap_err();
+    assert!(!folder.join("refused/trials").exists());
+    error.to_string()
+}
+
 #[test]
 fn a_first_layer_that_whitens_is_another_trial_with_the_same_bits_each_time() {
     let dir = tempfile::tempdir().unwrap();
@@ -51,14 +60,8 @@ fn a_first_layer_that_whitens_is_another_trial_with_the_same_bits_each_time() {
 #[test]
 fn a_layer_that_cannot_whiten_is_refused_before_anything_runs() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Arc::new(FolderStore::open(dir.path().join("store")).unwrap());
-    let study = study(dir.path(), "whiten = 'fc'").parse().unwrap();
-    let datasets = datasets();
-    let context = super::tests::context();
-    let error = Runner::new(store, &datasets, "flex").run(&study, &context).unwrap_err();
-    let message = error.to_string();
+    let message = refused(dir.path(), &study(dir.path(), "whiten = 'fc'"));
     assert!(message.contains("`fc`") && message.contains("`first`"), "{message}");
-    assert!(!dir.path().join("store/trials").exists());
 }
 
 #[test]
@@ -75,12 +78,8 @@ fn mirrored_views_of_test_images_cost_what_depends_on_the_side_and_choose_nothin
 #[test]
 fn views_that_leave_nothing_of_an_image_are_refused_before_anything_runs() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Arc::new(FolderStore::open(dir.path().join("store")).unwrap());
-    let study = study(dir.path(), "test_time = { shifts = 6 }").parse().unwrap();
-    let (datasets, context) = (datasets(), super::tests::context());
-    let error = Runner::new(store, &datasets, "flex").run(&study, &context).unwrap_err();
-    assert!(error.to_string().contains("6 x 6"), "{error}");
-    assert!(!dir.path().join("store/trials").exists());
+    let message = refused(dir.path(), &study(dir.path(), "test_time = { shifts = 6 }"));
+    assert!(message.contains("6 x 6"), "{message}");
 }
 
 #[test]
@@ -127,15 +126,6 @@ fn weights_for_colour_images_are_summed_over_the_channels_for_grey_ones() {
     for results in [of_file, of_bundle] {
         assert_eq!(scores(&results, Part::Validation), scores(&expected, Part::Validation));
     }
-}
-
-/// Why this study is refused; nothing was run.
-fn refused(folder: &Path, study: &str) -> String {
-    let store = Arc::new(FolderStore::open(folder.join("refused")).unwrap());
-    let (datasets, context, study) = (datasets(), super::tests::context(), study.parse().unwrap());
-    let error = Runner::new(store, &datasets, "flex").run(&study, &context).unwrap_err();
-    assert!(!folder.join("refused/trials").exists());
-    error.to_string()
 }
 
 #[test]

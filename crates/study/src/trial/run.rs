@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use selvedge_data::{BatchLoader, View};
-use selvedge_models::state::parameters;
+use selvedge_models::state::{Parameter, parameters};
 use selvedge_models::{Bundle, Model, ModelError, Network};
 use selvedge_train::{
     ClassificationLoss, Classify, Context, Divergence, EpochRecord, EpochRow, FitConfig, FitData,
@@ -14,7 +14,7 @@ use super::limits::Watch;
 use super::record::{Ending, Epoch, Scores, TrialRecord};
 use super::{Limits, Plan, Weights};
 use crate::StudyError;
-use crate::config::{Part, TaskConfig, TestTime};
+use crate::config::{Part, Pretraining, TaskConfig, TestTime};
 
 /// What a trial that was not stopped came to.
 pub(crate) struct Trained {
@@ -137,40 +137,12 @@ pub(super) fn first_network(
     }
     let mut unfit = Vec::new();
     if let Some(pretraining) = &config.pretrain {
-        let of_file;
-        let mut taken = None;
-        let source = match (&plan.pretrained, weights) {
-            (Some(Weights::File(file)), _) => {
-                let (filled, names) = file.load_into(network.clone())?;
-                taken = Some(names);
-                of_file = filled;
-                &of_file
-            }
-            (_, Some(weights)) => weights,
-            _ => unreachable!("a trial that needs weights is run after the one that has them"),
-        };
-        let (carried_over, report) = network.transfer_from(source, &pretraining.keep)?;
-        unfit = report.unfit;
-        if let Some(taken) = taken {
-            // What is not in the file was copied from what chance drew.
-            let (from_file, drawn): (Vec<_>, Vec<_>) =
-                report.copied.into_iter().partition(|name| taken.contains(name));
-            unfit.extend(drawn);
-            if from_file.is_empty() {
-                let source_name = pretraining.weights.iter().map(|path| path.display().to_string());
-                return Err(StudyError::Model(ModelError::NothingFits {
-                    architecture: carried_over.architecture().name.clone(),
-                    source_name: source_name.collect(),
-                    unfit,
-                }));
-            }
-        }
-        network = carried_over;
+        (network, unfit) = carried_over(plan, pretraining, network, weights)?;
     }
     if let Some(pattern) = &config.freeze {
         network = network.freeze(pattern)?;
-        let whitened = config.whiten.as_deref();
-        unfit.retain(|name| layer(name) != whitened && is_settled(&network, name));
+        let (all, whitened) = (parameters(&network), config.whiten.as_deref());
+        unfit.retain(|name| layer(name) != whitened && is_settled(&all, name));
         // They would stay as chance drew them, and the result would say nothing about the weights.
         if !unfit.is_empty() {
             return Err(StudyError::FrozenUnfit { unfit });
@@ -179,15 +151,44 @@ pub(super) fn first_network(
     Ok(network)
 }
 
+/// `network` with what is carried over of a file, or of a trial's `weights`, and the names of what was to be and does not
+/// fit.
+fn carried_over(
+    plan: &Plan,
+    pretraining: &Pretraining,
+    network: Network,
+    weights: Option<&Network>,
+) -> Result<(Network, Vec<String>), StudyError> {
+    let keep = &pretraining.keep;
+    let Some(Weights::File(file)) = &plan.pretrained else {
+        let weights = weights.expect("a trial is run after the one that has its weights");
+        let (network, report) = network.transfer_from(weights, keep)?;
+        return Ok((network, report.unfit));
+    };
+    let (of_file, taken) = file.load_into(network.clone())?;
+    let (network, report) = network.transfer_from(&of_file, keep)?;
+    // What is not in the file was copied from what chance drew.
+    let (from_file, unfit): (Vec<_>, Vec<_>) =
+        report.copied.into_iter().partition(|name| taken.contains(name));
+    if from_file.is_empty() {
+        let source_name = pretraining.weights.iter().map(|path| path.display().to_string());
+        return Err(StudyError::Model(ModelError::NothingFits {
+            architecture: network.architecture().name.clone(),
+            source_name: source_name.collect(),
+            unfit,
+        }));
+    }
+    Ok((network, unfit))
+}
+
 /// The layer of a tensor of this name.
 fn layer(name: &str) -> Option<&str> {
     name.rsplit_once('.').map(|(layer, _)| layer)
 }
 
-/// Whether training leaves a tensor as it is: a parameter that is frozen, or the running statistics of a layer all
+/// Whether training leaves a tensor as it is, of a network with these parameters: one that is frozen, or the running statistics of a layer all
 /// parameters of which are.
-fn is_settled(network: &Network, name: &str) -> bool {
-    let all = parameters(network);
+fn is_settled(all: &[Parameter], name: &str) -> bool {
     if let Some(own) = all.iter().find(|parameter| parameter.name == name) {
         return !own.trainable;
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 #[cfg(feature = "plot")]
 use selvedge_fetch::FetchError;
 use selvedge_models::pretrained::{FoundWeights, Pretrained};
-use selvedge_models::weights::{InputChannels, LoadOptions, inspect};
+use selvedge_models::weights::{InputChannels, LoadOptions, inspect, inspect_bytes};
 use selvedge_models::{Architecture, ModelError, Network};
 
 use super::Plan;
@@ -55,7 +55,7 @@ impl WeightsFile {
         })?;
         let sha256 = selvedge_files::sha256(&bytes);
         // What does not fit is told when the trial is checked.
-        let preview = inspect(place.path()).and_then(|file| file.preview(network, &options()));
+        let preview = inspect_bytes(&bytes).and_then(|file| file.preview(network, &options()));
         let key = match preview.is_ok_and(|report| report.input_channels.is_some()) {
             // It was left out in the first studies of such images, whose results are others.
             true => format!("{sha256} with its first convolution for other channels"),
